@@ -1,0 +1,187 @@
+//! What is asked of the ledger, in the ledger's own words.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::account::Pocket;
+use super::ids::{Currency, Party, PlayerId, Wallet};
+use super::money::Amount;
+use super::order::{OrderId, OrderKey};
+use super::player::{PlayerKey, Profile, digest};
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// When a command was received: microseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Days since 1970-01-01 UTC.
+    pub fn day(self) -> i32 {
+        i32::try_from(self.0.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX)
+    }
+}
+
+/// One thing asked of the ledger, with everything that deciding it needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    pub party: Party,
+    pub at: Timestamp,
+    /// The caller's correlation identifier, for whoever looks at the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<Arc<str>>,
+    #[serde(flatten)]
+    pub act: Act,
+}
+
+/// The acts that the ledger knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    OpenPlayer(OpenPlayer),
+    Deposit(Cash),
+    Withdraw(Cash),
+    PlaceBet(PlaceBet),
+    SettleOrder(SettleOrder),
+    CancelOrder(CancelOrder),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPlayer {
+    pub player: PlayerId,
+    pub profile: Profile,
+}
+
+/// Money that comes from or goes to the outside world.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cash {
+    pub player: PlayerId,
+    pub pocket: Pocket,
+    pub amount: Amount,
+    /// The caller's own name for this movement; the same again is a repeat.
+    pub key: Arc<str>,
+}
+
+/// EGPP 5.1.2 `order.bet`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceBet {
+    pub player: PlayerId,
+    pub order: OrderKey,
+    pub round: i64,
+    pub stake: Amount,
+    pub pocket: Pocket,
+    pub terms: Terms,
+}
+
+/// EGPP 5.1.3 `order.bet.result`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettleOrder {
+    pub player: PlayerId,
+    pub order: OrderKey,
+    pub round: i64,
+    pub result: GameResult,
+    /// The bet's currency again, where the caller named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wallet: Option<Wallet>,
+    pub terms: Terms,
+}
+
+/// EGPP 5.1.4 `order.bet.cancel`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelOrder {
+    pub player: PlayerId,
+    pub order: OrderKey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wallet: Option<Wallet>,
+    pub terms: Terms,
+}
+
+/// How a round ended for the player.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GameResult {
+    Win(Amount),
+    /// Pays the amount, or the stake where none is named.
+    Tie(Option<Amount>),
+    Lose,
+}
+
+/// What the party's configuration said when the command came in. It travels with the command so that a replay
+/// decides as the original did; it is not part of what makes two commands the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    pub game_offered: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bet: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_stake_per_day: Option<i64>,
+}
+
+/// Names a command for ever: the same key again is a repeat, or a mistake of the caller's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CommandKey(Uuid);
+
+impl CommandKey {
+    pub fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
+
+    /// An order's commands differ in the two bits that its id leaves clear, so they are neighbours in the index.
+    fn of_order(id: OrderId, operation: u8) -> Self {
+        let mut bytes = id.uuid().into_bytes();
+        bytes[15] |= operation;
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    fn of_text(kind: &str, party: &Party, key: &str) -> Self {
+        Self(digest(&[kind.as_bytes(), party.as_str().as_bytes(), key.as_bytes()]))
+    }
+}
+
+impl Command {
+    pub fn key(&self) -> CommandKey {
+        match &self.act {
+            Act::OpenPlayer(open) => CommandKey::of_text("open_player", &self.party, open.player.as_str()),
+            Act::Deposit(cash) => CommandKey::of_text("deposit", &self.party, &cash.key),
+            Act::Withdraw(cash) => CommandKey::of_text("withdraw", &self.party, &cash.key),
+            Act::PlaceBet(bet) => CommandKey::of_order(OrderId::of(&self.party, &bet.order), 1),
+            Act::SettleOrder(settle) => CommandKey::of_order(OrderId::of(&self.party, &settle.order), 2),
+            Act::CancelOrder(cancel) => CommandKey::of_order(OrderId::of(&self.party, &cancel.order), 3),
+        }
+    }
+
+    pub fn player(&self) -> &PlayerId {
+        match &self.act {
+            Act::OpenPlayer(open) => &open.player,
+            Act::Deposit(cash) | Act::Withdraw(cash) => &cash.player,
+            Act::PlaceBet(bet) => &bet.player,
+            Act::SettleOrder(settle) => &settle.player,
+            Act::CancelOrder(cancel) => &cancel.player,
+        }
+    }
+
+    pub fn player_key(&self) -> PlayerKey {
+        PlayerKey::of(&self.party, self.player())
+    }
+
+    pub fn order_key(&self) -> Option<&OrderKey> {
+        match &self.act {
+            Act::OpenPlayer(_) | Act::Deposit(_) | Act::Withdraw(_) => None,
+            Act::PlaceBet(bet) => Some(&bet.order),
+            Act::SettleOrder(settle) => Some(&settle.order),
+            Act::CancelOrder(cancel) => Some(&cancel.order),
+        }
+    }
+
+    pub fn order_id(&self) -> Option<OrderId> {
+        self.order_key().map(|key| OrderId::of(&self.party, key))
+    }
+}

@@ -1,0 +1,197 @@
+//! Names that come from outside, parsed once: whoever holds one of these types holds a valid name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not a valid name; reads as the end of a sentence that starts with the field's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    #[error("must be {min} to {max} characters long")]
+    Length { min: usize, max: usize },
+    #[error("must not contain control characters")]
+    Unprintable,
+    #[error("must be 1 to 32 of a-z, 0-9 and '-'")]
+    Party,
+    #[error("must be three or four upper-case letters")]
+    Currency,
+}
+
+/// Whether a character may stand in a name: no controls, no line or paragraph separators.
+fn is_printable(c: char) -> bool {
+    !c.is_control() && c != '\u{2028}' && c != '\u{2029}'
+}
+
+fn printable(text: &str, min: usize, max: usize) -> Result<Arc<str>, InvalidName> {
+    let length = text.chars().take(max + 1).count();
+    if length < min || length > max {
+        return Err(InvalidName::Length { min, max });
+    }
+    if !text.chars().all(is_printable) {
+        return Err(InvalidName::Unprintable);
+    }
+    Ok(text.into())
+}
+
+fn party(text: &str) -> Result<Arc<str>, InvalidName> {
+    let fits = (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if fits { Ok(text.into()) } else { Err(InvalidName::Party) }
+}
+
+/// Declares one name: a shared, immutable text with its own rule.
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $parse:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            pub fn parse(text: &str) -> Result<Self, InvalidName> {
+                let parse: fn(&str) -> Result<Arc<str>, InvalidName> = $parse;
+                parse(text).map(Self)
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = InvalidName;
+
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                Self::parse(&text)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The integration party (tenant). It goes into queue names, so it has no dots.
+    Party,
+    party
+);
+name!(
+    /// A party's own name for a player (EGPP 5.1: `playerId`, 1–20 characters).
+    PlayerId,
+    |text| printable(text, 1, 20)
+);
+name!(
+    /// A game's symbol (EGPP 5.1.2: `game`, 8–20 characters).
+    Game,
+    |text| printable(text, 8, 20)
+);
+name!(
+    /// The provider's own name for an order (EGPP 5.1.2: `externalId`, 1–36 characters).
+    ExternalId,
+    |text| printable(text, 1, 36)
+);
+name!(
+    /// A wallet of a player (EGPP 5.1.1: `walletId`, 1–30 characters). The empty one is the default wallet.
+    Wallet,
+    |text| if text.is_empty() { Ok("".into()) } else { printable(text, 1, 30) }
+);
+
+impl Wallet {
+    /// The wallet of a call that names none.
+    pub fn default_wallet() -> Self {
+        Self("".into())
+    }
+
+    pub fn is_default(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A currency code: ISO 4217, `BTC`, `ETH`, or a token currency from configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Currency {
+    /// Three letters are followed by a zero byte.
+    letters: [u8; 4],
+}
+
+impl Currency {
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let bytes = text.as_bytes();
+        if !(3..=4).contains(&bytes.len()) || !bytes.iter().all(u8::is_ascii_uppercase) {
+            return Err(InvalidName::Currency);
+        }
+        let mut letters = [0; 4];
+        letters[..bytes.len()].copy_from_slice(bytes);
+        Ok(Self { letters })
+    }
+
+    pub fn as_str(&self) -> &str {
+        let length = if self.letters[3] == 0 { 3 } else { 4 };
+        // Only upper-case ASCII gets in, so this is always text.
+        std::str::from_utf8(&self.letters[..length]).unwrap_or_default()
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_bounded_in_characters_and_printable() {
+        let cases = [
+            (PlayerId::parse("").is_ok(), false),
+            (PlayerId::parse("alice cooper").is_ok(), true),
+            (PlayerId::parse(&"ä".repeat(20)).is_ok(), true),
+            (PlayerId::parse(&"ä".repeat(21)).is_ok(), false),
+            (PlayerId::parse("a\u{0}b").is_ok(), false),
+            (PlayerId::parse("a\u{2028}b").is_ok(), false),
+            (Game::parse("short77").is_ok(), false),
+            (Game::parse("eight888").is_ok(), true),
+            (ExternalId::parse(&"x".repeat(36)).is_ok(), true),
+            (ExternalId::parse(&"x".repeat(37)).is_ok(), false),
+            (Party::parse("acme-2").is_ok(), true),
+            (Party::parse("acme.2").is_ok(), false),
+            (Party::parse("Acme").is_ok(), false),
+            (Currency::parse("CHF").is_ok(), true),
+            (Currency::parse("USDT").is_ok(), true),
+            (Currency::parse("chf").is_ok(), false),
+            (Currency::parse("CH").is_ok(), false),
+            (Currency::parse("CHFEU").is_ok(), false),
+        ];
+        for (index, (is, ought)) in cases.into_iter().enumerate() {
+            assert_eq!(is, ought, "case {index}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Amounts: signed 64-bit counts of minor units, and their decimal text at the edges.
+
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::ids::Currency;
+
+/// A positive number of minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Amount(i64);
+
+/// Why a number or text is not an amount; reads as the end of a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAmount {
+    #[error("must be an integer of at least 1")]
+    NotPositive,
+    #[error("must be a plain decimal number such as 12.34")]
+    NotDecimal,
+    #[error("must have at most {0} decimal places in this currency")]
+    TooManyPlaces(u32),
+    #[error("is too large")]
+    TooLarge,
+}
+
+impl Amount {
+    pub fn new(minor: i64) -> Result<Self, InvalidAmount> {
+        if minor >= 1 { Ok(Self(minor)) } else { Err(InvalidAmount::NotPositive) }
+    }
+
+    pub fn minor(self) -> i64 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Amount {
+    type Error = InvalidAmount;
+
+    fn try_from(minor: i64) -> Result<Self, InvalidAmount> {
+        Self::new(minor)
+    }
+}
+
+impl From<Amount> for i64 {
+    fn from(amount: Amount) -> Self {
+        amount.0
+    }
+}
+
+/// The largest exponent that a token currency may be configured with.
+pub const MAX_EXPONENT: u32 = 18;
+
+/// ISO 4217 currencies whose minor unit is not a hundredth, and the two crypto-currencies of the EGPP document.
+const EXPONENTS: [(&str, u32); 27] = [
+    ("BHD", 3), ("BIF", 0), ("BTC", 8), ("CLF", 4), ("CLP", 0), ("DJF", 0), ("ETH", 9), ("GNF", 0), ("IQD", 3),
+    ("ISK", 0), ("JOD", 3), ("JPY", 0), ("KMF", 0), ("KRW", 0), ("KWD", 3), ("LYD", 3), ("OMR", 3), ("PYG", 0),
+    ("RWF", 0), ("TND", 3), ("UGX", 0), ("UYI", 0), ("UYW", 4), ("VND", 0), ("VUV", 0), ("XAF", 0), ("XOF", 0),
+];
+
+/// How many decimal places a currency's minor unit has; token currencies come from configuration instead.
+pub fn standard_exponent(currency: Currency) -> u32 {
+    EXPONENTS.iter().find(|(code, _)| *code == currency.as_str()).map_or(2, |(_, exponent)| *exponent)
+}
+
+/// Parses decimal text in major units into minor units. More places than the currency has are refused, never rounded.
+pub fn parse_decimal(text: &str, exponent: u32) -> Result<i64, InvalidAmount> {
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+    if !plain {
+        return Err(InvalidAmount::NotDecimal);
+    }
+    let decimal = Decimal::from_str_exact(text).or_else(|_| Decimal::from_str(text)).map_err(|_| InvalidAmount::NotDecimal)?;
+    let decimal = decimal.normalize();
+    if decimal.scale() > exponent {
+        return Err(InvalidAmount::TooManyPlaces(exponent));
+    }
+    let scale = 10_i128.checked_pow(exponent - decimal.scale()).ok_or(InvalidAmount::TooLarge)?;
+    let minor = decimal.mantissa().checked_mul(scale).ok_or(InvalidAmount::TooLarge)?;
+    i64::try_from(minor).map_err(|_| InvalidAmount::TooLarge)
+}
+
+/// Writes minor units as decimal text in major units with all of the currency's places: `1234` is `12.34`.
+pub fn format_decimal(minor: i64, exponent: u32) -> String {
+    Decimal::from_i128_with_scale(i128::from(minor), exponent.min(MAX_EXPONENT)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimal_text_is_exact_or_refused() {
+        let cases = [
+            ("12.34", 2, Ok(1234)),
+            ("12.340", 2, Ok(1234)),
+            ("12.345", 2, Err(InvalidAmount::TooManyPlaces(2))),
+            ("-0.5", 2, Ok(-50)),
+            ("7", 0, Ok(7)),
+            ("0.00000001", 8, Ok(1)),
+            ("92233720368547758.07", 2, Ok(i64::MAX)),
+            ("92233720368547758.08", 2, Err(InvalidAmount::TooLarge)),
+            ("1e3", 2, Err(InvalidAmount::NotDecimal)),
+            ("", 2, Err(InvalidAmount::NotDecimal)),
+            ("1,5", 2, Err(InvalidAmount::NotDecimal)),
+            ("--1", 2, Err(InvalidAmount::NotDecimal)),
+        ];
+        for (text, exponent, expected) in cases {
+            assert_eq!(parse_decimal(text, exponent), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn formatted_text_parses_back() {
+        for (minor, exponent, text) in [(1234, 2, "12.34"), (5, 8, "0.00000005"), (-50, 2, "-0.50"), (7, 0, "7"), (i64::MAX, 18, "9.223372036854775807")] {
+            assert_eq!(format_decimal(minor, exponent), text);
+            assert_eq!(parse_decimal(text, exponent), Ok(minor));
+        }
+    }
+}

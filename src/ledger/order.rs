@@ -1,0 +1,103 @@
+//! Orders: one stake and what became of it.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::account::Pocket;
+use super::ids::{ExternalId, Game, Party};
+use super::money::Amount;
+use super::player::{PlayerKey, digest};
+
+/// The provider's key of an order: (party, game, externalId).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OrderKey {
+    pub game: Game,
+    pub external_id: ExternalId,
+}
+
+/// Names an order by a digest of its party and key, so that a `Location` needs no look-up. The two lowest bits
+/// are clear: they tell the order's own commands apart (see `CommandKey`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OrderId(Uuid);
+
+impl OrderId {
+    pub fn of(party: &Party, key: &OrderKey) -> Self {
+        let mut bytes = digest(&[
+            b"order",
+            party.as_str().as_bytes(),
+            key.game.as_str().as_bytes(),
+            key.external_id.as_str().as_bytes(),
+        ])
+        .into_bytes();
+        bytes[15] &= !0b11;
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    pub fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderState {
+    Open,
+    Won,
+    Lost,
+    Tied,
+    Cancelled,
+    /// The bet was refused: there is no stake, and nothing can follow.
+    Refused,
+    /// A cancel came before its bet and gave up waiting: the bet will be refused.
+    Tombstone,
+}
+
+impl OrderState {
+    pub const ALL: [Self; 7] =
+        [Self::Open, Self::Won, Self::Lost, Self::Tied, Self::Cancelled, Self::Refused, Self::Tombstone];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Won => "won",
+            Self::Lost => "lost",
+            Self::Tied => "tied",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+            Self::Tombstone => "tombstone",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// What was staked, and where from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stake {
+    pub amount: Amount,
+    pub pocket: Pocket,
+    pub round: i64,
+    /// The UTC day (days since 1970-01-01) that the stake counts towards.
+    pub day: i32,
+}
+
+/// An order as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    pub id: OrderId,
+    pub party: Party,
+    pub key: OrderKey,
+    pub player: PlayerKey,
+    pub state: OrderState,
+    /// Absent where only a tombstone is known.
+    pub stake: Option<Stake>,
+    /// Minor units paid out or refunded.
+    pub paid: i64,
+}

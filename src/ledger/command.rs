@@ -146,8 +146,24 @@ impl CommandKey {
     }
 }
 
+/// A command with the keys that everything about it is found by, computed once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keyed {
+    pub command: Command,
+    pub key: CommandKey,
+    pub player: PlayerKey,
+    pub order: Option<OrderId>,
+}
+
 impl Command {
-    pub fn key(&self) -> CommandKey {
+    pub fn keyed(self) -> Keyed {
+        let player = PlayerKey::of(&self.party, self.player());
+        let order = self.order_key().map(|key| OrderId::of(&self.party, key));
+        let key = self.key();
+        Keyed { command: self, key, player, order }
+    }
+
+    fn key(&self) -> CommandKey {
         match &self.act {
             Act::OpenPlayer(open) => CommandKey::of_text("open_player", &self.party, open.player.as_str()),
             Act::Deposit(cash) => CommandKey::of_text("deposit", &self.party, &cash.key),
@@ -168,20 +184,12 @@ impl Command {
         }
     }
 
-    pub fn player_key(&self) -> PlayerKey {
-        PlayerKey::of(&self.party, self.player())
-    }
-
-    pub fn order_key(&self) -> Option<&OrderKey> {
+    fn order_key(&self) -> Option<&OrderKey> {
         match &self.act {
             Act::OpenPlayer(_) | Act::Deposit(_) | Act::Withdraw(_) => None,
             Act::PlaceBet(bet) => Some(&bet.order),
             Act::SettleOrder(settle) => Some(&settle.order),
             Act::CancelOrder(cancel) => Some(&cancel.order),
         }
-    }
-
-    pub fn order_id(&self) -> Option<OrderId> {
-        self.order_key().map(|key| OrderId::of(&self.party, key))
     }
 }

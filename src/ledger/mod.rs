@@ -1,8 +1,30 @@
-//! The pure core.
+//! The pure core: what a command does to accounts and orders.
+//!
+//! No IO, no clock, no randomness, no floats. Everything that a decision depends on is either in the
+//! [`State`] that was loaded for it or in the [`Command`] itself, so a journal replays to the same ledger.
+//!
+//! Reading order: [`ids`] and [`money`] (the words), [`account`] and [`order`] (what is kept),
+//! [`command`] and [`outcome`] (what is asked and answered), [`state`], [`decide`], [`batch`], [`chain`].
+
+pub mod account;
+pub mod batch;
+pub mod chain;
+pub mod command;
+pub mod decide;
 pub mod ids;
 pub mod money;
-pub mod account;
 pub mod order;
+pub mod outcome;
 pub mod player;
-pub mod command;
+pub mod state;
+
+pub use account::{Account, AccountId, Bucket, Pocket};
+pub use batch::{Batch, Entry, Verdict, fold};
+pub use command::{Act, Command, CommandKey};
+pub use decide::decide;
 pub use ids::{Currency, ExternalId, Game, Party, PlayerId, Wallet};
+pub use money::Amount;
+pub use order::{Order, OrderId, OrderState};
+pub use outcome::{Done, Outcome, Refusal};
+pub use player::{Player, PlayerKey};
+pub use state::{Keys, State};

@@ -54,9 +54,33 @@ pub const MAX_EXPONENT: u32 = 18;
 
 /// ISO 4217 currencies whose minor unit is not a hundredth, and the two crypto-currencies of the EGPP document.
 const EXPONENTS: [(&str, u32); 27] = [
-    ("BHD", 3), ("BIF", 0), ("BTC", 8), ("CLF", 4), ("CLP", 0), ("DJF", 0), ("ETH", 9), ("GNF", 0), ("IQD", 3),
-    ("ISK", 0), ("JOD", 3), ("JPY", 0), ("KMF", 0), ("KRW", 0), ("KWD", 3), ("LYD", 3), ("OMR", 3), ("PYG", 0),
-    ("RWF", 0), ("TND", 3), ("UGX", 0), ("UYI", 0), ("UYW", 4), ("VND", 0), ("VUV", 0), ("XAF", 0), ("XOF", 0),
+    ("BHD", 3),
+    ("BIF", 0),
+    ("BTC", 8),
+    ("CLF", 4),
+    ("CLP", 0),
+    ("DJF", 0),
+    ("ETH", 9),
+    ("GNF", 0),
+    ("IQD", 3),
+    ("ISK", 0),
+    ("JOD", 3),
+    ("JPY", 0),
+    ("KMF", 0),
+    ("KRW", 0),
+    ("KWD", 3),
+    ("LYD", 3),
+    ("OMR", 3),
+    ("PYG", 0),
+    ("RWF", 0),
+    ("TND", 3),
+    ("UGX", 0),
+    ("UYI", 0),
+    ("UYW", 4),
+    ("VND", 0),
+    ("VUV", 0),
+    ("XAF", 0),
+    ("XOF", 0),
 ];
 
 /// How many decimal places a currency's minor unit has; token currencies come from configuration instead.
@@ -70,7 +94,8 @@ pub fn parse_decimal(text: &str, exponent: u32) -> Result<i64, InvalidAmount> {
     if !plain {
         return Err(InvalidAmount::NotDecimal);
     }
-    let decimal = Decimal::from_str_exact(text).or_else(|_| Decimal::from_str(text)).map_err(|_| InvalidAmount::NotDecimal)?;
+    let decimal =
+        Decimal::from_str_exact(text).or_else(|_| Decimal::from_str(text)).map_err(|_| InvalidAmount::NotDecimal)?;
     let decimal = decimal.normalize();
     if decimal.scale() > exponent {
         return Err(InvalidAmount::TooManyPlaces(exponent));
@@ -112,7 +137,13 @@ mod tests {
 
     #[test]
     fn formatted_text_parses_back() {
-        for (minor, exponent, text) in [(1234, 2, "12.34"), (5, 8, "0.00000005"), (-50, 2, "-0.50"), (7, 0, "7"), (i64::MAX, 18, "9.223372036854775807")] {
+        for (minor, exponent, text) in [
+            (1234, 2, "12.34"),
+            (5, 8, "0.00000005"),
+            (-50, 2, "-0.50"),
+            (7, 0, "7"),
+            (i64::MAX, 18, "9.223372036854775807"),
+        ] {
             assert_eq!(format_decimal(minor, exponent), text);
             assert_eq!(parse_decimal(text, exponent), Ok(minor));
         }

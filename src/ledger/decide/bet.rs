@@ -1,0 +1,77 @@
+//! Placing a bet: debits the stake (EGPP 5.1.2).
+
+use super::{
+    Account, Amount, Done, Effects, HouseAccount, Judged, Keyed, Order, OrderId, OrderState, PlayerState, Refusal,
+    Side, State, Transfer, known_game, known_player, order_of,
+};
+use crate::ledger::account::{HouseSide, Staked};
+use crate::ledger::command::PlaceBet;
+use crate::ledger::order::Stake;
+
+pub(super) fn decide(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Judged {
+    known_game(bet.terms)?;
+    let player = known_player(state, keyed.player)?;
+    // The bet's own key is new, so an order that is known can only be a tombstone.
+    if order_of(state, keyed).is_some() {
+        return Err(Refusal::OrderCancelled);
+    }
+    let day = keyed.command.at.day();
+    let staked = within_limits(player, bet, day)?;
+    let account = debit(player.account(&bet.pocket), bet.stake, Staked { day, minor: staked })?;
+    let house =
+        HouseAccount { party: keyed.command.party.clone(), side: HouseSide::House, currency: bet.pocket.currency };
+    let transfer = Transfer { debit: Side::Player(account.id), credit: Side::House(house), amount: bet.stake };
+    let order = order(keyed, bet, OrderState::Open);
+    Ok((Done::BetPlaced, Effects { account: Some(account), order, transfer: Some(transfer), opened: None }))
+}
+
+/// The minor units that this account will have staked today, if both limits allow the bet.
+fn within_limits(player: &PlayerState, bet: &PlaceBet, day: i32) -> Result<i64, Refusal> {
+    let stake = bet.stake.minor();
+    if let Some(max) = bet.terms.max_bet.filter(|max| stake > *max) {
+        return Err(Refusal::MaxBet { max });
+    }
+    let staked = player.staked_on(day, &bet.pocket).ok_or(Refusal::BalanceOverflow)?;
+    let total = staked.checked_add(stake).ok_or(Refusal::BalanceOverflow)?;
+    if let Some(max) = bet.terms.max_stake_per_day.filter(|max| total > *max) {
+        return Err(Refusal::MaxStakePerDay { max, staked });
+    }
+    player.account(&bet.pocket).staked_on(day).checked_add(stake).ok_or(Refusal::BalanceOverflow)
+}
+
+fn debit(mut account: Account, stake: Amount, staked: Staked) -> Result<Account, Refusal> {
+    if account.balance < stake.minor() {
+        return Err(Refusal::InsufficientFunds { balance: account.balance });
+    }
+    account.balance = account.balance.checked_sub(stake.minor()).ok_or(Refusal::BalanceOverflow)?;
+    account.staked = staked;
+    Ok(account)
+}
+
+/// The order row of a refused bet, so that its result or cancel is told at once instead of waiting.
+/// A tombstone stays what it is.
+pub(super) fn refused_order(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Option<Order> {
+    if order_of(state, keyed).is_some() { None } else { order(keyed, bet, OrderState::Refused) }
+}
+
+fn order(keyed: &Keyed, bet: &PlaceBet, state: OrderState) -> Option<Order> {
+    let stake = Stake { amount: bet.stake, pocket: bet.pocket.clone(), round: bet.round, day: keyed.command.at.day() };
+    let id = keyed.order.unwrap_or_else(|| OrderId::of(&keyed.command.party, &bet.order));
+    Some(Order {
+        id,
+        party: keyed.command.party.clone(),
+        key: bet.order.clone(),
+        player: keyed.player,
+        state,
+        stake: Some(stake),
+        paid: 0,
+    })
+}
+
+pub(super) fn is_same(now: &PlaceBet, then: &PlaceBet) -> bool {
+    now.player == then.player
+        && now.order == then.order
+        && now.round == then.round
+        && now.stake == then.stake
+        && now.pocket == then.pocket
+}

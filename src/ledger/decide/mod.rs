@@ -1,0 +1,131 @@
+//! `decide`: from what is known and what is asked to what happens. Total: a refusal is a value.
+//!
+//! The first reason that applies, in this order, wins (the order of [`Refusal`]'s variants):
+//! the stored outcome of the same key; the same key with other data; game; player; order and round; limits; funds.
+//! Look up the key before the balance: a repeat of an accepted bet must be answered "accepted" even when the
+//! wallet is now empty.
+
+mod bet;
+mod cancel;
+mod cash;
+mod open;
+mod settle;
+
+use super::account::{Account, AccountId, HouseAccount};
+use super::command::{Act, Command, Keyed, Terms};
+use super::money::Amount;
+use super::order::{Order, OrderId, OrderState};
+use super::outcome::{Done, Keeping, Outcome, Refusal};
+use super::player::{Player, PlayerKey};
+use super::state::{Decided, PlayerState, State};
+
+/// One side of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Side {
+    Player(AccountId),
+    House(HouseAccount),
+}
+
+/// One movement of money: the debit side loses what the credit side gains, so books cannot be unbalanced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    pub debit: Side,
+    pub credit: Side,
+    pub amount: Amount,
+}
+
+/// What a decision changes, besides the journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Effects {
+    pub opened: Option<Player>,
+    pub account: Option<Account>,
+    pub order: Option<Order>,
+    pub transfer: Option<Transfer>,
+}
+
+/// An outcome, how the journal keeps it, and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    pub outcome: Outcome,
+    pub keeping: Keeping,
+    pub effects: Effects,
+}
+
+/// Decides one command against what is known.
+pub fn decide(state: &State, keyed: &Keyed) -> Decision {
+    let command = &keyed.command;
+    if let Some(decided) = state.decided.get(&keyed.key) {
+        return Decision::repeat(state, keyed, decided);
+    }
+    let judged = match &command.act {
+        Act::OpenPlayer(open) => Ok(open::decide(command, open)),
+        Act::Deposit(cash) => cash::deposit(state, keyed, cash),
+        Act::Withdraw(cash) => cash::withdraw(state, keyed, cash),
+        Act::PlaceBet(bet) => bet::decide(state, keyed, bet),
+        Act::SettleOrder(settle) => settle::decide(state, keyed, settle),
+        Act::CancelOrder(cancel) => cancel::decide(state, keyed, cancel),
+    };
+    match judged {
+        Ok((done, effects)) => Decision { outcome: Outcome::Done(done), keeping: Keeping::Kept, effects },
+        Err(refusal) => Decision::refused(state, keyed, refusal),
+    }
+}
+
+/// What a judge answers: what is done and what follows, or why nothing is.
+type Judged = Result<(Done, Effects), Refusal>;
+
+impl Decision {
+    fn repeat(state: &State, keyed: &Keyed, decided: &Decided) -> Self {
+        let same = is_same(state, keyed, &decided.command);
+        let outcome = if same { decided.outcome } else { Outcome::Refused(Refusal::KeyReused) };
+        Self { outcome, keeping: Keeping::Ignored, effects: Effects::default() }
+    }
+
+    fn refused(state: &State, keyed: &Keyed, refusal: Refusal) -> Self {
+        let keeping = refusal.keeping(&keyed.command.act);
+        let order = match (&keyed.command.act, keeping) {
+            (Act::PlaceBet(bet), Keeping::Kept) => bet::refused_order(state, keyed, bet),
+            (Act::CancelOrder(cancel), Keeping::Kept) => cancel::tombstone(keyed, cancel),
+            _ => None,
+        };
+        Self { outcome: Outcome::Refused(refusal), keeping, effects: Effects { order, ..Effects::default() } }
+    }
+}
+
+/// Whether two commands with one key ask for the same. Time, correlation and terms may differ.
+fn is_same(state: &State, keyed: &Keyed, before: &Command) -> bool {
+    match (&keyed.command.act, &before.act) {
+        (Act::OpenPlayer(now), Act::OpenPlayer(then)) => now == then,
+        (Act::Deposit(now), Act::Deposit(then)) | (Act::Withdraw(now), Act::Withdraw(then)) => now == then,
+        (Act::PlaceBet(now), Act::PlaceBet(then)) => bet::is_same(now, then),
+        (Act::SettleOrder(now), Act::SettleOrder(then)) => settle::is_same(order_of(state, keyed), now, then),
+        (Act::CancelOrder(now), Act::CancelOrder(then)) => cancel::is_same(order_of(state, keyed), now, then),
+        _ => false,
+    }
+}
+
+fn order_of<'a>(state: &'a State, keyed: &Keyed) -> Option<&'a Order> {
+    keyed.order.and_then(|id| state.orders.get(&id))
+}
+
+fn known_game(terms: Terms) -> Result<(), Refusal> {
+    if terms.game_offered { Ok(()) } else { Err(Refusal::GameUnknown) }
+}
+
+fn known_player(state: &State, player: PlayerKey) -> Result<&PlayerState, Refusal> {
+    state.players.get(&player).ok_or(Refusal::PlayerUnknown)
+}
+
+/// The open order that a result or cancel is about.
+fn open_order(order: Option<&Order>, player: PlayerKey) -> Result<&Order, Refusal> {
+    let order = order.ok_or(Refusal::OrderUnknown)?;
+    if order.player != player {
+        return Err(Refusal::OrderNotTheirs);
+    }
+    match order.state {
+        OrderState::Open => Ok(order),
+        OrderState::Won | OrderState::Lost | OrderState::Tied => Err(Refusal::OrderSettled),
+        OrderState::Cancelled | OrderState::Tombstone => Err(Refusal::OrderCancelled),
+        OrderState::Refused => Err(Refusal::OrderRefused),
+    }
+}

@@ -1,1 +1,3 @@
 pub mod ledger;
+pub mod sequencer;
+pub mod storage;

@@ -132,6 +132,7 @@ pub struct Staked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     pub id: AccountId,
+    pub party: Party,
     pub player: PlayerKey,
     pub pocket: Pocket,
     /// Minor units, never below zero.
@@ -141,8 +142,9 @@ pub struct Account {
 
 impl Account {
     /// An account that exists because its player does, and has never been used.
-    pub fn unused(player: PlayerKey, pocket: Pocket) -> Self {
-        Self { id: AccountId::of_player(player, &pocket), player, pocket, balance: 0, staked: Staked::default() }
+    pub fn unused(party: Party, player: PlayerKey, pocket: Pocket) -> Self {
+        let id = AccountId::of_player(player, &pocket);
+        Self { id, party, player, pocket, balance: 0, staked: Staked::default() }
     }
 
     /// Minor units staked from this account on `day`.

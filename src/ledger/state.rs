@@ -54,7 +54,7 @@ impl PlayerState {
     /// The account of this pocket. It exists as soon as its player does: one never used has balance 0.
     pub fn account(&self, pocket: &Pocket) -> Account {
         let used = self.accounts.iter().find(|account| account.pocket == *pocket);
-        used.cloned().unwrap_or_else(|| Account::unused(self.player.key(), pocket.clone()))
+        used.cloned().unwrap_or_else(|| Account::unused(self.player.party.clone(), self.player.key(), pocket.clone()))
     }
 
     /// Minor units that the player has staked on `day` in the currency of `pocket`, over all wallets.

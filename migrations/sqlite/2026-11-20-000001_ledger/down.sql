@@ -1,0 +1,7 @@
+DROP TABLE orders;
+DROP TABLE accounts;
+DROP TABLE credentials;
+DROP TABLE players;
+DROP TABLE transfers;
+DROP TABLE journal;
+DROP TABLE writers;

@@ -1,0 +1,217 @@
+//! One lane: collect what is waiting, load, fold, commit, answer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::waiting::WaitingRoom;
+use super::{Answer, Bounds, Health, Submission};
+use crate::ledger::{Keys, Verdict, fold};
+use crate::storage::{Store, StoreError};
+
+/// How often a batch is tried again because somebody else was faster, before its commands are tried apart.
+const CONFLICT_RETRIES: u32 = 10;
+
+/// How often a single command is tried before it is called the culprit.
+const CULPRIT_TRIES: u32 = 3;
+
+/// Pause between tries of a batch or command that was refused.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// After so many culprits without a single commit between them, it is the database that is at fault.
+const CULPRITS_IN_A_ROW: u32 = 5;
+
+/// The first and the longest pause while the database is away.
+const OUTAGE_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// A submission with the time at which the lane took it.
+struct Item {
+    submission: Submission,
+    arrived: Duration,
+}
+
+pub struct Lane<S> {
+    store: S,
+    inbox: mpsc::Receiver<Submission>,
+    bounds: Bounds,
+    health: Arc<watch::Sender<Health>>,
+    waiting: WaitingRoom<Item>,
+    /// Whose bet has become known: first in the next batch.
+    released: Vec<Item>,
+    start: Instant,
+    culprits: u32,
+}
+
+impl<S: Store> Lane<S> {
+    pub fn new(
+        store: S,
+        inbox: mpsc::Receiver<Submission>,
+        bounds: Bounds,
+        health: Arc<watch::Sender<Health>>,
+    ) -> Self {
+        let waiting = WaitingRoom::new(bounds.ordering_grace, bounds.crowd);
+        Self { store, inbox, bounds, health, waiting, released: Vec::new(), start: Instant::now(), culprits: 0 }
+    }
+
+    /// Works until every handle is dropped and everything taken is answered.
+    pub async fn run(mut self) {
+        while let Some(batch) = self.collect().await {
+            self.work(batch).await;
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The next batch: the released first, then those whose time has come, then the new. `None` at the end.
+    async fn collect(&mut self) -> Option<Vec<Item>> {
+        let max = self.bounds.max_batch;
+        loop {
+            let mut batch: Vec<Item> = self.released.drain(..self.released.len().min(max)).collect();
+            let now = self.now();
+            batch.extend(self.waiting.due(now, max - batch.len()));
+            while batch.len() < max
+                && let Ok(submission) = self.inbox.try_recv()
+            {
+                batch.push(Item { submission, arrived: now });
+            }
+            if !batch.is_empty() {
+                return Some(batch);
+            }
+            let due = self.waiting.next_due().map(|due| self.start + due);
+            tokio::select! {
+                received = self.inbox.recv() => match received {
+                    Some(submission) => self.released.push(Item { submission, arrived: self.now() }),
+                    None => sleep_until(due?).await,
+                },
+                () = sleep_until(due.unwrap_or(self.start)), if due.is_some() => {}
+            }
+        }
+    }
+
+    /// Brings a batch to its end, however long that takes.
+    async fn work(&mut self, batch: Vec<Item>) {
+        let mut conflicts = 0;
+        loop {
+            match self.attempt(&batch).await {
+                Ok(verdicts) => return self.answer(batch, verdicts),
+                Err(StoreError::Outage(why)) => self.sit_out(why).await,
+                Err(StoreError::Conflict(_)) if conflicts < CONFLICT_RETRIES => {
+                    conflicts += 1;
+                    sleep(RETRY_PAUSE.mul_f64(rand::random())).await;
+                }
+                Err(StoreError::Conflict(why) | StoreError::Rejected(why)) => {
+                    tracing::warn!(commands = batch.len(), error = why, "a batch failed; trying its commands apart");
+                    return self.isolate(batch).await;
+                }
+            }
+        }
+    }
+
+    /// Tries each command of a failed batch alone: only the culprit is parked, its neighbours go through.
+    async fn isolate(&mut self, batch: Vec<Item>) {
+        for item in batch {
+            let item = [item];
+            let mut tries = 0;
+            let verdicts = loop {
+                match self.attempt(&item).await {
+                    Ok(verdicts) => break Some(verdicts),
+                    Err(StoreError::Outage(why)) => self.sit_out(why).await,
+                    Err(StoreError::Conflict(why) | StoreError::Rejected(why)) => {
+                        tries += 1;
+                        if tries >= CULPRIT_TRIES && self.culprits < CULPRITS_IN_A_ROW {
+                            self.culprits += 1;
+                            log_culprit(&item[0], &why);
+                            break None;
+                        }
+                        if tries >= CULPRIT_TRIES {
+                            self.sit_out(why).await;
+                        }
+                        sleep(RETRY_PAUSE).await;
+                    }
+                }
+            };
+            match verdicts {
+                Some(verdicts) => self.answer(item, verdicts),
+                None => item.into_iter().for_each(|item| (item.submission.answering)(Answer::Failed)),
+            }
+        }
+    }
+
+    /// One transaction: load, decide, commit.
+    async fn attempt(&mut self, batch: &[Item]) -> Result<Vec<Verdict>, StoreError> {
+        let keys = Keys::of(batch.iter().map(|item| &item.submission.keyed));
+        let mut state = self.store.load(&keys).await?;
+        let now = self.now();
+        let commands = batch.iter().map(|item| (&item.submission.keyed, self.may_wait(item, now)));
+        // A panic in the core is a bug, but the batch is only data: treat it as a batch that cannot be applied.
+        let folded = catch_unwind(AssertUnwindSafe(|| fold(&mut state, commands)));
+        let Ok((decided, verdicts)) = folded else {
+            self.store.abandon().await;
+            return Err(StoreError::Rejected("deciding the batch panicked".to_owned()));
+        };
+        if decided.is_empty() {
+            self.store.abandon().await;
+        } else {
+            self.store.commit(decided).await?;
+            self.culprits = 0;
+        }
+        self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
+        Ok(verdicts)
+    }
+
+    fn may_wait(&self, item: &Item, now: Duration) -> bool {
+        now.saturating_sub(item.arrived) < self.waiting.patience(item.submission.source)
+    }
+
+    fn answer(&mut self, batch: impl IntoIterator<Item = Item>, verdicts: Vec<Verdict>) {
+        let now = self.now();
+        let mut known = Vec::new();
+        for (item, verdict) in batch.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Waits(order) => {
+                    let (source, arrived) = (item.submission.source, item.arrived);
+                    self.waiting.park(item, source, order, arrived, now);
+                }
+                Verdict::Decided(outcome) => {
+                    known.extend(item.submission.keyed.order);
+                    (item.submission.answering)(Answer::Decided(outcome));
+                }
+            }
+        }
+        if !self.waiting.is_empty() {
+            for order in known {
+                self.released.extend(self.waiting.release(order));
+            }
+        }
+    }
+
+    /// Waits while the database is away, and says so.
+    async fn sit_out(&mut self, why: String) {
+        let away = Health::Away(why);
+        let told = self.health.send_if_modified(|health| std::mem::replace(health, away.clone()) != away);
+        if let (true, Health::Away(why)) = (told, &away) {
+            tracing::warn!(error = why, "the database is away; consumption pauses");
+        }
+        self.outage_pause().await;
+    }
+
+    async fn outage_pause(&mut self) {
+        let (shortest, longest) = OUTAGE_PAUSE;
+        sleep(shortest + (longest - shortest).mul_f64(rand::random::<f64>() / 2.0)).await;
+    }
+}
+
+fn log_culprit(item: &Item, why: &str) {
+    let command = &item.submission.keyed.command;
+    tracing::error!(
+        party = %command.party,
+        correlation_id = command.correlation.as_deref().unwrap_or("-"),
+        error = why,
+        "a command breaks every batch that it is in; it will be answered 500 and parked"
+    );
+}

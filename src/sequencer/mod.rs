@@ -1,0 +1,115 @@
+//! The sequencer: commands in, outcomes out, in batches that size themselves.
+//!
+//! While one batch commits, the next collects itself: at low load a batch is one command and latency is one commit;
+//! at high load throughput grows with the batch, with no timer to tune. A player's commands all go through one
+//! [`lane`], in the order in which they came; a result or cancel that overtook its bet sits in the [`waiting`] room.
+
+pub mod lane;
+pub mod reader;
+pub mod waiting;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::ledger::command::Keyed;
+use crate::ledger::{Outcome, PlayerKey};
+use crate::storage::{Balances, Store};
+
+pub use reader::BalanceAsk;
+
+/// Where a command came from: waiting rooms are bounded for each source apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Source(pub u32);
+
+/// What a submission is told in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Decided(Outcome),
+    /// This command breaks every batch that it is in: a fault of ours.
+    Failed,
+}
+
+/// Called once, when the outcome is on the disk. Dropped uncalled where the program stops first: then nothing was
+/// promised, and the command comes again.
+pub type Answering = Box<dyn FnOnce(Answer) + Send + Sync>;
+
+/// A command on its way to its lane.
+pub struct Submission {
+    pub keyed: Keyed,
+    pub source: Source,
+    pub answering: Answering,
+}
+
+/// The sequencer has stopped taking.
+#[derive(Debug, thiserror::Error)]
+#[error("the program is shutting down")]
+pub struct Stopped;
+
+/// Whether the lanes can commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    Ready,
+    Away(String),
+}
+
+/// The bounds of a lane.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Commands in one batch at the most.
+    pub max_batch: usize,
+    /// How long a result or cancel waits for its bet.
+    pub ordering_grace: Duration,
+    /// Waiting commands of one source above which its patience is cut (see [`waiting`]).
+    pub crowd: usize,
+}
+
+/// The handle that transports submit through.
+#[derive(Clone)]
+pub struct Sequencer {
+    lanes: Arc<[mpsc::Sender<Submission>]>,
+    balances: mpsc::Sender<BalanceAsk>,
+    health: watch::Receiver<Health>,
+}
+
+impl Sequencer {
+    /// Starts one lane per store and the balance reader. The tasks end when every handle is dropped and everything
+    /// taken is answered.
+    pub fn start<S: Store>(stores: Vec<S>, balances: Balances, bounds: Bounds) -> (Self, Vec<JoinHandle<()>>) {
+        let (health_writer, health) = watch::channel(Health::Ready);
+        let health_writer = Arc::new(health_writer);
+        let mut tasks = Vec::new();
+        let lanes = stores.into_iter().map(|store| {
+            // Room for the batch that collects itself, and for one more so that nobody waits for the lane to look.
+            let (sender, inbox) = mpsc::channel(bounds.max_batch.saturating_mul(2));
+            let lane = lane::Lane::new(store, inbox, bounds, Arc::clone(&health_writer));
+            tasks.push(tokio::spawn(lane.run()));
+            sender
+        });
+        let lanes = lanes.collect();
+        let (ask, asked) = mpsc::channel(bounds.max_batch.saturating_mul(2));
+        tasks.push(tokio::spawn(reader::run(balances, asked, bounds.max_batch)));
+        (Self { lanes, balances: ask, health }, tasks)
+    }
+
+    /// Puts a command on its player's lane; waits while the lane is full.
+    pub async fn submit(&self, submission: Submission) -> Result<(), Stopped> {
+        self.lane_of(submission.keyed.player).send(submission).await.map_err(|_| Stopped)
+    }
+
+    /// Asks for a balance.
+    pub async fn balance(&self, ask: BalanceAsk) -> Result<(), Stopped> {
+        self.balances.send(ask).await.map_err(|_| Stopped)
+    }
+
+    pub fn health(&self) -> Health {
+        self.health.borrow().clone()
+    }
+
+    fn lane_of(&self, player: PlayerKey) -> &mpsc::Sender<Submission> {
+        let spread = player.uuid().as_u128() % (self.lanes.len() as u128);
+        &self.lanes[usize::try_from(spread).unwrap_or(0)]
+    }
+}

@@ -1,0 +1,49 @@
+//! Where the ledger is kept: SQLite (embedded, the default) or Postgres, both through Diesel.
+//!
+//! A [`Store`] is one lane's writer: it loads what a batch needs and commits what the batch decided, in one
+//! transaction and a constant number of round trips. Everything else reads: [`Balances`] for `balance.get`, and
+//! [`queries`] for people.
+//!
+//! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`audit`].
+
+pub mod audit;
+pub mod balances;
+pub mod migrations;
+pub mod postgres;
+pub mod queries;
+pub mod rows;
+pub mod schema;
+pub mod sqlite;
+
+use std::future::Future;
+
+use crate::ledger::{Batch, Keys, State};
+
+pub use balances::{BalanceKey, Balances};
+
+/// What went wrong, by what is to be done about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or cannot write now: wait and try again, nothing is lost.
+    #[error("the database is away: {0}")]
+    Outage(String),
+    /// Somebody else was faster (a unique key, a deadlock): load and decide again.
+    #[error("another writer was faster: {0}")]
+    Conflict(String),
+    /// The database will not take this batch: find out which command it is.
+    #[error("the database refused: {0}")]
+    Rejected(String),
+}
+
+/// One lane's writer. `load` begins a transaction; `commit` or `abandon` ends it.
+pub trait Store: Send + 'static {
+    /// Locks the players of `keys` in key order, then reads all that `keys` names.
+    fn load(&mut self, keys: &Keys) -> impl Future<Output = Result<State, StoreError>> + Send;
+
+    /// Writes the batch and commits. When this fails, nothing was written, or (if the connection was lost) the
+    /// next load will tell.
+    fn commit(&mut self, batch: Batch) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Ends the transaction without writing.
+    fn abandon(&mut self) -> impl Future<Output = ()> + Send;
+}

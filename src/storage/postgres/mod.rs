@@ -1,0 +1,12 @@
+//! The ledger on Postgres, through diesel-async: pipelined, without libpq.
+//!
+//! Two round trips a batch: begin, lock and read; then write and commit. Statements that are joined on one
+//! connection are sent in the order in which they are first polled, provided that they are prepared already: that is
+//! why [`PostgresStore`] prepares every statement when a session begins.
+
+mod session;
+mod statements;
+mod writer;
+
+pub use session::{classify, connect};
+pub use writer::{PostgresStore, ROUND_TRIP_TIMEOUT};

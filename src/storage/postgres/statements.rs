@@ -1,0 +1,299 @@
+//! The writer's bulk statements: one text each, whatever the batch's size, with whole columns as array parameters.
+//!
+//! A statement has a `QueryId` of its own, so that diesel-async prepares it once per session; `sql_query` and
+//! many-row `VALUES` would be prepared anew each time.
+
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, SmallInt, Text};
+
+use crate::storage::rows::{AccountRow, Bytes, JournalRow, OrderRow, PlayerRow, TransferRow};
+
+/// Declares a statement: its parameters by column type, its text around them, and the types of the rows it returns.
+macro_rules! statement {
+    ($(#[$doc:meta])* $name:ident ( $($field:ident : $sql:ty = $rust:ty),+ ) -> $row:ty, $head:literal $(, $tail:literal)+) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub struct $name { $(pub $field: $rust),+ }
+
+        impl QueryId for $name {
+            type QueryId = Self;
+            const HAS_STATIC_QUERY_ID: bool = true;
+        }
+
+        impl QueryFragment<Pg> for $name {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                let mut texts = [$($tail),+].into_iter();
+                out.push_sql($head);
+                $(
+                    out.push_bind_param::<$sql, _>(&self.$field)?;
+                    out.push_sql(texts.next().unwrap_or_default());
+                )+
+                Ok(())
+            }
+        }
+
+        impl Query for $name {
+            type SqlType = $row;
+        }
+
+        impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for $name {}
+    };
+}
+
+statement!(
+    /// Takes the players' row locks in key order, so that several writers never wait for each other in a circle.
+    LockPlayers(ids: Array<Binary> = Vec<Bytes>)
+        -> (Binary, Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>),
+    "SELECT id, party, player, home_currency, username, nickname, email, gender FROM players WHERE id = ANY(",
+    ") ORDER BY id FOR NO KEY UPDATE"
+);
+
+statement!(
+    /// Every account of the players.
+    ReadAccounts(players: Array<Binary> = Vec<Bytes>)
+        -> (Binary, Text, Text, Nullable<Binary>, Text, Text, Text, Integer, BigInt, Integer, BigInt),
+    "SELECT id, party, side, player, currency, bucket, wallet, product, balance, staked_day, staked FROM accounts WHERE player = ANY(",
+    ")"
+);
+
+statement!(
+    ReadOrders(ids: Array<Binary> = Vec<Bytes>)
+        -> (Binary, Text, Text, Text, Binary, Text, Nullable<BigInt>, Nullable<Text>, Nullable<Text>, Nullable<Text>,
+            Nullable<Integer>, Nullable<BigInt>, Nullable<Integer>, BigInt, BigInt),
+    "SELECT id, party, game, external_id, player, state, stake, currency, bucket, wallet, product, round, day, paid, changed_seq FROM orders WHERE id = ANY(",
+    ")"
+);
+
+statement!(
+    ReadDecided(keys: Array<Binary> = Vec<Bytes>) -> (Nullable<Binary>, Text, Text),
+    "SELECT key, command, outcome FROM journal WHERE key = ANY(",
+    ")"
+);
+
+statement!(
+    /// The writer's chain, locked so that nobody else can continue it meanwhile.
+    ReadWriter(id: Integer = i32) -> (Integer, BigInt, Binary),
+    "SELECT id, last_seq, head FROM writers WHERE id = ",
+    " FOR UPDATE"
+);
+
+statement!(
+    /// As many new journal numbers as the batch may need. Numbers that are taken after the locks grow in the order in
+    /// which a player's commands are decided, whichever process decides them.
+    TakeSeqs(count: BigInt = i64) -> BigInt,
+    "SELECT nextval('journal_seq') FROM generate_series(1, ",
+    ")"
+);
+
+statement!(
+    InsertJournal(
+        writer: Integer = i32,
+        seq: Array<BigInt> = Vec<i64>,
+        key: Array<Nullable<Binary>> = Vec<Option<Bytes>>,
+        at: Array<BigInt> = Vec<i64>,
+        party: Array<Text> = Vec<String>,
+        command: Array<Text> = Vec<String>,
+        outcome: Array<Text> = Vec<String>,
+        hash: Array<Binary> = Vec<Bytes>
+    ) -> BigInt,
+    "INSERT INTO journal (writer, seq, key, at, party, command, outcome, hash) SELECT ",
+    ", r.* FROM unnest(", ", ", ", ", ", ", ", ", ", ", ", ", ") AS r"
+);
+
+statement!(
+    InsertTransfers(
+        seq: Array<BigInt> = Vec<i64>,
+        leg: Array<SmallInt> = Vec<i16>,
+        debit: Array<Binary> = Vec<Bytes>,
+        credit: Array<Binary> = Vec<Bytes>,
+        amount: Array<BigInt> = Vec<i64>
+    ) -> BigInt,
+    "INSERT INTO transfers (seq, leg, debit, credit, amount) SELECT * FROM unnest(",
+    ", ", ", ", ", ", ", ", ")"
+);
+
+statement!(
+    InsertPlayers(
+        id: Array<Binary> = Vec<Bytes>,
+        party: Array<Text> = Vec<String>,
+        player: Array<Text> = Vec<String>,
+        home_currency: Array<Text> = Vec<String>,
+        username: Array<Nullable<Text>> = Vec<Option<String>>,
+        nickname: Array<Nullable<Text>> = Vec<Option<String>>,
+        email: Array<Nullable<Text>> = Vec<Option<String>>,
+        gender: Array<Nullable<Text>> = Vec<Option<String>>
+    ) -> BigInt,
+    "INSERT INTO players (id, party, player, home_currency, username, nickname, email, gender) SELECT * FROM unnest(",
+    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ")"
+);
+
+statement!(
+    /// House-side accounts are names without a running balance: written once, never locked again.
+    NameHouseAccounts(
+        id: Array<Binary> = Vec<Bytes>,
+        party: Array<Text> = Vec<String>,
+        side: Array<Text> = Vec<String>,
+        currency: Array<Text> = Vec<String>
+    ) -> BigInt,
+    "INSERT INTO accounts (id, party, side, currency, bucket, wallet, product, balance, staked_day, staked) \
+     SELECT r.*, 'real', '', 0, 0, 0, 0 FROM unnest(",
+    ", ", ", ", ", ", ") AS r ON CONFLICT (id) DO NOTHING"
+);
+
+statement!(
+    UpsertAccounts(
+        id: Array<Binary> = Vec<Bytes>,
+        party: Array<Text> = Vec<String>,
+        side: Array<Text> = Vec<String>,
+        player: Array<Nullable<Binary>> = Vec<Option<Bytes>>,
+        currency: Array<Text> = Vec<String>,
+        bucket: Array<Text> = Vec<String>,
+        wallet: Array<Text> = Vec<String>,
+        product: Array<Integer> = Vec<i32>,
+        balance: Array<BigInt> = Vec<i64>,
+        staked_day: Array<Integer> = Vec<i32>,
+        staked: Array<BigInt> = Vec<i64>
+    ) -> BigInt,
+    "INSERT INTO accounts (id, party, side, player, currency, bucket, wallet, product, balance, staked_day, staked) \
+     SELECT * FROM unnest(",
+    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ",
+    ") ON CONFLICT (id) DO UPDATE SET balance = EXCLUDED.balance, staked_day = EXCLUDED.staked_day, \
+     staked = EXCLUDED.staked"
+);
+
+statement!(
+    UpsertOrders(
+        id: Array<Binary> = Vec<Bytes>,
+        party: Array<Text> = Vec<String>,
+        game: Array<Text> = Vec<String>,
+        external_id: Array<Text> = Vec<String>,
+        player: Array<Binary> = Vec<Bytes>,
+        state: Array<Text> = Vec<String>,
+        stake: Array<Nullable<BigInt>> = Vec<Option<i64>>,
+        currency: Array<Nullable<Text>> = Vec<Option<String>>,
+        bucket: Array<Nullable<Text>> = Vec<Option<String>>,
+        wallet: Array<Nullable<Text>> = Vec<Option<String>>,
+        product: Array<Nullable<Integer>> = Vec<Option<i32>>,
+        round: Array<Nullable<BigInt>> = Vec<Option<i64>>,
+        day: Array<Nullable<Integer>> = Vec<Option<i32>>,
+        paid: Array<BigInt> = Vec<i64>,
+        changed_seq: Array<BigInt> = Vec<i64>
+    ) -> BigInt,
+    "INSERT INTO orders (id, party, game, external_id, player, state, stake, currency, bucket, wallet, product, \
+     round, day, paid, changed_seq) SELECT * FROM unnest(",
+    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ",
+    ") ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, paid = EXCLUDED.paid, \
+     changed_seq = EXCLUDED.changed_seq"
+);
+
+statement!(
+    AdvanceWriter(last_seq: BigInt = i64, head: Binary = Bytes, id: Integer = i32) -> BigInt,
+    "UPDATE writers SET last_seq = ",
+    ", head = ", " WHERE id = ", ""
+);
+
+impl InsertJournal {
+    pub fn of(writer: i32, rows: Vec<JournalRow>) -> Self {
+        let mut columns = Self { writer, ..Self::default() };
+        for row in rows {
+            columns.seq.push(row.seq);
+            columns.key.push(row.key);
+            columns.at.push(row.at);
+            columns.party.push(row.party);
+            columns.command.push(row.command);
+            columns.outcome.push(row.outcome);
+            columns.hash.push(row.hash);
+        }
+        columns
+    }
+}
+
+impl InsertTransfers {
+    pub fn of(rows: Vec<TransferRow>) -> Self {
+        let mut columns = Self::default();
+        for row in rows {
+            columns.seq.push(row.seq);
+            columns.leg.push(row.leg);
+            columns.debit.push(row.debit);
+            columns.credit.push(row.credit);
+            columns.amount.push(row.amount);
+        }
+        columns
+    }
+}
+
+impl InsertPlayers {
+    pub fn of(rows: Vec<PlayerRow>) -> Self {
+        let mut columns = Self::default();
+        for row in rows {
+            columns.id.push(row.id);
+            columns.party.push(row.party);
+            columns.player.push(row.player);
+            columns.home_currency.push(row.home_currency);
+            columns.username.push(row.username);
+            columns.nickname.push(row.nickname);
+            columns.email.push(row.email);
+            columns.gender.push(row.gender);
+        }
+        columns
+    }
+}
+
+impl NameHouseAccounts {
+    pub fn of(rows: Vec<AccountRow>) -> Self {
+        let mut columns = Self::default();
+        for row in rows {
+            columns.id.push(row.id);
+            columns.party.push(row.party);
+            columns.side.push(row.side);
+            columns.currency.push(row.currency);
+        }
+        columns
+    }
+}
+
+impl UpsertAccounts {
+    pub fn of(rows: Vec<AccountRow>) -> Self {
+        let mut columns = Self::default();
+        for row in rows {
+            columns.id.push(row.id);
+            columns.party.push(row.party);
+            columns.side.push(row.side);
+            columns.player.push(row.player);
+            columns.currency.push(row.currency);
+            columns.bucket.push(row.bucket);
+            columns.wallet.push(row.wallet);
+            columns.product.push(row.product);
+            columns.balance.push(row.balance);
+            columns.staked_day.push(row.staked_day);
+            columns.staked.push(row.staked);
+        }
+        columns
+    }
+}
+
+impl UpsertOrders {
+    pub fn of(rows: Vec<OrderRow>) -> Self {
+        let mut columns = Self::default();
+        for row in rows {
+            columns.id.push(row.id);
+            columns.party.push(row.party);
+            columns.game.push(row.game);
+            columns.external_id.push(row.external_id);
+            columns.player.push(row.player);
+            columns.state.push(row.state);
+            columns.stake.push(row.stake);
+            columns.currency.push(row.currency);
+            columns.bucket.push(row.bucket);
+            columns.wallet.push(row.wallet);
+            columns.product.push(row.product);
+            columns.round.push(row.round);
+            columns.day.push(row.day);
+            columns.paid.push(row.paid);
+            columns.changed_seq.push(row.changed_seq);
+        }
+        columns
+    }
+}

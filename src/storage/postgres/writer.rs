@@ -1,0 +1,229 @@
+//! A lane's writer on Postgres.
+
+use std::time::Duration;
+
+use diesel::QueryResult;
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::future::{try_join, try_join_all};
+use futures_util::{FutureExt, try_join};
+
+use super::session::{classify, connect, probe};
+use super::statements::{
+    AdvanceWriter, InsertJournal, InsertPlayers, InsertTransfers, LockPlayers, NameHouseAccounts, ReadAccounts,
+    ReadDecided, ReadOrders, ReadWriter, TakeSeqs, UpsertAccounts, UpsertOrders,
+};
+use crate::ledger::{Batch, Keys, State};
+use crate::storage::rows::{AccountRow, BatchRows, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
+use crate::storage::{Store, StoreError};
+
+/// How long one round trip may take before the connection is given up. Longer than the server's own lock timeout.
+pub const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Advisory locks of this class say which writer numbers are taken ("PURS").
+const WRITER_LOCKS: i32 = 0x5055_5253;
+
+/// The planner must not change its mind: on a table that has just grown from empty, a prepared `= ANY($1)` would keep
+/// a sequential scan for the session's life.
+const WRITER_SETTINGS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off";
+
+/// Writes one lane's batches. Reconnects by itself at the next `load` after an outage.
+pub struct PostgresStore {
+    url: String,
+    session: Option<Session>,
+}
+
+struct Session {
+    conn: AsyncPgConnection,
+    writer: WriterRow,
+    /// Journal numbers for the batch that is loaded.
+    seqs: Vec<i64>,
+}
+
+impl PostgresStore {
+    pub fn new(url: String) -> Self {
+        Self { url, session: None }
+    }
+
+    async fn session(&mut self) -> Result<&mut Session, StoreError> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => in_time(Session::begin(&self.url)).await?,
+        };
+        Ok(self.session.insert(session))
+    }
+
+    /// Leaves no transaction open behind an error, and no session behind an outage. A refusal by a database that can
+    /// no longer write is an outage, too.
+    async fn settle<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        let Err(mut error) = result else { return result };
+        if let (StoreError::Rejected(_), Some(session)) = (&error, &mut self.session)
+            && let Err(outage) = in_time(probe(&mut session.conn)).await
+        {
+            error = outage;
+        }
+        if matches!(error, StoreError::Outage(_)) {
+            self.session = None;
+        } else {
+            self.abandon().await;
+        }
+        Err(error)
+    }
+}
+
+impl Store for PostgresStore {
+    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+        let loaded = match self.session().await {
+            Ok(session) => in_time(session.load(keys)).await,
+            Err(error) => Err(error),
+        };
+        self.settle(loaded).await
+    }
+
+    async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let committed = match &mut self.session {
+            Some(session) => in_time(session.commit(&batch)).await,
+            None => Err(StoreError::Outage("not connected".to_owned())),
+        };
+        self.settle(committed).await
+    }
+
+    async fn abandon(&mut self) {
+        if let Some(session) = &mut self.session
+            && in_time(session.execute("ROLLBACK")).await.is_err()
+        {
+            self.session = None;
+        }
+    }
+}
+
+/// Bounds a round trip. It runs outside of tokio's cooperative budget: a statement that yields between two others of
+/// its pipeline would be sent after them, and a COMMIT could overtake the writes that it is to commit.
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(ROUND_TRIP_TIMEOUT, tokio::task::unconstrained(work)).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::Outage("no answer in time".to_owned())),
+    }
+}
+
+impl Session {
+    async fn begin(url: &str) -> Result<Self, StoreError> {
+        let mut conn = connect(url).await?;
+        conn.batch_execute(WRITER_SETTINGS).await.map_err(classify)?;
+        let id = take_writer_number(&mut conn).await.map_err(classify)?;
+        let insert = format!(
+            "INSERT INTO writers (id, last_seq, head) VALUES ({id}, 0, decode(repeat('00', 32), 'hex')) \
+             ON CONFLICT (id) DO NOTHING"
+        );
+        conn.batch_execute(&insert).await.map_err(classify)?;
+        let mut session = Self { conn, writer: WriterRow::start(id), seqs: Vec::new() };
+        session.prepare().await?;
+        Ok(session)
+    }
+
+    /// Prepares every statement, one after another: pipelined statements keep their order only where none of them
+    /// has to be prepared first.
+    async fn prepare(&mut self) -> Result<(), StoreError> {
+        self.execute("BEGIN").await?;
+        self.read(&Keys::default(), 0).await.map_err(classify)?;
+        let conn = &mut self.conn;
+        let writes = async {
+            InsertJournal::default().execute(conn).await?;
+            InsertTransfers::default().execute(conn).await?;
+            InsertPlayers::default().execute(conn).await?;
+            NameHouseAccounts::default().execute(conn).await?;
+            UpsertAccounts::default().execute(conn).await?;
+            UpsertOrders::default().execute(conn).await?;
+            AdvanceWriter::default().execute(conn).await
+        };
+        writes.await.map_err(classify)?;
+        self.execute("ROLLBACK").await
+    }
+
+    async fn execute(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.conn.batch_execute(sql).await.map_err(classify)
+    }
+
+    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+        let count = i64::try_from(keys.commands.len()).unwrap_or(i64::MAX);
+        let (players, accounts, orders, decided) = self.read(keys, count).await.map_err(classify)?;
+        state_of(players, accounts, orders, decided)
+    }
+
+    /// One round trip: each statement after the locks sees what was committed before they were granted.
+    async fn read(
+        &mut self,
+        keys: &Keys,
+        count: i64,
+    ) -> QueryResult<(Vec<PlayerRow>, Vec<AccountRow>, Vec<OrderRow>, Vec<DecidedRow>)> {
+        let players: Vec<_> = keys.players.iter().map(|key| bytes(key.uuid())).collect();
+        let orders = keys.orders.iter().map(|id| bytes(id.uuid())).collect();
+        let commands = keys.commands.iter().map(|key| bytes(key.uuid())).collect();
+        let conn = &self.conn;
+        let (mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6) = (conn, conn, conn, conn, conn, conn, conn);
+        let (_, players, accounts, orders, decided, (writer, seqs)) = try_join!(
+            c0.batch_execute("BEGIN"),
+            LockPlayers { ids: players.clone() }.load::<PlayerRow>(&mut c1),
+            ReadAccounts { players }.load::<AccountRow>(&mut c2),
+            ReadOrders { ids: orders }.load::<OrderRow>(&mut c3),
+            ReadDecided { keys: commands }.load::<DecidedRow>(&mut c4),
+            try_join(
+                ReadWriter { id: self.writer.id }.get_result::<WriterRow>(&mut c5),
+                TakeSeqs { count }.load::<i64>(&mut c6),
+            ),
+        )?;
+        self.writer = writer;
+        self.seqs = seqs;
+        Ok((players, accounts, orders, decided))
+    }
+
+    /// One round trip as well. Where a statement fails, the ones after it fail with it, and the commit rolls back.
+    async fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let rows = BatchRows::of(batch, &self.writer, &self.seqs)?;
+        let Some(writer) = rows.writer else {
+            return Err(StoreError::Rejected("a batch without a writer".to_owned()));
+        };
+        let advance = AdvanceWriter { last_seq: writer.last_seq, head: writer.head, id: writer.id };
+        let conns = [&self.conn; 7];
+        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6] = conns;
+        let mut writes = Vec::with_capacity(conns.len());
+        writes.push(InsertJournal::of(writer.id, rows.journal).execute(&mut c0).boxed());
+        if !rows.transfers.is_empty() {
+            writes.push(InsertTransfers::of(rows.transfers).execute(&mut c1).boxed());
+        }
+        if !rows.players.is_empty() {
+            writes.push(InsertPlayers::of(rows.players).execute(&mut c2).boxed());
+        }
+        if !rows.house.is_empty() {
+            writes.push(NameHouseAccounts::of(rows.house).execute(&mut c3).boxed());
+        }
+        if !rows.accounts.is_empty() {
+            writes.push(UpsertAccounts::of(rows.accounts).execute(&mut c4).boxed());
+        }
+        if !rows.orders.is_empty() {
+            writes.push(UpsertOrders::of(rows.orders).execute(&mut c5).boxed());
+        }
+        writes.push(advance.execute(&mut c6).boxed());
+        let mut last = &self.conn;
+        try_join(try_join_all(writes), last.batch_execute("COMMIT")).await.map_err(classify)?;
+        Ok(())
+    }
+}
+
+/// The lowest number that no other session writes under. The server gives it back when the session ends.
+async fn take_writer_number(conn: &mut AsyncPgConnection) -> QueryResult<i32> {
+    use diesel::sql_types::{Bool, Integer};
+    let mut id = 1;
+    loop {
+        let locked = diesel::select(
+            diesel::dsl::sql::<Bool>("pg_try_advisory_lock(")
+                .bind::<Integer, _>(WRITER_LOCKS)
+                .sql(", ")
+                .bind::<Integer, _>(id)
+                .sql(")"),
+        );
+        if locked.get_result::<bool>(conn).await? {
+            return Ok(id);
+        }
+        id += 1;
+    }
+}

@@ -1,0 +1,367 @@
+//! Table rows, and how they become ledger values and come from them.
+
+use diesel::prelude::*;
+
+use super::StoreError;
+use super::schema::{accounts, journal, orders, players, transfers, writers};
+use crate::ledger::account::{Account, AccountId, HouseAccount, Staked};
+use crate::ledger::chain::{self, Hash};
+use crate::ledger::command::CommandKey;
+use crate::ledger::order::{Order, OrderKey, Stake};
+use crate::ledger::player::{Player, PlayerKey, Profile};
+use crate::ledger::state::{Decided, PlayerState};
+use crate::ledger::{Amount, Batch, Bucket, Currency, ExternalId, Game, OrderId, OrderState, Party, PlayerId, Pocket};
+use crate::ledger::{State, Wallet};
+use uuid::Uuid;
+
+/// A 16-byte id as both databases keep it.
+pub type Bytes = Vec<u8>;
+
+pub fn bytes(uuid: Uuid) -> Bytes {
+    uuid.as_bytes().to_vec()
+}
+
+pub fn uuid(bytes: &[u8]) -> Result<Uuid, StoreError> {
+    Uuid::from_slice(bytes).map_err(|_| damaged("id", "is not 16 bytes long"))
+}
+
+/// A value in the database that the program never wrote.
+fn damaged(column: &str, why: impl std::fmt::Display) -> StoreError {
+    StoreError::Rejected(format!("damaged row: {column}: {why}"))
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = writers)]
+pub struct WriterRow {
+    pub id: i32,
+    pub last_seq: i64,
+    pub head: Bytes,
+}
+
+impl WriterRow {
+    pub fn start(id: i32) -> Self {
+        Self { id, last_seq: 0, head: chain::START.to_vec() }
+    }
+
+    pub fn head(&self) -> Result<Hash, StoreError> {
+        self.head.as_slice().try_into().map_err(|_| damaged("head", "is not 32 bytes long"))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = journal)]
+pub struct JournalRow {
+    pub seq: i64,
+    pub writer: i32,
+    pub key: Option<Bytes>,
+    pub at: i64,
+    pub party: String,
+    pub command: String,
+    pub outcome: String,
+    pub hash: Bytes,
+}
+
+/// What a look-up by key reads of a journal row.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = journal)]
+pub struct DecidedRow {
+    pub key: Option<Bytes>,
+    pub command: String,
+    pub outcome: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = transfers)]
+pub struct TransferRow {
+    pub seq: i64,
+    pub leg: i16,
+    pub debit: Bytes,
+    pub credit: Bytes,
+    pub amount: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = players)]
+pub struct PlayerRow {
+    pub id: Bytes,
+    pub party: String,
+    pub player: String,
+    pub home_currency: String,
+    pub username: Option<String>,
+    pub nickname: Option<String>,
+    pub email: Option<String>,
+    pub gender: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = accounts)]
+pub struct AccountRow {
+    pub id: Bytes,
+    pub party: String,
+    pub side: String,
+    pub player: Option<Bytes>,
+    pub currency: String,
+    pub bucket: String,
+    pub wallet: String,
+    pub product: i32,
+    pub balance: i64,
+    pub staked_day: i32,
+    pub staked: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = orders)]
+pub struct OrderRow {
+    pub id: Bytes,
+    pub party: String,
+    pub game: String,
+    pub external_id: String,
+    pub player: Bytes,
+    pub state: String,
+    pub stake: Option<i64>,
+    pub currency: Option<String>,
+    pub bucket: Option<String>,
+    pub wallet: Option<String>,
+    pub product: Option<i32>,
+    pub round: Option<i64>,
+    pub day: Option<i32>,
+    pub paid: i64,
+    pub changed_seq: i64,
+}
+
+/// `accounts.side` of a player's account.
+pub const PLAYER_SIDE: &str = "player";
+
+impl DecidedRow {
+    pub fn decided(self) -> Result<(CommandKey, Decided), StoreError> {
+        let key = self.key.ok_or_else(|| damaged("key", "is missing"))?;
+        let command = serde_json::from_str(&self.command).map_err(|error| damaged("command", error))?;
+        let outcome = serde_json::from_str(&self.outcome).map_err(|error| damaged("outcome", error))?;
+        Ok((CommandKey::from_uuid(uuid(&key)?), Decided { command, outcome }))
+    }
+}
+
+impl PlayerRow {
+    pub fn of(player: &Player) -> Self {
+        let profile = player.profile.clone();
+        Self {
+            id: bytes(player.key().uuid()),
+            party: player.party.to_string(),
+            player: player.id.to_string(),
+            home_currency: profile.home_currency.to_string(),
+            username: profile.username,
+            nickname: profile.nickname,
+            email: profile.email,
+            gender: profile.gender,
+        }
+    }
+
+    pub fn player(self) -> Result<Player, StoreError> {
+        let home_currency = Currency::parse(&self.home_currency).map_err(|error| damaged("home_currency", error))?;
+        Ok(Player {
+            party: parse_party(&self.party)?,
+            id: PlayerId::parse(&self.player).map_err(|error| damaged("player", error))?,
+            profile: Profile {
+                home_currency,
+                username: self.username,
+                nickname: self.nickname,
+                email: self.email,
+                gender: self.gender,
+            },
+        })
+    }
+}
+
+impl AccountRow {
+    pub fn of(account: &Account) -> Self {
+        let pocket = &account.pocket;
+        Self {
+            id: bytes(account.id.uuid()),
+            party: account.party.to_string(),
+            side: PLAYER_SIDE.to_owned(),
+            player: Some(bytes(account.player.uuid())),
+            currency: pocket.currency.to_string(),
+            bucket: pocket.bucket.as_str().to_owned(),
+            wallet: pocket.wallet.to_string(),
+            product: pocket.product,
+            balance: account.balance,
+            staked_day: account.staked.day,
+            staked: account.staked.minor,
+        }
+    }
+
+    /// A house-side account: a name in the books without a balance of its own.
+    pub fn of_house(house: &HouseAccount, id: AccountId) -> Self {
+        Self {
+            id: bytes(id.uuid()),
+            party: house.party.to_string(),
+            side: house.side.as_str().to_owned(),
+            player: None,
+            currency: house.currency.to_string(),
+            bucket: Bucket::Real.as_str().to_owned(),
+            wallet: String::new(),
+            product: 0,
+            balance: 0,
+            staked_day: 0,
+            staked: 0,
+        }
+    }
+
+    pub fn account(self) -> Result<Account, StoreError> {
+        let player = self.player.ok_or_else(|| damaged("player", "is missing"))?;
+        Ok(Account {
+            id: AccountId::from_uuid(uuid(&self.id)?),
+            party: parse_party(&self.party)?,
+            player: PlayerKey::from_uuid(uuid(&player)?),
+            pocket: parse_pocket(&self.currency, &self.bucket, &self.wallet, self.product)?,
+            balance: self.balance,
+            staked: Staked { day: self.staked_day, minor: self.staked },
+        })
+    }
+}
+
+impl OrderRow {
+    pub fn of(order: &Order, changed_seq: i64) -> Self {
+        let stake = order.stake.as_ref();
+        Self {
+            id: bytes(order.id.uuid()),
+            party: order.party.to_string(),
+            game: order.key.game.to_string(),
+            external_id: order.key.external_id.to_string(),
+            player: bytes(order.player.uuid()),
+            state: order.state.as_str().to_owned(),
+            stake: stake.map(|stake| stake.amount.minor()),
+            currency: stake.map(|stake| stake.pocket.currency.to_string()),
+            bucket: stake.map(|stake| stake.pocket.bucket.as_str().to_owned()),
+            wallet: stake.map(|stake| stake.pocket.wallet.to_string()),
+            product: stake.map(|stake| stake.pocket.product),
+            round: stake.map(|stake| stake.round),
+            day: stake.map(|stake| stake.day),
+            paid: order.paid,
+            changed_seq,
+        }
+    }
+
+    pub fn order(self) -> Result<Order, StoreError> {
+        let stake = self.parse_stake()?;
+        Ok(Order {
+            id: OrderId::from_uuid(uuid(&self.id)?),
+            party: parse_party(&self.party)?,
+            key: OrderKey {
+                game: Game::parse(&self.game).map_err(|error| damaged("game", error))?,
+                external_id: ExternalId::parse(&self.external_id).map_err(|error| damaged("external_id", error))?,
+            },
+            player: PlayerKey::from_uuid(uuid(&self.player)?),
+            state: OrderState::parse(&self.state).ok_or_else(|| damaged("state", "is unknown"))?,
+            stake,
+            paid: self.paid,
+        })
+    }
+
+    fn parse_stake(&self) -> Result<Option<Stake>, StoreError> {
+        let (Some(amount), Some(currency), Some(bucket), Some(wallet), Some(product), Some(round), Some(day)) =
+            (self.stake, &self.currency, &self.bucket, &self.wallet, self.product, self.round, self.day)
+        else {
+            return Ok(None);
+        };
+        let amount = Amount::new(amount).map_err(|error| damaged("stake", error))?;
+        Ok(Some(Stake { amount, pocket: parse_pocket(currency, bucket, wallet, product)?, round, day }))
+    }
+}
+
+fn parse_party(text: &str) -> Result<Party, StoreError> {
+    Party::parse(text).map_err(|error| damaged("party", error))
+}
+
+fn parse_pocket(currency: &str, bucket: &str, wallet: &str, product: i32) -> Result<Pocket, StoreError> {
+    Ok(Pocket {
+        currency: Currency::parse(currency).map_err(|error| damaged("currency", error))?,
+        bucket: Bucket::parse(bucket).ok_or_else(|| damaged("bucket", "is unknown"))?,
+        wallet: Wallet::parse(wallet).map_err(|error| damaged("wallet", error))?,
+        product,
+    })
+}
+
+/// The rows that one batch writes.
+#[derive(Debug, Default)]
+pub struct BatchRows {
+    pub journal: Vec<JournalRow>,
+    pub transfers: Vec<TransferRow>,
+    pub players: Vec<PlayerRow>,
+    pub accounts: Vec<AccountRow>,
+    pub house: Vec<AccountRow>,
+    pub orders: Vec<OrderRow>,
+    /// The writer's row after the batch.
+    pub writer: Option<WriterRow>,
+}
+
+impl BatchRows {
+    /// Numbers the entries with `seqs` (ascending, at least as many) and chains them to `writer`'s head.
+    pub fn of(batch: &Batch, writer: &WriterRow, seqs: &[i64]) -> Result<Self, StoreError> {
+        if seqs.len() < batch.entries.len() {
+            return Err(damaged("seq", "too few numbers for the batch"));
+        }
+        let mut rows = Self::default();
+        let mut head = writer.head()?;
+        for (entry, &seq) in batch.entries.iter().zip(seqs) {
+            let command = serde_json::to_string(&entry.keyed.command).map_err(|error| damaged("command", error))?;
+            let outcome = serde_json::to_string(&entry.outcome).map_err(|error| damaged("outcome", error))?;
+            let key = entry.kept_key().map(CommandKey::uuid);
+            let movement = entry.movement.map(|moved| (moved.debit.uuid(), moved.credit.uuid(), moved.amount));
+            head = chain::link(&head, &chain::Row { seq, key, command: &command, outcome: &outcome, movement });
+            rows.journal.push(JournalRow {
+                seq,
+                writer: writer.id,
+                key: key.map(bytes),
+                at: entry.keyed.command.at.0,
+                party: entry.keyed.command.party.to_string(),
+                command,
+                outcome,
+                hash: head.to_vec(),
+            });
+            rows.transfers.extend(movement.map(|(debit, credit, amount)| TransferRow {
+                seq,
+                leg: 0,
+                debit: bytes(debit),
+                credit: bytes(credit),
+                amount,
+            }));
+        }
+        rows.players = batch.players.iter().map(PlayerRow::of).collect();
+        rows.accounts = batch.accounts.iter().map(AccountRow::of).collect();
+        rows.house = batch.house.iter().map(|(house, id)| AccountRow::of_house(house, *id)).collect();
+        rows.orders = batch.orders.iter().map(|(order, entry)| OrderRow::of(order, seqs[*entry])).collect();
+        let last_seq = rows.journal.last().map_or(writer.last_seq, |row| row.seq);
+        rows.writer = Some(WriterRow { id: writer.id, last_seq, head: head.to_vec() });
+        Ok(rows)
+    }
+}
+
+/// Puts loaded rows together as the state that a batch is decided against.
+pub fn state_of(
+    players: Vec<PlayerRow>,
+    accounts: Vec<AccountRow>,
+    orders: Vec<OrderRow>,
+    decided: Vec<DecidedRow>,
+) -> Result<State, StoreError> {
+    let mut state = State::default();
+    for row in players {
+        let player = row.player()?;
+        state.players.insert(player.key(), PlayerState { player, accounts: Vec::new() });
+    }
+    for row in accounts {
+        let account = row.account()?;
+        if let Some(player) = state.players.get_mut(&account.player) {
+            player.accounts.push(account);
+        }
+    }
+    for row in orders {
+        let order = row.order()?;
+        state.orders.insert(order.id, order);
+    }
+    for row in decided {
+        let (key, decided) = row.decided()?;
+        state.decided.insert(key, decided);
+    }
+    Ok(state)
+}

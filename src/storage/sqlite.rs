@@ -1,0 +1,280 @@
+//! The embedded ledger: one SQLite file, one writer, on a thread of its own since SQLite blocks.
+//!
+//! Write-ahead log and `synchronous = FULL`: a commit is on the disk before it is answered. Other processes (the
+//! command line) may write between batches; `BEGIN IMMEDIATE` takes turns.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
+use diesel::sqlite::SqliteConnection;
+use diesel::upsert::excluded;
+use tokio::sync::{mpsc, oneshot};
+
+use super::rows::{AccountRow, BatchRows, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
+use super::schema::{accounts, journal, orders, players, transfers, writers};
+use super::{Store, StoreError};
+use crate::ledger::{Batch, Keys, State};
+
+/// How long a transaction waits for another process's before it is called an outage.
+const BUSY_TIMEOUT_MS: u32 = 5_000;
+
+/// The only writer's number: whoever writes to the file continues the same chain.
+const WRITER: i32 = 1;
+
+/// Jobs on their way to the thread. A store is used by one lane that awaits each answer, so one is enough.
+const JOBS: usize = 1;
+
+/// Opens the file, creating it where it is not there.
+pub fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let path = path.to_str().ok_or_else(|| StoreError::Outage("the database's path is not UTF-8".to_owned()))?;
+    let mut conn = SqliteConnection::establish(path).map_err(|error| StoreError::Outage(error.to_string()))?;
+    let pragmas = format!(
+        "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+         PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
+    );
+    conn.batch_execute(&pragmas).map_err(classify)?;
+    Ok(conn)
+}
+
+/// Sorts SQLite's errors by what is to be done. Its messages are fixed English texts; Diesel has no codes for them.
+pub fn classify(error: Error) -> StoreError {
+    const OUTAGES: [&str; 7] = [
+        "database is locked",
+        "database table is locked",
+        "disk I/O error",
+        "database or disk is full",
+        "readonly database",
+        "unable to open database file",
+        "malformed",
+    ];
+    let text = error.to_string();
+    match error {
+        Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => StoreError::Conflict(text),
+        Error::BrokenTransactionManager => StoreError::Outage(text),
+        _ if OUTAGES.iter().any(|outage| text.contains(outage)) => StoreError::Outage(text),
+        _ => StoreError::Rejected(text),
+    }
+}
+
+/// The writer's handle; its thread ends when this is dropped.
+pub struct SqliteStore {
+    jobs: mpsc::Sender<Job>,
+}
+
+enum Job {
+    Load(Keys, oneshot::Sender<Result<State, StoreError>>),
+    Commit(Box<Batch>, oneshot::Sender<Result<(), StoreError>>),
+    Abandon(oneshot::Sender<()>),
+}
+
+impl SqliteStore {
+    pub fn open(path: PathBuf) -> std::io::Result<Self> {
+        let (jobs, inbox) = mpsc::channel(JOBS);
+        let writer = Writer { path, conn: None, row: WriterRow::start(WRITER), reserved: 0 };
+        thread::Builder::new().name("purser-sqlite".to_owned()).spawn(move || writer.work(inbox))?;
+        Ok(Self { jobs })
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, StoreError> {
+        let gone = |_| StoreError::Outage("the SQLite thread has ended".to_owned());
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(job(answer)).await.map_err(|_| gone(()))?;
+        answered.await.map_err(|_| gone(()))
+    }
+}
+
+impl Store for SqliteStore {
+    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+        let keys = keys.clone();
+        self.ask(|answer| Job::Load(keys, answer)).await?
+    }
+
+    async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Commit(Box::new(batch), answer)).await?
+    }
+
+    async fn abandon(&mut self) {
+        // Nothing to tell: a thread that has ended has no transaction either.
+        let _ = self.ask(Job::Abandon).await;
+    }
+}
+
+/// The thread's side.
+struct Writer {
+    path: PathBuf,
+    conn: Option<SqliteConnection>,
+    row: WriterRow,
+    /// The journal's last number, read inside the transaction.
+    reserved: i64,
+}
+
+impl Writer {
+    fn work(mut self, mut inbox: mpsc::Receiver<Job>) {
+        // Answers that nobody waits for any more are dropped: the lane was stopped.
+        while let Some(job) = inbox.blocking_recv() {
+            match job {
+                Job::Load(keys, answer) => {
+                    let loaded = self.load(&keys);
+                    let _ = answer.send(self.settle(loaded));
+                }
+                Job::Commit(batch, answer) => {
+                    let committed = self.commit(&batch);
+                    let _ = answer.send(self.settle(committed));
+                }
+                Job::Abandon(answer) => {
+                    self.rollback();
+                    let _ = answer.send(());
+                }
+            }
+        }
+    }
+
+    /// Leaves no transaction open behind an error, and no connection behind an outage.
+    fn settle<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &result {
+            self.rollback();
+            if matches!(error, StoreError::Outage(_)) {
+                self.conn = None;
+            }
+        }
+        result
+    }
+
+    fn rollback(&mut self) {
+        if let Some(conn) = &mut self.conn {
+            // Fails where there is no transaction, which is as good.
+            let _ = conn.batch_execute("ROLLBACK");
+        }
+    }
+
+    fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+        if self.conn.is_none() {
+            self.conn = Some(connect(&self.path)?);
+        }
+        let Some(conn) = &mut self.conn else {
+            return Err(StoreError::Outage("not connected".to_owned()));
+        };
+        conn.batch_execute("BEGIN IMMEDIATE").map_err(classify)?;
+        self.row = writer_row(conn).map_err(classify)?;
+        self.reserved = last_seq(conn).map_err(classify)?;
+        let (players, accounts) = load_players(conn, keys).map_err(classify)?;
+        let orders = load_orders(conn, keys).map_err(classify)?;
+        let decided = load_decided(conn, keys).map_err(classify)?;
+        state_of(players, accounts, orders, decided)
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let Some(conn) = &mut self.conn else {
+            return Err(StoreError::Outage("not connected".to_owned()));
+        };
+        let seqs: Vec<i64> = (self.reserved + 1..).take(batch.entries.len()).collect();
+        let rows = BatchRows::of(batch, &self.row, &seqs)?;
+        write(conn, &rows).map_err(classify)?;
+        conn.batch_execute("COMMIT").map_err(classify)
+    }
+}
+
+fn writer_row(conn: &mut SqliteConnection) -> QueryResult<WriterRow> {
+    let known = writers::table.find(WRITER).select(WriterRow::as_select()).first(conn).optional()?;
+    match known {
+        Some(row) => Ok(row),
+        None => {
+            let row = WriterRow::start(WRITER);
+            diesel::insert_into(writers::table).values(&row).execute(conn)?;
+            Ok(row)
+        }
+    }
+}
+
+fn last_seq(conn: &mut SqliteConnection) -> QueryResult<i64> {
+    let last: Option<i64> = journal::table.select(diesel::dsl::max(journal::seq)).first(conn)?;
+    Ok(last.unwrap_or(0))
+}
+
+fn load_players(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<(Vec<PlayerRow>, Vec<AccountRow>)> {
+    let (mut found, mut theirs) = (Vec::new(), Vec::new());
+    for key in &keys.players {
+        let id = bytes(key.uuid());
+        let player = players::table.find(&id).select(PlayerRow::as_select()).first(conn).optional()?;
+        if player.is_some() {
+            let of_player = accounts::table.filter(accounts::player.eq(&id));
+            theirs.extend(of_player.select(AccountRow::as_select()).load(conn)?);
+        }
+        found.extend(player);
+    }
+    Ok((found, theirs))
+}
+
+fn load_orders(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<Vec<OrderRow>> {
+    let mut found = Vec::new();
+    for id in &keys.orders {
+        let order = orders::table.find(bytes(id.uuid())).select(OrderRow::as_select()).first(conn).optional()?;
+        found.extend(order);
+    }
+    Ok(found)
+}
+
+fn load_decided(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<Vec<DecidedRow>> {
+    let mut found = Vec::new();
+    for key in &keys.commands {
+        let by_key = journal::table.filter(journal::key.eq(bytes(key.uuid())));
+        found.extend(by_key.select(DecidedRow::as_select()).first(conn).optional()?);
+    }
+    Ok(found)
+}
+
+/// Row by row: each statement is prepared once, and there is no round trip to save.
+fn write(conn: &mut SqliteConnection, rows: &BatchRows) -> QueryResult<()> {
+    for row in &rows.journal {
+        diesel::insert_into(journal::table).values(row).execute(conn)?;
+    }
+    for row in &rows.transfers {
+        diesel::insert_into(transfers::table).values(row).execute(conn)?;
+    }
+    for row in &rows.players {
+        diesel::insert_into(players::table).values(row).execute(conn)?;
+    }
+    for row in &rows.house {
+        diesel::insert_into(accounts::table).values(row).on_conflict_do_nothing().execute(conn)?;
+    }
+    for row in &rows.accounts {
+        upsert_account(conn, row)?;
+    }
+    for row in &rows.orders {
+        upsert_order(conn, row)?;
+    }
+    if let Some(writer) = &rows.writer {
+        let changed = (writers::last_seq.eq(writer.last_seq), writers::head.eq(&writer.head));
+        diesel::update(writers::table.find(writer.id)).set(changed).execute(conn)?;
+    }
+    Ok(())
+}
+
+fn upsert_account(conn: &mut SqliteConnection, row: &AccountRow) -> QueryResult<usize> {
+    diesel::insert_into(accounts::table)
+        .values(row)
+        .on_conflict(accounts::id)
+        .do_update()
+        .set((
+            accounts::balance.eq(excluded(accounts::balance)),
+            accounts::staked_day.eq(excluded(accounts::staked_day)),
+            accounts::staked.eq(excluded(accounts::staked)),
+        ))
+        .execute(conn)
+}
+
+fn upsert_order(conn: &mut SqliteConnection, row: &OrderRow) -> QueryResult<usize> {
+    diesel::insert_into(orders::table)
+        .values(row)
+        .on_conflict(orders::id)
+        .do_update()
+        .set((
+            orders::state.eq(excluded(orders::state)),
+            orders::paid.eq(excluded(orders::paid)),
+            orders::changed_seq.eq(excluded(orders::changed_seq)),
+        ))
+        .execute(conn)
+}

@@ -1,0 +1,184 @@
+//! One party's counter: a message is opened, its player is identified, and what it asks becomes a ledger command.
+
+use std::sync::Arc;
+
+use super::wire::{self, Malformed, PlayerField, Request};
+use super::{Operation, wire::Act};
+use crate::identity::{Rejection, TokenVerifier, Verified};
+use crate::ledger::command::{self, CancelOrder, Command, PlaceBet, SettleOrder, Terms, Timestamp};
+use crate::ledger::order::OrderKey;
+use crate::ledger::{Currency, Game, Party, PlayerId, Pocket, Wallet};
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// How old a message's own timestamp may be to be believed, in seconds.
+const MAX_TIMESTAMP_AGE: i64 = 24 * 60 * 60;
+
+/// What the party's configuration says about its bets.
+pub struct Rules {
+    pub party: Party,
+    pub currencies: Vec<Currency>,
+    pub games: Vec<Game>,
+    /// `(currency, largest bet, largest stake per UTC day)`, minor units.
+    pub limits: Vec<(Currency, Option<i64>, Option<i64>)>,
+    /// Whether a plain `playerId` is taken on the strength of the channel it came over.
+    pub trusts_player_ids: bool,
+}
+
+/// A party's counter.
+pub struct Desk {
+    pub rules: Rules,
+    /// Absent where the party has configured no key; then no token can be verified.
+    pub verifier: Option<Arc<TokenVerifier>>,
+}
+
+/// What came around the body.
+#[derive(Debug, Clone, Copy)]
+pub struct Envelope<'a> {
+    pub correlation: Option<&'a str>,
+    /// The `authorization` header.
+    pub authorization: Option<&'a str>,
+    /// The message's own timestamp, in seconds since 1970-01-01.
+    pub sent_at: Option<i64>,
+    pub received_at: Timestamp,
+}
+
+/// What a message asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    Balance(BalanceQuestion),
+    Command(Box<Command>),
+}
+
+/// A question for a player's balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BalanceQuestion {
+    pub player: PlayerId,
+    pub pocket: Pocket,
+    /// Named in the reply where it was named in the question.
+    pub wallet_asked: Option<Wallet>,
+}
+
+/// Why a message is not let through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    /// The token is missing, or not good: the reason.
+    Unauthorized(&'static str),
+    /// The token is another player's.
+    Forbidden,
+}
+
+/// Why a message asks for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    Malformed(Malformed),
+    Denied(Denied),
+    /// The token names a key that is not known yet: refresh the keys and open the message again.
+    UnknownKey,
+}
+
+impl Desk {
+    /// Opens a message.
+    pub fn open(&self, operation: Operation, body: &[u8], envelope: &Envelope<'_>) -> Result<Opened, Refused> {
+        let request = wire::parse(operation, body, &self.rules.currencies).map_err(Refused::Malformed)?;
+        if envelope.correlation.is_none() {
+            return Err(Refused::Malformed(Malformed("correlation_id is missing".to_owned())));
+        }
+        let player = self.identify(operation, &request.player, envelope)?;
+        Ok(self.translate(request, player, envelope))
+    }
+
+    /// The player that the message is about, once every token in it is verified and all agree.
+    fn identify(
+        &self,
+        operation: Operation,
+        field: &PlayerField,
+        envelope: &Envelope<'_>,
+    ) -> Result<PlayerId, Refused> {
+        let header = match envelope.authorization {
+            Some(authorization) => Some(self.verify(operation, bearer(authorization)?, envelope)?),
+            None => None,
+        };
+        let named = match field {
+            PlayerField::Plain(player) => player.clone(),
+            PlayerField::Token(token) => self.verify(operation, token, envelope)?.player,
+        };
+        let has_token = header.is_some() || matches!(field, PlayerField::Token(_));
+        if !has_token && !self.rules.trusts_player_ids {
+            return Err(unauthorized("a player token is required"));
+        }
+        match header {
+            Some(verified) if verified.player != named => Err(Refused::Denied(Denied::Forbidden)),
+            _ => Ok(named),
+        }
+    }
+
+    fn verify(&self, operation: Operation, token: &str, envelope: &Envelope<'_>) -> Result<Verified, Refused> {
+        let verifier = self.verifier.as_ref().ok_or_else(|| unauthorized("this party takes no tokens"))?;
+        let verified = verifier.verify_now(token).map_err(|rejection| match rejection {
+            Rejection::UnknownKey => Refused::UnknownKey,
+            other => unauthorized(other.reason()),
+        })?;
+        if operation.needs_live_token() && verified.time_claims_at(judged_at(envelope)).is_err() {
+            return Err(unauthorized("the player token has expired or is not valid yet"));
+        }
+        Ok(verified)
+    }
+
+    fn translate(&self, request: Request, player: PlayerId, envelope: &Envelope<'_>) -> Opened {
+        let wallet = request.wallet;
+        let in_wallet = |currency| Pocket::real_in(currency, wallet.clone().unwrap_or_else(Wallet::default_wallet));
+        let act = match request.act {
+            Act::Balance { currency } => {
+                let pocket = in_wallet(currency);
+                return Opened::Balance(BalanceQuestion { player, pocket, wallet_asked: wallet });
+            }
+            Act::Bet { order, round, stake, currency } => {
+                let terms = self.terms(&order, Some(currency));
+                command::Act::PlaceBet(PlaceBet { player, order, round, stake, pocket: in_wallet(currency), terms })
+            }
+            Act::Result { order, round, result, currency } => {
+                let terms = self.terms(&order, None);
+                let currency = Some(currency);
+                command::Act::SettleOrder(SettleOrder { player, order, round, result, currency, wallet, terms })
+            }
+            Act::Cancel { order } => {
+                let terms = self.terms(&order, None);
+                command::Act::CancelOrder(CancelOrder { player, order, wallet, terms })
+            }
+        };
+        let correlation = envelope.correlation.map(Into::into);
+        let party = self.rules.party.clone();
+        Opened::Command(Box::new(Command { party, at: envelope.received_at, correlation, act }))
+    }
+
+    fn terms(&self, order: &OrderKey, stake_currency: Option<Currency>) -> Terms {
+        let limits = self.rules.limits.iter().find(|(currency, ..)| Some(*currency) == stake_currency);
+        Terms {
+            game_offered: self.rules.games.contains(&order.game),
+            max_bet: limits.and_then(|(_, max_bet, _)| *max_bet),
+            max_stake_per_day: limits.and_then(|(.., max_stake)| *max_stake),
+        }
+    }
+}
+
+fn unauthorized(why: &'static str) -> Refused {
+    Refused::Denied(Denied::Unauthorized(why))
+}
+
+fn bearer(authorization: &str) -> Result<&str, Refused> {
+    match authorization.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(unauthorized("the authorization header must read 'Bearer <token>'")),
+    }
+}
+
+/// The moment at which a token's times are judged: when the message was sent, where that can be believed, so that a
+/// bet that queued through an outage is not refused for a token that was good when it was placed.
+fn judged_at(envelope: &Envelope<'_>) -> i64 {
+    let now = envelope.received_at.0.div_euclid(MICROS_PER_SECOND);
+    match envelope.sent_at {
+        Some(sent) if sent <= now && now - sent <= MAX_TIMESTAMP_AGE => sent,
+        _ => now,
+    }
+}

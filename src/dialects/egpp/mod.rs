@@ -1,0 +1,13 @@
+//! The EGPP trading API 1.0, "Queuing like protocols" (sections 5.1.1.2 to 5.1.4.2).
+//!
+//! Reading order: [`operation`] (the four events), [`wire`] (their JSON), [`desk`] (one party's counter: who asks,
+//! and what for), [`status`] (what is answered).
+
+pub mod operation;
+pub mod wire;
+pub mod desk;
+pub mod status;
+
+pub use desk::{BalanceQuestion, Desk, Envelope, Opened};
+pub use operation::Operation;
+pub use status::Reply;

@@ -1,0 +1,169 @@
+//! What is answered: a balance, or a status object (EGPP section 5, "Status").
+
+use serde::Serialize;
+
+use super::Operation;
+use super::desk::{BalanceQuestion, Denied};
+use super::wire::Malformed;
+use crate::ledger::{Done, Outcome, Refusal};
+
+/// The longest `error`, in characters.
+const MAX_ERROR: usize = 200;
+
+/// A reply: its body, its status code, and the suffix of its `type`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    pub code: &'static str,
+    pub body: Vec<u8>,
+    pub is_balance: bool,
+}
+
+impl Reply {
+    /// The `type` property: `order.bet.status`, or `balance.get.balance` for a balance.
+    pub fn kind(&self, operation: Operation) -> String {
+        let suffix = if self.is_balance { "balance" } else { "status" };
+        format!("{}.{suffix}", operation.name())
+    }
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parameters: Vec<Parameter>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Parameter {
+    Balance(String),
+    MaxBet(String),
+    MaxStakePerDay(String),
+    Staked(String),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Balance<'a> {
+    balance: i64,
+    currency: &'a str,
+    player_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wallet_id: Option<&'a str>,
+}
+
+/// A recognised status: code, symbol and the English sentence of the document's table.
+struct Recognised(&'static str, &'static str, &'static str);
+
+const REQUEST_DATA_FORMAT: Recognised =
+    Recognised("400", "REQUEST_DATA_FORMAT", "Request parameters not as expected");
+const UNAUTHORIZED: Recognised = Recognised("401", "UNAUTHORIZED", "Player token is missing or not valid");
+const FORBIDDEN: Recognised = Recognised("403", "FORBIDDEN", "Player token belongs to another player");
+const GAMING_LIMITS_REACHED: Recognised =
+    Recognised("491", "GAMING_LIMITS_REACHED", "Player spent max allowed money");
+const OUT_OF_MONEY: Recognised = Recognised("492", "OUT_OF_MONEY", "Player is out of money");
+const TRANSACTION_NOT_FOUND: Recognised = Recognised("493", "TRANSACTION_NOT_FOUND", "Transaction not found");
+const ROUND_NOT_FOUND: Recognised = Recognised("494", "ROUND_NOT_FOUND", "Round not found");
+const PLAYER_NOT_FOUND: Recognised = Recognised("495", "PLAYER_NOT_FOUND", "Player not found");
+const GAME_NOT_FOUND: Recognised = Recognised("496", "GAME_NOT_FOUND", "Game not found");
+const INTERNAL_SERVER_ERROR: Recognised =
+    Recognised("500", "INTERNAL_SERVER_ERROR", "Server was unable to process the request");
+
+/// The reply to a decided command.
+pub fn of_outcome(outcome: Outcome) -> Reply {
+    match outcome {
+        Outcome::Done(Done::BetPlaced) => done("201"),
+        Outcome::Done(
+            Done::PlayerOpened
+            | Done::Deposited { .. }
+            | Done::Withdrawn { .. }
+            | Done::OrderSettled { .. }
+            | Done::OrderCancelled { .. },
+        ) => done("200"),
+        Outcome::Refused(refusal) => refused(refusal),
+    }
+}
+
+fn refused(refusal: Refusal) -> Reply {
+    match refusal {
+        Refusal::KeyReused => failed(REQUEST_DATA_FORMAT, Some("externalId was used before with other data"), vec![]),
+        Refusal::DiffersFromBet => {
+            failed(REQUEST_DATA_FORMAT, Some("currency or walletId is not the bet's"), vec![])
+        }
+        Refusal::BalanceOverflow => failed(REQUEST_DATA_FORMAT, Some("amount is more than a balance can hold"), vec![]),
+        Refusal::GameUnknown => failed(GAME_NOT_FOUND, None, vec![]),
+        Refusal::PlayerUnknown => failed(PLAYER_NOT_FOUND, None, vec![]),
+        Refusal::OrderUnknown | Refusal::OrderNotTheirs => failed(TRANSACTION_NOT_FOUND, None, vec![]),
+        Refusal::OrderSettled => failed(TRANSACTION_NOT_FOUND, Some("the order is settled"), vec![]),
+        Refusal::OrderCancelled => failed(TRANSACTION_NOT_FOUND, Some("the order is cancelled"), vec![]),
+        Refusal::OrderRefused => failed(TRANSACTION_NOT_FOUND, Some("the order's bet was refused"), vec![]),
+        Refusal::RoundDiffers => failed(ROUND_NOT_FOUND, None, vec![]),
+        Refusal::MaxBet { max } => failed(GAMING_LIMITS_REACHED, None, vec![Parameter::MaxBet(max.to_string())]),
+        Refusal::MaxStakePerDay { max, staked } => {
+            let parameters = vec![Parameter::MaxStakePerDay(max.to_string()), Parameter::Staked(staked.to_string())];
+            failed(GAMING_LIMITS_REACHED, None, parameters)
+        }
+        Refusal::InsufficientFunds { balance } => {
+            failed(OUT_OF_MONEY, None, vec![Parameter::Balance(balance.to_string())])
+        }
+    }
+}
+
+/// The reply to `balance.get`; `None` where there is no such player.
+pub fn of_balance(question: &BalanceQuestion, balance: Option<i64>) -> Reply {
+    let Some(balance) = balance else {
+        return refused(Refusal::PlayerUnknown);
+    };
+    let body = json(&Balance {
+        balance,
+        currency: question.pocket.currency.as_str(),
+        player_id: question.player.as_str(),
+        wallet_id: question.wallet_asked.as_ref().map(|wallet| wallet.as_str()),
+    });
+    Reply { code: "200", body, is_balance: true }
+}
+
+pub fn of_malformed(malformed: &Malformed) -> Reply {
+    failed(REQUEST_DATA_FORMAT, Some(&malformed.0), vec![])
+}
+
+pub fn of_denied(denied: &Denied) -> Reply {
+    match denied {
+        Denied::Unauthorized(why) => failed(UNAUTHORIZED, Some(why), vec![]),
+        Denied::Forbidden => failed(FORBIDDEN, None, vec![]),
+    }
+}
+
+/// The reply to a token whose key is not among the party's, even after a refresh.
+pub fn of_unknown_key() -> Reply {
+    of_denied(&Denied::Unauthorized("the player token names an unknown key"))
+}
+
+/// The reply to a command that could not be applied for a fault of ours.
+pub fn of_fault() -> Reply {
+    failed(INTERNAL_SERVER_ERROR, None, vec![])
+}
+
+fn done(code: &'static str) -> Reply {
+    let status = Status { code, error: None, description: None, parameters: vec![] };
+    Reply { code, body: json(&status), is_balance: false }
+}
+
+fn failed(status: Recognised, detail: Option<&str>, parameters: Vec<Parameter>) -> Reply {
+    let Recognised(code, symbol, description) = status;
+    let error = match detail {
+        Some(detail) => format!("{symbol}: {detail}").chars().take(MAX_ERROR).collect(),
+        None => symbol.to_owned(),
+    };
+    let status = Status { code, error: Some(error), description: Some(description), parameters };
+    Reply { code, body: json(&status), is_balance: false }
+}
+
+/// These structs hold texts and numbers alone, which always serialize.
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}

@@ -1,0 +1,168 @@
+//! A delivery as the subscriber sees it, and the reply or dead letter that it becomes.
+
+use lapin::BasicProperties;
+use lapin::message::Delivery;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+
+use super::topology::{self, STATUS, short};
+use crate::dialects::egpp::{Envelope, Operation, Reply};
+use crate::ledger::Party;
+use crate::ledger::command::Timestamp;
+
+/// The AMQP delivery mode that survives a restart of the broker.
+const PERSISTENT: u8 = 2;
+
+/// Headers of a message above this size are left behind when it becomes a dead letter: with ours added, the table
+/// would have to fit into one frame.
+const MAX_KEPT_HEADERS: usize = 64 * 1024;
+
+/// Headers that would act again when the message is published again.
+const ROUTING_HEADERS: [&str; 2] = ["CC", "BCC"];
+
+/// The length of a W3C `traceparent`.
+const TRACEPARENT: usize = 55;
+
+/// The correlation identifier: `message_id` stands in where it is absent.
+pub fn correlation(properties: &BasicProperties) -> Option<&ShortString> {
+    let given = |id: &&ShortString| !id.as_str().is_empty();
+    properties.correlation_id().as_ref().filter(given).or(properties.message_id().as_ref().filter(given))
+}
+
+/// The text of a header.
+fn header<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a str> {
+    let headers = properties.headers().as_ref()?.inner();
+    let (_, value) = headers.iter().find(|(key, _)| key.as_str().eq_ignore_ascii_case(name))?;
+    match value {
+        AMQPValue::LongString(text) => Some(std::str::from_utf8(text.as_bytes()).unwrap_or_default()),
+        AMQPValue::ShortString(text) => Some(text.as_str()),
+        // Present, but no text: not a token either.
+        _ => Some(""),
+    }
+}
+
+pub fn envelope(properties: &BasicProperties, received_at: Timestamp) -> Envelope<'_> {
+    Envelope {
+        correlation: correlation(properties).map(ShortString::as_str),
+        authorization: header(properties, "authorization"),
+        sent_at: properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok()),
+        received_at,
+    }
+}
+
+/// A message ready to be published.
+#[derive(Debug)]
+pub struct Publication {
+    pub exchange: ShortString,
+    pub routing_key: ShortString,
+    pub body: Vec<u8>,
+    pub properties: BasicProperties,
+}
+
+/// The reply to a delivery: to its reply queue, or to the status exchange where it names none.
+pub fn reply(delivery: &Delivery, party: &Party, operation: Operation, reply: Reply) -> Publication {
+    let request = &delivery.properties;
+    let mut properties = BasicProperties::default()
+        .with_content_type("application/json".into())
+        .with_type(short(&reply.kind(operation)))
+        .with_delivery_mode(if *request.delivery_mode() == Some(PERSISTENT) { PERSISTENT } else { 1 });
+    if let Some(correlation) = correlation(request) {
+        properties = properties.with_correlation_id(correlation.clone());
+    }
+    if let Some(traceparent) = header(request, "traceparent").filter(|text| text.len() == TRACEPARENT) {
+        let mut headers = FieldTable::default();
+        headers.insert("traceparent".into(), AMQPValue::LongString(traceparent.into()));
+        properties = properties.with_headers(headers);
+    }
+    let (exchange, routing_key) = match request.reply_to().as_ref().filter(|queue| !queue.as_str().is_empty()) {
+        Some(queue) => (ShortString::default(), queue.clone()),
+        None => (STATUS.into(), short(&topology::request_queue(party, operation))),
+    };
+    Publication { exchange, routing_key, body: reply.body, properties }
+}
+
+/// A delivery as a dead letter: the body and properties as they came, with headers that say why and where from.
+pub fn dead_letter(delivery: &Delivery, party: &Party, operation: Operation, reason: &str, error: &str) -> Publication {
+    let came_with = &delivery.properties;
+    let mut headers = kept_headers(came_with);
+    let mut note = |name: &str, value: &str| {
+        headers.insert(short(name), AMQPValue::LongString(value.into()));
+    };
+    note("x-purser-reason", reason);
+    note("x-purser-error", error);
+    note("x-purser-queue", &topology::request_queue(party, operation));
+    // These two would act on the dead letter itself, so they are kept as headers.
+    if let Some(user) = came_with.user_id() {
+        note("x-purser-user-id", user.as_str());
+    }
+    if let Some(expiration) = came_with.expiration() {
+        note("x-purser-expiration", expiration.as_str());
+    }
+    Publication {
+        exchange: topology::DEAD.into(),
+        routing_key: short(&topology::dead_queue(party)),
+        body: delivery.data.clone(),
+        properties: without_effects(came_with).with_headers(headers).with_delivery_mode(PERSISTENT),
+    }
+}
+
+fn kept_headers(properties: &BasicProperties) -> FieldTable {
+    let mut kept = FieldTable::default();
+    let Some(headers) = properties.headers() else { return kept };
+    if size_of_table(headers) > MAX_KEPT_HEADERS {
+        kept.insert("x-purser-headers-dropped".into(), AMQPValue::Boolean(true));
+        return kept;
+    }
+    for (name, value) in headers.inner() {
+        if !ROUTING_HEADERS.contains(&name.as_str()) {
+            kept.insert(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+/// The properties that are safe to publish again: without `user_id` (the broker refuses another's) and `expiration`.
+fn without_effects(properties: &BasicProperties) -> BasicProperties {
+    let mut kept = BasicProperties::default();
+    let copy = |value: &Option<ShortString>| value.clone();
+    if let Some(value) = copy(properties.content_type()) {
+        kept = kept.with_content_type(value);
+    }
+    if let Some(value) = copy(properties.content_encoding()) {
+        kept = kept.with_content_encoding(value);
+    }
+    if let Some(value) = copy(properties.correlation_id()) {
+        kept = kept.with_correlation_id(value);
+    }
+    if let Some(value) = copy(properties.reply_to()) {
+        kept = kept.with_reply_to(value);
+    }
+    if let Some(value) = copy(properties.message_id()) {
+        kept = kept.with_message_id(value);
+    }
+    if let Some(value) = copy(properties.kind()) {
+        kept = kept.with_type(value);
+    }
+    if let Some(value) = copy(properties.app_id()) {
+        kept = kept.with_app_id(value);
+    }
+    if let Some(value) = *properties.timestamp() {
+        kept = kept.with_timestamp(value);
+    }
+    kept
+}
+
+/// About how many bytes a table takes on the wire.
+fn size_of_table(table: &FieldTable) -> usize {
+    table.inner().iter().map(|(name, value)| name.as_str().len() + 2 + size_of_value(value)).sum()
+}
+
+fn size_of_value(value: &AMQPValue) -> usize {
+    match value {
+        AMQPValue::LongString(text) => text.as_bytes().len() + 4,
+        AMQPValue::ShortString(text) => text.as_str().len() + 1,
+        AMQPValue::ByteArray(bytes) => bytes.len() + 4,
+        AMQPValue::FieldTable(table) => size_of_table(table) + 4,
+        AMQPValue::FieldArray(array) => array.as_slice().iter().map(size_of_value).sum::<usize>() + 4,
+        _ => 16,
+    }
+}

@@ -1,0 +1,30 @@
+//! RabbitMQ: durable subscribers, confirmed replies, multiple acks, and our own reconnect.
+//!
+//! Reading order: [`topology`] (what is declared), [`message`] (a delivery and its reply), [`subscriber`] (one queue),
+//! [`publisher`] (replies, confirms, acks), [`acks`] (which tags may be acked), [`session`] (one connection's life),
+//! [`supervisor`] (the next one).
+
+pub mod topology;
+pub mod message;
+pub mod acks;
+pub mod subscriber;
+pub mod publisher;
+pub mod session;
+pub mod supervisor;
+
+use std::path::PathBuf;
+
+pub use supervisor::{Broker, Supervisor};
+
+/// How to reach the broker and what to declare there.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `amqp://` or `amqps://`; may hold a password, so it is never logged.
+    pub url: String,
+    pub queue_type: topology::QueueType,
+    pub prefetch: u16,
+    pub delivery_limit: u32,
+    pub ca_file: Option<PathBuf>,
+    /// Certificate and key for mutual TLS.
+    pub client_identity: Option<(PathBuf, PathBuf)>,
+}

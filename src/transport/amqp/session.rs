@@ -1,0 +1,196 @@
+//! One connection's life: declare, consume, publish, until something breaks or the program drains.
+//!
+//! Any error ends the session as a whole. What was unacked comes again in the next one and is answered from the
+//! journal; answers of a dead session are dropped.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
+use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
+use lapin::types::FieldTable;
+use lapin::uri::AMQPUri;
+use lapin::{Connection, ConnectionProperties, Consumer};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::acks::AckTracker;
+use super::publisher::{self, PublishError};
+use super::subscriber::{self, Queue};
+use super::supervisor::Broker;
+use super::topology::{self, Mismatch, short};
+use super::{Settings, topology::request_queue};
+use crate::dialects::egpp::{Desk, Operation};
+use crate::ledger::Party;
+use crate::sequencer::{Sequencer, Source};
+
+/// How long connecting, declaring and closing may each take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Seconds between heartbeats where the URL does not say: a silent peer is noticed after twice that.
+const HEARTBEAT: u16 = 10;
+
+/// Done deliveries that may stay unacked behind one that waits: a share of the prefetch, so that it never fills up.
+const HELD_SHARE_OF_PREFETCH: usize = 4;
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error("{0}")]
+    Broker(#[from] lapin::Error),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error("the broker did not answer in time")]
+    Silent,
+    #[error("a consumer was cancelled by the broker: its queue was deleted, or has moved")]
+    Cancelled,
+    #[error("amqp.url is not valid: {0}")]
+    Url(String),
+    #[error("{0}")]
+    File(String),
+}
+
+/// What every session of this process needs.
+pub struct Context {
+    pub settings: Settings,
+    pub desks: Vec<Arc<Desk>>,
+    pub sequencer: Sequencer,
+    pub broker: watch::Sender<Broker>,
+    /// Turns true when the program drains.
+    pub draining: watch::Receiver<bool>,
+}
+
+/// Opens a connection.
+pub async fn connect(settings: &Settings) -> Result<Connection, SessionError> {
+    let mut uri: AMQPUri = settings.url.parse().map_err(SessionError::Url)?;
+    uri.query.heartbeat.get_or_insert(HEARTBEAT);
+    let properties = ConnectionProperties::default().with_connection_name("purser".into());
+    let runtime = lapin::runtime::default_runtime()?;
+    let connecting = Connection::connect_uri_with_config(uri, properties, tls(settings)?, runtime);
+    tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| SessionError::Silent)?.map_err(Into::into)
+}
+
+fn tls(settings: &Settings) -> Result<OwnedTLSConfig, SessionError> {
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| SessionError::File(format!("{}: {error}", path.display())))
+    };
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| SessionError::File("not a PEM file".to_owned()));
+    let cert_chain = settings.ca_file.as_deref().map(|path| read(path).and_then(text)).transpose()?;
+    let identity = match &settings.client_identity {
+        Some((cert, key)) => Some(OwnedIdentity::PKCS8 { pem: read(cert)?, key: read(key)? }),
+        None => None,
+    };
+    Ok(OwnedTLSConfig { identity, cert_chain })
+}
+
+/// Runs one session to its end: `Ok` when the program has drained.
+pub async fn run(context: &Context) -> Result<(), SessionError> {
+    let connection = connect(&context.settings).await?;
+    let ended = Session { context, connection: &connection }.run().await;
+    // The broker hands out again at once what a closed connection left unacked. A dead one cannot be closed.
+    let _ = tokio::time::timeout(PATIENCE, connection.close(200, "bye".into())).await;
+    ended
+}
+
+struct Session<'a> {
+    context: &'a Context,
+    connection: &'a Connection,
+}
+
+impl Session<'_> {
+    async fn run(&self) -> Result<(), SessionError> {
+        let mut events = Box::pin(self.connection.events_listener());
+        let mismatches = self.declare().await?;
+        let replies = self.connection.create_channel().await?;
+        replies.confirm_select(ConfirmSelectOptions::default()).await?;
+        let (answers, answered) = mpsc::unbounded_channel();
+        let mut publisher = std::pin::pin!(publisher::run(replies, answered));
+        let mut subscribers = JoinSet::new();
+        let queues = self.subscribe(&mismatches).await?;
+        for (queue, consumer) in &queues {
+            let running =
+                subscriber::run(Arc::clone(queue), consumer.clone(), self.context.sequencer.clone(), answers.clone());
+            subscribers.spawn(running);
+        }
+        // Only subscribers and pending answers hold senders now, so the publisher ends when all are answered.
+        drop(answers);
+        self.context.broker.send_replace(Broker::Connected { mismatches });
+        tracing::info!(queues = queues.len(), "subscribed");
+        let mut draining = self.context.draining.clone();
+        let mut cancelled = false;
+        loop {
+            tokio::select! {
+                published = &mut publisher => return published.map_err(Into::into),
+                Some(ended) = subscribers.join_next() => match ended {
+                    Ok(Err(error)) => return Err(error.into()),
+                    _ if cancelled => {}
+                    _ => return Err(SessionError::Cancelled),
+                },
+                Some(event) = events.next() => self.on_event(event)?,
+                _ = draining.wait_for(|draining| *draining), if !cancelled => {
+                    cancelled = true;
+                    cancel(&queues).await?;
+                }
+            }
+        }
+    }
+
+    async fn declare(&self) -> Result<Vec<Mismatch>, SessionError> {
+        let Settings { queue_type, delivery_limit, .. } = self.context.settings;
+        let parties: Vec<Party> = self.context.desks.iter().map(|desk| desk.rules.party.clone()).collect();
+        let declaring = topology::declare(self.connection, &parties, queue_type, delivery_limit);
+        let mismatches = tokio::time::timeout(PATIENCE, declaring).await.map_err(|_| SessionError::Silent)??;
+        for mismatch in &mismatches {
+            tracing::error!(name = mismatch.name, difference = mismatch.difference, "not as expected; left alone");
+        }
+        Ok(mismatches)
+    }
+
+    /// One channel per queue: that keeps each queue's order, and gives each its own prefetch.
+    async fn subscribe(&self, mismatches: &[Mismatch]) -> Result<Vec<(Arc<Queue>, Consumer)>, SessionError> {
+        let prefetch = self.context.settings.prefetch;
+        let mut queues = Vec::new();
+        for (index, desk) in self.context.desks.iter().enumerate() {
+            for operation in Operation::ALL {
+                let name = request_queue(&desk.rules.party, operation);
+                if mismatches.iter().any(|mismatch| mismatch.name == name) {
+                    continue;
+                }
+                let channel = self.connection.create_channel().await?;
+                channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+                let (tag, options) = (short(&format!("purser-{name}")), BasicConsumeOptions::default());
+                let consumer = channel.basic_consume(short(&name), tag, options, FieldTable::default()).await?;
+                let source = Source(u32::try_from(index * Operation::ALL.len() + operation as usize).unwrap_or(0));
+                let acks = Mutex::new(AckTracker::new(usize::from(prefetch) / HELD_SHARE_OF_PREFETCH));
+                queues.push((Arc::new(Queue { desk: Arc::clone(desk), operation, source, channel, acks }), consumer));
+            }
+        }
+        Ok(queues)
+    }
+
+    fn on_event(&self, event: lapin::Event) -> Result<(), SessionError> {
+        match event {
+            lapin::Event::ConnectionBlocked(reason) => {
+                tracing::warn!(reason, "the broker takes no messages at present");
+                self.context.broker.send_modify(|broker| *broker = broker.clone().blocked(reason));
+                Ok(())
+            }
+            lapin::Event::ConnectionUnblocked => {
+                tracing::info!("the broker takes messages again");
+                self.context.broker.send_modify(|broker| *broker = broker.clone().unblocked());
+                Ok(())
+            }
+            lapin::Event::Error(error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes no more; what was taken is still answered.
+async fn cancel(queues: &[(Arc<Queue>, Consumer)]) -> Result<(), SessionError> {
+    for (queue, consumer) in queues {
+        queue.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! One queue's durable subscriber: takes deliveries, opens them at the desk, and submits what they ask.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt;
+use lapin::message::Delivery;
+use lapin::{Channel, Consumer};
+use tokio::sync::mpsc;
+
+use super::acks::{Ack, AckTracker};
+use super::message;
+use crate::clock;
+use crate::dialects::egpp::desk::Refused;
+use crate::dialects::egpp::status;
+use crate::dialects::egpp::{BalanceQuestion, Desk, Opened, Operation, Reply};
+use crate::ledger::AccountId;
+use crate::ledger::PlayerKey;
+use crate::sequencer::{Answer, BalanceAsk, Sequencer, Source, Stopped, Submission};
+use crate::storage::BalanceKey;
+
+/// One queue of one party, and the channel that consumes it.
+pub struct Queue {
+    pub desk: Arc<Desk>,
+    pub operation: Operation,
+    pub source: Source,
+    pub channel: Channel,
+    pub acks: Mutex<AckTracker>,
+}
+
+impl Queue {
+    /// Marks deliveries as done and says what to ack.
+    pub fn done(&self, tags: Vec<u64>) -> Vec<Ack> {
+        self.acks.lock().unwrap_or_else(PoisonError::into_inner).done(tags)
+    }
+
+    pub fn flush(&self) -> Vec<Ack> {
+        self.acks.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}
+
+/// A delivery that is answered: what the publisher turns into a reply, perhaps a dead letter, and an ack.
+pub struct Answered {
+    pub queue: Arc<Queue>,
+    pub delivery: Box<Delivery>,
+    pub verdict: Verdict,
+}
+
+/// How a delivery was answered.
+pub enum Verdict {
+    Answer(Answer),
+    Balance(Box<BalanceQuestion>, Option<i64>),
+    Denied(Reply),
+    Malformed(String, Reply),
+}
+
+/// Where answers go. Unbounded, since there are never more of them than deliveries, and the prefetch bounds those.
+pub type Answers = mpsc::UnboundedSender<Answered>;
+
+/// Takes deliveries until the consumer is cancelled or its channel closes.
+pub async fn run(queue: Arc<Queue>, mut consumer: Consumer, sequencer: Sequencer, answers: Answers) -> lapin::Result<()> {
+    while let Some(delivery) = consumer.next().await {
+        if take(&queue, Box::new(delivery?), &sequencer, &answers).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn take(
+    queue: &Arc<Queue>,
+    delivery: Box<Delivery>,
+    sequencer: &Sequencer,
+    answers: &Answers,
+) -> Result<(), Stopped> {
+    match open(queue, &delivery) {
+        Err(Refused::UnknownKey) => {
+            // Fetching keys may take seconds; the others in the queue do not wait for it.
+            let (queue, sequencer, answers) = (Arc::clone(queue), sequencer.clone(), answers.clone());
+            tokio::spawn(async move {
+                if let Some(verifier) = &queue.desk.verifier {
+                    verifier.refresh().await;
+                }
+                let opened = open(&queue, &delivery);
+                // A stopped sequencer leaves the delivery unacked: it comes again.
+                let _ = pass_on(&queue, delivery, opened, &sequencer, &answers).await;
+            });
+            Ok(())
+        }
+        opened => pass_on(queue, delivery, opened, sequencer, answers).await,
+    }
+}
+
+fn open(queue: &Queue, delivery: &Delivery) -> Result<Opened, Refused> {
+    let envelope = message::envelope(&delivery.properties, clock::now());
+    queue.desk.open(queue.operation, &delivery.data, &envelope)
+}
+
+/// Submits what was opened; what could not be opened is answered at once.
+async fn pass_on(
+    queue: &Arc<Queue>,
+    delivery: Box<Delivery>,
+    opened: Result<Opened, Refused>,
+    sequencer: &Sequencer,
+    answers: &Answers,
+) -> Result<(), Stopped> {
+    let (queue, answers) = (Arc::clone(queue), answers.clone());
+    // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
+    let send = move |queue: Arc<Queue>, delivery, verdict| drop(answers.send(Answered { queue, delivery, verdict }));
+    match opened {
+        Ok(Opened::Command(command)) => {
+            let source = queue.source;
+            let answering = Box::new(move |answer| send(queue, delivery, Verdict::Answer(answer)));
+            sequencer.submit(Submission { keyed: command.keyed(), source, answering }).await
+        }
+        Ok(Opened::Balance(question)) => {
+            let player = PlayerKey::of(&queue.desk.rules.party, &question.player);
+            let key = BalanceKey { player, account: AccountId::of_player(player, &question.pocket) };
+            let question = Box::new(question);
+            let answering = Box::new(move |balance| send(queue, delivery, Verdict::Balance(question, balance)));
+            sequencer.balance(BalanceAsk { key, answering }).await
+        }
+        Err(refused) => {
+            send(queue, delivery, verdict_of(&refused));
+            Ok(())
+        }
+    }
+}
+
+fn verdict_of(refused: &Refused) -> Verdict {
+    match refused {
+        Refused::Malformed(malformed) => Verdict::Malformed(malformed.0.clone(), status::of_malformed(malformed)),
+        Refused::Denied(denied) => Verdict::Denied(status::of_denied(denied)),
+        Refused::UnknownKey => Verdict::Denied(status::of_unknown_key()),
+    }
+}

@@ -1,0 +1,78 @@
+//! Sessions one after another: growing, jittered pauses, for ever.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::session::{self, Context};
+use super::topology::Mismatch;
+
+/// The first and the longest pause between sessions.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// A session that lived this long was a good one: the next pause is the shortest again.
+const GOOD_LIFE: Duration = Duration::from_secs(10);
+
+/// How it stands with the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Broker {
+    /// No broker is configured.
+    Off,
+    Away(String),
+    Connected {
+        mismatches: Vec<Mismatch>,
+    },
+    /// Connected, but the broker takes no messages (a memory or disk alarm).
+    Blocked {
+        reason: String,
+        mismatches: Vec<Mismatch>,
+    },
+}
+
+impl Broker {
+    pub(super) fn blocked(self, reason: String) -> Self {
+        match self {
+            Self::Connected { mismatches } | Self::Blocked { mismatches, .. } => Self::Blocked { reason, mismatches },
+            Self::Off | Self::Away(_) => self,
+        }
+    }
+
+    pub(super) fn unblocked(self) -> Self {
+        match self {
+            Self::Blocked { mismatches, .. } => Self::Connected { mismatches },
+            Self::Off | Self::Away(_) | Self::Connected { .. } => self,
+        }
+    }
+}
+
+/// Keeps a session alive.
+pub struct Supervisor {
+    context: Context,
+}
+
+impl Supervisor {
+    pub fn new(context: Context) -> Self {
+        Self { context }
+    }
+
+    /// Runs until the program drains and everything that was taken is answered.
+    pub async fn run(self) {
+        let mut pause = PAUSE.0;
+        let mut draining: watch::Receiver<bool> = self.context.draining.clone();
+        while !*draining.borrow() {
+            let began = Instant::now();
+            let Err(error) = session::run(&self.context).await else { return };
+            tracing::warn!(%error, "the session with the broker ended; connecting again");
+            self.context.broker.send_replace(Broker::Away(error.to_string()));
+            if began.elapsed() > GOOD_LIFE {
+                pause = PAUSE.0;
+            }
+            tokio::select! {
+                () = sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)) => {}
+                _ = draining.wait_for(|draining| *draining) => {}
+            }
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+}

@@ -1,3 +1,4 @@
+pub mod config;
 pub mod ledger;
 pub mod sequencer;
 pub mod storage;

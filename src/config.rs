@@ -1,0 +1,135 @@
+//! Configuration: built-in defaults, then one TOML file, then the environment; typed, and every bound named.
+//!
+//! The file is the one that `--config` or `PURSER_CONFIG` names, else `./purser.toml` where there is one. A variable
+//! `PURSER__SECTION__KEY` sets `section.key`, with a list or an inline table written as in TOML. Relative paths, of
+//! key files and of the database, count from the working directory, whichever layer gives them. An empty text is the
+//! same as none. Any secret may be in a file of its own: `admin_token_file` instead of `admin_token`, and so on.
+//!
+//! Nothing is opened here but the configuration file and the files that hold secrets.
+
+mod demo;
+mod dialects;
+mod error;
+mod jwt;
+mod layers;
+mod party;
+mod secret;
+mod section;
+mod server;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use dialects::{
+    BalanceService, CodeGames, CodeGamesUser, GoPlay, OauthClient, QuickPlay, Rest, SignatureDigest, VipLevel,
+};
+pub use error::{ConfigError, Place};
+pub use jwt::{Jwt, JwtKey, MIN_HMAC_SECRET_BYTES};
+pub use layers::Environment;
+pub use party::{Limits, PartyConfig, PlayerTokens};
+pub use secret::Secret;
+pub use server::{Amqp, Database, DatabaseUrl, Http, Ledger, QueueType, Shutdown};
+
+use crate::ledger::ids::{Currency, Party};
+use crate::ledger::money;
+use party::Reading;
+use section::Section;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub database: Database,
+    pub amqp: Amqp,
+    pub http: Http,
+    pub ledger: Ledger,
+    pub shutdown: Shutdown,
+    /// Exponents of token currencies, by currency.
+    pub currencies: BTreeMap<Currency, u32>,
+    /// Never empty.
+    pub parties: BTreeMap<Party, PartyConfig>,
+    /// Whether no party is configured and the demo party stands in.
+    pub is_demo: bool,
+    /// What is allowed and unwise, one sentence each; never a secret.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the process's configuration; `explicit` is the value of `--config`.
+    pub fn load(explicit: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::load_from(explicit, &layers::process_environment()?)
+    }
+
+    /// The same, with an environment of the caller's.
+    pub fn load_from(explicit: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
+        let file = layers::read_file(explicit, environment)?;
+        let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
+        Self::read(Section::root(layers::merge(file, environment)?)?)
+    }
+
+    fn read(mut root: Section) -> Result<Self, ConfigError> {
+        let mut warnings = Vec::new();
+        let currencies = root.section("currencies")?.map_or(Ok(BTreeMap::new()), server::currencies)?;
+        let exponent = |currency| exponent_of(&currencies, currency);
+        let mut reading = Reading { exponent: &exponent, warnings: &mut warnings };
+        let parties =
+            root.section("parties")?.map_or(Ok(BTreeMap::new()), |parties| party::parties(parties, &mut reading))?;
+        let is_demo = parties.is_empty();
+        let mut config = Self {
+            database: server::database(root.require("database")?.section()?)?,
+            amqp: server::amqp(root.require("amqp")?.section()?)?,
+            http: server::http(root.require("http")?.section()?)?,
+            ledger: server::ledger(root.require("ledger")?.section()?)?,
+            shutdown: server::shutdown(root.require("shutdown")?.section()?)?,
+            currencies,
+            parties: if is_demo { demo::parties() } else { parties },
+            is_demo,
+            warnings,
+        };
+        root.finish()?;
+        config.check_paths()?;
+        config.warn();
+        Ok(config)
+    }
+
+    /// Decimal places of a currency's minor unit: the configured ones, else the standard's.
+    pub fn exponent(&self, currency: Currency) -> u32 {
+        exponent_of(&self.currencies, currency)
+    }
+
+    /// Two dialects under one path would answer each other's calls.
+    fn check_paths(&self) -> Result<(), ConfigError> {
+        let mut taken: BTreeMap<&str, String> = BTreeMap::new();
+        for (party, config) in &self.parties {
+            for (dialect, path) in config.paths() {
+                let key = format!("parties.{party}.{dialect}.path");
+                if let Some(other) = taken.get(path) {
+                    let place = Place { key, origin: None };
+                    return Err(place.wrong(format!("equals {other}; give each dialect of each party its own")));
+                }
+                taken.insert(path, key);
+            }
+        }
+        Ok(())
+    }
+
+    fn warn(&mut self) {
+        if usize::from(self.amqp.prefetch) < self.ledger.max_batch {
+            self.warnings
+                .push("amqp.prefetch is below ledger.max_batch, so that no batch will ever be full".to_owned());
+        }
+        for (party, config) in &self.parties {
+            let open = config.jwt.is_some() && config.rest.as_ref().is_none_or(|rest| rest.api_keys.is_empty());
+            if open && self.http.listen.is_some() {
+                self.warnings.push(format!(
+                    "parties.{party}.rest.api_keys is empty: over HTTP, whoever holds a player's token can settle that player's bets"
+                ));
+            }
+        }
+    }
+}
+
+fn exponent_of(configured: &BTreeMap<Currency, u32>, currency: Currency) -> u32 {
+    configured.get(&currency).copied().unwrap_or_else(|| money::standard_exponent(currency))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! One party: its currencies and games, how its players are recognised, and the dialects that it speaks.
+
+use std::collections::BTreeMap;
+
+use super::dialects::{self, BalanceService, CodeGames, GoPlay, QuickPlay, Rest};
+use super::error::ConfigError;
+use super::jwt::{self, Jwt};
+use super::section::{Section, Setting};
+use crate::ledger::ids::{Currency, Game, Party};
+
+#[derive(Debug, Clone)]
+pub struct PartyConfig {
+    /// At least one; the first is a new player's home currency.
+    pub currencies: Vec<Currency>,
+    pub games: Vec<Game>,
+    pub player_tokens: PlayerTokens,
+    /// The demo party's is there once its secret has been ensured.
+    pub jwt: Option<Jwt>,
+    pub limits: BTreeMap<Currency, Limits>,
+    pub rest: Option<Rest>,
+    pub quickplay: Option<QuickPlay>,
+    pub balance_service: Option<BalanceService>,
+    pub goplay: Option<GoPlay>,
+    pub codegames: Option<CodeGames>,
+}
+
+impl PartyConfig {
+    /// The HTTP dialects in use and where their routes begin.
+    pub fn paths(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("quickplay", self.quickplay.as_ref().map(|dialect| dialect.path.as_str())),
+            ("balance_service", self.balance_service.as_ref().map(|dialect| dialect.path.as_str())),
+            ("goplay", self.goplay.as_ref().map(|dialect| dialect.path.as_str())),
+            ("codegames", self.codegames.as_ref().map(|dialect| dialect.path.as_str())),
+        ]
+        .into_iter()
+        .filter_map(|(dialect, path)| path.map(|path| (dialect, path)))
+    }
+}
+
+/// Whether a message over AMQP must prove whose player it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlayerTokens {
+    Required,
+    /// A plain `playerId` is taken on the strength of the machine-to-machine channel.
+    Trusted,
+}
+
+impl PlayerTokens {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "required" => Some(Self::Required),
+            "trusted" => Some(Self::Trusted),
+            _ => None,
+        }
+    }
+}
+
+/// What a player may stake in one currency, in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    pub max_bet: Option<i64>,
+    /// Per player and UTC day.
+    pub max_stake_per_day: Option<i64>,
+}
+
+/// What reading a party needs to know from elsewhere, and what it has to say.
+pub(super) struct Reading<'a> {
+    pub exponent: &'a dyn Fn(Currency) -> u32,
+    pub warnings: &'a mut Vec<String>,
+}
+
+pub(super) fn parties(
+    section: Section,
+    reading: &mut Reading<'_>,
+) -> Result<BTreeMap<Party, PartyConfig>, ConfigError> {
+    let mut parties = BTreeMap::new();
+    for (name, setting) in section.entries() {
+        let name = Party::parse(&name).map_err(|error| setting.place.wrong(error.to_string()))?;
+        parties.insert(name, party(setting.section()?, reading)?);
+    }
+    Ok(parties)
+}
+
+fn party(mut section: Section, reading: &mut Reading<'_>) -> Result<PartyConfig, ConfigError> {
+    let currencies = currencies(&mut section)?;
+    let games = section.list("games")?.into_iter().map(|game| game.named(Game::parse)).collect::<Result<_, _>>()?;
+    let player_tokens = section.take("player_tokens").map_or(Ok(PlayerTokens::Required), |setting| {
+        setting.parsed("must be \"required\" or \"trusted\"", PlayerTokens::parse)
+    })?;
+    let jwt = section.section("jwt")?.map(|section| jwt::jwt(section, reading.warnings)).transpose()?;
+    if player_tokens == PlayerTokens::Required && jwt.is_none() {
+        let place = section.place();
+        return Err(place.wrong("needs a [jwt] section to check player tokens with, or player_tokens = \"trusted\""));
+    }
+    let limits = section.section("limits")?.map_or(Ok(BTreeMap::new()), |section| limits(section, &currencies))?;
+    let config = PartyConfig {
+        currencies,
+        games,
+        player_tokens,
+        jwt,
+        limits,
+        rest: section.section("rest")?.map(dialects::rest).transpose()?,
+        quickplay: section.section("quickplay")?.map(dialects::quickplay).transpose()?,
+        balance_service: section
+            .section("balance_service")?
+            .map(|section| dialects::balance_service(section, reading.warnings))
+            .transpose()?,
+        goplay: section.section("goplay")?.map(|section| dialects::goplay(section, reading.exponent)).transpose()?,
+        codegames: section.section("codegames")?.map(dialects::codegames).transpose()?,
+    };
+    section.finish()?;
+    Ok(config)
+}
+
+fn currencies(section: &mut Section) -> Result<Vec<Currency>, ConfigError> {
+    let listed = section.require("currencies")?;
+    let place = listed.place.clone();
+    let mut currencies = Vec::new();
+    for setting in listed.list()? {
+        let place = setting.place.clone();
+        let currency = setting.named(Currency::parse)?;
+        if currencies.contains(&currency) {
+            return Err(place.wrong(format!("names {currency} again")));
+        }
+        currencies.push(currency);
+    }
+    if currencies.is_empty() {
+        return Err(place.wrong("must name at least one currency"));
+    }
+    Ok(currencies)
+}
+
+fn limits(section: Section, currencies: &[Currency]) -> Result<BTreeMap<Currency, Limits>, ConfigError> {
+    let mut limits = BTreeMap::new();
+    for (code, setting) in section.entries() {
+        let place = setting.place.clone();
+        let currency = Currency::parse(&code).ok().filter(|currency| currencies.contains(currency));
+        let currency = currency.ok_or_else(|| place.wrong("is for a currency that the party does not have"))?;
+        let mut section = setting.section()?;
+        let max_bet = section.take("max_bet").map(positive).transpose()?;
+        let max_stake_per_day = section.take("max_stake_per_day").map(positive).transpose()?;
+        section.finish()?;
+        limits.insert(currency, Limits { max_bet, max_stake_per_day });
+    }
+    Ok(limits)
+}
+
+fn positive(setting: Setting) -> Result<i64, ConfigError> {
+    setting.integer(1..=i64::MAX)
+}

@@ -1,0 +1,201 @@
+//! Walks merged settings: every value is taken by name, told what it must be, and whatever nobody asked for is an error.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use config::{Value, ValueKind};
+
+use super::error::{ConfigError, Place};
+use super::layers::DEFAULTS;
+use super::secret::Secret;
+
+/// A table of settings, and which of them have been asked for.
+pub(super) struct Section {
+    place: Place,
+    entries: BTreeMap<String, Value>,
+    known: Vec<String>,
+}
+
+/// One value that is given, and where.
+pub(super) struct Setting {
+    pub place: Place,
+    kind: ValueKind,
+}
+
+impl Section {
+    pub fn root(value: Value) -> Result<Self, ConfigError> {
+        Setting { place: Place { key: String::new(), origin: None }, kind: value.kind }.section()
+    }
+
+    /// The section's own path, for what is wrong with it as a whole.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub fn take(&mut self, key: &str) -> Option<Setting> {
+        self.known.push(key.to_owned());
+        let value = self.entries.remove(key)?;
+        Some(Setting::new(self.path_of(key), value))
+    }
+
+    pub fn require(&mut self, key: &str) -> Result<Setting, ConfigError> {
+        let place = Place { key: self.path_of(key), origin: None };
+        self.take(key).ok_or_else(|| place.wrong("is missing"))
+    }
+
+    /// The text under `key`; none where it is absent or empty.
+    pub fn text(&mut self, key: &str) -> Result<Option<String>, ConfigError> {
+        let text = self.take(key).map(Setting::text).transpose()?;
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    pub fn path(&mut self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
+        Ok(self.text(key)?.map(PathBuf::from))
+    }
+
+    pub fn section(&mut self, key: &str) -> Result<Option<Section>, ConfigError> {
+        self.take(key).map(Setting::section).transpose()
+    }
+
+    /// A list's elements; none where it is absent.
+    pub fn list(&mut self, key: &str) -> Result<Vec<Setting>, ConfigError> {
+        self.take(key).map_or(Ok(Vec::new()), Setting::list)
+    }
+
+    /// The secret under `key`, or in the file that `key_file` names; none where both are absent or empty.
+    pub fn secret(&mut self, key: &str) -> Result<Option<(Place, Secret)>, ConfigError> {
+        let direct = self.filled(key)?;
+        let file = self.filled(&format!("{key}_file"))?;
+        match (direct, file) {
+            (Some((direct, _)), Some((file, _))) if direct.origin.as_deref() != Some(DEFAULTS) => {
+                Err(file.wrong(format!("and {direct} must not both be given")))
+            }
+            (_, Some((place, path))) => read_secret(&place, &path).map(|secret| Some((place, secret))),
+            (Some((place, text)), None) => Ok(Some((place, Secret::new(text)))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn filled(&mut self, key: &str) -> Result<Option<(Place, String)>, ConfigError> {
+        let Some(setting) = self.take(key) else {
+            return Ok(None);
+        };
+        let place = setting.place.clone();
+        let text = setting.text()?;
+        Ok((!text.is_empty()).then_some((place, text)))
+    }
+
+    /// Every entry of a table whose keys are names.
+    pub fn entries(self) -> Vec<(String, Setting)> {
+        let path_of = |name: &str| join(&self.place.key, name);
+        self.entries.into_iter().map(|(name, value)| (name.clone(), Setting::new(path_of(&name), value))).collect()
+    }
+
+    /// To be called when everything known has been taken.
+    pub fn finish(mut self) -> Result<(), ConfigError> {
+        let Some((key, value)) = self.entries.pop_first() else {
+            return Ok(());
+        };
+        self.known.sort();
+        let place = Setting::new(self.path_of(&key), value).place;
+        Err(place.wrong(format!("is not a setting; known here: {}", self.known.join(", "))))
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        join(&self.place.key, key)
+    }
+}
+
+fn join(section: &str, key: &str) -> String {
+    if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
+}
+
+/// Editors and `echo` end a file with a newline, which is no part of the secret.
+fn read_secret(place: &Place, path: &str) -> Result<Secret, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|error| place.wrong(format!("names {path}, unreadable: {error}")))?;
+    match text.trim_end_matches(['\n', '\r']) {
+        "" => Err(place.wrong(format!("names {path}, which is empty"))),
+        secret => Ok(Secret::new(secret)),
+    }
+}
+
+/// A table has no origin of its own: it is its first entry's, and rather that of a layer that somebody wrote.
+fn origin_of(value: &Value) -> Option<String> {
+    let ValueKind::Table(table) = &value.kind else {
+        return value.origin().map(str::to_owned);
+    };
+    let entries: BTreeMap<&String, &Value> = table.iter().collect();
+    let origins: Vec<String> = entries.into_values().filter_map(origin_of).collect();
+    origins.iter().find(|origin| *origin != DEFAULTS).or(origins.first()).cloned()
+}
+
+impl Setting {
+    fn new(key: String, value: Value) -> Self {
+        Self { place: Place { key, origin: origin_of(&value) }, kind: value.kind }
+    }
+
+    /// Whether it says "none".
+    pub fn is_empty(&self) -> bool {
+        matches!(&self.kind, ValueKind::String(text) if text.is_empty())
+    }
+
+    pub fn text(self) -> Result<String, ConfigError> {
+        match self.kind {
+            ValueKind::String(text) => Ok(text),
+            _ => Err(self.place.wrong("must be text in quotes")),
+        }
+    }
+
+    /// Text that `parse` understands; `problem` says what it must be.
+    pub fn parsed<T>(self, problem: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, ConfigError> {
+        let place = self.place.clone();
+        parse(&self.text()?).ok_or_else(|| place.wrong(problem))
+    }
+
+    /// Text whose parser says what is wrong, as the end of a sentence.
+    pub fn named<T, E: std::fmt::Display>(self, parse: fn(&str) -> Result<T, E>) -> Result<T, ConfigError> {
+        let place = self.place.clone();
+        parse(&self.text()?).map_err(|error| place.wrong(error.to_string()))
+    }
+
+    pub fn integer(self, allowed: RangeInclusive<i64>) -> Result<i64, ConfigError> {
+        let number = match &self.kind {
+            ValueKind::I64(number) => Some(*number),
+            ValueKind::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number.filter(|number| allowed.contains(number)).ok_or_else(|| {
+            let bounds = match (*allowed.start(), *allowed.end()) {
+                (least, i64::MAX) => format!("of at least {least}"),
+                (least, most) => format!("from {least} to {most}"),
+            };
+            self.place.wrong(format!("must be a whole number {bounds}"))
+        })
+    }
+
+    pub fn duration(self, allowed: RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
+        let (least, most) = (humantime::format_duration(*allowed.start()), humantime::format_duration(*allowed.end()));
+        let problem = format!("must be a duration such as \"15s\", from {least} to {most}");
+        self.parsed(&problem, |text| humantime::parse_duration(text).ok().filter(|duration| allowed.contains(duration)))
+    }
+
+    pub fn list(self) -> Result<Vec<Setting>, ConfigError> {
+        let ValueKind::Array(values) = self.kind else {
+            return Err(self.place.wrong("must be a list such as [\"a\", \"b\"]"));
+        };
+        let path_of = |index: usize| format!("{}[{index}]", self.place.key);
+        Ok(values.into_iter().enumerate().map(|(index, value)| Setting::new(path_of(index), value)).collect())
+    }
+
+    pub fn section(self) -> Result<Section, ConfigError> {
+        match self.kind {
+            ValueKind::Table(table) => {
+                Ok(Section { place: self.place, entries: table.into_iter().collect(), known: Vec::new() })
+            }
+            _ => Err(self.place.wrong("must be a table of settings")),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The sections that are about this program rather than about a party.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::error::{ConfigError, Place};
+use super::secret::Secret;
+use super::section::Section;
+use crate::ledger::ids::Currency;
+use crate::ledger::money::MAX_EXPONENT;
+
+/// With one message in hand at a time there is never a batch, nor room for a result that waits for its bet.
+const MIN_PREFETCH: i64 = 2;
+/// Beyond this a batch takes longer to commit than its group commit saves.
+const MAX_BATCH: i64 = 10_000;
+/// A waiting result holds a place in the prefetch window; a minute of them is already a provider's fault.
+const MAX_ORDERING_GRACE: Duration = Duration::from_secs(60);
+const MIN_SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+const MAX_SHUTDOWN_GRACE: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Clone)]
+pub struct Database {
+    pub url: DatabaseUrl,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Postgres(Secret),
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => f.write_str(&without_credentials(url)),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Amqp {
+    /// None: no subscribers.
+    pub url: Option<Secret>,
+    pub queue_type: QueueType,
+    pub prefetch: u16,
+    pub delivery_limit: u32,
+    pub ca_file: Option<PathBuf>,
+    /// The certificate and its key are given together, for mutual TLS.
+    pub client_cert_file: Option<PathBuf>,
+    pub client_key_file: Option<PathBuf>,
+}
+
+impl Amqp {
+    /// The broker's address, fit for logs.
+    pub fn address(&self) -> Option<String> {
+        self.url.as_ref().map(without_credentials)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueType {
+    Quorum,
+    Classic,
+}
+
+impl QueueType {
+    /// The value of the queue argument `x-queue-type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Quorum => "quorum",
+            Self::Classic => "classic",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Quorum, Self::Classic].into_iter().find(|queue_type| queue_type.as_str() == text)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// None: no HTTP.
+    pub listen: Option<SocketAddr>,
+    /// None: the admin API and the console are off.
+    pub admin_token: Option<Secret>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    /// How many commands may be committed together.
+    pub max_batch: usize,
+    /// How long a result or cancel waits for its bet.
+    pub ordering_grace: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Shutdown {
+    /// How long `serve` may take to finish what it took.
+    pub grace: Duration,
+}
+
+pub(super) fn database(mut section: Section) -> Result<Database, ConfigError> {
+    let (place, url) = section.secret("url")?.ok_or_else(|| section.place().wrong("needs a url"))?;
+    section.finish()?;
+    Ok(Database { url: database_url(&place, url)? })
+}
+
+fn database_url(place: &Place, secret: Secret) -> Result<DatabaseUrl, ConfigError> {
+    let text = secret.expose();
+    if text.starts_with("sqlite:") && text.contains(":memory:") {
+        return Err(place.wrong("must be a file: an in-memory ledger would forget every bet at the next start"));
+    }
+    if let Some(path) = text.strip_prefix("sqlite://") {
+        return match path {
+            "" => Err(place.wrong("names no file; write sqlite://purser.db or sqlite:///var/lib/purser/purser.db")),
+            path if path.contains('?') => Err(place.wrong("must not carry parameters after the SQLite file")),
+            path => Ok(DatabaseUrl::Sqlite(PathBuf::from(path))),
+        };
+    }
+    let is_postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
+    // Several hosts, as Postgres clients allow, are no URL of the standard.
+    if is_postgres && (text.contains(',') || Url::parse(text).is_ok()) {
+        return Ok(DatabaseUrl::Postgres(secret));
+    }
+    Err(place.wrong("must be sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
+}
+
+pub(super) fn amqp(mut section: Section) -> Result<Amqp, ConfigError> {
+    let url = section.secret("url")?.map(|(place, url)| amqp_url(&place, url)).transpose()?;
+    let queue_type = section.require("queue_type")?.parsed("must be \"quorum\" or \"classic\"", QueueType::parse)?;
+    let prefetch = section.require("prefetch")?.integer(MIN_PREFETCH..=i64::from(u16::MAX))?;
+    let delivery_limit = section.require("delivery_limit")?.integer(1..=i64::from(u32::MAX))?;
+    let ca_file = section.path("ca_file")?;
+    let client_cert_file = section.path("client_cert_file")?;
+    let client_key_file = section.path("client_key_file")?;
+    if client_cert_file.is_some() != client_key_file.is_some() {
+        return Err(section.place().wrong("needs client_cert_file and client_key_file together, or neither"));
+    }
+    section.finish()?;
+    let (prefetch, delivery_limit) = (narrow(prefetch), narrow(delivery_limit));
+    Ok(Amqp { url, queue_type, prefetch, delivery_limit, ca_file, client_cert_file, client_key_file })
+}
+
+fn amqp_url(place: &Place, secret: Secret) -> Result<Secret, ConfigError> {
+    let parsed = Url::parse(secret.expose()).ok();
+    let fits = parsed.is_some_and(|url| matches!(url.scheme(), "amqp" | "amqps") && url.has_host());
+    if fits {
+        Ok(secret)
+    } else {
+        Err(place.wrong("must be amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS"))
+    }
+}
+
+pub(super) fn http(mut section: Section) -> Result<Http, ConfigError> {
+    let listen = section.require("listen")?.parsed(
+        "must be an IP address and a port such as \"127.0.0.1:8080\", or empty for no HTTP",
+        |text| {
+            if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+        },
+    )?;
+    let admin_token = section.secret("admin_token")?.map(|(_, token)| token);
+    section.finish()?;
+    Ok(Http { listen, admin_token })
+}
+
+pub(super) fn ledger(mut section: Section) -> Result<Ledger, ConfigError> {
+    let max_batch = narrow(section.require("max_batch")?.integer(1..=MAX_BATCH)?);
+    let ordering_grace = section.require("ordering_grace")?.duration(Duration::ZERO..=MAX_ORDERING_GRACE)?;
+    section.finish()?;
+    Ok(Ledger { max_batch, ordering_grace })
+}
+
+pub(super) fn shutdown(mut section: Section) -> Result<Shutdown, ConfigError> {
+    let grace = section.require("grace")?.duration(MIN_SHUTDOWN_GRACE..=MAX_SHUTDOWN_GRACE)?;
+    section.finish()?;
+    Ok(Shutdown { grace })
+}
+
+pub(super) fn currencies(section: Section) -> Result<BTreeMap<Currency, u32>, ConfigError> {
+    let mut exponents = BTreeMap::new();
+    for (code, setting) in section.entries() {
+        let currency = Currency::parse(&code).map_err(|error| setting.place.wrong(error.to_string()))?;
+        let mut currency_section = setting.section()?;
+        let exponent = currency_section.require("exponent")?.integer(0..=i64::from(MAX_EXPONENT))?;
+        currency_section.finish()?;
+        exponents.insert(currency, narrow(exponent));
+    }
+    Ok(exponents)
+}
+
+/// For numbers whose bounds have been checked: nothing is ever cut off here.
+fn narrow<T: TryFrom<i64> + Default>(checked: i64) -> T {
+    T::try_from(checked).unwrap_or_default()
+}
+
+/// Scheme, host, port and path: never user, password or parameters.
+fn without_credentials(secret: &Secret) -> String {
+    let Ok(url) = Url::parse(secret.expose()) else {
+        return secret.to_string();
+    };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+}

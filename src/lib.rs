@@ -1,4 +1,18 @@
-pub mod config;
+//! Purser: an event-driven wallet.
+//!
+//! Game providers publish bets, results and cancellations to RabbitMQ; durable subscribers take them, apply each
+//! exactly once to a double-entry ledger, and answer.
+//!
+//! The modules in reading order: [`ledger`] decides, purely; [`dialects`] translate bytes into its words and back;
+//! [`identity`] says whose player it is; [`storage`] keeps the ledger; [`sequencer`] feeds it in batches;
+//! [`transport`] moves bytes; [`config`] reads what the operator wants; [`provider`] plays a game provider;
+//! [`app`] puts the program together and [`cli`] is its face. `docs/ARCHITECTURE.md` is the map.
+
 pub mod ledger;
-pub mod sequencer;
+pub mod dialects;
+pub mod identity;
 pub mod storage;
+pub mod sequencer;
+pub mod transport;
+pub mod config;
+pub mod clock;

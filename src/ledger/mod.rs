@@ -6,17 +6,17 @@
 //! Reading order: [`ids`] and [`money`] (the words), [`account`] and [`order`] (what is kept),
 //! [`command`] and [`outcome`] (what is asked and answered), [`state`], [`decide`], [`batch`], [`chain`].
 
-pub mod account;
-pub mod batch;
-pub mod chain;
-pub mod command;
-pub mod decide;
 pub mod ids;
 pub mod money;
-pub mod order;
-pub mod outcome;
 pub mod player;
+pub mod account;
+pub mod order;
+pub mod command;
+pub mod outcome;
 pub mod state;
+pub mod decide;
+pub mod batch;
+pub mod chain;
 
 pub use account::{Account, AccountId, Bucket, Pocket};
 pub use batch::{Batch, Entry, Verdict, fold};

@@ -5,8 +5,9 @@
 //! [`lane`], in the order in which they came; a result or cancel that overtook its bet sits in the [`waiting`] room.
 
 pub mod lane;
-pub mod reader;
 pub mod waiting;
+pub mod reader;
+pub mod direct;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,13 +1,110 @@
 //! The embedded migrations, and which of them a database has.
 
 use diesel::migration::MigrationSource;
-use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use diesel::sqlite::Sqlite;
+use diesel_async::{AsyncMigrationHarness, SimpleAsyncConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-pub const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
-pub const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+use super::{Database, StoreError, postgres, sqlite};
 
-/// The newest version that this program knows.
-pub fn newest() -> String {
-    let migrations = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE).unwrap_or_default();
-    migrations.iter().map(|migration| migration.name().version().to_string()).max().unwrap_or_default()
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// One program at a time brings a Postgres schema up to date; the lock ends with the session.
+const TAKE_TURNS: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock(1347768915)";
+
+/// How a database's schema stands to this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schema {
+    UpToDate(String),
+    Behind {
+        missing: Vec<String>,
+    },
+    /// A newer program has been here.
+    Ahead {
+        unknown: Vec<String>,
+    },
+}
+
+/// Every version that this program knows, in order.
+fn known() -> Vec<String> {
+    let migrations = MigrationSource::<Sqlite>::migrations(&SQLITE).unwrap_or_default();
+    let mut versions: Vec<String> = migrations.iter().map(|migration| migration.name().version().to_string()).collect();
+    versions.sort();
+    versions
+}
+
+fn compare(applied: &[String]) -> Schema {
+    let known = known();
+    let unknown: Vec<String> = applied.iter().filter(|version| !known.contains(version)).cloned().collect();
+    let missing: Vec<String> = known.iter().filter(|version| !applied.contains(version)).cloned().collect();
+    match (unknown.is_empty(), missing.is_empty()) {
+        (false, _) => Schema::Ahead { unknown },
+        (true, false) => Schema::Behind { missing },
+        (true, true) => Schema::UpToDate(known.last().cloned().unwrap_or_default()),
+    }
+}
+
+impl Database {
+    /// Brings the schema up to date and returns the versions that were missing.
+    pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        match self {
+            Self::Sqlite(path) => {
+                let path = path.clone();
+                let migrating = tokio::task::spawn_blocking(move || {
+                    let mut conn = sqlite::connect(&path)?;
+                    // Another process may be at the same step: whoever comes second finds it done.
+                    migrate(&mut conn, SQLITE).or_else(|_| migrate(&mut conn, SQLITE))
+                });
+                migrating.await.map_err(|error| StoreError::Rejected(error.to_string()))?
+            }
+            Self::Postgres(url) => {
+                let mut conn = postgres::connect(url).await?;
+                conn.batch_execute(TAKE_TURNS).await.map_err(postgres::classify)?;
+                migrate(&mut AsyncMigrationHarness::new(conn), POSTGRES)
+            }
+        }
+    }
+
+    /// Compares the schema with what this program knows; changes nothing.
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        match self {
+            Self::Sqlite(path) if !path.exists() => Ok(compare(&[])),
+            Self::Sqlite(path) => {
+                let path = path.clone();
+                let reading = tokio::task::spawn_blocking(move || applied(&mut sqlite::connect(&path)?));
+                let applied = reading.await.map_err(|error| StoreError::Rejected(error.to_string()))??;
+                Ok(compare(&applied))
+            }
+            Self::Postgres(url) => {
+                let conn = postgres::connect(url).await?;
+                Ok(compare(&applied(&mut AsyncMigrationHarness::new(conn))?))
+            }
+        }
+    }
+}
+
+fn applied<DB: diesel::backend::Backend>(conn: &mut impl MigrationHarness<DB>) -> Result<Vec<String>, StoreError> {
+    let versions = conn.applied_migrations().map_err(|error| StoreError::Rejected(error.to_string()))?;
+    Ok(versions.iter().map(ToString::to_string).collect())
+}
+
+fn migrate<DB: diesel::backend::Backend>(
+    conn: &mut impl MigrationHarness<DB>,
+    migrations: EmbeddedMigrations,
+) -> Result<Vec<String>, StoreError>
+where
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    match compare(&applied(conn)?) {
+        Schema::UpToDate(_) => Ok(Vec::new()),
+        Schema::Ahead { unknown } => Err(StoreError::Rejected(format!(
+            "the database was migrated by a newer purser (it has {}); use that one",
+            unknown.join(", ")
+        ))),
+        Schema::Behind { missing } => {
+            conn.run_pending_migrations(migrations).map_err(|error| StoreError::Rejected(error.to_string()))?;
+            Ok(missing)
+        }
+    }
 }

@@ -6,20 +6,23 @@
 //!
 //! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`audit`].
 
-pub mod audit;
-pub mod balances;
-pub mod migrations;
-pub mod postgres;
-pub mod queries;
-pub mod rows;
 pub mod schema;
+pub mod migrations;
+pub mod rows;
 pub mod sqlite;
+pub mod postgres;
+pub mod writer;
+pub mod balances;
+pub mod queries;
+pub mod audit;
 
 use std::future::Future;
+use std::path::PathBuf;
 
 use crate::ledger::{Batch, Keys, State};
 
 pub use balances::{BalanceKey, Balances};
+pub use writer::Writer;
 
 /// What went wrong, by what is to be done about it.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +36,14 @@ pub enum StoreError {
     /// The database will not take this batch: find out which command it is.
     #[error("the database refused: {0}")]
     Rejected(String),
+}
+
+/// Which database, and where.
+#[derive(Debug, Clone)]
+pub enum Database {
+    Sqlite(PathBuf),
+    /// The URL; it may hold a password, so it is never logged.
+    Postgres(String),
 }
 
 /// One lane's writer. `load` begins a transaction; `commit` or `abandon` ends it.

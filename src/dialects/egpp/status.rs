@@ -59,12 +59,10 @@ struct Balance<'a> {
 /// A recognised status: code, symbol and the English sentence of the document's table.
 struct Recognised(&'static str, &'static str, &'static str);
 
-const REQUEST_DATA_FORMAT: Recognised =
-    Recognised("400", "REQUEST_DATA_FORMAT", "Request parameters not as expected");
+const REQUEST_DATA_FORMAT: Recognised = Recognised("400", "REQUEST_DATA_FORMAT", "Request parameters not as expected");
 const UNAUTHORIZED: Recognised = Recognised("401", "UNAUTHORIZED", "Player token is missing or not valid");
 const FORBIDDEN: Recognised = Recognised("403", "FORBIDDEN", "Player token belongs to another player");
-const GAMING_LIMITS_REACHED: Recognised =
-    Recognised("491", "GAMING_LIMITS_REACHED", "Player spent max allowed money");
+const GAMING_LIMITS_REACHED: Recognised = Recognised("491", "GAMING_LIMITS_REACHED", "Player spent max allowed money");
 const OUT_OF_MONEY: Recognised = Recognised("492", "OUT_OF_MONEY", "Player is out of money");
 const TRANSACTION_NOT_FOUND: Recognised = Recognised("493", "TRANSACTION_NOT_FOUND", "Transaction not found");
 const ROUND_NOT_FOUND: Recognised = Recognised("494", "ROUND_NOT_FOUND", "Round not found");
@@ -91,9 +89,7 @@ pub fn of_outcome(outcome: Outcome) -> Reply {
 fn refused(refusal: Refusal) -> Reply {
     match refusal {
         Refusal::KeyReused => failed(REQUEST_DATA_FORMAT, Some("externalId was used before with other data"), vec![]),
-        Refusal::DiffersFromBet => {
-            failed(REQUEST_DATA_FORMAT, Some("currency or walletId is not the bet's"), vec![])
-        }
+        Refusal::DiffersFromBet => failed(REQUEST_DATA_FORMAT, Some("currency or walletId is not the bet's"), vec![]),
         Refusal::BalanceOverflow => failed(REQUEST_DATA_FORMAT, Some("amount is more than a balance can hold"), vec![]),
         Refusal::GameUnknown => failed(GAME_NOT_FOUND, None, vec![]),
         Refusal::PlayerUnknown => failed(PLAYER_NOT_FOUND, None, vec![]),

@@ -6,9 +6,9 @@
 
 pub mod topology;
 pub mod message;
-pub mod acks;
 pub mod subscriber;
 pub mod publisher;
+pub mod acks;
 pub mod session;
 pub mod supervisor;
 

@@ -99,8 +99,7 @@ fn publications(answered: &Answered) -> (Publication, Option<Publication>) {
         Verdict::Denied(reply) => (reply.clone(), None),
         Verdict::Malformed(why, reply) => (reply.clone(), Some(("malformed", why.as_str()))),
     };
-    let dead_letter =
-        parked.map(|(reason, error)| message::dead_letter(delivery, party, operation, reason, error));
+    let dead_letter = parked.map(|(reason, error)| message::dead_letter(delivery, party, operation, reason, error));
     (message::reply(delivery, party, operation, reply), dead_letter)
 }
 

@@ -57,7 +57,12 @@ pub enum Verdict {
 pub type Answers = mpsc::UnboundedSender<Answered>;
 
 /// Takes deliveries until the consumer is cancelled or its channel closes.
-pub async fn run(queue: Arc<Queue>, mut consumer: Consumer, sequencer: Sequencer, answers: Answers) -> lapin::Result<()> {
+pub async fn run(
+    queue: Arc<Queue>,
+    mut consumer: Consumer,
+    sequencer: Sequencer,
+    answers: Answers,
+) -> lapin::Result<()> {
     while let Some(delivery) = consumer.next().await {
         if take(&queue, Box::new(delivery?), &sequencer, &answers).await.is_err() {
             break;

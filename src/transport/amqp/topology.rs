@@ -104,8 +104,7 @@ fn text(value: &str) -> AMQPValue {
 async fn declare_exchange(connection: &Connection, name: &str) -> lapin::Result<Option<Mismatch>> {
     let channel = connection.create_channel().await?;
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let declared =
-        channel.exchange_declare(short(name), ExchangeKind::Topic, options, FieldTable::default()).await;
+    let declared = channel.exchange_declare(short(name), ExchangeKind::Topic, options, FieldTable::default()).await;
     conclude(connection, &channel, name, declared).await
 }
 

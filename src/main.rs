@@ -1,1 +1,7 @@
-fn main() {}
+//! Arguments, configuration, command, exit status.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    purser::cli::main()
+}

@@ -78,9 +78,14 @@ pub struct Sequencer {
 impl Sequencer {
     /// Starts one lane per store and the balance reader. The tasks end when every handle is dropped and everything
     /// taken is answered.
-    pub fn start<S: Store>(stores: Vec<S>, balances: Balances, bounds: Bounds) -> (Self, Vec<JoinHandle<()>>) {
-        let (health_writer, health) = watch::channel(Health::Ready);
-        let health_writer = Arc::new(health_writer);
+    pub fn start<S: Store>(
+        stores: Vec<S>,
+        balances: Balances,
+        bounds: Bounds,
+        health: watch::Sender<Health>,
+    ) -> (Self, Vec<JoinHandle<()>>) {
+        let health_writer = Arc::new(health);
+        let health = health_writer.subscribe();
         let mut tasks = Vec::new();
         let lanes = stores.into_iter().map(|store| {
             // Room for the batch that collects itself, and for one more so that nobody waits for the lane to look.

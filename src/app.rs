@@ -1,0 +1,209 @@
+//! The composition root: the only file that knows every module.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, DatabaseUrl, PlayerTokens, QueueType, Secret};
+use crate::dialects::egpp::Desk;
+use crate::dialects::egpp::desk::Rules;
+use crate::identity::TokenVerifier;
+use crate::sequencer::{Bounds, Health, Sequencer};
+use crate::storage::{Database, StoreError};
+use crate::transport::amqp::session::Context;
+use crate::transport::amqp::topology;
+use crate::transport::amqp::{Broker, Settings, Supervisor};
+use crate::transport::http::server::{self, Readiness};
+
+/// Writers on Postgres: one more than one, so that a batch is decided while another commits.
+const POSTGRES_LANES: usize = 2;
+
+/// Pause between attempts to reach the database at the start.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Waiting results and cancels of a queue above which it counts as crowded: this share of its prefetch.
+const CROWD_SHARE_OF_PREFETCH: usize = 2;
+
+/// The configured database.
+pub fn database(config: &Config) -> Database {
+    match &config.database.url {
+        DatabaseUrl::Sqlite(path) => Database::Sqlite(path.clone()),
+        DatabaseUrl::Postgres(url) => Database::Postgres(url.expose().to_owned()),
+    }
+}
+
+/// How to reach the configured broker; `None` where there is none.
+pub fn broker(config: &Config) -> Option<Settings> {
+    let amqp = &config.amqp;
+    let identity: Option<(PathBuf, PathBuf)> = amqp.client_cert_file.clone().zip(amqp.client_key_file.clone());
+    amqp.url.as_ref().map(|url: &Secret| Settings {
+        url: url.expose().to_owned(),
+        queue_type: match amqp.queue_type {
+            QueueType::Quorum => topology::QueueType::Quorum,
+            QueueType::Classic => topology::QueueType::Classic,
+        },
+        prefetch: amqp.prefetch,
+        delivery_limit: amqp.delivery_limit,
+        ca_file: amqp.ca_file.clone(),
+        client_identity: identity,
+    })
+}
+
+/// One counter per party. Reads key files, so it fails where one is missing or not a key.
+pub fn desks(config: &Config) -> anyhow::Result<Vec<Arc<Desk>>> {
+    let desks = config.parties.iter().map(|(party, settings)| {
+        let verifier = match &settings.jwt {
+            Some(jwt) => Some(TokenVerifier::open(party, jwt).with_context(|| format!("parties.{party}.jwt"))?),
+            None => None,
+        };
+        let limits = settings.limits.iter();
+        let rules = Rules {
+            party: party.clone(),
+            currencies: settings.currencies.clone(),
+            games: settings.games.clone(),
+            limits: limits.map(|(currency, limits)| (*currency, limits.max_bet, limits.max_stake_per_day)).collect(),
+            trusts_player_ids: settings.player_tokens == PlayerTokens::Trusted,
+        };
+        Ok(Arc::new(Desk { rules, verifier }))
+    });
+    desks.collect()
+}
+
+/// Runs until SIGTERM or SIGINT, then drains.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let desks = desks(&config)?;
+    let (drain, draining) = watch::channel(false);
+    let (broker_writer, broker_state) = watch::channel(match config.amqp.url {
+        Some(_) => Broker::Away("not connected yet".to_owned()),
+        None => Broker::Off,
+    });
+    let (database_writer, database_state) = watch::channel(Health::Away("not connected yet".to_owned()));
+    let readiness = Readiness { database: database_state, broker: broker_state, draining: draining.clone() };
+    let http = start_http(&config, readiness).await?;
+    let stopping = tokio::spawn(stop_signal(drain));
+
+    let mut until_stop = draining.clone();
+    tokio::select! {
+        migrated = migrate(&database(&config), &database_writer) => migrated?,
+        _ = until_stop.wait_for(|draining| *draining) => return finish(http).await,
+    }
+    let bounds = Bounds {
+        max_batch: config.ledger.max_batch,
+        ordering_grace: config.ledger.ordering_grace,
+        crowd: usize::from(config.amqp.prefetch) / CROWD_SHARE_OF_PREFETCH,
+    };
+    let (sequencer, lanes) = start_sequencer(&database(&config), bounds, database_writer)?;
+    let amqp = broker(&config).map(|settings| {
+        let context = Context { settings, desks, sequencer: sequencer.clone(), broker: broker_writer, draining };
+        tokio::spawn(Supervisor::new(context).run())
+    });
+    drop(sequencer);
+    tracing::info!("serving");
+
+    stopping.await.context("waiting for a signal")?;
+    let draining = drain_all(amqp, http, lanes);
+    if tokio::time::timeout(config.shutdown.grace, draining).await.is_err() {
+        tracing::warn!("not everything was finished in time; what was not acked comes again");
+    }
+    Ok(())
+}
+
+async fn start_http(config: &Config, readiness: Readiness) -> anyhow::Result<Option<JoinHandle<std::io::Result<()>>>> {
+    let Some(listen) = config.http.listen else { return Ok(None) };
+    let listener = server::bind(listen).await.with_context(|| format!("http.listen {listen}"))?;
+    tracing::info!(%listen, "listening for HTTP");
+    Ok(Some(tokio::spawn(server::serve(listener, readiness))))
+}
+
+/// Brings the schema up to date; waits for a database that is not there yet.
+async fn migrate(database: &Database, health: &watch::Sender<Health>) -> anyhow::Result<()> {
+    loop {
+        match database.migrate().await {
+            Ok(applied) => {
+                tracing::info!(applied = applied.len(), "the database schema is up to date");
+                health.send_replace(Health::Ready);
+                return Ok(());
+            }
+            Err(StoreError::Outage(why)) => {
+                tracing::warn!(error = why, "the database is away; trying again");
+                health.send_replace(Health::Away(why));
+                tokio::time::sleep(DATABASE_PAUSE).await;
+            }
+            Err(error) => return Err(error).context("bringing the database schema up to date"),
+        }
+    }
+}
+
+fn start_sequencer(
+    database: &Database,
+    bounds: Bounds,
+    health: watch::Sender<Health>,
+) -> anyhow::Result<(Sequencer, Vec<JoinHandle<()>>)> {
+    let lanes = match database {
+        Database::Sqlite(_) => 1,
+        Database::Postgres(_) => POSTGRES_LANES,
+    };
+    let stores = (0..lanes).map(|_| database.writer()).collect::<std::io::Result<Vec<_>>>()?;
+    Ok(Sequencer::start(stores, database.balances(), bounds, health))
+}
+
+/// First no more is taken, then everything taken is answered, then the lanes end.
+async fn drain_all(
+    amqp: Option<JoinHandle<()>>,
+    http: Option<JoinHandle<std::io::Result<()>>>,
+    lanes: Vec<JoinHandle<()>>,
+) {
+    if let Some(amqp) = amqp {
+        report("amqp", amqp.await);
+    }
+    if let Some(http) = http {
+        report("http", http.await.map(drop));
+    }
+    for lane in lanes {
+        report("lane", lane.await);
+    }
+    tracing::info!("drained");
+}
+
+async fn finish(http: Option<JoinHandle<std::io::Result<()>>>) -> anyhow::Result<()> {
+    if let Some(http) = http {
+        report("http", http.await.map(drop));
+    }
+    Ok(())
+}
+
+fn report(task: &str, ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(task, %error, "a task did not end well");
+    }
+}
+
+/// Turns `drain` true at the first signal; a second one ends the program at once.
+async fn stop_signal(drain: watch::Sender<bool>) {
+    signal().await;
+    tracing::info!("draining; a second signal stops at once");
+    drain.send_replace(true);
+    tokio::spawn(async move {
+        signal().await;
+        // The sender is kept until here, so that nobody takes its end for a drain.
+        drop(drain);
+        std::process::exit(1);
+    });
+}
+
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without handlers the default applies: the signal ends the program.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,140 @@
+//! The command line: one file per command. Results go to standard output, everything else to standard error.
+
+mod audit;
+mod balance;
+mod cash;
+mod check;
+mod migrate;
+mod output;
+mod player;
+mod serve;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, PartyConfig};
+use crate::ledger::Party;
+
+/// An event-driven wallet: bets, results and cancellations from RabbitMQ, applied exactly once to a ledger.
+#[derive(Parser)]
+#[command(name = "purser", version, arg_required_else_help = true)]
+struct Arguments {
+    /// Configuration file (else PURSER_CONFIG, else ./purser.toml if there).
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Log lines as JSON.
+    #[arg(long, global = true)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the subscribers and the HTTP server until SIGTERM or SIGINT.
+    Serve,
+    /// Bring the database schema up to date.
+    Migrate,
+    /// Say line by line whether everything is fit to serve.
+    Check(check::Check),
+    /// Manage players.
+    #[command(subcommand)]
+    Player(player::Player),
+    /// Put money into an account from the outside world.
+    Deposit(cash::Cash),
+    /// Take money out of an account.
+    Withdraw(cash::Cash),
+    /// Show a player's buckets.
+    Balance(balance::Balance),
+    /// Print a player token.
+    Token(token::Token),
+    /// Recompute everything in the ledger and compare.
+    Audit(audit::Audit),
+}
+
+/// How a command failed.
+pub enum Failure {
+    /// Wrong usage or configuration: status 2.
+    Usage(anyhow::Error),
+    /// Everything else: status 1.
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        if error.is::<ConfigError>() { Self::Usage(error) } else { Self::Failed(error) }
+    }
+}
+
+/// What a command answers: `Ok(false)` is a result that says no (status 1), already printed.
+type Ended = Result<bool, Failure>;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging(&arguments);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error), 1),
+    };
+    let ended = runtime.block_on(run(arguments));
+    // A drain that ran out of time leaves tasks behind; they must not hold up the exit.
+    runtime.shutdown_background();
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(Failure::Failed(error)) => fail(&error, 1),
+        Err(Failure::Usage(error)) => fail(&error, 2),
+    }
+}
+
+async fn run(arguments: Arguments) -> Ended {
+    let config = Config::load(arguments.config.as_deref())?;
+    match arguments.command {
+        Command::Serve => serve::run(config).await,
+        Command::Migrate => migrate::run(&config).await,
+        Command::Check(check) => check.run(config).await,
+        Command::Player(player) => player.run(&config).await,
+        Command::Deposit(cash) => cash.run(&config, cash::Direction::Deposit).await,
+        Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,
+        Command::Balance(balance) => balance.run(&config).await,
+        Command::Token(token) => token.run(config),
+        Command::Audit(audit) => audit.run(&config).await,
+    }
+}
+
+fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
+    eprintln!("purser: {error:#}");
+    ExitCode::from(status)
+}
+
+/// Logs go to standard error; `RUST_LOG` chooses what (default: info of Purser's own, warnings of others).
+fn start_logging(arguments: &Arguments) {
+    use tracing_subscriber::EnvFilter;
+    let quiet = if matches!(arguments.command, Command::Serve) { "warn,purser=info" } else { "error" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if arguments.log_json { logs.json().init() } else { logs.init() }
+}
+
+/// The named party's configuration.
+fn party<'a>(config: &'a Config, name: &str) -> Result<(Party, &'a PartyConfig), Failure> {
+    let known = || config.parties.keys().map(Party::as_str).collect::<Vec<_>>().join(", ");
+    let party = Party::parse(name).map_err(|error| usage(format!("--party {error}")))?;
+    match config.parties.get(&party) {
+        Some(settings) => Ok((party, settings)),
+        None => Err(usage(format!("--party {party} is not configured; there is {}", known()))),
+    }
+}
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::Usage(anyhow::anyhow!(message.into()))
+}
+
+fn failed(message: impl Into<String>) -> Failure {
+    Failure::Failed(anyhow::anyhow!(message.into()))
+}

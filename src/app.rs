@@ -86,9 +86,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let http = start_http(&config, readiness).await?;
     let stopping = tokio::spawn(stop_signal(drain));
 
-    let mut until_stop = draining.clone();
+    let (database, mut until_stop) = (database(&config), draining.clone());
     tokio::select! {
-        migrated = migrate(&database(&config), &database_writer) => migrated?,
+        migrated = migrate(&database, &database_writer) => migrated?,
         _ = until_stop.wait_for(|draining| *draining) => return finish(http).await,
     }
     let bounds = Bounds {
@@ -96,7 +96,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         ordering_grace: config.ledger.ordering_grace,
         crowd: usize::from(config.amqp.prefetch) / CROWD_SHARE_OF_PREFETCH,
     };
-    let (sequencer, lanes) = start_sequencer(&database(&config), bounds, database_writer)?;
+    let (sequencer, lanes) = start_sequencer(&database, bounds, database_writer)?;
     let amqp = broker(&config).map(|settings| {
         let context = Context { settings, desks, sequencer: sequencer.clone(), broker: broker_writer, draining };
         tokio::spawn(Supervisor::new(context).run())

@@ -18,17 +18,25 @@ impl Audit {
         let database = app::database(config);
         database.migrate().await?;
         let report = database.query(audit::run).await?;
-        if self.json { output::json(&report)? } else { print(&report)? }
+        if self.json {
+            output::json(&report)?
+        } else {
+            print(&report)?
+        }
         Ok(report.findings.is_empty())
     }
 }
 
 /// Prints the report for people.
 pub fn print(report: &Report) -> std::io::Result<()> {
-    let rows: Vec<Vec<String>> = report.books.iter().map(|book| {
-        let minor = [book.players, book.house, book.cashier].map(|minor| minor.to_string());
-        [book.party.clone(), book.currency.clone()].into_iter().chain(minor).collect()
-    }).collect();
+    let rows: Vec<Vec<String>> = report
+        .books
+        .iter()
+        .map(|book| {
+            let minor = [book.players, book.house, book.cashier].map(|minor| minor.to_string());
+            [book.party.clone(), book.currency.clone()].into_iter().chain(minor).collect()
+        })
+        .collect();
     output::table(&["party", "currency", "players", "house", "cashier"], &rows)?;
     let Report { commands, transfers, orders, players, .. } = report;
     output::line(&format!("{commands} commands, {transfers} transfers, {orders} orders, {players} players"))?;

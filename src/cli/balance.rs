@@ -50,7 +50,11 @@ impl Balance {
             output::json(&lines)?;
         } else {
             let rows = lines.iter().map(|line| {
-                let wallet = format!("{}{}", line.wallet, if line.product == 0 { String::new() } else { format!("#{}", line.product) });
+                let wallet = format!(
+                    "{}{}",
+                    line.wallet,
+                    if line.product == 0 { String::new() } else { format!("#{}", line.product) }
+                );
                 vec![line.currency.to_string(), line.bucket.as_str().to_owned(), wallet, line.balance.clone()]
             });
             output::table(&["currency", "bucket", "wallet", "balance"], &rows.collect::<Vec<_>>())?;

@@ -94,7 +94,9 @@ impl Cash {
         };
         let text = format_decimal(balance, exponent);
         if self.json {
-            output::json(&json!({ "balance": text, "balance_minor": balance, "currency": currency, "bucket": self.bucket }))?;
+            output::json(
+                &json!({ "balance": text, "balance_minor": balance, "currency": currency, "bucket": self.bucket }),
+            )?;
         } else {
             output::line(&format!("balance {text} {currency} ({})", self.bucket))?;
         }

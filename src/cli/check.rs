@@ -60,7 +60,11 @@ fn keys(config: &Config, demo: Option<std::io::Error>) -> Result<String, String>
         return Err(error.to_string());
     }
     let desks = app::desks(config).map_err(|error| format!("{error:#}"))?;
-    Ok(format!("{} of {} parties verify player tokens", desks.iter().filter(|desk| desk.verifier.is_some()).count(), desks.len()))
+    Ok(format!(
+        "{} of {} parties verify player tokens",
+        desks.iter().filter(|desk| desk.verifier.is_some()).count(),
+        desks.len()
+    ))
 }
 
 async fn database(config: &Config) -> Result<String, String> {
@@ -90,14 +94,14 @@ async fn broker(config: &Config) -> Vec<Line> {
     };
     let mut lines = vec![line("broker", Ok(format!("{address} is reachable ({tls})")))];
     let parties: Vec<Party> = config.parties.keys().cloned().collect();
-    let declared =
-        topology::declare(&connection, &parties, settings.queue_type, settings.delivery_limit).await;
+    let declared = topology::declare(&connection, &parties, settings.queue_type, settings.delivery_limit).await;
     match declared {
         Ok(mismatches) if mismatches.is_empty() => {
             lines.push(line("topology", Ok(format!("as expected for {} parties", parties.len()))));
         }
         Ok(mismatches) => {
-            let says = |mismatch: topology::Mismatch| line(format!("topology {}", mismatch.name), Err(mismatch.difference));
+            let says =
+                |mismatch: topology::Mismatch| line(format!("topology {}", mismatch.name), Err(mismatch.difference));
             lines.extend(mismatches.into_iter().map(says));
         }
         Err(error) => lines.push(line("topology", Err(error.to_string()))),

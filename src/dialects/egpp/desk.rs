@@ -117,7 +117,7 @@ impl Desk {
         let verifier = self.verifier.as_ref().ok_or_else(|| unauthorized("this party takes no tokens"))?;
         let verified = verifier.verify_now(token).map_err(|rejection| match rejection {
             Rejection::UnknownKey => Refused::UnknownKey,
-            other => unauthorized(other.reason()),
+            other => unauthorized(reason(&other)),
         })?;
         if operation.needs_live_token() && verified.time_claims_at(judged_at(envelope)).is_err() {
             return Err(unauthorized("the player token has expired or is not valid yet"));
@@ -164,6 +164,23 @@ impl Desk {
 
 fn unauthorized(why: &'static str) -> Refused {
     Refused::Denied(Denied::Unauthorized(why))
+}
+
+/// What a provider is told about a token that is no good.
+fn reason(rejection: &Rejection) -> &'static str {
+    match rejection {
+        Rejection::TooLong => "the player token is too long",
+        Rejection::Malformed => "the player token is not a valid JWT",
+        Rejection::Algorithm => "the player token is signed with another algorithm than the party's",
+        Rejection::UnknownKey | Rejection::AmbiguousKey | Rejection::KeysUnavailable => {
+            "the player token names no key of the party's"
+        }
+        Rejection::Signature => "the player token's signature is not valid",
+        Rejection::Issuer => "the player token has another issuer than the party's",
+        Rejection::Audience => "the player token is meant for another audience",
+        Rejection::Party => "the player token is another party's",
+        Rejection::Subject => "the player token's subject is not a player id",
+    }
 }
 
 fn bearer(authorization: &str) -> Result<&str, Refused> {

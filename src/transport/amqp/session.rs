@@ -128,7 +128,7 @@ impl Session<'_> {
                     _ => return Err(SessionError::Cancelled),
                 },
                 Some(event) = events.next() => self.on_event(event)?,
-                _ = draining.wait_for(|draining| *draining), if !cancelled => {
+                () = drain_begun(&mut draining), if !cancelled => {
                     cancelled = true;
                     cancel(&queues).await?;
                 }
@@ -185,6 +185,12 @@ impl Session<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Waits until the program drains.
+pub(super) async fn drain_begun(draining: &mut watch::Receiver<bool>) {
+    // A closed channel means that the program is ending, which is as good.
+    let _ = draining.wait_for(|draining| *draining).await;
 }
 
 /// Takes no more; what was taken is still answered.

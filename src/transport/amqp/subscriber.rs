@@ -1,6 +1,7 @@
 //! One queue's durable subscriber: takes deliveries, opens them at the desk, and submits what they ask.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use lapin::message::Delivery;
@@ -17,6 +18,9 @@ use crate::ledger::AccountId;
 use crate::ledger::PlayerKey;
 use crate::sequencer::{Answer, BalanceAsk, Sequencer, Source, Stopped, Submission};
 use crate::storage::BalanceKey;
+
+/// Pause between attempts to fetch a party's first keys.
+const KEYS_PAUSE: Duration = Duration::from_secs(1);
 
 /// One queue of one party, and the channel that consumes it.
 pub struct Queue {
@@ -79,19 +83,28 @@ async fn take(
 ) -> Result<(), Stopped> {
     match open(queue, &delivery) {
         Err(Refused::UnknownKey) => {
-            // Fetching keys may take seconds; the others in the queue do not wait for it.
+            // Fetching keys may take seconds; the others in the queue do not wait for it. A stopped sequencer leaves
+            // the delivery unacked: it comes again.
             let (queue, sequencer, answers) = (Arc::clone(queue), sequencer.clone(), answers.clone());
             tokio::spawn(async move {
-                if let Some(verifier) = &queue.desk.verifier {
-                    verifier.refresh().await;
-                }
+                refresh_keys(&queue, &answers).await;
                 let opened = open(&queue, &delivery);
-                // A stopped sequencer leaves the delivery unacked: it comes again.
-                let _ = pass_on(&queue, delivery, opened, &sequencer, &answers).await;
+                pass_on(&queue, delivery, opened, &sequencer, &answers).await
             });
             Ok(())
         }
         opened => pass_on(queue, delivery, opened, sequencer, answers).await,
+    }
+}
+
+/// Fetches the party's keys. While none were ever had, a token can be neither taken nor refused: that is an outage, so
+/// it waits, for as long as the session lives.
+async fn refresh_keys(queue: &Queue, answers: &Answers) {
+    let Some(verifier) = &queue.desk.verifier else { return };
+    verifier.refresh().await;
+    while !verifier.has_keys() && !answers.is_closed() {
+        tokio::time::sleep(KEYS_PAUSE).await;
+        verifier.refresh().await;
     }
 }
 

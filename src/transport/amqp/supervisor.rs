@@ -70,7 +70,7 @@ impl Supervisor {
             }
             tokio::select! {
                 () = sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)) => {}
-                _ = draining.wait_for(|draining| *draining) => {}
+                () = session::drain_begun(&mut draining) => {}
             }
             pause = (pause * 2).min(PAUSE.1);
         }

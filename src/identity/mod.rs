@@ -1,0 +1,24 @@
+//! Who someone is: player tokens (JWT), and passwords.
+//!
+//! A token's signature and its time are separate questions. A bad signature stops everything; an expired token must
+//! not stop a result, because money owed is owed. So [`TokenVerifier`] answers the first, and the [`Verified`] that it
+//! returns answers the second for whatever moment the caller judges it at.
+
+mod cache;
+mod claims;
+mod keys;
+mod mint;
+pub mod password;
+mod rejection;
+mod ring;
+mod source;
+mod verifier;
+
+pub use claims::{Home, TimeClaim, Verified, claimed_home};
+pub use keys::KeyError;
+pub use mint::{MintError, mint};
+pub use rejection::Rejection;
+pub use verifier::TokenVerifier;
+
+#[cfg(test)]
+mod tests;

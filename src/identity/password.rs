@@ -1,0 +1,62 @@
+//! Passwords, kept as Argon2id hashes in PHC form (`$argon2id$v=19$…`).
+//!
+//! Both functions take tens of milliseconds by design: asynchronous callers put them on a blocking thread.
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    #[error("the stored password hash is not an Argon2id hash")]
+    NotAHash,
+    #[error("the password cannot be hashed")]
+    Unhashable,
+}
+
+/// Hashes a password with a new random salt.
+pub fn hash(password: &str) -> Result<String, PasswordError> {
+    let hash = argon2id().hash_password(password.as_bytes()).map_err(|_| PasswordError::Unhashable)?;
+    Ok(hash.to_string())
+}
+
+/// Whether `password` is the one that `hash` was made from.
+pub fn verify(password: &str, hash: &str) -> Result<bool, PasswordError> {
+    let hash = PasswordHash::new(hash).map_err(|_| PasswordError::NotAHash)?;
+    let is_argon2id = hash.algorithm.as_str() == Algorithm::Argon2id.ident().as_str();
+    if !is_argon2id || hash.hash.is_none() {
+        return Err(PasswordError::NotAHash);
+    }
+    match argon2id().verify_password(password.as_bytes(), &hash) {
+        Ok(()) => Ok(true),
+        Err(password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(_) => Err(PasswordError::NotAHash),
+    }
+}
+
+/// The crate's default cost is OWASP's recommendation: 19 MiB, two passes, one lane.
+fn argon2id() -> Argon2<'static> {
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_matches_its_own_hash_alone_and_salts_differ() {
+        let (first, second) = (hash("correct horse").unwrap(), hash("correct horse").unwrap());
+        assert!(first.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{first}");
+        assert_ne!(first, second);
+        assert!(verify("correct horse", &first).unwrap());
+        assert!(!verify("wrong horse", &first).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_argon2id_hash_is_an_error_and_not_a_refusal() {
+        let other = hash("x").unwrap().replace("$argon2id$", "$argon2i$");
+        for text in ["", "plain", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ", &other] {
+            assert!(verify("x", text).is_err(), "{text}");
+        }
+    }
+}

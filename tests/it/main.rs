@@ -9,6 +9,6 @@ mod scenarios;
 // mod storage;
 // mod tampering;
 // mod sequencer;
-// mod schemas;
-// mod decoder;
+mod schemas;
+mod decoder;
 // mod tidy;

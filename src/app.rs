@@ -74,8 +74,7 @@ pub fn desks(config: &Config) -> anyhow::Result<Vec<Arc<Desk>>> {
 }
 
 /// Runs until SIGTERM or SIGINT, then drains.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let desks = desks(&config)?;
+pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> {
     let (drain, draining) = watch::channel(false);
     let (broker_writer, broker_state) = watch::channel(match config.amqp.url {
         Some(_) => Broker::Away("not connected yet".to_owned()),

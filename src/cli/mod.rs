@@ -112,10 +112,11 @@ fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Logs go to standard error; `RUST_LOG` chooses what (default: info of Purser's own, warnings of others).
+/// Logs go to standard error; `RUST_LOG` chooses what (default: info of Purser's own, warnings of others; lapin's own
+/// log repeats what we say of it).
 fn start_logging(arguments: &Arguments) {
     use tracing_subscriber::EnvFilter;
-    let quiet = if matches!(arguments.command, Command::Serve) { "warn,purser=info" } else { "error" };
+    let quiet = if matches!(arguments.command, Command::Serve) { "warn,lapin=off,purser=info" } else { "error,lapin=off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if arguments.log_json { logs.json().init() } else { logs.init() }

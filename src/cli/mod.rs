@@ -4,6 +4,7 @@ mod audit;
 mod balance;
 mod cash;
 mod check;
+mod demo;
 mod migrate;
 mod output;
 mod player;
@@ -40,6 +41,8 @@ enum Command {
     Migrate,
     /// Say line by line whether everything is fit to serve.
     Check(check::Check),
+    /// Play a game provider against the configured broker: every kind of reply, then rounds, then the audit.
+    Demo(demo::Demo),
     /// Manage players.
     #[command(subcommand)]
     Player(player::Player),
@@ -98,6 +101,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Serve => serve::run(config).await,
         Command::Migrate => migrate::run(&config).await,
         Command::Check(check) => check.run(config).await,
+        Command::Demo(demo) => demo.run(config).await,
         Command::Player(player) => player.run(&config).await,
         Command::Deposit(cash) => cash.run(&config, cash::Direction::Deposit).await,
         Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,
@@ -116,7 +120,8 @@ fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
 /// log repeats what we say of it).
 fn start_logging(arguments: &Arguments) {
     use tracing_subscriber::EnvFilter;
-    let quiet = if matches!(arguments.command, Command::Serve) { "warn,lapin=off,purser=info" } else { "error,lapin=off" };
+    let quiet =
+        if matches!(arguments.command, Command::Serve) { "warn,lapin=off,purser=info" } else { "error,lapin=off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if arguments.log_json { logs.json().init() } else { logs.init() }

@@ -12,7 +12,7 @@ use crate::config::{Config, DatabaseUrl, PlayerTokens, QueueType, Secret};
 use crate::dialects::egpp::Desk;
 use crate::dialects::egpp::desk::Rules;
 use crate::identity::TokenVerifier;
-use crate::sequencer::{Bounds, Health, Sequencer};
+use crate::sequencer::{Bounds, Health, HealthWriters, Sequencer};
 use crate::storage::{Database, StoreError};
 use crate::transport::amqp::session::Context;
 use crate::transport::amqp::topology;
@@ -74,21 +74,22 @@ pub fn desks(config: &Config) -> anyhow::Result<Vec<Arc<Desk>>> {
 }
 
 /// Runs until SIGTERM or SIGINT, then drains.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let desks = desks(&config)?;
+pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> {
     let (drain, draining) = watch::channel(false);
     let (broker_writer, broker_state) = watch::channel(match config.amqp.url {
         Some(_) => Broker::Away("not connected yet".to_owned()),
         None => Broker::Off,
     });
-    let (database_writer, database_state) = watch::channel(Health::Away("not connected yet".to_owned()));
-    let readiness = Readiness { database: database_state, broker: broker_state, draining: draining.clone() };
+    let (lanes_writer, lanes_state) = watch::channel(Health::Away("not connected yet".to_owned()));
+    let (reader_writer, reader_state) = watch::channel(Health::Ready);
+    let readiness =
+        Readiness { database: [lanes_state, reader_state], broker: broker_state, draining: draining.clone() };
     let http = start_http(&config, readiness).await?;
     let stopping = tokio::spawn(stop_signal(drain));
 
     let (database, mut until_stop) = (database(&config), draining.clone());
     tokio::select! {
-        migrated = migrate(&database, &database_writer) => migrated?,
+        migrated = migrate(&database, &lanes_writer) => migrated?,
         _ = until_stop.wait_for(|draining| *draining) => return finish(http).await,
     }
     let bounds = Bounds {
@@ -96,7 +97,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         ordering_grace: config.ledger.ordering_grace,
         crowd: usize::from(config.amqp.prefetch) / CROWD_SHARE_OF_PREFETCH,
     };
-    let (sequencer, lanes) = start_sequencer(&database, bounds, database_writer)?;
+    let health = HealthWriters { lanes: lanes_writer, reader: reader_writer };
+    let (sequencer, lanes) = start_sequencer(&database, bounds, health)?;
     let amqp = broker(&config).map(|settings| {
         let context = Context { settings, desks, sequencer: sequencer.clone(), broker: broker_writer, draining };
         tokio::spawn(Supervisor::new(context).run())
@@ -141,7 +143,7 @@ async fn migrate(database: &Database, health: &watch::Sender<Health>) -> anyhow:
 fn start_sequencer(
     database: &Database,
     bounds: Bounds,
-    health: watch::Sender<Health>,
+    health: HealthWriters,
 ) -> anyhow::Result<(Sequencer, Vec<JoinHandle<()>>)> {
     let lanes = match database {
         Database::Sqlite(_) => 1,

@@ -35,6 +35,9 @@ use crate::ledger::money;
 use party::Reading;
 use section::Section;
 
+/// Decimal places of a currency that nothing is known of; no party has such a one.
+const DEFAULT_EXPONENT: u32 = 2;
+
 #[derive(Debug, Clone)]
 pub struct Config {
     pub database: Database,
@@ -85,6 +88,7 @@ impl Config {
             warnings,
         };
         root.finish()?;
+        config.check_currencies()?;
         config.check_paths()?;
         config.warn();
         Ok(config)
@@ -93,6 +97,22 @@ impl Config {
     /// Decimal places of a currency's minor unit: the configured ones, else the standard's.
     pub fn exponent(&self, currency: Currency) -> u32 {
         exponent_of(&self.currencies, currency)
+    }
+
+    /// Money needs to know how many decimal places its minor unit has.
+    fn check_currencies(&self) -> Result<(), ConfigError> {
+        for (party, config) in &self.parties {
+            let known = |currency: Currency| {
+                self.currencies.contains_key(&currency) || money::standard_exponent(currency).is_some()
+            };
+            if let Some(token) = config.currencies.iter().find(|currency| !known(**currency)) {
+                let place = Place { key: format!("parties.{party}.currencies"), origin: None };
+                return Err(place.wrong(format!(
+                    "names {token}, which is not in ISO 4217: say how many decimal places it has, [currencies.{token}] exponent = 2"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Two dialects under one path would answer each other's calls.
@@ -128,7 +148,7 @@ impl Config {
 }
 
 fn exponent_of(configured: &BTreeMap<Currency, u32>, currency: Currency) -> u32 {
-    configured.get(&currency).copied().unwrap_or_else(|| money::standard_exponent(currency))
+    configured.get(&currency).copied().or_else(|| money::standard_exponent(currency)).unwrap_or(DEFAULT_EXPONENT)
 }
 
 #[cfg(test)]

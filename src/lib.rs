@@ -5,7 +5,8 @@
 //!
 //! The modules in reading order: [`ledger`] decides, purely; [`dialects`] translate bytes into its words and back;
 //! [`identity`] says whose player it is; [`storage`] keeps the ledger; [`sequencer`] feeds it in batches;
-//! [`transport`] moves bytes; [`config`] reads what the operator wants; [`app`] puts the program together and [`cli`] is its face. `docs/ARCHITECTURE.md` is the map.
+//! [`transport`] moves bytes; [`config`] reads what the operator wants; [`provider`]
+//! plays a game provider; [`app`] puts the program together and [`cli`] is its face. `docs/ARCHITECTURE.md` is the map.
 
 pub mod ledger;
 pub mod dialects;
@@ -15,5 +16,6 @@ pub mod sequencer;
 pub mod transport;
 pub mod config;
 pub mod clock;
+pub mod provider;
 pub mod app;
 pub mod cli;

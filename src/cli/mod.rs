@@ -4,12 +4,14 @@ mod audit;
 mod balance;
 mod cash;
 mod check;
+mod demo;
 mod migrate;
 mod output;
 mod player;
 mod serve;
 mod token;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,6 +42,8 @@ enum Command {
     Migrate,
     /// Say line by line whether everything is fit to serve.
     Check(check::Check),
+    /// Play a game provider against the configured broker: every kind of reply, then rounds, then the audit.
+    Demo(demo::Demo),
     /// Manage players.
     #[command(subcommand)]
     Player(player::Player),
@@ -98,6 +102,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Serve => serve::run(config).await,
         Command::Migrate => migrate::run(&config).await,
         Command::Check(check) => check.run(config).await,
+        Command::Demo(demo) => demo.run(config).await,
         Command::Player(player) => player.run(&config).await,
         Command::Deposit(cash) => cash.run(&config, cash::Direction::Deposit).await,
         Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,
@@ -112,12 +117,18 @@ fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Logs go to standard error; `RUST_LOG` chooses what (default: info of Purser's own, warnings of others).
+/// Logs go to standard error; `RUST_LOG` chooses what (default: info of Purser's own, warnings of others; lapin's own
+/// log repeats what we say of it).
 fn start_logging(arguments: &Arguments) {
     use tracing_subscriber::EnvFilter;
-    let quiet = if matches!(arguments.command, Command::Serve) { "warn,purser=info" } else { "error" };
+    let quiet =
+        if matches!(arguments.command, Command::Serve) { "warn,lapin=off,purser=info" } else { "error,lapin=off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     if arguments.log_json { logs.json().init() } else { logs.init() }
 }
 

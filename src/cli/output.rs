@@ -32,6 +32,6 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
 }
 
 fn aligned(cell: &str, width: usize) -> String {
-    let is_number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+    let is_number = cell.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
     if is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
 }

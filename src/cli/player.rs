@@ -65,8 +65,10 @@ impl Add {
         let named = named.map_err(|error| usage(format!("--currency {error}")))?;
         let home_currency = named
             .or_else(|| settings.currencies.first().copied())
-            .filter(|currency| settings.currencies.contains(currency))
-            .ok_or_else(|| usage(format!("--currency is not one of party {party}'s")))?;
+            .ok_or_else(|| usage(format!("party {party} has no currencies")))?;
+        if !settings.currencies.contains(&home_currency) {
+            return Err(usage(format!("--currency {home_currency} is not one of party {party}'s")));
+        }
         let password = if self.password_stdin { Some(read_password()?) } else { None };
 
         let database = app::database(config);

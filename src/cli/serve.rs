@@ -1,6 +1,6 @@
 //! `purser serve`.
 
-use super::Ended;
+use super::{Ended, Failure};
 use crate::app;
 use crate::config::Config;
 
@@ -25,6 +25,7 @@ pub async fn run(mut config: Config) -> Ended {
         parties = config.parties.len(),
         "starting"
     );
-    app::serve(config).await?;
+    let desks = app::desks(&config).map_err(Failure::Usage)?;
+    app::serve(config, desks).await?;
     Ok(true)
 }

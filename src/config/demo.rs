@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Config;
 use super::jwt::{Jwt, JwtKey};
-use super::party::{PartyConfig, PlayerTokens};
+use super::party::{Limits, PartyConfig, PlayerTokens};
 use super::secret::Secret;
 use super::server::DatabaseUrl;
 use crate::ledger::ids::{Currency, Game, Party};
@@ -18,6 +18,8 @@ use crate::ledger::ids::{Currency, Game, Party};
 const NAME: &str = "demo";
 const CURRENCIES: [&str; 6] = ["CHF", "EUR", "GBP", "USD", "BTC", "ETH"];
 const GAMES: [&str; 5] = ["wallstroulette", "wallstbaccarat", "weekendforex", "weekendbinary", "roulettefx"];
+/// In minor units.
+const MAX_BET_CHF: i64 = 1_000_000;
 const SECRET_FILE: &str = "purser-demo.secret";
 /// As long as the digest that it keys.
 const SECRET_BYTES: usize = 32;
@@ -29,7 +31,7 @@ pub(super) fn parties() -> BTreeMap<Party, PartyConfig> {
         games: GAMES.into_iter().filter_map(|name| Game::parse(name).ok()).collect(),
         player_tokens: PlayerTokens::Required,
         jwt: None,
-        limits: BTreeMap::new(),
+        limits: limits(),
         rest: None,
         quickplay: None,
         balance_service: None,
@@ -37,6 +39,12 @@ pub(super) fn parties() -> BTreeMap<Party, PartyConfig> {
         codegames: None,
     };
     Party::parse(NAME).map(|party| BTreeMap::from([(party, config)])).unwrap_or_default()
+}
+
+/// One limit, so that a first look meets it: no single bet above CHF 10,000.
+fn limits() -> BTreeMap<Currency, Limits> {
+    let limits = Limits { max_bet: Some(MAX_BET_CHF), max_stake_per_day: None };
+    Currency::parse("CHF").map(|currency| BTreeMap::from([(currency, limits)])).unwrap_or_default()
 }
 
 impl Config {

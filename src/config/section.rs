@@ -155,10 +155,11 @@ impl Setting {
         parse(&self.text()?).ok_or_else(|| place.wrong(problem))
     }
 
-    /// Text whose parser says what is wrong, as the end of a sentence.
+    /// A name, whose parser says what is wrong as the end of a sentence. Names are no secrets, so it is repeated.
     pub fn named<T, E: std::fmt::Display>(self, parse: fn(&str) -> Result<T, E>) -> Result<T, ConfigError> {
         let place = self.place.clone();
-        parse(&self.text()?).map_err(|error| place.wrong(error.to_string()))
+        let text = self.text()?;
+        parse(&text).map_err(|error| place.wrong(format!("is \"{text}\" and {error}")))
     }
 
     pub fn integer(self, allowed: RangeInclusive<i64>) -> Result<i64, ConfigError> {

@@ -107,7 +107,8 @@ pub enum GameResult {
     Win(Amount),
     /// Pays the amount, or the stake where none is named.
     Tie(Option<Amount>),
-    Lose,
+    /// Pays nothing, whatever amount came with it.
+    Lose(Option<Amount>),
 }
 
 /// What the party's configuration said when the command came in. It travels with the command so that a replay

@@ -52,40 +52,28 @@ impl From<Amount> for i64 {
 /// The largest exponent that a token currency may be configured with.
 pub const MAX_EXPONENT: u32 = 18;
 
-/// ISO 4217 currencies whose minor unit is not a hundredth, and the two crypto-currencies of the EGPP document.
-const EXPONENTS: [(&str, u32); 27] = [
-    ("BHD", 3),
-    ("BIF", 0),
-    ("BTC", 8),
-    ("CLF", 4),
-    ("CLP", 0),
-    ("DJF", 0),
-    ("ETH", 9),
-    ("GNF", 0),
-    ("IQD", 3),
-    ("ISK", 0),
-    ("JOD", 3),
-    ("JPY", 0),
-    ("KMF", 0),
-    ("KRW", 0),
-    ("KWD", 3),
-    ("LYD", 3),
-    ("OMR", 3),
-    ("PYG", 0),
-    ("RWF", 0),
-    ("TND", 3),
-    ("UGX", 0),
-    ("UYI", 0),
-    ("UYW", 4),
-    ("VND", 0),
-    ("VUV", 0),
-    ("XAF", 0),
-    ("XOF", 0),
+/// The currencies of ISO 4217 by their number of decimal places, and the two crypto-currencies of the EGPP document.
+const PLACES: [(u32, &str); 6] = [
+    (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+    (
+        2,
+        "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD \
+     CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD \
+     GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA \
+     MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR \
+     RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD \
+     TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG",
+    ),
+    (3, "BHD IQD JOD KWD LYD OMR TND"),
+    (4, "CLF UYW"),
+    (8, "BTC"),
+    (9, "ETH"),
 ];
 
-/// How many decimal places a currency's minor unit has; token currencies come from configuration instead.
-pub fn standard_exponent(currency: Currency) -> u32 {
-    EXPONENTS.iter().find(|(code, _)| *code == currency.as_str()).map_or(2, |(_, exponent)| *exponent)
+/// How many decimal places the minor unit of a standard currency has; token currencies come from configuration.
+pub fn standard_exponent(currency: Currency) -> Option<u32> {
+    let listed = |codes: &str| codes.split_ascii_whitespace().any(|code| code == currency.as_str());
+    PLACES.iter().find(|(_, codes)| listed(codes)).map(|(places, _)| *places)
 }
 
 /// Parses decimal text in major units into minor units. More places than the currency has are refused, never rounded.
@@ -132,6 +120,22 @@ mod tests {
         ];
         for (text, exponent, expected) in cases {
             assert_eq!(parse_decimal(text, exponent), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn standard_currencies_have_their_places_and_tokens_none() {
+        let cases = [
+            ("JPY", Some(0)),
+            ("CHF", Some(2)),
+            ("KWD", Some(3)),
+            ("CLF", Some(4)),
+            ("BTC", Some(8)),
+            ("ETH", Some(9)),
+            ("GPT", None),
+        ];
+        for (code, places) in cases {
+            assert_eq!(standard_exponent(Currency::parse(code).unwrap()), places, "{code}");
         }
     }
 

@@ -142,7 +142,8 @@ fn count(conn: &mut AnyConnection, sql: &str) -> Result<i64, StoreError> {
 /// of them overflows.
 const QUERIES: [(&str, &str); 5] = [
     (
-        "SELECT a.id, CAST(a.balance AS TEXT) AS detail FROM accounts a LEFT JOIN \
+        "SELECT a.id, a.party || '/' || COALESCE(p.player, '?') || ' ' || a.currency || ' ' || a.bucket || ': ' || \
+         CAST(a.balance AS TEXT) AS detail FROM accounts a LEFT JOIN players p ON p.id = a.player LEFT JOIN \
          (SELECT account, CAST(SUM(amount >> 32) AS BIGINT) AS high, CAST(SUM(amount & 4294967295) AS BIGINT) AS low \
          FROM (SELECT credit AS account, amount FROM transfers UNION ALL SELECT debit, -amount FROM transfers) AS moves \
          GROUP BY account) AS t ON t.account = a.id WHERE a.side = 'player' \
@@ -329,7 +330,7 @@ fn expectation(seq: i64, command: &Command, outcome: Outcome) -> Option<Expected
             let state = match settle.result {
                 GameResult::Win(_) => OrderState::Won,
                 GameResult::Tie(_) => OrderState::Tied,
-                GameResult::Lose => OrderState::Lost,
+                GameResult::Lose(_) => OrderState::Lost,
             };
             (state, paid)
         }

@@ -7,7 +7,7 @@
 //! bet alice o1 r1 100 CHF            -> 201 placed
 //! win alice o1 r1 250 CHF            -> 200 settled 250      the currency may be left out
 //! tie alice o1 r1 stake              -> 200 settled 100      or an amount
-//! lose alice o1 r1                   -> 200 settled 0
+//! lose alice o1 r1 250 CHF           -> 200 settled 0        amount and currency may be left out
 //! cancel alice o1                    -> 200 cancelled 100
 //! balance alice CHF                  -> 1000                 not a command: what the ledger holds then
 //! order o1                           -> won, paid 250        likewise
@@ -167,7 +167,7 @@ impl<'a> Line<'a> {
             "win" => self.settle(GameResult::Win(amount(self.words[4])), 5),
             "tie" if self.words[4] == "stake" => self.settle(GameResult::Tie(None), 5),
             "tie" => self.settle(GameResult::Tie(Some(amount(self.words[4]))), 5),
-            "lose" => self.settle(GameResult::Lose, 4),
+            "lose" => self.settle(GameResult::Lose(self.words.get(4).map(|text| amount(text))), 5),
             "cancel" => Act::CancelOrder(CancelOrder {
                 player: self.player(),
                 order: self.order(2),

@@ -202,7 +202,7 @@ fn result(symbol: &str, amount: Amount) -> Result<GameResult, Malformed> {
     match symbol {
         "win" => Ok(GameResult::Win(amount)),
         "tie" => Ok(GameResult::Tie(Some(amount))),
-        "lose" => Ok(GameResult::Lose),
+        "lose" => Ok(GameResult::Lose(Some(amount))),
         _ => Err(Malformed("result must be one of win, tie, lose".to_owned())),
     }
 }

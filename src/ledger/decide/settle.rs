@@ -39,7 +39,7 @@ fn payout(stake: &Stake, result: GameResult) -> Option<Amount> {
     match result {
         GameResult::Win(amount) => Some(amount),
         GameResult::Tie(amount) => Some(amount.unwrap_or(stake.amount)),
-        GameResult::Lose => None,
+        GameResult::Lose(_) => None,
     }
 }
 
@@ -47,7 +47,7 @@ fn settled_state(result: GameResult) -> OrderState {
     match result {
         GameResult::Win(_) => OrderState::Won,
         GameResult::Tie(_) => OrderState::Tied,
-        GameResult::Lose => OrderState::Lost,
+        GameResult::Lose(_) => OrderState::Lost,
     }
 }
 
@@ -62,19 +62,22 @@ pub(super) fn house(keyed: &Keyed, stake: &Stake) -> HouseAccount {
     HouseAccount { party: keyed.command.party.clone(), side: HouseSide::House, currency: stake.pocket.currency }
 }
 
-/// Two results are the same where they would pay the same: a tie without an amount is a tie of the stake, and
-/// what is left out (REST may) is taken from the bet.
+/// What is left out (REST may) is taken from the bet; what is named must be named alike, even a loss's amount.
 pub(super) fn is_same(order: Option<&Order>, now: &SettleOrder, then: &SettleOrder) -> bool {
-    let same_result = match order.and_then(|order| order.stake.as_ref()) {
-        Some(stake) => {
-            settled_state(now.result) == settled_state(then.result)
-                && payout(stake, now.result) == payout(stake, then.result)
-        }
-        None => now.result == then.result,
-    };
-    same_result
-        && now.player == then.player
+    now.player == then.player
         && now.order == then.order
         && now.round == then.round
+        && is_same_result(order, now.result, then.result)
         && order.is_none_or(|order| agrees_with_bet(order, now))
+}
+
+fn is_same_result(order: Option<&Order>, now: GameResult, then: GameResult) -> bool {
+    let stake = order.and_then(|order| order.stake.as_ref()).map(|stake| stake.amount);
+    match (now, then) {
+        (GameResult::Win(now), GameResult::Win(then)) => now == then,
+        (GameResult::Tie(now), GameResult::Tie(then)) => now.or(stake) == then.or(stake),
+        (GameResult::Lose(Some(now)), GameResult::Lose(Some(then))) => now == then,
+        (GameResult::Lose(_), GameResult::Lose(_)) => true,
+        (GameResult::Win(_) | GameResult::Tie(_) | GameResult::Lose(_), _) => false,
+    }
 }

@@ -31,6 +31,8 @@ pub enum PublishError {
     Broker(#[from] lapin::Error),
     #[error("a dead letter could not be routed: the queue behind exchange v1.0.dead is gone")]
     DeadLetterUnroutable,
+    #[error("confirming replies ended unexpectedly: {0}")]
+    Ended(#[from] tokio::task::JoinError),
 }
 
 /// Publishes until every sender of answers is gone, then waits for the last confirms.
@@ -51,11 +53,11 @@ pub async fn run(channel: Channel, mut answers: mpsc::UnboundedReceiver<Answered
                     conclude(published).await
                 });
             }
-            Some(concluded) = confirming.join_next() => concluded.unwrap_or(Ok(()))?,
+            Some(concluded) = confirming.join_next() => concluded??,
         }
     }
     while let Some(concluded) = confirming.join_next().await {
-        concluded.unwrap_or(Ok(()))?;
+        concluded??;
     }
     Ok(())
 }

@@ -181,7 +181,8 @@ impl Session<'_> {
                 self.context.broker.send_modify(|broker| *broker = broker.clone().unblocked());
                 Ok(())
             }
-            lapin::Event::Error(error) => Err(error.into()),
+            // The channels of refused declarations are heard of here, too; those are no reason to end.
+            lapin::Event::Error(error) if !self.connection.status().connected() => Err(error.into()),
             _ => Ok(()),
         }
     }

@@ -20,7 +20,8 @@ const RETRY_AFTER: &str = "1";
 /// What `/readyz` looks at.
 #[derive(Clone)]
 pub struct Readiness {
-    pub database: watch::Receiver<Health>,
+    /// Its writers and its reader.
+    pub database: [watch::Receiver<Health>; 2],
     pub broker: watch::Receiver<Broker>,
     pub draining: watch::Receiver<bool>,
 }
@@ -77,10 +78,11 @@ async fn readyz(State(readiness): State<Readiness>) -> Response {
 
 impl Readiness {
     fn report(&self) -> Report {
-        let database = match &*self.database.borrow() {
-            Health::Ready => Ok("ready".to_owned()),
-            Health::Away(why) => Err(format!("away: {why}")),
-        };
+        let away = self.database.iter().find_map(|health| match &*health.borrow() {
+            Health::Ready => None,
+            Health::Away(why) => Some(format!("away: {why}")),
+        });
+        let database = away.map_or_else(|| Ok("ready".to_owned()), Err);
         let broker = match &*self.broker.borrow() {
             Broker::Off => Ok("off".to_owned()),
             Broker::Connected { mismatches } if mismatches.is_empty() => Ok("ready".to_owned()),

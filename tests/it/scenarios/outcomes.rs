@@ -63,11 +63,11 @@ const DONE: &[Scenario] = &[
          order o1                 -> tied, paid 300",
     ),
     (
-        "OrderSettled by a loss pays nothing",
+        "OrderSettled by a loss pays nothing, whatever amount it names",
         "open alice CHF           -> 200 opened
          deposit alice 1000 CHF   -> 200 deposited 1000
          bet alice o1 r1 300 CHF  -> 201 placed
-         lose alice o1 r1 CHF     -> 200 settled 0
+         lose alice o1 r1 250 CHF -> 200 settled 0
          balance alice CHF        -> 700
          order o1                 -> lost, paid 0",
     ),
@@ -98,7 +98,7 @@ const REFUSED: &[Scenario] = &[
          deposit alice 1000 CHF          -> 200 deposited 1000
          bet alice o1 r1 300 CHF         -> 201 placed
          win alice o1 r1 1 EUR           -> 400 differs_from_bet
-         lose alice o1 r1 EUR            -> 400 differs_from_bet
+         lose alice o1 r1 9 EUR          -> 400 differs_from_bet
          win alice o1 r1 1 CHF wallet=w  -> 400 differs_from_bet
          cancel alice o1 wallet=w        -> 400 differs_from_bet
          balance alice CHF               -> 700

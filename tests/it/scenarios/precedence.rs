@@ -35,7 +35,7 @@ const SCENARIOS: &[Scenario] = &[
          win alice o1 r1 100 CHF                           -> 200 settled 100
          win alice o1 r1 100 EUR                           -> 400 key_reused
          win alice o1 r1 101 CHF                           -> 400 key_reused
-         lose alice o1 r1 CHF                              -> 400 key_reused
+         lose alice o1 r1 9 CHF                            -> 400 key_reused
          win alice o1 r2 100 CHF                           -> 400 key_reused
          win bob o1 r1 100 CHF                             -> 400 key_reused
          bet alice o2 r1 100 CHF                           -> 201 placed

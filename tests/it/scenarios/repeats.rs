@@ -35,8 +35,10 @@ const SCENARIOS: &[Scenario] = &[
          win alice o1 r1 50 CHF          -> 200 settled 50
          win alice o1 r1 50              -> 200 settled 50
          bet alice o2 r1 100 CHF         -> 201 placed
+         lose alice o2 r1 9 CHF          -> 200 settled 0
+         lose alice o2 r1 9 CHF          -> 200 settled 0
          lose alice o2 r1                -> 200 settled 0
-         lose alice o2 r1 CHF            -> 200 settled 0
+         lose alice o2 r1 8 CHF          -> 400 key_reused
          balance alice CHF               -> 150",
     ),
     (

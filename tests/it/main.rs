@@ -11,4 +11,4 @@ mod scenarios;
 // mod sequencer;
 mod schemas;
 mod decoder;
-// mod tidy;
+mod tidy;

@@ -95,13 +95,13 @@ impl Fresh {
         reading.await.expect("a number").number.unwrap_or(0)
     }
 
-    /// Every journal row in order: the command and its outcome, as they are stored.
-    pub async fn journal(&self) -> Vec<(String, String)> {
-        const SQL: &str = "SELECT command, outcome FROM journal ORDER BY seq";
-        let reading = self.database.query(|conn| {
+    /// A party's journal rows in order: the command and its outcome, as they are stored.
+    pub async fn journal(&self, party: &str) -> Vec<(String, String)> {
+        let sql = format!("SELECT command, outcome FROM journal WHERE party = '{party}' ORDER BY seq");
+        let reading = self.database.query(move |conn| {
             let rows = match conn {
-                AnyConnection::Sqlite(conn) => diesel::sql_query(SQL).load::<Told>(conn),
-                AnyConnection::Postgres(conn) => diesel::sql_query(SQL).load::<Told>(conn),
+                AnyConnection::Sqlite(conn) => diesel::sql_query(sql).load::<Told>(conn),
+                AnyConnection::Postgres(conn) => diesel::sql_query(sql).load::<Told>(conn),
             };
             rows.map_err(|error| StoreError::Rejected(error.to_string()))
         });

@@ -120,9 +120,13 @@ pub fn classify(error: Error) -> StoreError {
     const CONFLICTS: [&str; 2] = ["deadlock detected", "could not serialize"];
     let text = error.to_string();
     match &error {
-        Error::DatabaseError(DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::SerializationFailure, _) => {
-            StoreError::Conflict(text)
-        }
+        // Null is what an order that another player took becomes (see `UpsertOrders`).
+        Error::DatabaseError(
+            DatabaseErrorKind::UniqueViolation
+            | DatabaseErrorKind::SerializationFailure
+            | DatabaseErrorKind::NotNullViolation,
+            _,
+        ) => StoreError::Conflict(text),
         Error::DatabaseError(
             DatabaseErrorKind::UnableToSendCommand
             | DatabaseErrorKind::ClosedConnection

@@ -82,6 +82,22 @@ impl Fresh {
         executing.await.expect("executed");
     }
 
+    /// From now on the database takes no order whose externalId begins with `poison`.
+    pub async fn refuse_poison(&self) {
+        let sql = match self.database {
+            Database::Sqlite(_) => {
+                "CREATE TRIGGER poison BEFORE INSERT ON orders WHEN NEW.external_id LIKE 'poison%' \
+                 BEGIN SELECT RAISE(ABORT, 'poison'); END"
+            }
+            Database::Postgres(_) => {
+                "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF NEW.external_id LIKE 'poison%' THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$; \
+                 CREATE TRIGGER poison BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION poison()"
+            }
+        };
+        self.execute(sql).await;
+    }
+
     /// Reads one number.
     pub async fn number(&self, sql: impl Into<String>) -> i64 {
         let sql = format!("SELECT CAST(({}) AS BIGINT) AS number", sql.into());

@@ -3,10 +3,11 @@
 mod script;
 mod databases;
 mod patience;
+mod wiretap;
 mod scenarios;
 mod model;
 mod properties;
-// mod storage;
+mod storage;
 // mod tampering;
 // mod sequencer;
 mod schemas;

@@ -12,6 +12,7 @@ use crate::config::{Config, DatabaseUrl, PlayerTokens, QueueType, Secret};
 use crate::dialects::egpp::Desk;
 use crate::dialects::egpp::desk::Rules;
 use crate::identity::TokenVerifier;
+use crate::metrics;
 use crate::sequencer::{Bounds, Health, HealthWriters, Sequencer};
 use crate::storage::{Database, StoreError};
 use crate::transport::amqp::session::Context;
@@ -118,7 +119,7 @@ async fn start_http(config: &Config, readiness: Readiness) -> anyhow::Result<Opt
     let Some(listen) = config.http.listen else { return Ok(None) };
     let listener = server::bind(listen).await.with_context(|| format!("http.listen {listen}"))?;
     tracing::info!(%listen, "listening for HTTP");
-    Ok(Some(tokio::spawn(server::serve(listener, readiness))))
+    Ok(Some(tokio::spawn(server::serve(listener, readiness, metrics::start()?))))
 }
 
 /// Brings the schema up to date; waits for a database that is not there yet.

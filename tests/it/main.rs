@@ -8,7 +8,7 @@ mod scenarios;
 mod model;
 mod properties;
 mod storage;
-// mod tampering;
+mod tampering;
 // mod sequencer;
 mod schemas;
 mod decoder;

@@ -9,7 +9,7 @@ mod model;
 mod properties;
 mod storage;
 mod tampering;
-// mod sequencer;
+mod sequencer;
 mod schemas;
 mod decoder;
 mod tidy;

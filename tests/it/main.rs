@@ -13,3 +13,4 @@ mod storage;
 mod schemas;
 mod decoder;
 mod tidy;
+mod e2e;

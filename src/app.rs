@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::future::select_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -12,6 +13,7 @@ use crate::config::{Config, DatabaseUrl, PlayerTokens, QueueType, Secret};
 use crate::dialects::egpp::Desk;
 use crate::dialects::egpp::desk::Rules;
 use crate::identity::TokenVerifier;
+use crate::metrics;
 use crate::sequencer::{Bounds, Health, HealthWriters, Sequencer};
 use crate::storage::{Database, StoreError};
 use crate::transport::amqp::session::Context;
@@ -98,7 +100,7 @@ pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> 
         crowd: usize::from(config.amqp.prefetch) / CROWD_SHARE_OF_PREFETCH,
     };
     let health = HealthWriters { lanes: lanes_writer, reader: reader_writer };
-    let (sequencer, lanes) = start_sequencer(&database, bounds, health)?;
+    let (sequencer, mut lanes) = start_sequencer(&database, bounds, health)?;
     let amqp = broker(&config).map(|settings| {
         let context = Context { settings, desks, sequencer: sequencer.clone(), broker: broker_writer, draining };
         tokio::spawn(Supervisor::new(context).run())
@@ -106,7 +108,14 @@ pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> 
     drop(sequencer);
     tracing::info!("serving");
 
-    stopping.await.context("waiting for a signal")?;
+    tokio::select! {
+        stopped = stopping => stopped.context("waiting for a signal")?,
+        // Without its lanes the program could only look alive; whoever supervises it starts it again.
+        (ended, ..) = select_all(&mut lanes) => {
+            ended.context("a lane ended")?;
+            anyhow::bail!("a lane ended before the program did");
+        }
+    }
     let draining = drain_all(amqp, http, lanes);
     if tokio::time::timeout(config.shutdown.grace, draining).await.is_err() {
         tracing::warn!("not everything was finished in time; what was not acked comes again");
@@ -118,7 +127,7 @@ async fn start_http(config: &Config, readiness: Readiness) -> anyhow::Result<Opt
     let Some(listen) = config.http.listen else { return Ok(None) };
     let listener = server::bind(listen).await.with_context(|| format!("http.listen {listen}"))?;
     tracing::info!(%listen, "listening for HTTP");
-    Ok(Some(tokio::spawn(server::serve(listener, readiness))))
+    Ok(Some(tokio::spawn(server::serve(listener, readiness, metrics::start()?))))
 }
 
 /// Brings the schema up to date; waits for a database that is not there yet.

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::waiting::WaitingRoom;
 use super::{Answer, Bounds, Health, Submission};
 use crate::ledger::{Keys, Verdict, fold};
+use crate::metrics;
 use crate::storage::{Store, StoreError};
 
 /// How often a batch is tried again because somebody else was faster, before its commands are tried apart.
@@ -153,6 +154,7 @@ impl<S: Store> Lane<S> {
 
     /// One transaction: load, decide, commit.
     async fn attempt(&mut self, batch: &[Item]) -> Result<Vec<Verdict>, StoreError> {
+        let began = Instant::now();
         let keys = Keys::of(batch.iter().map(|item| &item.submission.keyed));
         let mut state = self.store.load(&keys).await?;
         let now = self.now();
@@ -170,6 +172,7 @@ impl<S: Store> Lane<S> {
             self.culprits = 0;
         }
         self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
+        metrics::batch(batch.len(), began.elapsed(), self.waiting.len());
         Ok(verdicts)
     }
 

@@ -103,7 +103,9 @@ fn client_config(root_cert_file: Option<String>) -> Result<ClientConfig, String>
 /// Sorts errors by what is to be done. Diesel drops the SQLSTATE of most, so the rest is told by the message; what
 /// no message tells is settled by [`probe`].
 pub fn classify(error: Error) -> StoreError {
-    const OUTAGES: [&str; 12] = [
+    const OUTAGES: [&str; 13] = [
+        // Somebody has migrated the schema under this session: a new one prepares anew.
+        "cached plan must not change result type",
         "terminating connection",
         "shutting down",
         "starting up",

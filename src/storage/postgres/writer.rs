@@ -144,7 +144,7 @@ impl Session {
     }
 
     async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
-        let count = i64::try_from(keys.commands.len()).unwrap_or(i64::MAX);
+        let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
         let (players, accounts, orders, decided) = self.read(keys, count).await.map_err(classify)?;
         state_of(players, accounts, orders, decided)
     }

@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz`, and a status object for everything else.
+//! `/healthz`, `/readyz`, `/metrics`, and a status object for everything else.
 
 use std::net::SocketAddr;
 
@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -47,11 +48,12 @@ pub async fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Serves until the program drains; requests under way are finished.
-pub async fn serve(listener: TcpListener, readiness: Readiness) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, readiness: Readiness, metrics: PrometheusHandle) -> std::io::Result<()> {
     let mut draining = readiness.draining.clone();
     let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(async move || metrics.render()))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(readiness);

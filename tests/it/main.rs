@@ -1,0 +1,14 @@
+//! The integration tests: one binary, against real databases and a real broker (`scripts/services`).
+
+mod script;
+mod databases;
+mod patience;
+mod scenarios;
+// mod model;
+// mod properties;
+// mod storage;
+// mod tampering;
+// mod sequencer;
+mod schemas;
+mod decoder;
+mod tidy;

@@ -28,7 +28,7 @@ impl Purser {
             "player_tokens = \"trusted\"\n".to_owned()
         };
         let text = format!(
-            "[database]\nurl = \"{}\"\n[amqp]\nurl = \"{amqp_url}\"\n[http]\nlisten = \"\"\n\
+            "[database]\nurl = \"{}\"\n[amqp]\nurl = \"{amqp_url}\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
              [parties.bench]\ncurrencies = [\"{CURRENCY}\"]\ngames = [\"{GAME}\"]\n{party}",
             ledger.url()
         );

@@ -13,3 +13,4 @@ mod sequencer;
 mod schemas;
 mod decoder;
 mod tidy;
+mod e2e;

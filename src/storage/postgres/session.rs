@@ -143,8 +143,8 @@ pub fn classify(error: Error) -> StoreError {
 }
 
 /// Whether the session can still write: what tells a refused batch from a database in trouble.
-pub async fn probe(conn: &mut AsyncPgConnection) -> Result<(), StoreError> {
-    conn.batch_execute("ROLLBACK; UPDATE writers SET last_seq = last_seq WHERE id = 0")
+pub async fn probe(conn: &mut AsyncPgConnection, writer: i32) -> Result<(), StoreError> {
+    conn.batch_execute(&format!("ROLLBACK; UPDATE writers SET last_seq = last_seq WHERE id = {writer}"))
         .await
         .map_err(|error| StoreError::Outage(error.to_string()))
 }

@@ -58,7 +58,7 @@ impl PostgresStore {
     async fn settle<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         let Err(mut error) = result else { return result };
         if let (StoreError::Rejected(_), Some(session)) = (&error, &mut self.session)
-            && let Err(outage) = in_time(probe(&mut session.conn)).await
+            && let Err(outage) = in_time(probe(&mut session.conn, session.writer.id)).await
         {
             error = outage;
         }

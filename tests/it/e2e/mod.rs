@@ -1,0 +1,12 @@
+//! The program as its users meet it: the binary as a process of its own, a real RabbitMQ between it and the test, and
+//! each scenario on both databases.
+//!
+//! Reading order: [`patience`] (waiting), [`services`] (broker and Postgres), [`process`] (the program), [`stage`] (all
+//! of that for one test), [`wire`] (one message at a time), then the scenarios.
+
+mod patience;
+mod services;
+mod process;
+mod stage;
+mod wire;
+mod codes;

@@ -1,0 +1,71 @@
+//! The program as a process of its own, with its log in a file.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use super::patience::until;
+
+/// Log lines shown of a test that fails.
+const SHOWN: usize = 40;
+
+/// `purser` with these arguments, and nothing of the environment that could change what it does.
+pub fn purser(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
+    command.args(arguments).env_remove("RUST_LOG").env_remove("PURSER_CONFIG").stdin(Stdio::null());
+    command
+}
+
+/// A running `purser serve`; killed when it is dropped.
+pub struct Serving {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Serving {
+    /// Starts it; its log is added to the file `log`.
+    pub fn start(config: &Path, log: &Path) -> Self {
+        let file: File = OpenOptions::new().create(true).append(true).open(log).expect("a log file");
+        let config = config.to_str().expect("a path in UTF-8");
+        let mut command = purser(&["--config", config, "serve"]);
+        let child = command.stdout(Stdio::null()).stderr(file).spawn().expect("purser starts");
+        Self { child, log: log.to_owned() }
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("a status").is_none()
+    }
+
+    /// SIGKILL: no chance to finish anything.
+    pub fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("a status");
+    }
+
+    /// SIGTERM; answers with the exit status.
+    pub async fn terminate(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+        let mut status = None;
+        until("purser ends after SIGTERM", async || {
+            status = self.child.try_wait().expect("a status");
+            status.is_some()
+        })
+        .await;
+        status.expect("a status")
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Fails where it has ended already, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
+            eprintln!("--- the last of {}\n{last}", self.log.display());
+        }
+    }
+}

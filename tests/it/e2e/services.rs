@@ -1,0 +1,240 @@
+//! The broker and the Postgres that a test runs against: the shared ones, in a virtual host and a database of the
+//! test's own, or a pair of its own that it may stop and kill.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+
+use diesel::connection::SimpleConnection;
+use purser::storage::queries::AnyConnection;
+use purser::storage::{Database, StoreError};
+use serde_json::Value;
+use url::Url;
+
+/// Where to find a broker and a Postgres in which virtual hosts and databases may be created.
+#[derive(Clone)]
+pub struct Addresses {
+    amqp: Url,
+    management: Url,
+    postgres: Url,
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// A name that no other test uses.
+fn unique_name() -> String {
+    format!("e2e_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Addresses {
+    /// The services that the environment names.
+    pub fn shared() -> Self {
+        let url = |name: &str| {
+            let value = std::env::var(name).unwrap_or_else(|_| {
+                panic!("{name} is not set: scripts/services start, then eval \"$(scripts/services env)\"")
+            });
+            Url::parse(&value).expect("a URL")
+        };
+        Self {
+            amqp: url("PURSER_TEST_AMQP_URL"),
+            management: url("PURSER_TEST_AMQP_MANAGEMENT_URL"),
+            postgres: url("PURSER_TEST_PG_URL"),
+        }
+    }
+
+    /// A new virtual host.
+    pub async fn vhost(&self) -> Vhost {
+        let vhost = Vhost { name: unique_name(), addresses: self.clone() };
+        vhost.management(reqwest::Method::PUT, &format!("vhosts/{}", vhost.name)).await;
+        vhost
+    }
+
+    /// A new Postgres database.
+    pub async fn database(&self) -> PostgresDatabase {
+        let database = PostgresDatabase { name: unique_name(), addresses: self.clone() };
+        execute(&self.maintenance(), format!("CREATE DATABASE {}", database.name)).await;
+        database
+    }
+
+    fn maintenance(&self) -> Database {
+        Database::Postgres(self.postgres.to_string())
+    }
+}
+
+/// Runs statements that the program itself never would.
+pub async fn execute(database: &Database, sql: impl Into<String>) {
+    try_execute(database, sql).await.expect("executed");
+}
+
+async fn try_execute(database: &Database, sql: impl Into<String>) -> Result<(), StoreError> {
+    let sql = sql.into();
+    let executing = database.query(move |conn| {
+        let executed = match conn {
+            AnyConnection::Sqlite(conn) => conn.batch_execute(&sql),
+            AnyConnection::Postgres(conn) => conn.batch_execute(&sql),
+        };
+        executed.map_err(|error| StoreError::Rejected(format!("{error}: {sql}")))
+    });
+    executing.await
+}
+
+/// A virtual host that goes away with the test.
+pub struct Vhost {
+    name: String,
+    addresses: Addresses,
+}
+
+impl Vhost {
+    pub fn amqp_url(&self) -> String {
+        let mut url = self.addresses.amqp.clone();
+        url.set_path(&self.name);
+        url.into()
+    }
+
+    /// Closes every connection that calls itself `purser`, as an operator would.
+    pub async fn close_connections_of_purser(&self) -> usize {
+        let mut closed = 0;
+        for connection in self.connections().await {
+            if connection["user_provided_name"] == "purser" {
+                let name = connection["name"].as_str().expect("a name").replace(' ', "%20").replace('>', "%3E");
+                self.management(reqwest::Method::DELETE, &format!("connections/{name}")).await;
+                closed += 1;
+            }
+        }
+        closed
+    }
+
+    async fn connections(&self) -> Vec<Value> {
+        let listed = self.management(reqwest::Method::GET, &format!("vhosts/{}/connections", self.name)).await;
+        serde_json::from_slice(&listed).expect("a list of connections")
+    }
+
+    async fn management(&self, method: reqwest::Method, path: &str) -> Vec<u8> {
+        let url = format!("{}api/{path}", self.addresses.management);
+        let sending = reqwest::Client::new().request(method, &url).header("content-type", "application/json").send();
+        let response = sending.await.expect("the management API answers");
+        let status = response.status();
+        let body = response.bytes().await.expect("a body").to_vec();
+        assert!(status.is_success(), "{url}: {status} {}", String::from_utf8_lossy(&body));
+        body
+    }
+}
+
+impl Drop for Vhost {
+    fn drop(&mut self) {
+        let url = format!("{}api/vhosts/{}", self.addresses.management, self.name);
+        // Where the test's own broker has gone before, so has the virtual host.
+        clean_up(async move { drop(reqwest::Client::new().delete(&url).send().await) });
+    }
+}
+
+/// A Postgres database that goes away with the test.
+pub struct PostgresDatabase {
+    name: String,
+    addresses: Addresses,
+}
+
+impl PostgresDatabase {
+    pub fn url(&self) -> String {
+        let mut url = self.addresses.postgres.clone();
+        url.set_path(&self.name);
+        url.into()
+    }
+
+    /// Ends every session in this database, as an operator would.
+    pub async fn terminate_backends(&self) {
+        let sql = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", self.name);
+        execute(&self.addresses.maintenance(), sql).await;
+    }
+}
+
+impl Drop for PostgresDatabase {
+    fn drop(&mut self) {
+        let (maintenance, sql) = (self.addresses.maintenance(), format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        clean_up(async move { drop(try_execute(&maintenance, sql).await) });
+    }
+}
+
+/// A destructor cannot await, and must not block the test's own runtime.
+fn clean_up(work: impl Future<Output = ()> + Send + 'static) {
+    let cleaning = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(work);
+    });
+    // A test that has failed already says more than what is left behind.
+    drop(cleaning.join());
+}
+
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+
+/// The ports to choose from: below those that the system gives to connections.
+const PORTS: std::ops::Range<u16> = 20_000..31_000;
+
+/// A port that nobody listens on. Test processes that run side by side begin at different places.
+pub fn free_port() -> u16 {
+    let places = PORTS.end - PORTS.start;
+    let begin = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(places)).expect("a place");
+    loop {
+        let place = (begin + NEXT_PORT.fetch_add(1, Ordering::Relaxed)) % places;
+        if TcpListener::bind(("127.0.0.1", PORTS.start + place)).is_ok() {
+            return PORTS.start + place;
+        }
+    }
+}
+
+/// A broker or Postgres (or both) of the test's own, in a directory of its own; gone with the test, failed or not.
+pub struct Own {
+    pub addresses: Addresses,
+    directory: PathBuf,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Own {
+    /// Starts the services of these names (`broker`, `postgres`).
+    pub async fn start(names: &[&str]) -> Self {
+        let [amqp, management, distribution, postgres] = [(); 4].map(|()| free_port());
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique_name());
+        let url = |text: String| Url::parse(&text).expect("a URL");
+        let addresses = Addresses {
+            amqp: url(format!("amqp://guest:guest@127.0.0.1:{amqp}/")),
+            management: url(format!("http://guest:guest@127.0.0.1:{management}/")),
+            postgres: url(format!("postgres://purser:purser@127.0.0.1:{postgres}/purser")),
+        };
+        let environment = vec![
+            ("PURSER_AMQP_PORT", amqp.to_string()),
+            ("PURSER_AMQP_MANAGEMENT_PORT", management.to_string()),
+            ("PURSER_AMQP_DIST_PORT", distribution.to_string()),
+            ("PURSER_PG_PORT", postgres.to_string()),
+            ("PURSER_SERVICES_DIR", directory.display().to_string()),
+        ];
+        let own = Self { addresses, directory, environment };
+        own.run(&[&["start"], names].concat()).await;
+        own
+    }
+
+    /// Runs `scripts/services` with these arguments.
+    pub async fn run(&self, arguments: &[&str]) {
+        let mut command = self.command(arguments);
+        let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread");
+        let ran = ran.expect("scripts/services runs");
+        assert!(ran.status.success(), "scripts/services {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services"));
+        command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // Killed and not stopped: nobody needs what they would still write.
+        for arguments in [["kill", "broker"].as_slice(), &["stop", "--immediate", "--clean"]] {
+            if let Err(error) = self.command(arguments).output() {
+                eprintln!("{}: {error}", self.directory.display());
+            }
+        }
+    }
+}

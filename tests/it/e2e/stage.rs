@@ -1,0 +1,191 @@
+//! All that one test needs: a virtual host, a database, a configuration, and Purser serving with it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Output;
+
+use purser::ledger::Party;
+use purser::storage::Database;
+use purser::transport::amqp::Settings;
+use purser::transport::amqp::topology::QueueType;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::patience::until;
+use super::process::{Serving, purser};
+use super::services::{Addresses, PostgresDatabase, Vhost, free_port};
+
+/// A party whose provider is trusted with plain player ids.
+pub const ACME: &str = r#"
+[ledger]
+ordering_grace = "600ms"
+[parties.acme]
+currencies = ["CHF", "EUR"]
+games = ["wallstroulette", "weekendforex"]
+player_tokens = "trusted"
+[parties.acme.limits.EUR]
+max_bet = 1000
+max_stake_per_day = 2500
+"#;
+
+/// The databases that every scenario runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    Sqlite,
+    Postgres,
+}
+
+/// Plays a scene on both databases, side by side.
+pub async fn on_both(scene: impl AsyncFn(Base)) {
+    tokio::join!(scene(Base::Sqlite), scene(Base::Postgres));
+}
+
+/// One test's world. Fields are dropped in this order: Purser first, then what it used.
+pub struct Stage {
+    pub serving: Option<Serving>,
+    pub vhost: Vhost,
+    pub database: Database,
+    pub postgres: Option<PostgresDatabase>,
+    http: SocketAddr,
+    directory: TempDir,
+}
+
+impl Stage {
+    /// Starts Purser with these parties, on the shared services, and waits until it is ready.
+    pub async fn open(base: Base, parties: &str) -> Self {
+        let mut stage = Self::prepare(base, parties, &Addresses::shared()).await;
+        stage.serve();
+        stage.until_ready().await;
+        stage
+    }
+
+    /// Everything but the start.
+    pub async fn prepare(base: Base, parties: &str, addresses: &Addresses) -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let vhost = addresses.vhost().await;
+        let (database, postgres) = match base {
+            Base::Sqlite => (Database::Sqlite(directory.path().join("purser.db")), None),
+            Base::Postgres => {
+                let database = addresses.database().await;
+                (Database::Postgres(database.url()), Some(database))
+            }
+        };
+        let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let stage = Self { serving: None, vhost, database, postgres, http, directory };
+        stage.configure(parties);
+        stage
+    }
+
+    fn configure(&self, parties: &str) {
+        let database = match &self.database {
+            Database::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Database::Postgres(url) => url.clone(),
+        };
+        let (amqp, http) = (self.vhost.amqp_url(), self.http);
+        let config = format!(
+            "[database]\nurl = \"{database}\"\n[amqp]\nurl = \"{amqp}\"\n[http]\nlisten = \"{http}\"\n{parties}"
+        );
+        std::fs::write(self.config(), config).expect("a configuration file");
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.directory.path().join("purser.toml")
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Starts Purser.
+    pub fn serve(&mut self) {
+        self.serving = Some(Serving::start(&self.config(), &self.file("purser.log")));
+    }
+
+    /// What all of this stage's Pursers have logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.file("purser.log")).expect("the log")
+    }
+
+    pub async fn until_ready(&mut self) {
+        until("purser is ready", async || {
+            assert!(self.is_alive(), "purser has ended: {}", self.log());
+            self.readyz().await.is_some_and(|(status, _)| status == 200)
+        })
+        .await;
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.serving.as_mut().is_some_and(Serving::is_alive)
+    }
+
+    /// Status and report of `/readyz`; `None` where nobody listens.
+    pub async fn readyz(&self) -> Option<(u16, Value)> {
+        self.get("/readyz").await
+    }
+
+    pub async fn get(&self, path: &str) -> Option<(u16, Value)> {
+        let response = reqwest::get(format!("http://{}{path}", self.http)).await.ok()?;
+        let status = response.status().as_u16();
+        let body = response.bytes().await.ok()?;
+        Some((status, serde_json::from_slice(&body).expect("JSON")))
+    }
+
+    /// Runs a command of the program.
+    pub async fn run(&self, arguments: &[&str]) -> Output {
+        let config = self.config();
+        let mut all = vec!["--config", config.to_str().expect("a path in UTF-8")];
+        all.extend(arguments);
+        let mut command = purser(&all);
+        tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("purser runs")
+    }
+
+    /// Runs a command that must succeed; answers with its standard output.
+    pub async fn done(&self, arguments: &[&str]) -> String {
+        let ran = self.run(arguments).await;
+        assert!(ran.status.success(), "purser {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).expect("UTF-8")
+    }
+
+    pub async fn add_player(&self, party: &str, player: &str) {
+        self.done(&["player", "add", "--party", party, "--player", player]).await;
+    }
+
+    /// Puts money into the real account, in major units.
+    pub async fn deposit(&self, party: &str, player: &str, amount: &str, currency: &str) {
+        let (party, player) = (["--party", party], ["--player", player]);
+        let money = ["--amount", amount, "--currency", currency];
+        self.done(&[&["deposit"], party.as_slice(), &player, &money].concat()).await;
+    }
+
+    /// Recomputes the whole ledger; panics with what is wrong.
+    pub async fn audit(&self) {
+        let audited = self.run(&["audit"]).await;
+        assert!(audited.status.success(), "{}", String::from_utf8_lossy(&audited.stdout));
+    }
+
+    /// A real balance, minor units, as the command line tells it.
+    pub async fn balance(&self, party: &str, player: &str, currency: &str) -> i64 {
+        let (party, player) = (["--party", party], ["--player", player]);
+        let arguments = [&["balance", "--json", "--currency", currency], party.as_slice(), &player].concat();
+        let lines: Value = serde_json::from_str(&self.done(&arguments).await).expect("JSON");
+        let is_default = |line: &&Value| line["bucket"] == "real" && line["wallet"] == "";
+        let line = lines.as_array().expect("lines").iter().find(is_default).expect("a real account");
+        line["balance_minor"].as_i64().expect("a number")
+    }
+
+    /// How a provider reaches the broker.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            url: self.vhost.amqp_url(),
+            queue_type: QueueType::Quorum,
+            prefetch: 1,
+            delivery_limit: 1,
+            ca_file: None,
+            client_identity: None,
+        }
+    }
+}
+
+pub fn party(name: &str) -> Party {
+    Party::parse(name).expect("a party")
+}

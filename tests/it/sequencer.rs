@@ -122,7 +122,7 @@ impl Stage {
     async fn submit(&self, keyed: Keyed, source: Source) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         // Nobody listens any more where the test has failed already.
-        let answering = Box::new(move |answered| drop(answer.send(answered)));
+        let answering = Box::new(move |answered| _ = answer.send(answered));
         assert!(self.sequencer.submit(Submission { keyed, source, answering }).await.is_ok(), "the lane takes");
         answered
     }

@@ -11,6 +11,7 @@ mod player;
 mod serve;
 mod token;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -123,7 +124,11 @@ fn start_logging(arguments: &Arguments) {
     let quiet =
         if matches!(arguments.command, Command::Serve) { "warn,lapin=off,purser=info" } else { "error,lapin=off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     if arguments.log_json { logs.json().init() } else { logs.init() }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::future::select_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -12,7 +13,8 @@ use crate::config::{Config, DatabaseUrl, PlayerTokens, QueueType, Secret};
 use crate::dialects::egpp::Desk;
 use crate::dialects::egpp::desk::Rules;
 use crate::identity::TokenVerifier;
-use crate::sequencer::{Bounds, Health, Sequencer};
+use crate::metrics;
+use crate::sequencer::{Bounds, Health, HealthWriters, Sequencer};
 use crate::storage::{Database, StoreError};
 use crate::transport::amqp::session::Context;
 use crate::transport::amqp::topology;
@@ -80,14 +82,16 @@ pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> 
         Some(_) => Broker::Away("not connected yet".to_owned()),
         None => Broker::Off,
     });
-    let (database_writer, database_state) = watch::channel(Health::Away("not connected yet".to_owned()));
-    let readiness = Readiness { database: database_state, broker: broker_state, draining: draining.clone() };
+    let (lanes_writer, lanes_state) = watch::channel(Health::Away("not connected yet".to_owned()));
+    let (reader_writer, reader_state) = watch::channel(Health::Ready);
+    let readiness =
+        Readiness { database: [lanes_state, reader_state], broker: broker_state, draining: draining.clone() };
     let http = start_http(&config, readiness).await?;
     let stopping = tokio::spawn(stop_signal(drain));
 
     let (database, mut until_stop) = (database(&config), draining.clone());
     tokio::select! {
-        migrated = migrate(&database, &database_writer) => migrated?,
+        migrated = migrate(&database, &lanes_writer) => migrated?,
         _ = until_stop.wait_for(|draining| *draining) => return finish(http).await,
     }
     let bounds = Bounds {
@@ -95,7 +99,8 @@ pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> 
         ordering_grace: config.ledger.ordering_grace,
         crowd: usize::from(config.amqp.prefetch) / CROWD_SHARE_OF_PREFETCH,
     };
-    let (sequencer, lanes) = start_sequencer(&database, bounds, database_writer)?;
+    let health = HealthWriters { lanes: lanes_writer, reader: reader_writer };
+    let (sequencer, mut lanes) = start_sequencer(&database, bounds, health)?;
     let amqp = broker(&config).map(|settings| {
         let context = Context { settings, desks, sequencer: sequencer.clone(), broker: broker_writer, draining };
         tokio::spawn(Supervisor::new(context).run())
@@ -103,7 +108,14 @@ pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> 
     drop(sequencer);
     tracing::info!("serving");
 
-    stopping.await.context("waiting for a signal")?;
+    tokio::select! {
+        stopped = stopping => stopped.context("waiting for a signal")?,
+        // Without its lanes the program could only look alive; whoever supervises it starts it again.
+        (ended, ..) = select_all(&mut lanes) => {
+            ended.context("a lane ended")?;
+            anyhow::bail!("a lane ended before the program did");
+        }
+    }
     let draining = drain_all(amqp, http, lanes);
     if tokio::time::timeout(config.shutdown.grace, draining).await.is_err() {
         tracing::warn!("not everything was finished in time; what was not acked comes again");
@@ -115,7 +127,7 @@ async fn start_http(config: &Config, readiness: Readiness) -> anyhow::Result<Opt
     let Some(listen) = config.http.listen else { return Ok(None) };
     let listener = server::bind(listen).await.with_context(|| format!("http.listen {listen}"))?;
     tracing::info!(%listen, "listening for HTTP");
-    Ok(Some(tokio::spawn(server::serve(listener, readiness))))
+    Ok(Some(tokio::spawn(server::serve(listener, readiness, metrics::start()?))))
 }
 
 /// Brings the schema up to date; waits for a database that is not there yet.
@@ -140,7 +152,7 @@ async fn migrate(database: &Database, health: &watch::Sender<Health>) -> anyhow:
 fn start_sequencer(
     database: &Database,
     bounds: Bounds,
-    health: watch::Sender<Health>,
+    health: HealthWriters,
 ) -> anyhow::Result<(Sequencer, Vec<JoinHandle<()>>)> {
     let lanes = match database {
         Database::Sqlite(_) => 1,

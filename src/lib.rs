@@ -16,6 +16,7 @@ pub mod sequencer;
 pub mod transport;
 pub mod config;
 pub mod clock;
+pub mod metrics;
 pub mod provider;
 pub mod app;
 pub mod cli;

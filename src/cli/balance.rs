@@ -63,12 +63,15 @@ impl Balance {
     }
 }
 
-/// The used accounts, and the home currency's (or the asked one's) real money even where it is unused.
+/// The used accounts, and every bucket of the home currency (or the asked one) even where it is unused.
 fn lines(config: &Config, player: &PlayerState, currency: Option<Currency>) -> Vec<Line> {
     let shown = currency.unwrap_or(player.player.profile.home_currency);
     let mut accounts: Vec<Account> = player.accounts.clone();
-    if !accounts.iter().any(|account| account.pocket == Pocket::real(shown)) {
-        accounts.push(player.account(&Pocket::real(shown)));
+    for bucket in Bucket::ALL {
+        let pocket = Pocket { bucket, ..Pocket::real(shown) };
+        if !accounts.iter().any(|account| account.pocket == pocket) {
+            accounts.push(player.account(&pocket));
+        }
     }
     accounts.retain(|account| currency.is_none_or(|currency| account.pocket.currency == currency));
     accounts.sort_by(|a, b| a.pocket.cmp(&b.pocket));

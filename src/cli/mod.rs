@@ -2,13 +2,16 @@
 
 mod audit;
 mod balance;
+mod bench;
 mod cash;
 mod check;
+mod crowd;
 mod demo;
 mod migrate;
 mod output;
 mod player;
 mod serve;
+mod tally;
 mod token;
 
 use std::io::IsTerminal;
@@ -44,6 +47,8 @@ enum Command {
     Check(check::Check),
     /// Play a game provider against the configured broker: every kind of reply, then rounds, then the audit.
     Demo(demo::Demo),
+    /// Put a provider's load on a running Purser: throughput, latency percentiles, then the audit.
+    Bench(bench::Bench),
     /// Manage players.
     #[command(subcommand)]
     Player(player::Player),
@@ -103,6 +108,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Migrate => migrate::run(&config).await,
         Command::Check(check) => check.run(config).await,
         Command::Demo(demo) => demo.run(config).await,
+        Command::Bench(bench) => bench.run(config).await,
         Command::Player(player) => player.run(&config).await,
         Command::Deposit(cash) => cash.run(&config, cash::Direction::Deposit).await,
         Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,
@@ -139,6 +145,17 @@ fn party<'a>(config: &'a Config, name: &str) -> Result<(Party, &'a PartyConfig),
     match config.parties.get(&party) {
         Some(settings) => Ok((party, settings)),
         None => Err(usage(format!("--party {party} is not configured; there is {}", known()))),
+    }
+}
+
+/// The named party's configuration, or the first one's.
+fn party_or_first<'a>(config: &'a Config, name: Option<&str>) -> Result<(Party, &'a PartyConfig), Failure> {
+    match name {
+        Some(name) => party(config, name),
+        None => {
+            let first = config.parties.iter().next().map(|(party, settings)| (party.clone(), settings));
+            first.ok_or_else(|| usage("no party is configured"))
+        }
     }
 }
 

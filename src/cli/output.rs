@@ -1,7 +1,8 @@
 //! Tables for people and JSON for machines.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 /// Prints a value as one line of JSON.
@@ -31,7 +32,16 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     Ok(())
 }
 
+/// A progress bar on standard error, where that is a terminal.
+pub fn progress_bar(length: u64, of_what: &str) -> ProgressBar {
+    let terminal = io::stderr().is_terminal();
+    let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let template = format!("{{bar:40}} {{pos}}/{{len}} {of_what}  {{per_sec}}  {{eta}} left");
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(length), target).with_style(style)
+}
+
 fn aligned(cell: &str, width: usize) -> String {
-    let is_number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+    let is_number = cell.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
     if is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
 }

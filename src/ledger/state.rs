@@ -14,6 +14,8 @@ pub struct Keys {
     pub players: BTreeSet<PlayerKey>,
     pub orders: BTreeSet<OrderId>,
     pub commands: BTreeSet<CommandKey>,
+    /// Journal rows that the batch may need: a key that is asked for twice may be written about twice.
+    pub rows: usize,
 }
 
 impl Keys {
@@ -23,6 +25,7 @@ impl Keys {
             keys.players.insert(keyed.player);
             keys.orders.extend(keyed.order);
             keys.commands.insert(keyed.key);
+            keys.rows = keys.rows.saturating_add(1);
         }
         keys
     }

@@ -1,31 +1,47 @@
-//! One command without a lane: for the command line, which would rather hear of an outage than wait.
+//! Commands without a lane: for the command line, which would rather hear of an outage than wait.
 
-use crate::ledger::command::Command;
+use crate::ledger::command::{Command, Keyed};
 use crate::ledger::{Keys, Outcome, Verdict, fold};
 use crate::storage::{Store, StoreError};
 
-/// How often a command is tried again because another writer was faster.
+/// How often a batch is tried again because another writer was faster.
 const CONFLICT_RETRIES: u32 = 10;
 
 /// Decides and commits one command.
 pub async fn apply(store: &mut impl Store, command: Command) -> Result<Outcome, StoreError> {
-    let keyed = command.keyed();
-    let keys = Keys::of([&keyed]);
+    let outcomes = apply_all(store, vec![command]).await?;
+    outcomes.into_iter().next().ok_or_else(undecided)
+}
+
+/// Decides commands in order and commits them together: all or none. The caller bounds their number.
+pub async fn apply_all(store: &mut impl Store, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
+    let commands: Vec<Keyed> = commands.into_iter().map(Command::keyed).collect();
+    let keys = Keys::of(&commands);
     let mut conflicts = 0;
     loop {
         let mut state = store.load(&keys).await?;
-        let (batch, verdicts) = fold(&mut state, [(&keyed, false)]);
+        let (batch, verdicts) = fold(&mut state, commands.iter().map(|keyed| (keyed, false)));
         let written = if batch.is_empty() {
             store.abandon().await;
             Ok(())
         } else {
             store.commit(batch).await
         };
-        match (written, verdicts.as_slice()) {
-            (Ok(()), [Verdict::Decided(outcome)]) => return Ok(*outcome),
-            (Err(StoreError::Conflict(_)), _) if conflicts < CONFLICT_RETRIES => conflicts += 1,
-            (Err(error), _) => return Err(error),
-            (Ok(()), _) => return Err(StoreError::Rejected("a command was left undecided".to_owned())),
+        match written {
+            Ok(()) => return verdicts.into_iter().map(outcome).collect(),
+            Err(StoreError::Conflict(_)) if conflicts < CONFLICT_RETRIES => conflicts += 1,
+            Err(error) => return Err(error),
         }
     }
+}
+
+fn outcome(verdict: Verdict) -> Result<Outcome, StoreError> {
+    match verdict {
+        Verdict::Decided(outcome) => Ok(outcome),
+        Verdict::Waits(_) => Err(undecided()),
+    }
+}
+
+fn undecided() -> StoreError {
+    StoreError::Rejected("a command was left undecided".to_owned())
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::waiting::WaitingRoom;
 use super::{Answer, Bounds, Health, Submission};
 use crate::ledger::{Keys, Verdict, fold};
+use crate::metrics;
 use crate::storage::{Store, StoreError};
 
 /// How often a batch is tried again because somebody else was faster, before its commands are tried apart.
@@ -116,34 +117,44 @@ impl<S: Store> Lane<S> {
     async fn isolate(&mut self, batch: Vec<Item>) {
         for item in batch {
             let item = [item];
-            let mut tries = 0;
-            let verdicts = loop {
-                match self.attempt(&item).await {
-                    Ok(verdicts) => break Some(verdicts),
-                    Err(StoreError::Outage(why)) => self.sit_out(why).await,
-                    Err(StoreError::Conflict(why) | StoreError::Rejected(why)) => {
-                        tries += 1;
-                        if tries >= CULPRIT_TRIES && self.culprits < CULPRITS_IN_A_ROW {
-                            self.culprits += 1;
-                            log_culprit(&item[0], &why);
-                            break None;
-                        }
-                        if tries >= CULPRIT_TRIES {
-                            self.sit_out(why).await;
-                        }
-                        sleep(RETRY_PAUSE).await;
-                    }
+            match self.try_alone(&item).await {
+                Ok(verdicts) => self.answer(item, verdicts),
+                Err(why) if self.culprits < CULPRITS_IN_A_ROW => {
+                    self.culprits += 1;
+                    let [item] = item;
+                    log_culprit(&item, &why);
+                    (item.submission.answering)(Answer::Failed);
                 }
-            };
-            match verdicts {
-                Some(verdicts) => self.answer(item, verdicts),
-                None => item.into_iter().for_each(|item| (item.submission.answering)(Answer::Failed)),
+                Err(why) => {
+                    // So many in a row: rather than park everything that comes, try it again with what comes next.
+                    self.sit_out(why).await;
+                    self.released.extend(item);
+                }
+            }
+        }
+    }
+
+    /// The verdict on a command by itself, or why the database does not take it.
+    async fn try_alone(&mut self, item: &[Item; 1]) -> Result<Vec<Verdict>, String> {
+        let mut tries = 0;
+        loop {
+            match self.attempt(item).await {
+                Ok(verdicts) => return Ok(verdicts),
+                Err(StoreError::Outage(why)) => self.sit_out(why).await,
+                Err(StoreError::Conflict(why) | StoreError::Rejected(why)) => {
+                    tries += 1;
+                    if tries >= CULPRIT_TRIES {
+                        return Err(why);
+                    }
+                    sleep(RETRY_PAUSE).await;
+                }
             }
         }
     }
 
     /// One transaction: load, decide, commit.
     async fn attempt(&mut self, batch: &[Item]) -> Result<Vec<Verdict>, StoreError> {
+        let began = Instant::now();
         let keys = Keys::of(batch.iter().map(|item| &item.submission.keyed));
         let mut state = self.store.load(&keys).await?;
         let now = self.now();
@@ -161,6 +172,7 @@ impl<S: Store> Lane<S> {
             self.culprits = 0;
         }
         self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
+        metrics::batch(batch.len(), began.elapsed(), self.waiting.len());
         Ok(verdicts)
     }
 

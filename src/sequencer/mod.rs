@@ -56,6 +56,12 @@ pub enum Health {
     Away(String),
 }
 
+/// Where the sequencer says how the database is: its writers and its reader apart.
+pub struct HealthWriters {
+    pub lanes: watch::Sender<Health>,
+    pub reader: watch::Sender<Health>,
+}
+
 /// The bounds of a lane.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -72,7 +78,6 @@ pub struct Bounds {
 pub struct Sequencer {
     lanes: Arc<[mpsc::Sender<Submission>]>,
     balances: mpsc::Sender<BalanceAsk>,
-    health: watch::Receiver<Health>,
 }
 
 impl Sequencer {
@@ -82,22 +87,21 @@ impl Sequencer {
         stores: Vec<S>,
         balances: Balances,
         bounds: Bounds,
-        health: watch::Sender<Health>,
+        health: HealthWriters,
     ) -> (Self, Vec<JoinHandle<()>>) {
-        let health_writer = Arc::new(health);
-        let health = health_writer.subscribe();
+        let lanes_health = Arc::new(health.lanes);
         let mut tasks = Vec::new();
         let lanes = stores.into_iter().map(|store| {
             // Room for the batch that collects itself, and for one more so that nobody waits for the lane to look.
             let (sender, inbox) = mpsc::channel(bounds.max_batch.saturating_mul(2));
-            let lane = lane::Lane::new(store, inbox, bounds, Arc::clone(&health_writer));
+            let lane = lane::Lane::new(store, inbox, bounds, Arc::clone(&lanes_health));
             tasks.push(tokio::spawn(lane.run()));
             sender
         });
         let lanes = lanes.collect();
         let (ask, asked) = mpsc::channel(bounds.max_batch.saturating_mul(2));
-        tasks.push(tokio::spawn(reader::run(balances, asked, bounds.max_batch)));
-        (Self { lanes, balances: ask, health }, tasks)
+        tasks.push(tokio::spawn(reader::run(balances, asked, bounds.max_batch, health.reader)));
+        (Self { lanes, balances: ask }, tasks)
     }
 
     /// Puts a command on its player's lane; waits while the lane is full.
@@ -108,10 +112,6 @@ impl Sequencer {
     /// Asks for a balance.
     pub async fn balance(&self, ask: BalanceAsk) -> Result<(), Stopped> {
         self.balances.send(ask).await.map_err(|_| Stopped)
-    }
-
-    pub fn health(&self) -> Health {
-        self.health.borrow().clone()
     }
 
     fn lane_of(&self, player: PlayerKey) -> &mpsc::Sender<Submission> {

@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
 
+use super::Health;
 use crate::storage::{BalanceKey, Balances};
 
 /// Pause between tries while the database is away.
 const OUTAGE_PAUSE: Duration = Duration::from_millis(200);
+
+/// After so long without a question the database is asked whether it is still there, so that readiness is known even
+/// where nothing is going on.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// A question for a balance; answered with minor units, or `None` where there is no such player.
 pub struct BalanceAsk {
@@ -17,21 +22,41 @@ pub struct BalanceAsk {
 }
 
 /// Answers until every handle is dropped.
-pub async fn run(mut balances: Balances, mut asked: mpsc::Receiver<BalanceAsk>, max_batch: usize) {
+pub async fn run(
+    mut balances: Balances,
+    mut asked: mpsc::Receiver<BalanceAsk>,
+    max_batch: usize,
+    health: watch::Sender<Health>,
+) {
     let mut batch = Vec::with_capacity(max_batch);
-    while asked.recv_many(&mut batch, max_batch).await > 0 {
+    loop {
+        match timeout(IDLE, asked.recv_many(&mut batch, max_batch)).await {
+            Ok(0) => return,
+            Ok(_) | Err(_) => {}
+        }
         let keys: Vec<BalanceKey> = batch.iter().map(|ask| ask.key).collect();
         let answers = loop {
             match balances.read(keys.clone()).await {
                 Ok(answers) => break answers,
                 Err(error) => {
-                    tracing::warn!(%error, "balances cannot be read; trying again");
+                    tell(&health, Health::Away(error.to_string()));
                     sleep(OUTAGE_PAUSE).await;
                 }
             }
+            if keys.is_empty() && asked.is_closed() {
+                return;
+            }
         };
+        tell(&health, Health::Ready);
         for (ask, answer) in batch.drain(..).zip(answers) {
             (ask.answering)(answer);
         }
+    }
+}
+
+fn tell(health: &watch::Sender<Health>, now: Health) {
+    let changed = health.send_if_modified(|health| std::mem::replace(health, now.clone()) != now);
+    if let (true, Health::Away(why)) = (changed, &now) {
+        tracing::warn!(error = why, "balances cannot be read; trying again");
     }
 }

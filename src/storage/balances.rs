@@ -22,6 +22,12 @@ pub struct BalanceKey {
     pub account: AccountId,
 }
 
+impl BalanceKey {
+    fn nobody() -> Self {
+        Self { player: PlayerKey::from_uuid(uuid::Uuid::nil()), account: AccountId::from_uuid(uuid::Uuid::nil()) }
+    }
+}
+
 /// Reads balances; reconnects by itself after an outage.
 pub enum Balances {
     Sqlite { path: PathBuf, conn: Arc<Mutex<Option<SqliteConnection>>> },
@@ -68,6 +74,10 @@ fn read_sqlite(
         Some(connected) => connected,
         None => sqlite::connect(path)?,
     };
+    if keys.is_empty() {
+        // Nothing is asked but whether the file is still there.
+        read_one(&mut connected, &BalanceKey::nobody()).map_err(sqlite::classify)?;
+    }
     let balances = keys.iter().map(|key| read_one(&mut connected, key)).collect::<QueryResult<_>>();
     let balances = balances.map_err(sqlite::classify)?;
     *slot = Some(connected);

@@ -1,3 +1,16 @@
 //! The integration tests: one binary, against real databases and a real broker (`scripts/services`).
 
+mod script;
+mod databases;
+mod patience;
+mod wiretap;
+mod scenarios;
+mod model;
+mod properties;
+mod storage;
+// mod tampering;
+// mod sequencer;
+mod schemas;
+mod decoder;
+mod tidy;
 mod e2e;

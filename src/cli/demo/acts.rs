@@ -31,6 +31,8 @@ struct Play<'a> {
     stage: &'a Stage,
     player: PlayerId,
     token: Option<String>,
+    /// Requests made, for their correlation ids.
+    asked: usize,
     lines: Vec<Line>,
 }
 
@@ -40,7 +42,7 @@ pub async fn play(stage: &Stage) -> Result<Vec<Line>, Failure> {
     let money = Amount::new(MONEY)?;
     stage.invite(std::slice::from_ref(&player), money).await?;
     let token = stage.token(&player)?;
-    let mut play = Play { stage, player, token, lines: Vec::new() };
+    let mut play = Play { stage, player, token, asked: 0, lines: Vec::new() };
     play.orders().await?;
     play.refusals().await?;
     play.disorder().await?;
@@ -94,7 +96,8 @@ impl Play<'_> {
     }
 
     async fn disorder(&mut self) -> Result<(), Failure> {
-        let early = self.request(Operation::OrderBetResult, "early result", self.result("early", "win", 900));
+        let body = self.result("early", "win", 900);
+        let early = self.request(Operation::OrderBetResult, "early result", body);
         let correlation = early.correlation.clone();
         let provider = std::sync::Arc::clone(&self.stage.provider);
         let waiting = tokio::spawn(async move { provider.ask(early).await });
@@ -126,8 +129,9 @@ impl Play<'_> {
         Ok(reply)
     }
 
-    fn request(&self, operation: Operation, act: &str, body: Value) -> Request {
-        let correlation = format!("{}-{}-{}", self.stage.run, self.lines.len() + 1, act.replace(' ', "-"));
+    fn request(&mut self, operation: Operation, act: &str, body: Value) -> Request {
+        self.asked += 1;
+        let correlation = format!("{}-{}-{}", self.stage.run, self.asked, act.replace(' ', "-"));
         Request { operation, correlation, body: body.to_string().into_bytes(), token: self.token.clone() }
     }
 

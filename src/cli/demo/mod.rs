@@ -9,20 +9,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::audit::print as print_audit;
-use super::{Ended, Failure, failed, output, usage};
+use super::{Ended, Failure, crowd, failed, output, tally, usage};
 use crate::app;
-use crate::clock;
-use crate::config::{Config, PartyConfig, PlayerTokens};
-use crate::identity;
-use crate::ledger::command::{Act, Cash, Command, OpenPlayer};
-use crate::ledger::player::Profile;
-use crate::ledger::{Amount, Currency, Game, Outcome, Party, PlayerId, Pocket};
+use crate::config::{Config, PartyConfig};
+use crate::ledger::{Amount, Currency, Game, Party, PlayerId};
 use crate::provider::Provider;
-use crate::sequencer::direct;
 use crate::storage::{Database, audit};
-
-/// How long the demo's player tokens are good for.
-const TOKEN_TTL: std::time::Duration = std::time::Duration::from_secs(3600);
 
 #[derive(Args)]
 pub struct Demo {
@@ -54,7 +46,7 @@ struct Stage {
 #[derive(Serialize)]
 struct Summary {
     acts: Vec<acts::Line>,
-    rounds: rounds::Summary,
+    rounds: tally::Summary,
     audit: audit::Report,
 }
 
@@ -80,15 +72,7 @@ impl Demo {
     }
 
     async fn stage(&self, config: &Config) -> Result<Stage, Failure> {
-        let (party, settings) = match &self.party {
-            Some(name) => super::party(config, name)?,
-            None => config
-                .parties
-                .iter()
-                .next()
-                .map(|(party, settings)| (party.clone(), settings))
-                .ok_or_else(|| usage("no party is configured"))?,
-        };
+        let (party, settings) = super::party_or_first(config, self.party.as_deref())?;
         let broker = app::broker(config).ok_or_else(|| usage("amqp.url is empty: the demo needs a broker"))?;
         let provider = Provider::connect(&broker, party.clone())
             .await
@@ -111,32 +95,11 @@ impl Stage {
 
     /// A token for a player, where the party asks for one.
     fn token(&self, player: &PlayerId) -> Result<Option<String>, Failure> {
-        if self.settings.player_tokens == PlayerTokens::Trusted {
-            return Ok(None);
-        }
-        let jwt = self.settings.jwt.as_ref().ok_or_else(|| usage("the party has no [jwt] section"))?;
-        Ok(Some(identity::mint(jwt, player, &self.party, clock::now().0 / 1_000_000, TOKEN_TTL)?))
+        crowd::token(&self.party, &self.settings, player)
     }
 
     /// Creates players and gives each the same money, through the ledger itself.
     async fn invite(&self, players: &[PlayerId], money: Amount) -> Result<(), Failure> {
-        let mut writer = self.database.writer()?;
-        for player in players {
-            let profile =
-                Profile { home_currency: self.currency, username: None, nickname: None, email: None, gender: None };
-            let cash = Cash {
-                player: player.clone(),
-                pocket: Pocket::real(self.currency),
-                amount: money,
-                key: format!("demo-{player}").into(),
-            };
-            for act in [Act::OpenPlayer(OpenPlayer { player: player.clone(), profile }), Act::Deposit(cash)] {
-                let command = Command { party: self.party.clone(), at: clock::now(), correlation: None, act };
-                if let Outcome::Refused(refusal) = direct::apply(&mut writer, command).await? {
-                    return Err(failed(format!("the ledger refused to invite {player}: {refusal:?}")));
-                }
-            }
-        }
-        Ok(())
+        crowd::invite(&self.database, &self.party, self.currency, players, money).await
     }
 }

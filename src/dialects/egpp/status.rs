@@ -151,12 +151,17 @@ fn done(code: &'static str) -> Reply {
 
 fn failed(status: Recognised, detail: Option<&str>, parameters: Vec<Parameter>) -> Reply {
     let Recognised(code, symbol, description) = status;
-    let error = match detail {
-        Some(detail) => format!("{symbol}: {detail}").chars().take(MAX_ERROR).collect(),
-        None => symbol.to_owned(),
+    let error = match detail.map(one_line) {
+        Some(detail) if !detail.is_empty() => format!("{symbol}: {detail}").chars().take(MAX_ERROR).collect(),
+        _ => symbol.to_owned(),
     };
     let status = Status { code, error: Some(error), description: Some(description), parameters };
     Reply { code, body: json(&status), is_balance: false }
+}
+
+/// A detail may name a field that was sent; whoever logs it expects one line.
+fn one_line(detail: &str) -> String {
+    detail.chars().filter(|c| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')).collect()
 }
 
 /// These structs hold texts and numbers alone, which always serialize.

@@ -222,10 +222,9 @@ fn player(text: String) -> Result<PlayerField, Malformed> {
     PlayerId::parse(&text).map(PlayerField::Plain).map_err(|error| invalid("playerId")(&error))
 }
 
-/// Three base64url parts between dots.
+/// Three base64url parts between dots; a JWT has no padding.
 fn is_token_shaped(text: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='))
-    };
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     text.split('.').count() == 3 && text.split('.').all(is_part)
 }

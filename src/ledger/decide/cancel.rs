@@ -34,7 +34,8 @@ fn refunded(player: &PlayerState, stake: &Stake) -> Result<Account, Refusal> {
     let mut account = player.account(&stake.pocket);
     account.balance = account.balance.checked_add(stake.amount.minor()).ok_or(Refusal::BalanceOverflow)?;
     if account.staked.day == stake.day {
-        let minor = account.staked.minor.checked_sub(stake.amount.minor()).ok_or(Refusal::BalanceOverflow)?;
+        // Less was staked than is taken back only where the clock went back over midnight meanwhile.
+        let minor = account.staked.minor.saturating_sub(stake.amount.minor()).max(0);
         account.staked = Staked { minor, ..account.staked };
     }
     Ok(account)

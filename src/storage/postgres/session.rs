@@ -103,7 +103,9 @@ fn client_config(root_cert_file: Option<String>) -> Result<ClientConfig, String>
 /// Sorts errors by what is to be done. Diesel drops the SQLSTATE of most, so the rest is told by the message; what
 /// no message tells is settled by [`probe`].
 pub fn classify(error: Error) -> StoreError {
-    const OUTAGES: [&str; 12] = [
+    const OUTAGES: [&str; 13] = [
+        // Somebody has migrated the schema under this session: a new one prepares anew.
+        "cached plan must not change result type",
         "terminating connection",
         "shutting down",
         "starting up",
@@ -120,9 +122,13 @@ pub fn classify(error: Error) -> StoreError {
     const CONFLICTS: [&str; 2] = ["deadlock detected", "could not serialize"];
     let text = error.to_string();
     match &error {
-        Error::DatabaseError(DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::SerializationFailure, _) => {
-            StoreError::Conflict(text)
-        }
+        // Null is what an order that another player took becomes (see `UpsertOrders`).
+        Error::DatabaseError(
+            DatabaseErrorKind::UniqueViolation
+            | DatabaseErrorKind::SerializationFailure
+            | DatabaseErrorKind::NotNullViolation,
+            _,
+        ) => StoreError::Conflict(text),
         Error::DatabaseError(
             DatabaseErrorKind::UnableToSendCommand
             | DatabaseErrorKind::ClosedConnection
@@ -137,8 +143,8 @@ pub fn classify(error: Error) -> StoreError {
 }
 
 /// Whether the session can still write: what tells a refused batch from a database in trouble.
-pub async fn probe(conn: &mut AsyncPgConnection) -> Result<(), StoreError> {
-    conn.batch_execute("ROLLBACK; UPDATE writers SET last_seq = last_seq WHERE id = 0")
+pub async fn probe(conn: &mut AsyncPgConnection, writer: i32) -> Result<(), StoreError> {
+    conn.batch_execute(&format!("ROLLBACK; UPDATE writers SET last_seq = last_seq WHERE id = {writer}"))
         .await
         .map_err(|error| StoreError::Outage(error.to_string()))
 }

@@ -164,6 +164,9 @@ statement!(
 );
 
 statement!(
+    /// An order that is there can only be settled or cancelled, and only by its player's commands, which the player's
+    /// lock keeps apart. Another player's command with the same key may have been decided while there was none: then
+    /// `player` becomes null, which the table refuses, and the batch is decided again.
     UpsertOrders(
         id: Array<Binary> = Vec<Bytes>,
         party: Array<Text> = Vec<String>,
@@ -185,7 +188,8 @@ statement!(
      round, day, paid, changed_seq) SELECT * FROM unnest(",
     ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ",
     ") ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, paid = EXCLUDED.paid, \
-     changed_seq = EXCLUDED.changed_seq"
+     changed_seq = EXCLUDED.changed_seq, player = CASE WHEN orders.player = EXCLUDED.player AND \
+     orders.state = 'open' AND EXCLUDED.state IN ('won', 'lost', 'tied', 'cancelled') THEN orders.player END"
 );
 
 statement!(

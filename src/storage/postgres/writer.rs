@@ -57,7 +57,7 @@ impl PostgresStore {
     async fn settle<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         let Err(mut error) = result else { return result };
         if let (StoreError::Rejected(_), Some(session)) = (&error, &mut self.session)
-            && let Err(outage) = in_time(probe(&mut session.conn)).await
+            && let Err(outage) = in_time(probe(&mut session.conn, session.writer.id)).await
         {
             error = outage;
         }
@@ -144,7 +144,7 @@ impl Session {
     }
 
     async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
-        let count = i64::try_from(keys.commands.len()).unwrap_or(i64::MAX);
+        let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
         let (players, accounts, orders, decided) = self.read(keys, count).await.map_err(classify)?;
         state_of(players, accounts, orders, decided)
     }

@@ -4,6 +4,7 @@
 //! batch waits for its confirms the next is being published. A reply is confirmed *before* its request is acked, so a
 //! crash between the two repeats the reply instead of losing it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::{join_all, try_join_all};
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 use super::message::{self, Publication};
 use super::subscriber::{Answered, Queue, Verdict};
 use crate::dialects::egpp::status;
+use crate::metrics;
 use crate::sequencer::Answer;
 
 /// Answers published together at the most.
@@ -31,6 +33,8 @@ pub enum PublishError {
     Broker(#[from] lapin::Error),
     #[error("a dead letter could not be routed: the queue behind exchange v1.0.dead is gone")]
     DeadLetterUnroutable,
+    #[error("confirming replies ended unexpectedly: {0}")]
+    Ended(#[from] tokio::task::JoinError),
 }
 
 /// Publishes until every sender of answers is gone, then waits for the last confirms.
@@ -51,11 +55,11 @@ pub async fn run(channel: Channel, mut answers: mpsc::UnboundedReceiver<Answered
                     conclude(published).await
                 });
             }
-            Some(concluded) = confirming.join_next() => concluded.unwrap_or(Ok(()))?,
+            Some(concluded) = confirming.join_next() => concluded??,
         }
     }
     while let Some(concluded) = confirming.join_next().await {
-        concluded.unwrap_or(Ok(()))?;
+        concluded??;
     }
     Ok(())
 }
@@ -65,6 +69,7 @@ struct Published {
     queue: Arc<Queue>,
     tag: u64,
     correlation: String,
+    code: &'static str,
     reply: PublisherConfirm,
     dead_letter: Option<PublisherConfirm>,
 }
@@ -75,7 +80,7 @@ async fn publish(channel: &Channel, batch: Vec<Answered>) -> lapin::Result<Vec<P
 }
 
 async fn publish_one(channel: &Channel, answered: Answered) -> lapin::Result<Published> {
-    let (reply, dead_letter) = publications(&answered);
+    let (code, reply, dead_letter) = publications(&answered);
     let Answered { queue, delivery, .. } = answered;
     let dead_letter = match dead_letter {
         Some(publication) => Some(send(channel, publication).await?),
@@ -83,11 +88,11 @@ async fn publish_one(channel: &Channel, answered: Answered) -> lapin::Result<Pub
     };
     let reply = send(channel, reply).await?;
     let correlation = message::correlation(&delivery.properties).map(|id| id.as_str().to_owned()).unwrap_or_default();
-    Ok(Published { queue, tag: delivery.delivery_tag, correlation, reply, dead_letter })
+    Ok(Published { queue, tag: delivery.delivery_tag, correlation, code, reply, dead_letter })
 }
 
 /// What an answered delivery becomes.
-fn publications(answered: &Answered) -> (Publication, Option<Publication>) {
+fn publications(answered: &Answered) -> (&'static str, Publication, Option<Publication>) {
     let Answered { queue, delivery, verdict } = answered;
     let (party, operation) = (&queue.desk.rules.party, queue.operation);
     let (reply, parked) = match verdict {
@@ -99,8 +104,11 @@ fn publications(answered: &Answered) -> (Publication, Option<Publication>) {
         Verdict::Denied(reply) => (reply.clone(), None),
         Verdict::Malformed(why, reply) => (reply.clone(), Some(("malformed", why.as_str()))),
     };
-    let dead_letter = parked.map(|(reason, error)| message::dead_letter(delivery, party, operation, reason, error));
-    (message::reply(delivery, party, operation, reply), dead_letter)
+    let dead_letter = parked.map(|(reason, error)| {
+        metrics::dead_lettered(party.as_str(), reason);
+        message::dead_letter(delivery, party, operation, reason, error)
+    });
+    (reply.code, message::reply(delivery, party, operation, reply), dead_letter)
 }
 
 async fn send(channel: &Channel, publication: Publication) -> lapin::Result<PublisherConfirm> {
@@ -111,7 +119,7 @@ async fn send(channel: &Channel, publication: Publication) -> lapin::Result<Publ
 
 /// Waits for a batch's confirms, then acks what they cover.
 async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
-    let mut done: Vec<(Arc<Queue>, Vec<u64>)> = Vec::new();
+    let mut done: Vec<Done> = Vec::new();
     for published in batch {
         if let Some(confirm) = published.dead_letter
             && !is_kept(&confirm.await?)
@@ -119,24 +127,39 @@ async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
             return Err(PublishError::DeadLetterUnroutable);
         }
         if !is_kept(&published.reply.await?) {
+            let party = published.queue.desk.rules.party.as_str();
+            metrics::unroutable(party, 1);
             tracing::warn!(
-                party = %published.queue.desk.rules.party,
+                party,
                 operation = published.queue.operation.name(),
                 correlation_id = published.correlation,
                 "a reply could not be routed; the provider can ask again with the same message"
             );
         }
-        match done.iter_mut().find(|(queue, _)| Arc::ptr_eq(queue, &published.queue)) {
-            Some((_, tags)) => tags.push(published.tag),
-            None => done.push((published.queue, vec![published.tag])),
-        }
+        let of_queue = match done.iter_mut().find(|done| Arc::ptr_eq(&done.queue, &published.queue)) {
+            Some(of_queue) => of_queue,
+            None => done.push_mut(Done { queue: published.queue, tags: Vec::new(), codes: BTreeMap::new() }),
+        };
+        of_queue.tags.push(published.tag);
+        *of_queue.codes.entry(published.code).or_default() += 1;
     }
-    let acked = join_all(done.into_iter().map(|(queue, tags)| ack(queue, tags))).await;
+    let acked = join_all(done.into_iter().map(ack)).await;
     acked.into_iter().collect::<lapin::Result<()>>()?;
     Ok(())
 }
 
-async fn ack(queue: Arc<Queue>, tags: Vec<u64>) -> lapin::Result<()> {
+/// One queue's share of a batch.
+struct Done {
+    queue: Arc<Queue>,
+    tags: Vec<u64>,
+    codes: BTreeMap<&'static str, u64>,
+}
+
+async fn ack(done: Done) -> lapin::Result<()> {
+    let Done { queue, tags, codes } = done;
+    for (code, count) in codes {
+        metrics::answered(queue.desk.rules.party.as_str(), queue.operation.name(), code, count);
+    }
     for ack in queue.done(tags) {
         queue.channel.basic_ack(ack.tag, BasicAckOptions { multiple: ack.multiple }).await?;
     }

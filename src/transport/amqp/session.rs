@@ -45,6 +45,8 @@ pub enum SessionError {
     Silent,
     #[error("a consumer was cancelled by the broker: its queue was deleted, or has moved")]
     Cancelled,
+    #[error("a subscriber ended unexpectedly: {0}")]
+    Ended(#[from] tokio::task::JoinError),
     #[error("amqp.url is not valid: {0}")]
     Url(String),
     #[error("{0}")]
@@ -122,11 +124,12 @@ impl Session<'_> {
         loop {
             tokio::select! {
                 published = &mut publisher => return published.map_err(Into::into),
-                Some(ended) = subscribers.join_next() => match ended {
-                    Ok(Err(error)) => return Err(error.into()),
-                    _ if cancelled => {}
-                    _ => return Err(SessionError::Cancelled),
-                },
+                Some(ended) = subscribers.join_next() => {
+                    ended??;
+                    if !cancelled {
+                        return Err(SessionError::Cancelled);
+                    }
+                }
                 Some(event) = events.next() => self.on_event(event)?,
                 () = drain_begun(&mut draining), if !cancelled => {
                     cancelled = true;

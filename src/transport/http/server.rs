@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz`, and a status object for everything else.
+//! `/healthz`, `/readyz`, `/metrics`, and a status object for everything else.
 
 use std::net::SocketAddr;
 
@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,7 +21,8 @@ const RETRY_AFTER: &str = "1";
 /// What `/readyz` looks at.
 #[derive(Clone)]
 pub struct Readiness {
-    pub database: watch::Receiver<Health>,
+    /// Its writers and its reader.
+    pub database: [watch::Receiver<Health>; 2],
     pub broker: watch::Receiver<Broker>,
     pub draining: watch::Receiver<bool>,
 }
@@ -46,11 +48,12 @@ pub async fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Serves until the program drains; requests under way are finished.
-pub async fn serve(listener: TcpListener, readiness: Readiness) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, readiness: Readiness, metrics: PrometheusHandle) -> std::io::Result<()> {
     let mut draining = readiness.draining.clone();
     let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(async move || metrics.render()))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(readiness);
@@ -77,10 +80,11 @@ async fn readyz(State(readiness): State<Readiness>) -> Response {
 
 impl Readiness {
     fn report(&self) -> Report {
-        let database = match &*self.database.borrow() {
-            Health::Ready => Ok("ready".to_owned()),
-            Health::Away(why) => Err(format!("away: {why}")),
-        };
+        let away = self.database.iter().find_map(|health| match &*health.borrow() {
+            Health::Ready => None,
+            Health::Away(why) => Some(format!("away: {why}")),
+        });
+        let database = away.map_or_else(|| Ok("ready".to_owned()), Err);
         let broker = match &*self.broker.borrow() {
             Broker::Off => Ok("off".to_owned()),
             Broker::Connected { mismatches } if mismatches.is_empty() => Ok("ready".to_owned()),

@@ -1,0 +1,108 @@
+//! How fast a backlog drains: Purser, a consumer with one transaction per message, and the broker with no ledger.
+//!
+//!     cargo bench --bench drain -- --help
+//!
+//! The backlog of persistent `order.bet` messages waits in a quorum queue, confirmed, before anybody consumes it. The
+//! clock runs from the moment the broker sees the consumer until the reply queue holds a reply to each order; both are
+//! asked for with passive declarations, 50 a second, which disturb nobody. Then the consumer is stopped, and it is
+//! checked that the request queue is empty, that each order got exactly one reply, that each reply says yes, and that
+//! the ledger is sound. Every run begins with an empty ledger in a new database: the players and their deposits only.
+//!
+//! All modes are measured in one process, in turns, so that ratios hold even where the machine has other things to do.
+
+mod backlog;
+mod echo;
+mod ledger;
+mod mode;
+mod naive;
+mod purser;
+mod report;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Parser;
+
+use backlog::Backlog;
+use mode::{Mode, Run};
+
+/// Measures how fast a backlog of bets drains, in several ways, and compares.
+#[derive(Parser)]
+#[command(name = "drain")]
+struct Arguments {
+    /// What to measure, in this order, in every round.
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Mode::ALL)]
+    modes: Vec<Mode>,
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Orders in the backlog.
+    #[arg(long, default_value_t = 100_000)]
+    orders: usize,
+    /// Orders in the backlog of the naive modes, which would take minutes otherwise.
+    #[arg(long, default_value_t = 10_000)]
+    naive_orders: usize,
+    #[arg(long, default_value_t = 1_000)]
+    players: usize,
+    /// The broker (default: PURSER_TEST_AMQP_URL, as `scripts/services env` prints it).
+    #[arg(long, env = "PURSER_TEST_AMQP_URL", hide_env_values = true)]
+    amqp_url: String,
+    /// Postgres: a role that may create databases (default: PURSER_TEST_PG_URL).
+    #[arg(long, env = "PURSER_TEST_PG_URL", hide_env_values = true)]
+    pg_url: String,
+    /// Whether the reply queue is a quorum queue, or else a durable classic one.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    quorum_replies: bool,
+    /// Another purser program to measure in turns with this one: before and after of a change.
+    #[arg(long, value_name = "PROGRAM")]
+    against: Vec<PathBuf>,
+    #[arg(long)]
+    json: bool,
+    /// What `cargo bench` passes.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let mut results = report::Results::default();
+    for round in 1..=arguments.rounds {
+        for run in runs(&arguments) {
+            let measured = measure(&arguments, &run).await.with_context(|| format!("{run}, round {round}"))?;
+            eprintln!("round {round}: {run}: {:.0} a second", measured.per_second());
+            results.take(&run, measured);
+        }
+    }
+    if arguments.json {
+        results.print_json()?
+    } else {
+        results.print()
+    }
+    Ok(())
+}
+
+/// What one round measures: each mode, and the modes of Purser once more with each other program.
+fn runs(arguments: &Arguments) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for &mode in &arguments.modes {
+        runs.push(Run { mode, program: None });
+        if mode.is_purser() {
+            runs.extend(arguments.against.iter().map(|path| Run { mode, program: Some(path.clone()) }));
+        }
+    }
+    runs
+}
+
+async fn measure(arguments: &Arguments, run: &Run) -> anyhow::Result<report::Measured> {
+    let orders = if run.mode.is_naive() { arguments.naive_orders } else { arguments.orders };
+    let ledger = ledger::Ledger::create(run.mode, &arguments.pg_url, arguments.players).await?;
+    let backlog = Backlog::publish(arguments, run.mode, orders).await?;
+    let consumer = mode::start(run, arguments, &ledger).await?;
+    let took = backlog.drained().await;
+    let cpu = consumer.stop().await?;
+    let took = took?;
+    backlog.check(run.mode).await?;
+    ledger.check(run.mode, orders).await?;
+    ledger.drop().await?;
+    Ok(report::Measured { orders, took, cpu })
+}

@@ -1,0 +1,112 @@
+//! The ways of draining that are compared.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use tokio::task::JoinHandle;
+
+use crate::ledger::Ledger;
+use crate::purser::Purser;
+use crate::{Arguments, echo, naive};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// `purser serve` on Postgres; plain player ids are trusted.
+    Postgres,
+    /// The same with a signed token in each message.
+    PostgresTokens,
+    /// `purser serve` on SQLite.
+    Sqlite,
+    /// Consume, publish a reply, confirm, ack; in batches as Purser does, and with no ledger.
+    Broker,
+    /// One transaction per message on Postgres, one message at a time.
+    Naive1,
+    Naive16,
+    Naive64,
+}
+
+impl Mode {
+    pub const ALL: [Self; 7] =
+        [Self::Postgres, Self::Broker, Self::PostgresTokens, Self::Sqlite, Self::Naive1, Self::Naive16, Self::Naive64];
+
+    pub fn is_purser(self) -> bool {
+        matches!(self, Self::Postgres | Self::PostgresTokens | Self::Sqlite)
+    }
+
+    pub fn is_naive(self) -> bool {
+        matches!(self, Self::Naive1 | Self::Naive16 | Self::Naive64)
+    }
+
+    pub fn has_tokens(self) -> bool {
+        self == Self::PostgresTokens
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Postgres => "postgres",
+            Self::PostgresTokens => "postgres-tokens",
+            Self::Sqlite => "sqlite",
+            Self::Broker => "broker",
+            Self::Naive1 => "naive1",
+            Self::Naive16 => "naive16",
+            Self::Naive64 => "naive64",
+        })
+    }
+}
+
+/// One mode, and which program where it is Purser.
+pub struct Run {
+    pub mode: Mode,
+    /// None: the one that was built with this benchmark.
+    pub program: Option<PathBuf>,
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.program {
+            Some(path) => write!(f, "{} by {}", self.mode, path.display()),
+            None => self.mode.fmt(f),
+        }
+    }
+}
+
+/// Whoever drains the queue.
+pub enum Consumer {
+    Purser(Box<Purser>),
+    /// Runs inside the benchmark.
+    Task(JoinHandle<anyhow::Result<()>>),
+}
+
+pub async fn start(run: &Run, arguments: &Arguments, ledger: &Ledger) -> anyhow::Result<Consumer> {
+    let amqp = arguments.amqp_url.clone();
+    let naive = |at_once| Consumer::Task(tokio::spawn(naive::run(amqp.clone(), ledger.url(), at_once)));
+    Ok(match run.mode {
+        Mode::Postgres | Mode::PostgresTokens | Mode::Sqlite => {
+            Consumer::Purser(Box::new(Purser::start(run, &arguments.amqp_url, ledger)?))
+        }
+        Mode::Broker => Consumer::Task(tokio::spawn(echo::run(amqp))),
+        Mode::Naive1 => naive(1),
+        Mode::Naive16 => naive(16),
+        Mode::Naive64 => naive(64),
+    })
+}
+
+impl Consumer {
+    /// Stops it, and says how much processor time it took where that can be told.
+    pub async fn stop(self) -> anyhow::Result<Option<Duration>> {
+        match self {
+            Self::Purser(purser) => purser.stop().await.map(Some),
+            Self::Task(task) => {
+                // The drained queue leaves it waiting for more; an error would have ended it before.
+                if task.is_finished() {
+                    task.await??;
+                }
+                Ok(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Players for the commands that play a provider: created, given money, and given tokens.
+
+use std::time::Duration;
+
+use super::{Failure, failed, usage};
+use crate::clock;
+use crate::config::{PartyConfig, PlayerTokens};
+use crate::identity;
+use crate::ledger::command::{Act, Cash, Command, OpenPlayer};
+use crate::ledger::player::Profile;
+use crate::ledger::{Amount, Currency, Outcome, Party, PlayerId, Pocket};
+use crate::sequencer::direct;
+use crate::storage::Database;
+
+/// How long a player's token is good for.
+const TOKEN_TTL: Duration = Duration::from_secs(3600);
+
+/// Players created in one transaction.
+const CHUNK: usize = 250;
+
+/// Creates players and gives each the same money, through the ledger itself.
+pub async fn invite(
+    database: &Database,
+    party: &Party,
+    currency: Currency,
+    players: &[PlayerId],
+    money: Amount,
+) -> Result<(), Failure> {
+    let mut writer = database.writer()?;
+    for chunk in players.chunks(CHUNK) {
+        let commands = chunk.iter().flat_map(|player| invitation(party, currency, player, money)).collect();
+        for outcome in direct::apply_all(&mut writer, commands).await? {
+            if let Outcome::Refused(refusal) = outcome {
+                return Err(failed(format!("the ledger refused to invite a player: {refusal:?}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn invitation(party: &Party, currency: Currency, player: &PlayerId, money: Amount) -> [Command; 2] {
+    let profile = Profile { home_currency: currency, username: None, nickname: None, email: None, gender: None };
+    let key = format!("invited-{player}").into();
+    let cash = Cash { player: player.clone(), pocket: Pocket::real(currency), amount: money, key };
+    let open = OpenPlayer { player: player.clone(), profile };
+    [Act::OpenPlayer(open), Act::Deposit(cash)].map(|act| Command {
+        party: party.clone(),
+        at: clock::now(),
+        correlation: None,
+        act,
+    })
+}
+
+/// A token for a player, where the party asks for one.
+pub fn token(party: &Party, settings: &PartyConfig, player: &PlayerId) -> Result<Option<String>, Failure> {
+    if settings.player_tokens == PlayerTokens::Trusted {
+        return Ok(None);
+    }
+    let jwt = settings.jwt.as_ref().ok_or_else(|| usage("the party has no [jwt] section"))?;
+    Ok(Some(identity::mint(jwt, player, party, clock::now().0 / 1_000_000, TOKEN_TTL)?))
+}

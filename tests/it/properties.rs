@@ -1,0 +1,383 @@
+//! Random histories: what the scenarios do not think of. A failing one is shrunk, and printed with its seed.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRunner};
+use purser::ledger::command::{
+    CancelOrder, Cash, Command, GameResult, Keyed, OpenPlayer, PlaceBet, SettleOrder, Terms, Timestamp,
+};
+use purser::ledger::order::OrderKey;
+use purser::ledger::player::Profile;
+use purser::ledger::{
+    Act, Amount, Bucket, Currency, Entry, ExternalId, Game, Keys, Outcome, Party, PlayerId, Pocket, State, Wallet,
+};
+use purser::storage::{Store, Writer};
+use tokio::runtime::Runtime;
+
+use crate::databases::{Fresh, apply, decide_all};
+use crate::model::{Model, pocket_name};
+use crate::script::told;
+
+/// Histories in one run, unless `PROPTEST_CASES` says otherwise.
+const CASES: u32 = 48;
+
+/// Commands in one history.
+const LENGTH: usize = 60;
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// The names that histories are made of: few, so that they meet.
+const PLAYERS: [&str; 3] = ["alice", "bob", "ghost"];
+const GAMES: [&str; 2] = ["wallstroulette", "weekendforex"];
+const ORDERS: [&str; 4] = ["o1", "o2", "o3", "o4"];
+
+/// A history: its commands, and where the batches end.
+#[derive(Debug, Clone)]
+struct History {
+    acts: Vec<Act>,
+    /// Whether a day passes before the command of the same place.
+    nights: Vec<bool>,
+    /// Lengths of batches, used in turn.
+    batches: Vec<usize>,
+}
+
+impl History {
+    /// The commands as `party`'s.
+    fn commands(&self, party: &str) -> Vec<Keyed> {
+        let party = Party::parse(party).expect("a party");
+        let mut day = 0;
+        let commands = self.acts.iter().zip(&self.nights).enumerate().map(|(number, (act, night))| {
+            day += i64::from(*night);
+            let at = Timestamp(day * MICROS_PER_DAY + i64::try_from(number).expect("a short history"));
+            Command { party: party.clone(), at, correlation: None, act: act.clone() }.keyed()
+        });
+        commands.collect()
+    }
+
+    fn batches<'a>(&'a self, mut commands: &'a [Keyed]) -> impl Iterator<Item = &'a [Keyed]> {
+        let mut lengths = self.batches.iter().cycle();
+        std::iter::from_fn(move || {
+            let length = commands.len().min(*lengths.next()?);
+            let (batch, rest) = commands.split_at(length);
+            commands = rest;
+            (!batch.is_empty()).then_some(batch)
+        })
+    }
+}
+
+fn histories() -> impl Strategy<Value = History> {
+    let again = any::<prop::sample::Index>();
+    let act = prop_oneof![8 => acts().prop_map(Ok), 2 => again.prop_map(Err)];
+    let nights = prop::collection::vec(prop::bool::weighted(0.05), LENGTH);
+    let batches = prop::collection::vec(1..12_usize, 1..6);
+    (prop::collection::vec(act, 1..LENGTH), nights, batches).prop_map(|(drawn, nights, batches)| {
+        // Histories of nobody, or of no money, are dull: these two are always there and have some.
+        let mut acts = vec![open("alice", None), open("bob", None), gift("alice"), gift("bob")];
+        for act in drawn {
+            acts.push(act.unwrap_or_else(|again| again.get(&acts).clone()));
+        }
+        acts.truncate(LENGTH);
+        History { acts, nights, batches }
+    })
+}
+
+fn acts() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        1 => (player(), prop::option::of(Just("al"))).prop_map(|(player, nickname)| open(&player, nickname)),
+        3 => cash().prop_map(Act::Deposit),
+        1 => cash().prop_map(Act::Withdraw),
+        6 => bet().prop_map(Act::PlaceBet),
+        5 => settle().prop_map(Act::SettleOrder),
+        3 => cancel().prop_map(Act::CancelOrder),
+    ]
+}
+
+fn open(player: &str, nickname: Option<&str>) -> Act {
+    let profile = Profile {
+        home_currency: currency("CHF"),
+        username: None,
+        nickname: nickname.map(str::to_owned),
+        email: None,
+        gender: None,
+    };
+    Act::OpenPlayer(OpenPlayer { player: PlayerId::parse(player).expect("a player"), profile })
+}
+
+fn gift(player: &str) -> Act {
+    let (player, key) = (PlayerId::parse(player).expect("a player"), player.into());
+    Act::Deposit(Cash { player, pocket: Pocket::real(currency("CHF")), amount: Amount::new(100).expect("money"), key })
+}
+
+fn player() -> impl Strategy<Value = String> {
+    prop_oneof![10 => Just(PLAYERS[0]), 3 => Just(PLAYERS[1]), 1 => Just(PLAYERS[2])].prop_map(str::to_owned)
+}
+
+fn player_id() -> impl Strategy<Value = PlayerId> {
+    player().prop_map(|player| PlayerId::parse(&player).expect("a player"))
+}
+
+fn currency(code: &str) -> Currency {
+    Currency::parse(code).expect("a currency")
+}
+
+fn currencies() -> impl Strategy<Value = Currency> {
+    prop_oneof![7 => Just("CHF"), 1 => Just("EUR")].prop_map(currency)
+}
+
+fn wallets() -> impl Strategy<Value = Wallet> {
+    prop_oneof![5 => Just(""), 1 => Just("w")].prop_map(|name| Wallet::parse(name).expect("a wallet"))
+}
+
+/// Small, so that balances and limits are met; now and then as large as can be.
+fn amounts() -> impl Strategy<Value = Amount> {
+    let minor = prop_oneof![40 => 1..=30_i64, 1 => Just(i64::MAX), 1 => Just(i64::MAX - 20)];
+    minor.prop_map(|minor| Amount::new(minor).expect("an amount"))
+}
+
+fn orders() -> impl Strategy<Value = OrderKey> {
+    let game = prop_oneof![6 => Just(GAMES[0]), 1 => Just(GAMES[1])];
+    (game, prop::sample::select(ORDERS.to_vec())).prop_map(|(game, id)| OrderKey {
+        game: Game::parse(game).expect("a game"),
+        external_id: ExternalId::parse(id).expect("an externalId"),
+    })
+}
+
+fn rounds() -> impl Strategy<Value = i64> {
+    prop_oneof![9 => Just(1_i64), 1 => Just(2_i64)]
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let max_bet = prop::option::weighted(0.3, Just(25_i64));
+    let max_stake_per_day = prop::option::weighted(0.4, Just(30_i64));
+    (prop::bool::weighted(0.95), max_bet, max_stake_per_day)
+        .prop_map(|(game_offered, max_bet, max_stake_per_day)| Terms { game_offered, max_bet, max_stake_per_day })
+}
+
+fn cash() -> impl Strategy<Value = Cash> {
+    let bucket = prop_oneof![5 => Just(Bucket::Real), 1 => Just(Bucket::Bonus)];
+    let pocket = (currencies(), bucket, wallets());
+    (player_id(), pocket, amounts(), 0..12_u8).prop_map(|(player, (currency, bucket, wallet), amount, key)| Cash {
+        player,
+        pocket: Pocket { currency, bucket, wallet, product: 0 },
+        amount,
+        key: key.to_string().into(),
+    })
+}
+
+fn bet() -> impl Strategy<Value = PlaceBet> {
+    (player_id(), orders(), rounds(), amounts(), (currencies(), wallets()), terms()).prop_map(
+        |(player, order, round, stake, (currency, wallet), terms)| {
+            let pocket = Pocket::real_in(currency, wallet);
+            PlaceBet { player, order, round, stake, pocket, terms }
+        },
+    )
+}
+
+fn settle() -> impl Strategy<Value = SettleOrder> {
+    let named = || prop::option::weighted(0.8, amounts());
+    let result = prop_oneof![
+        amounts().prop_map(GameResult::Win),
+        named().prop_map(GameResult::Tie),
+        named().prop_map(GameResult::Lose),
+    ];
+    let stated = (prop::option::of(currencies()), prop::option::weighted(0.2, wallets()));
+    (player_id(), orders(), rounds(), result, stated, terms()).prop_map(
+        |(player, order, round, result, (currency, wallet), terms)| SettleOrder {
+            player,
+            order,
+            round,
+            result,
+            currency,
+            wallet,
+            terms,
+        },
+    )
+}
+
+fn cancel() -> impl Strategy<Value = CancelOrder> {
+    (player_id(), orders(), prop::option::weighted(0.3, wallets()), terms())
+        .prop_map(|(player, order, wallet, terms)| CancelOrder { player, order, wallet, terms })
+}
+
+/// A history folded one command at a time.
+struct Folded {
+    state: State,
+    outcomes: Vec<Outcome>,
+    entries: Vec<Entry>,
+}
+
+fn fold_serially(commands: &[Keyed]) -> Folded {
+    let mut folded = Folded { state: State::default(), outcomes: Vec::new(), entries: Vec::new() };
+    for keyed in commands {
+        let (batch, outcomes) = decide_all(&mut folded.state, std::slice::from_ref(keyed));
+        folded.outcomes.extend(outcomes);
+        folded.entries.extend(batch.entries);
+    }
+    folded
+}
+
+fn config() -> Config {
+    let config = Config { source_file: Some(file!()), ..Config::default() };
+    // The environment's number is in the default already.
+    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { Config { cases: CASES, ..config } }
+}
+
+/// Runs a property on many histories.
+fn check(cases: u32, property: impl Fn(&History, u32) -> Result<(), TestCaseError>) {
+    let config = config();
+    let cases = config.cases.saturating_mul(cases);
+    let mut runner = TestRunner::new(Config { cases, ..config });
+    let number = std::cell::Cell::new(0);
+    let ran = runner.run(&histories(), |history| {
+        number.set(number.get() + 1);
+        property(&history, number.get())
+    });
+    if let Err(error) = ran {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn the_naive_model_answers_the_same() {
+    check(20, |history, _| {
+        let commands = history.commands("acme");
+        let folded = fold_serially(&commands);
+        let mut model = Model::default();
+        for (keyed, outcome) in commands.iter().zip(&folded.outcomes) {
+            prop_assert_eq!(model.answer(&keyed.command), told(*outcome), "{:?}", keyed.command.act);
+        }
+        for player in folded.state.players.values() {
+            for account in &player.accounts {
+                let balance = model.balance(player.player.id.as_str(), &pocket_name(&account.pocket));
+                prop_assert_eq!(i128::from(account.balance), balance, "{:?}", account);
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn money_is_conserved_and_no_balance_is_below_zero() {
+    check(10, |history, _| {
+        let folded = fold_serially(&history.commands("acme"));
+        let mut sums = BTreeMap::new();
+        for movement in folded.entries.iter().filter_map(|entry| entry.movement) {
+            prop_assert!(movement.amount > 0);
+            *sums.entry(movement.debit).or_insert(0_i128) -= i128::from(movement.amount);
+            *sums.entry(movement.credit).or_insert(0_i128) += i128::from(movement.amount);
+        }
+        prop_assert_eq!(sums.values().sum::<i128>(), 0);
+        for account in folded.state.players.values().flat_map(|player| &player.accounts) {
+            prop_assert!(account.balance >= 0);
+            prop_assert_eq!(sums.get(&account.id).copied().unwrap_or(0), i128::from(account.balance));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn what_is_kept_is_answered_the_same_for_ever_and_changes_nothing() {
+    check(10, |history, _| {
+        let mut folded = fold_serially(&history.commands("acme"));
+        let before = folded.state.clone();
+        for entry in folded.entries.iter().filter(|entry| entry.kept) {
+            let (batch, outcomes) = decide_all(&mut folded.state, std::slice::from_ref(&entry.keyed));
+            prop_assert_eq!(outcomes[0], entry.outcome);
+            prop_assert!(batch.is_empty());
+        }
+        prop_assert_eq!(before, folded.state);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_batch_is_its_commands_one_by_one() {
+    check(10, |history, _| {
+        let commands = history.commands("acme");
+        let serial = fold_serially(&commands);
+        let (mut state, mut outcomes, mut entries) = (State::default(), Vec::new(), Vec::new());
+        for batch in history.batches(&commands) {
+            let (decided, answered) = decide_all(&mut state, batch);
+            outcomes.extend(answered);
+            entries.extend(decided.entries);
+        }
+        prop_assert_eq!(outcomes, serial.outcomes);
+        prop_assert_eq!(entries, serial.entries);
+        prop_assert_eq!(state, serial.state);
+        Ok(())
+    });
+}
+
+#[test]
+fn sqlite_and_postgres_keep_what_was_decided_in_memory() {
+    let runtime = Runtime::new().expect("a runtime");
+    let databases = runtime.block_on(Fresh::both());
+    let writers = databases.each_ref().map(|fresh| std::cell::RefCell::new(fresh.writer()));
+    check(1, |history, number| {
+        for (fresh, writer) in databases.iter().zip(&writers) {
+            runtime.block_on(keeps(fresh, &mut writer.borrow_mut(), history, &format!("acme-{number}")))?;
+        }
+        Ok(())
+    });
+    runtime.block_on(async move { drop((writers, databases)) });
+}
+
+/// Whether a database answers and holds what memory does, and its journal tells how it came to it.
+async fn keeps(fresh: &Fresh, writer: &mut Writer, history: &History, party: &str) -> Result<(), TestCaseError> {
+    let commands = history.commands(party);
+    let serial = fold_serially(&commands);
+    // A history that failed has left its traces; the next one, being smaller, must be judged by its own.
+    let found_before = fresh.audit().await.findings.len();
+    let mut outcomes = Vec::new();
+    for batch in history.batches(&commands) {
+        outcomes.extend(apply(writer, batch).await.expect("applied"));
+    }
+    prop_assert_eq!(&outcomes, &serial.outcomes, "{}", fresh.kind());
+
+    let mut held = writer.load(&Keys::of(&commands)).await.expect("loaded");
+    writer.abandon().await;
+    let mut ought = serial.state;
+    for state in [&mut held, &mut ought] {
+        state.players.values_mut().for_each(|player| player.accounts.sort_by_key(|account| account.id));
+    }
+    prop_assert_eq!(&held, &ought, "{}", fresh.kind());
+
+    let journal = fresh.journal(party).await;
+    let retold: Vec<(Keyed, Outcome)> = journal.iter().map(|(command, outcome)| read(command, outcome)).collect();
+    let again = fold_serially(&retold.iter().map(|(keyed, _)| keyed.clone()).collect::<Vec<_>>());
+    let told: Vec<Outcome> = retold.iter().map(|(_, outcome)| *outcome).collect();
+    prop_assert_eq!(again.outcomes, told, "the journal decides alike ({})", fresh.kind());
+    prop_assert_eq!(again.entries.len(), serial.entries.len());
+
+    let report = fresh.audit().await;
+    prop_assert_eq!(&report.findings[found_before..], Vec::<String>::new(), "{}", fresh.kind());
+    for book in report.books.iter().filter(|book| book.party == party) {
+        prop_assert_eq!(book.players + book.house + book.cashier, 0);
+    }
+    Ok(())
+}
+
+fn read(command: &str, outcome: &str) -> (Keyed, Outcome) {
+    let command: Command = serde_json::from_str(command).expect("a command");
+    (command.keyed(), serde_json::from_str(outcome).expect("an outcome"))
+}
+
+/// Properties hold of nothing if nothing happens: the histories reach every outcome that there is.
+#[test]
+fn histories_reach_every_outcome() {
+    let (mut runner, strategy) = (TestRunner::deterministic(), histories());
+    let mut reached = BTreeMap::new();
+    for _ in 0..500 {
+        let history = strategy.new_tree(&mut runner).expect("a history").current();
+        for outcome in fold_serially(&history.commands("acme")).outcomes {
+            let words = told(outcome);
+            let word = words.split(' ').nth(1).expect("a word").to_owned();
+            *reached.entry(word).or_insert(0_u32) += 1;
+        }
+    }
+    let rare: Vec<_> = reached.iter().filter(|(_, times)| **times < 20).collect();
+    assert!(rare.is_empty(), "hardly ever reached: {rare:?}");
+    assert_eq!(reached.len(), 20, "of 6 things done and 14 refused: {reached:#?}");
+}

@@ -1,0 +1,118 @@
+//! What every command is answered, as tables of text: one by one and as one batch, in memory, on SQLite and on
+//! Postgres.
+
+mod outcomes;
+mod precedence;
+mod repeats;
+mod limits;
+mod pockets;
+mod bounds;
+
+use purser::ledger::{Keys, State};
+use purser::storage::Store;
+
+use crate::databases::{Fresh, apply, decide_all};
+use crate::script::{Asked, Step, held, parse, tidied, told, written};
+
+/// A fact, and the scenario that shows it.
+type Scenario = (&'static str, &'static str);
+
+/// Runs every scenario in every way; each has a party of its own, so that one database does for all.
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn check(scenarios: &[Scenario]) {
+    let databases = Fresh::both().await;
+    for (number, (fact, text)) in scenarios.iter().enumerate() {
+        let serial = format!("serial-{number}");
+        let together = format!("together-{number}");
+        let agree = |how: &str, steps: &[Step], answers: Vec<String>| {
+            let lines = steps.iter().zip(answers).map(|(step, answer)| written(&step.text, &answer));
+            let expected = expected(text, steps);
+            assert_eq!(lines.collect::<Vec<_>>().join("\n"), expected, "{fact} ({how})");
+        };
+        let (one_by_one, at_once) = (parse(&serial, text), batchable(parse(&together, text)));
+        agree("in memory, one by one", &one_by_one, fold_one_by_one(&one_by_one));
+        agree("in memory, at once", &at_once, fold_at_once(&at_once));
+        for fresh in &databases {
+            let mut store = fresh.writer();
+            let kind = fresh.kind();
+            agree(&format!("{kind}, one by one"), &one_by_one, store_one_by_one(&mut store, &one_by_one).await);
+            agree(&format!("{kind}, at once"), &at_once, store_at_once(&mut store, &at_once).await);
+        }
+    }
+    for fresh in &databases {
+        assert_eq!(fresh.audit().await.findings, Vec::<String>::new(), "{}", fresh.kind());
+    }
+}
+
+/// The scenario's own text of these steps.
+fn expected(text: &str, steps: &[Step]) -> String {
+    let tidy = tidied(text);
+    let mut asked = steps.iter().map(|step| written(&step.text, "")).peekable();
+    let ours = tidy.lines().filter(|line| asked.next_if(|asked| line.starts_with(asked.as_str())).is_some());
+    ours.collect::<Vec<_>>().join("\n")
+}
+
+/// The commands, and the questions after the last of them: what is asked between two commands of one batch has no
+/// answer.
+fn batchable(steps: Vec<Step>) -> Vec<Step> {
+    let commands = steps.iter().rposition(|step| matches!(step.asked, Asked::Command(_))).unwrap_or(0);
+    let kept = steps.into_iter().enumerate();
+    kept.filter(|(at, step)| *at > commands || matches!(step.asked, Asked::Command(_))).map(|(_, step)| step).collect()
+}
+
+fn fold_one_by_one(steps: &[Step]) -> Vec<String> {
+    let mut state = State::default();
+    let answers = steps.iter().map(|step| match &step.asked {
+        Asked::Command(keyed) => told(decide_all(&mut state, std::slice::from_ref(keyed)).1[0]),
+        question => held(&state, question),
+    });
+    answers.collect()
+}
+
+fn fold_at_once(steps: &[Step]) -> Vec<String> {
+    let mut state = State::default();
+    let (_, outcomes) = decide_all(&mut state, &commands(steps));
+    let questions = steps.iter().filter(|step| !matches!(step.asked, Asked::Command(_)));
+    let answers = questions.map(|step| held(&state, &step.asked)).collect::<Vec<_>>();
+    outcomes.into_iter().map(told).chain(answers).collect()
+}
+
+async fn store_one_by_one(store: &mut impl Store, steps: &[Step]) -> Vec<String> {
+    let mut answers = Vec::new();
+    for step in steps {
+        answers.push(match &step.asked {
+            Asked::Command(keyed) => told(apply(store, std::slice::from_ref(keyed)).await.expect("applied")[0]),
+            question => look(store, question).await,
+        });
+    }
+    answers
+}
+
+async fn store_at_once(store: &mut impl Store, steps: &[Step]) -> Vec<String> {
+    let outcomes = apply(store, &commands(steps)).await.expect("applied");
+    let mut answers: Vec<String> = outcomes.into_iter().map(told).collect();
+    for step in steps.iter().filter(|step| !matches!(step.asked, Asked::Command(_))) {
+        answers.push(look(store, &step.asked).await);
+    }
+    answers
+}
+
+async fn look(store: &mut impl Store, question: &Asked) -> String {
+    let mut keys = Keys::default();
+    match question {
+        Asked::Command(_) => panic!("a command is not a question"),
+        Asked::Balance(player, _) => drop(keys.players.insert(*player)),
+        Asked::Order(order) => drop(keys.orders.insert(*order)),
+    }
+    let state = store.load(&keys).await.expect("loaded");
+    store.abandon().await;
+    held(&state, question)
+}
+
+fn commands(steps: &[Step]) -> Vec<purser::ledger::command::Keyed> {
+    let commands = steps.iter().filter_map(|step| match &step.asked {
+        Asked::Command(keyed) => Some((**keyed).clone()),
+        Asked::Balance(..) | Asked::Order(_) => None,
+    });
+    commands.collect()
+}

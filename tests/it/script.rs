@@ -1,0 +1,252 @@
+//! Scenarios as text: one step a line, `<what is asked> -> <what is answered>`.
+//!
+//! ```text
+//! open alice CHF                     -> 200 opened
+//! deposit alice 1000 CHF             -> 200 deposited 1000
+//! withdraw alice 1000 CHF            -> 200 withdrawn 0
+//! bet alice o1 r1 100 CHF            -> 201 placed
+//! win alice o1 r1 250 CHF            -> 200 settled 250      the currency may be left out
+//! tie alice o1 r1 stake              -> 200 settled 100      or an amount
+//! lose alice o1 r1 250 CHF           -> 200 settled 0        amount and currency may be left out
+//! cancel alice o1                    -> 200 cancelled 100
+//! balance alice CHF                  -> 1000                 not a command: what the ledger holds then
+//! order o1                           -> won, paid 250        likewise
+//! ```
+//!
+//! Options stand at the end: `wallet=` `bucket=` `product=` `game=` `offered=no` `max=` `daymax=` `key=`
+//! `at=<day>` or `at=<day>+<microseconds>`. Amounts are minor units; `MAX` is the largest.
+
+use std::collections::HashMap;
+
+use purser::dialects::egpp::status;
+use purser::ledger::command::{
+    CancelOrder, Cash, GameResult, Keyed, OpenPlayer, PlaceBet, SettleOrder, Terms, Timestamp,
+};
+use purser::ledger::order::OrderKey;
+use purser::ledger::player::Profile;
+use purser::ledger::{
+    Act, Amount, Bucket, Command, Currency, Done, ExternalId, Game, OrderId, Outcome, Party, PlayerId, PlayerKey,
+    Pocket, Refusal, State, Wallet,
+};
+
+/// The game of a step that names none.
+const GAME: &str = "wallstroulette";
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// One line of a scenario.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub text: String,
+    pub asked: Asked,
+}
+
+#[derive(Debug, Clone)]
+pub enum Asked {
+    Command(Box<Keyed>),
+    Balance(PlayerKey, Pocket),
+    Order(OrderId),
+}
+
+/// Parses a scenario; its players and orders are `party`'s.
+pub fn parse(party: &str, text: &str) -> Vec<Step> {
+    let party = Party::parse(party).expect("a party");
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.enumerate().map(|(number, line)| Line::parse(&party, number, line).step(line)).collect()
+}
+
+/// The commands of a scenario that has no answers beside them.
+pub fn commands(party: &str, text: &str) -> Vec<Keyed> {
+    let commands = parse(party, text).into_iter().filter_map(|step| match step.asked {
+        Asked::Command(keyed) => Some(*keyed),
+        Asked::Balance(..) | Asked::Order(_) => None,
+    });
+    commands.collect()
+}
+
+/// A scenario with its spacing evened out, for comparing.
+pub fn tidied(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let tidy = lines.map(|line| match line.split_once("->") {
+        Some((asked, answer)) => written(asked, answer),
+        None => panic!("a step without an answer: {line}"),
+    });
+    tidy.collect::<Vec<_>>().join("\n")
+}
+
+/// One line of a scenario, with its spacing evened out.
+pub fn written(asked: &str, answer: &str) -> String {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{} -> {}", words(asked), words(answer))
+}
+
+/// An outcome as scenarios write it: the status code that a provider sees, and why.
+pub fn told(outcome: Outcome) -> String {
+    let why = match outcome {
+        Outcome::Done(done) => match done {
+            Done::PlayerOpened => "opened".to_owned(),
+            Done::Deposited { balance } => format!("deposited {balance}"),
+            Done::Withdrawn { balance } => format!("withdrawn {balance}"),
+            Done::BetPlaced => "placed".to_owned(),
+            Done::OrderSettled { paid } => format!("settled {paid}"),
+            Done::OrderCancelled { refunded } => format!("cancelled {refunded}"),
+        },
+        Outcome::Refused(refusal) => match refusal {
+            Refusal::KeyReused => "key_reused".to_owned(),
+            Refusal::DiffersFromBet => "differs_from_bet".to_owned(),
+            Refusal::GameUnknown => "game_unknown".to_owned(),
+            Refusal::PlayerUnknown => "player_unknown".to_owned(),
+            Refusal::OrderUnknown => "order_unknown".to_owned(),
+            Refusal::OrderNotTheirs => "order_not_theirs".to_owned(),
+            Refusal::OrderSettled => "order_settled".to_owned(),
+            Refusal::OrderCancelled => "order_cancelled".to_owned(),
+            Refusal::OrderRefused => "order_refused".to_owned(),
+            Refusal::RoundDiffers => "round_differs".to_owned(),
+            Refusal::MaxBet { max } => format!("max_bet {max}"),
+            Refusal::MaxStakePerDay { max, staked } => format!("max_stake_per_day {max} {staked}"),
+            Refusal::InsufficientFunds { balance } => format!("insufficient_funds {balance}"),
+            Refusal::BalanceOverflow => "balance_overflow".to_owned(),
+        },
+    };
+    format!("{} {why}", status::of_outcome(outcome).code)
+}
+
+/// What a state holds, as scenarios write it. The state has what the question is about, or the ledger does not.
+pub fn held(state: &State, asked: &Asked) -> String {
+    match asked {
+        Asked::Command(_) => panic!("a command is not a question"),
+        Asked::Balance(player, pocket) => match state.players.get(player) {
+            Some(player) => player.account(pocket).balance.to_string(),
+            None => "nobody".to_owned(),
+        },
+        Asked::Order(id) => match state.orders.get(id) {
+            Some(order) => format!("{}, paid {}", order.state.as_str(), order.paid),
+            None => "unknown".to_owned(),
+        },
+    }
+}
+
+/// A line's words and options.
+struct Line<'a> {
+    party: &'a Party,
+    number: usize,
+    words: Vec<&'a str>,
+    options: HashMap<&'a str, &'a str>,
+}
+
+impl<'a> Line<'a> {
+    fn parse(party: &'a Party, number: usize, line: &'a str) -> Self {
+        let asked = line.split_once("->").map_or(line, |(asked, _)| asked);
+        let (options, words): (Vec<&str>, Vec<&str>) = asked.split_whitespace().partition(|word| word.contains('='));
+        Self { party, number, words, options: options.iter().filter_map(|option| option.split_once('=')).collect() }
+    }
+
+    fn step(&self, line: &str) -> Step {
+        let asked = match self.words[0] {
+            "balance" => Asked::Balance(PlayerKey::of(self.party, &self.player()), self.pocket(2)),
+            "order" => Asked::Order(OrderId::of(self.party, &self.order(1))),
+            _ => Asked::Command(Box::new(self.command().keyed())),
+        };
+        let text = line.split_once("->").map_or(line, |(asked, _)| asked).to_owned();
+        Step { text, asked }
+    }
+
+    fn command(&self) -> Command {
+        let act = match self.words[0] {
+            "open" => Act::OpenPlayer(OpenPlayer { player: self.player(), profile: self.profile() }),
+            "deposit" => Act::Deposit(self.cash()),
+            "withdraw" => Act::Withdraw(self.cash()),
+            "bet" => Act::PlaceBet(PlaceBet {
+                player: self.player(),
+                order: self.order(2),
+                round: self.round(),
+                stake: amount(self.words[4]),
+                pocket: self.pocket(5),
+                terms: self.terms(),
+            }),
+            "win" => self.settle(GameResult::Win(amount(self.words[4])), 5),
+            "tie" if self.words[4] == "stake" => self.settle(GameResult::Tie(None), 5),
+            "tie" => self.settle(GameResult::Tie(Some(amount(self.words[4]))), 5),
+            "lose" => self.settle(GameResult::Lose(self.words.get(4).map(|text| amount(text))), 5),
+            "cancel" => Act::CancelOrder(CancelOrder {
+                player: self.player(),
+                order: self.order(2),
+                wallet: self.wallet(),
+                terms: self.terms(),
+            }),
+            verb => panic!("line {}: what is {verb}?", self.number),
+        };
+        Command { party: self.party.clone(), at: self.at(), correlation: None, act }
+    }
+
+    fn settle(&self, result: GameResult, currency_at: usize) -> Act {
+        Act::SettleOrder(SettleOrder {
+            player: self.player(),
+            order: self.order(2),
+            round: self.round(),
+            result,
+            currency: self.words.get(currency_at).map(|text| currency(text)),
+            wallet: self.wallet(),
+            terms: self.terms(),
+        })
+    }
+
+    fn cash(&self) -> Cash {
+        let key = self.options.get("key").map_or_else(|| format!("line {}", self.number), |key| (*key).to_owned());
+        Cash { player: self.player(), pocket: self.pocket(3), amount: amount(self.words[2]), key: key.into() }
+    }
+
+    fn player(&self) -> PlayerId {
+        PlayerId::parse(self.words[1]).expect("a player")
+    }
+
+    fn profile(&self) -> Profile {
+        let nickname = self.options.get("nickname").map(|name| (*name).to_owned());
+        Profile { home_currency: currency(self.words[2]), username: None, nickname, email: None, gender: None }
+    }
+
+    fn order(&self, at: usize) -> OrderKey {
+        let game = Game::parse(self.options.get("game").unwrap_or(&GAME)).expect("a game");
+        OrderKey { game, external_id: ExternalId::parse(self.words[at]).expect("an externalId") }
+    }
+
+    fn round(&self) -> i64 {
+        self.words[3].strip_prefix('r').and_then(|number| number.parse().ok()).expect("a round, as r1")
+    }
+
+    fn wallet(&self) -> Option<Wallet> {
+        self.options.get("wallet").map(|wallet| Wallet::parse(wallet).expect("a wallet"))
+    }
+
+    fn pocket(&self, currency_at: usize) -> Pocket {
+        Pocket {
+            currency: currency(self.words[currency_at]),
+            bucket: self.options.get("bucket").map_or(Bucket::Real, |name| Bucket::parse(name).expect("a bucket")),
+            wallet: self.wallet().unwrap_or_else(Wallet::default_wallet),
+            product: self.options.get("product").map_or(0, |number| number.parse().expect("a product")),
+        }
+    }
+
+    fn terms(&self) -> Terms {
+        let limit = |name| self.options.get(name).map(|minor| minor.parse().expect("a limit"));
+        let game_offered = self.options.get("offered") != Some(&"no");
+        Terms { game_offered, max_bet: limit("max"), max_stake_per_day: limit("daymax") }
+    }
+
+    fn at(&self) -> Timestamp {
+        let (day, micros) = match self.options.get("at") {
+            Some(at) => at.split_once('+').unwrap_or((at, "0")),
+            None => ("0", "0"),
+        };
+        Timestamp(day.parse::<i64>().expect("a day") * MICROS_PER_DAY + micros.parse::<i64>().expect("microseconds"))
+    }
+}
+
+fn amount(text: &str) -> Amount {
+    let minor = if text == "MAX" { i64::MAX } else { text.parse().expect("minor units") };
+    Amount::new(minor).expect("an amount")
+}
+
+fn currency(text: &str) -> Currency {
+    Currency::parse(text).expect("a currency")
+}

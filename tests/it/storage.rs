@@ -1,0 +1,219 @@
+//! The stores against their databases: several writers at once, the planner, statements, refusals.
+
+use std::collections::BTreeMap;
+
+use purser::ledger::command::Keyed;
+use purser::ledger::{Keys, Outcome, State};
+use purser::storage::{Store, StoreError, Writer};
+
+use crate::databases::{Fresh, apply, decide_all};
+use crate::patience::{until, within_deadline};
+use crate::script::{commands, told};
+use crate::wiretap::tap;
+
+/// How often a test tries a batch again because another writer was faster.
+const TRIES: u32 = 50;
+
+/// Applies a batch as a lane does: decided again where another writer was faster. Says how often that was.
+async fn insist(store: &mut impl Store, batch: &[Keyed]) -> (Vec<Outcome>, u32) {
+    for conflicts in 0..TRIES {
+        match apply(store, batch).await {
+            Ok(outcomes) => return (outcomes, conflicts),
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("{TRIES} conflicts in a row")
+}
+
+async fn feed(mut store: Writer, commands: Vec<Keyed>, length: usize) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for batch in commands.chunks(length) {
+        outcomes.extend(insist(&mut store, batch).await.0);
+    }
+    outcomes
+}
+
+async fn assert_sound(fresh: &Fresh) {
+    assert_eq!(fresh.audit().await.findings, Vec::<String>::new(), "{}", fresh.kind());
+}
+
+/// Rounds of four players, one of whom nobody knows: every command of them is kept, so a repeat is answered alike.
+fn rounds(party: &str, number: usize) -> Vec<Keyed> {
+    let mut text = String::new();
+    for player in ["alice", "bob", "carol"] {
+        text += &format!("open {player} CHF\ndeposit {player} 700 CHF key={player}\n");
+    }
+    for round in 0..number {
+        for player in ["alice", "bob", "carol"] {
+            let order = format!("{player}-{round}");
+            text += &format!("bet {player} {order} r1 {} CHF\n", 10 + round % 7);
+        }
+        text += &format!("bet ghost ghost-{round} r1 5 CHF\n");
+        for (player, end) in [("alice", "win"), ("bob", "tie"), ("carol", "lose")] {
+            text += &format!("{end} {player} {player}-{round} r1 {}\n", 3 + round % 5);
+        }
+    }
+    let all = commands(party, &text);
+    // Commands of bets that were refused are refused themselves, and those are judged afresh each time.
+    let (_, outcomes) = decide_all(&mut State::default(), &all);
+    let settled = |outcome: &Outcome| !told(*outcome).contains("order_refused");
+    all.into_iter().zip(outcomes).filter(|(_, outcome)| settled(outcome)).map(|(keyed, _)| keyed).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_writers_of_one_database_apply_each_command_once_and_answer_alike() {
+    for fresh in Fresh::both().await {
+        let all = rounds("acme", 60);
+        let (_, serial) = decide_all(&mut State::default(), &all);
+        let feeding = [
+            tokio::spawn(feed(fresh.writer(), all.clone(), 7)),
+            tokio::spawn(feed(fresh.writer(), all.clone(), 5)),
+            tokio::spawn(feed(fresh.writer(), all.clone(), 1)),
+        ];
+        for fed in feeding {
+            let outcomes = within_deadline("the writers", fed).await.expect("fed");
+            assert_eq!(outcomes, serial, "{}", fresh.kind());
+        }
+        let rows = usize::try_from(fresh.number("SELECT COUNT(*) FROM journal").await).expect("a count");
+        assert_eq!(rows, all.len(), "{}", fresh.kind());
+        assert_sound(&fresh).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_that_take_turns_continue_one_anothers_work() {
+    for fresh in Fresh::both().await {
+        let all = rounds("acme", 12);
+        let (_, serial) = decide_all(&mut State::default(), &all);
+        let mut writers = [fresh.writer(), fresh.writer()];
+        let mut outcomes = Vec::new();
+        for (turn, batch) in all.chunks(5).enumerate() {
+            outcomes.extend(apply(&mut writers[turn % 2], batch).await.expect("applied"));
+        }
+        assert_eq!(outcomes, serial, "{}", fresh.kind());
+        assert_sound(&fresh).await;
+    }
+}
+
+/// What two sessions decide at the same moment, what the second is told at first and then, and what becomes of `o1`.
+const RACES: &[(&str, &str, &str, &str)] = &[
+    ("bet ghost o1 r1 5 CHF", "bet ghost o1 r1 5 CHF", "495 player_unknown", "refused"),
+    ("bet ghost o1 r1 5 CHF", "bet ghost o1 r1 6 CHF", "400 key_reused", "refused"),
+    ("open carol CHF", "open carol CHF", "200 opened", "-"),
+    ("open carol CHF", "open carol EUR", "400 key_reused", "-"),
+    ("bet alice o1 r1 5 CHF", "bet bob o1 r1 5 CHF", "400 key_reused", "open"),
+    ("bet alice o1 r1 5 CHF", "cancel bob o1", "493 order_not_theirs", "open"),
+    ("cancel alice o1", "bet bob o1 r1 5 CHF", "493 order_cancelled", "tombstone"),
+    ("cancel alice o1", "cancel bob o1", "400 key_reused", "tombstone"),
+    ("bet alice o1 r1 500 CHF", "cancel bob o1", "493 order_not_theirs", "refused"),
+    ("bet ghost o1 r1 5 CHF", "cancel bob o1", "493 order_not_theirs", "refused"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_at_the_same_moment_the_second_is_decided_again() {
+    let fresh = Fresh::postgres().await;
+    let (mut first, mut second) = (fresh.writer(), fresh.writer());
+    for (number, (winner, loser, answer, state)) in RACES.iter().enumerate() {
+        let party = format!("acme-{number}");
+        let known = "open alice CHF\nopen bob CHF\ndeposit alice 100 CHF key=a\ndeposit bob 100 CHF key=b";
+        apply(&mut first, &commands(&party, known)).await.expect("applied");
+        let (winner, loser) = (commands(&party, winner), commands(&party, loser));
+
+        let mut early = second.load(&Keys::of(&loser)).await.expect("loaded");
+        apply(&mut first, &winner).await.expect("applied");
+        let refused = second.commit(decide_all(&mut early, &loser).0).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(_))), "{loser:?}: {refused:?}");
+        let (outcomes, _) = insist(&mut second, &loser).await;
+        assert_eq!(told(outcomes[0]), *answer, "{loser:?}");
+
+        let stored = fresh.number(format!("SELECT COUNT(*) FROM orders WHERE party = '{party}' AND state = '{state}'"));
+        assert_eq!(stored.await, i64::from(*state != "-"), "{loser:?}");
+    }
+    assert_sound(&fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_the_database_refuses_leaves_nothing() {
+    for fresh in Fresh::both().await {
+        let mut store = fresh.writer();
+        apply(&mut store, &commands("acme", "open alice CHF\ndeposit alice 100 CHF")).await.expect("applied");
+        fresh.refuse_poison().await;
+        let batch = commands("acme", "bet alice good r1 5 CHF\nbet alice poison r1 5 CHF\nopen bob CHF");
+        let refused = apply(&mut store, &batch).await;
+        assert!(matches!(refused, Err(StoreError::Rejected(_))), "{}: {refused:?}", fresh.kind());
+        for (table, rows) in [("journal", 2), ("transfers", 1), ("orders", 0), ("players", 1)] {
+            assert_eq!(fresh.number(format!("SELECT COUNT(*) FROM {table}")).await, rows, "{table}");
+        }
+        let after = apply(&mut store, &batch[..1]).await.expect("the store goes on");
+        assert_eq!(told(after[0]), "201 placed");
+        assert_sound(&fresh).await;
+    }
+}
+
+/// Tables that every batch touches.
+const HOT: [&str; 5] = ["players", "accounts", "orders", "journal", "writers"];
+
+/// Orders in the grown database, and commands in its batches: of all sizes, since the size decides the plan.
+const ORDERS: usize = 20_000;
+const BATCHES: [usize; 5] = [512, 7, 256, 1, 64];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_began_on_empty_tables_never_scans_them_grown() {
+    let fresh = Fresh::postgres().await;
+    for table in HOT {
+        // The worst that can be: statistics of an empty table, and nobody to renew them.
+        fresh.execute(format!("ALTER TABLE {table} SET (autovacuum_enabled = off); ANALYZE {table}")).await;
+    }
+    let before = scanned(&fresh).await;
+    let mut store = fresh.writer();
+    apply(&mut store, &commands("acme", "open alice CHF\ndeposit alice 9000000 CHF")).await.expect("applied");
+    let mut text = String::new();
+    (0..ORDERS).for_each(|number| text += &format!("bet alice o{number} r1 1 CHF\n"));
+    let bets = commands("acme", &text);
+    let (mut rest, mut sizes) = (bets.as_slice(), BATCHES.iter().cycle());
+    while !rest.is_empty() {
+        let (batch, after) = rest.split_at(rest.len().min(sizes.next().copied().unwrap_or(1)));
+        apply(&mut store, batch).await.expect("applied");
+        rest = after;
+    }
+    // A session reports its statistics when it ends, at the latest.
+    drop(store);
+    until("the session's statistics", async || {
+        fresh.number("SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'orders'").await >= ORDERS as i64
+    })
+    .await;
+    assert_eq!(scanned(&fresh).await, before);
+}
+
+/// Rows that were read by scanning a hot table from end to end.
+async fn scanned(fresh: &Fresh) -> BTreeMap<&'static str, i64> {
+    let mut scanned = BTreeMap::new();
+    for table in HOT {
+        let sql = format!("SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = '{table}'");
+        scanned.insert(table, fresh.number(sql).await);
+    }
+    scanned
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_the_same_number_of_statements_whatever_its_size() {
+    let fresh = Fresh::postgres().await;
+    let (tapped, sent) = tap(&fresh.database).await;
+    let mut store = tapped.writer().expect("a writer");
+    apply(&mut store, &commands("acme", "open alice CHF\ndeposit alice 9000 CHF")).await.expect("applied");
+    sent.take();
+    let mut counts = Vec::new();
+    for size in [1, 2, 300] {
+        let bet = |number: usize| format!("bet alice o{size}-{number} r1 1 CHF\n");
+        let batch = commands("acme", &(0..size).map(bet).collect::<String>());
+        apply(&mut store, &batch).await.expect("applied");
+        counts.push(sent.take());
+    }
+    let statements = |count: &BTreeMap<char, u32>| -> Vec<u32> {
+        ['Q', 'P', 'B', 'E'].iter().map(|kind| count.get(kind).copied().unwrap_or(0)).collect()
+    };
+    // BEGIN and COMMIT; nothing prepared any more; six reads and six writes.
+    let counts: Vec<Vec<u32>> = counts.iter().map(statements).collect();
+    assert_eq!(counts, [[2, 0, 12, 12], [2, 0, 12, 12], [2, 0, 12, 12]]);
+}

@@ -10,3 +10,5 @@ mod process;
 mod stage;
 mod wire;
 mod codes;
+mod tokens;
+mod malformed;

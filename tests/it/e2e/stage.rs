@@ -132,10 +132,7 @@ impl Stage {
 
     /// Runs a command of the program.
     pub async fn run(&self, arguments: &[&str]) -> Output {
-        let config = self.config();
-        let mut all = vec!["--config", config.to_str().expect("a path in UTF-8")];
-        all.extend(arguments);
-        let mut command = purser(&all);
+        let mut command = purser(&self.config(), arguments);
         tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("purser runs")
     }
 

@@ -82,6 +82,8 @@ struct Folding {
 impl Folding {
     fn take(&mut self, state: &mut State, keyed: &Keyed, may_wait: bool) -> Verdict {
         let decision = decide(state, keyed);
+        // A repeat waits for nothing: its cancel has given up on the bet before.
+        let may_wait = may_wait && decision.keeping != Keeping::Ignored;
         if let (true, Outcome::Refused(Refusal::OrderUnknown), Some(order)) = (may_wait, decision.outcome, keyed.order)
         {
             return Verdict::Waits(order);

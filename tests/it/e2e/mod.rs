@@ -12,3 +12,4 @@ mod wire;
 mod codes;
 mod tokens;
 mod malformed;
+mod ordering;

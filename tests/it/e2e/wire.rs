@@ -87,6 +87,23 @@ impl Wire {
         publish(&self.channel, exchange, &queue, &message.body, message.properties).await;
     }
 
+    /// Publishes many through the exchange, in this order, with the wire's own reply queue; returns when the broker has
+    /// all of them.
+    pub async fn send_all(&self, messages: impl IntoIterator<Item = Message>) {
+        let mut confirms = Vec::new();
+        for message in messages {
+            let queue = short(&request_queue(&party(message.party), message.operation));
+            let properties = message.properties.with_reply_to(short(&self.replies));
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let sending = self.channel.basic_publish(short(REQUESTS), queue, options, &message.body, properties);
+            confirms.push(sending.await.expect("sent"));
+        }
+        for confirm in confirms {
+            let confirmation = confirm.await.expect("a confirm");
+            assert!(matches!(confirmation, Confirmation::Ack(None)), "{confirmation:?}");
+        }
+    }
+
     pub async fn next_reply(&mut self) -> Delivery {
         next(&mut self.consumer).await
     }
@@ -140,6 +157,16 @@ pub async fn publish(channel: &Channel, exchange: &str, key: &str, body: &[u8], 
     let publishing = channel.basic_publish(short(exchange), short(key), options, body, properties);
     let confirmation = publishing.await.expect("sent").await.expect("a confirm");
     assert!(matches!(confirmation, Confirmation::Ack(None)), "{exchange} {key}: {confirmation:?}");
+}
+
+pub fn correlation(delivery: &Delivery) -> &str {
+    delivery.properties.correlation_id().as_ref().map_or("", |id| id.as_str())
+}
+
+/// A reply's status code; a balance has none.
+pub fn code(delivery: &Delivery) -> String {
+    let body: Value = serde_json::from_slice(&delivery.data).expect("JSON");
+    body["code"].as_str().unwrap_or_default().to_owned()
 }
 
 /// The text of a header; empty where it is absent.

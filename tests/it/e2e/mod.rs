@@ -13,3 +13,5 @@ mod codes;
 mod tokens;
 mod malformed;
 mod ordering;
+mod play;
+mod crash;

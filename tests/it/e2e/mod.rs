@@ -14,3 +14,5 @@ mod codes;
 mod tokens;
 mod malformed;
 mod ordering;
+mod play;
+mod crash;

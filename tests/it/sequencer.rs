@@ -234,11 +234,14 @@ async fn the_same_disorder_within_one_batch_is_answered_the_same() {
         .plays_at_once(
             "win alice o1 r1 250 CHF   -> 200 settled 250
              cancel alice o2           -> 200 cancelled 100
+             win alice o3 r1 70 CHF    -> 200 settled 70
              bet alice o1 r1 100 CHF   -> 201 placed
-             bet alice o2 r1 100 CHF   -> 201 placed",
+             bet alice o2 r1 100 CHF   -> 201 placed
+             bet alice o3 r1 100 CHF   -> 201 placed
+             cancel alice o3           -> 493 order_settled",
         )
         .await;
-    assert_eq!(stage.balance("alice").await, 1150);
+    assert_eq!(stage.balance("alice").await, 1120);
     stage.ends_well().await;
 }
 

@@ -14,4 +14,5 @@ mod tokens;
 mod malformed;
 mod ordering;
 mod play;
+mod faults;
 mod crash;

@@ -15,4 +15,5 @@ mod tokens;
 mod malformed;
 mod ordering;
 mod play;
+mod faults;
 mod crash;

@@ -147,7 +147,8 @@ struct Ledger {
 pub struct Play {
     plan: Arc<Plan>,
     ledger: Arc<Mutex<Ledger>>,
-    publishing: JoinHandle<()>,
+    /// `None` once everything is published.
+    publishing: Option<JoinHandle<()>>,
     collecting: JoinHandle<()>,
 }
 
@@ -170,7 +171,7 @@ impl Play {
         let (_connection, channel) = connect(&url).await.expect("a broker");
         declare(&channel).await.expect("a reply queue");
         let collecting = tokio::spawn(collect_for_ever(url.clone(), Arc::clone(&ledger)));
-        let publishing = tokio::spawn(publish_all(url, Arc::clone(&plan), Arc::clone(&ledger)));
+        let publishing = Some(tokio::spawn(publish_all(url, Arc::clone(&plan), Arc::clone(&ledger))));
         Self { plan, ledger, publishing, collecting }
     }
 
@@ -187,15 +188,18 @@ impl Play {
         self.ledger().answers.len()
     }
 
-    /// Waits until so many events are answered.
+    /// Waits until so many events are answered, or all where that is less.
     pub async fn until_answered(&self, events: usize) {
+        let events = events.min(self.len());
         until(&format!("{events} events are answered"), async || self.answered() >= events).await;
     }
 
     /// Waits until everything is published and every confirmed message answered.
     pub async fn until_complete(&mut self) {
-        until("everything is published", async || self.publishing.is_finished()).await;
-        (&mut self.publishing).await.expect("the publisher did not panic");
+        if let Some(publishing) = self.publishing.take() {
+            until("everything is published", async || publishing.is_finished()).await;
+            publishing.await.expect("the publisher did not panic");
+        }
         until(&format!("everything is answered; {}", self.missing()), async || self.missing().is_empty()).await;
     }
 
@@ -222,7 +226,9 @@ impl Play {
 
 impl Drop for Play {
     fn drop(&mut self) {
-        self.publishing.abort();
+        if let Some(publishing) = &self.publishing {
+            publishing.abort();
+        }
         self.collecting.abort();
     }
 }

@@ -129,7 +129,7 @@ impl Stage {
     pub async fn until_ready(&mut self) {
         until("purser is ready", async || {
             assert!(self.is_alive(), "purser has ended: {}", self.log());
-            self.readyz().await.is_some_and(|(status, _)| status == 200)
+            self.is_ready().await
         })
         .await;
     }
@@ -141,6 +141,24 @@ impl Stage {
     /// Status and report of `/readyz`; `None` where nobody listens.
     pub async fn readyz(&self) -> Option<(u16, Value)> {
         self.get("/readyz").await
+    }
+
+    pub async fn is_ready(&self) -> bool {
+        self.readyz().await.is_some_and(|(status, _)| status == 200)
+    }
+
+    /// Whether `/readyz` is not ready, and says this of the broker or database.
+    pub async fn readyz_says(&self, what: &str, says: &str) -> bool {
+        let report = self.readyz().await;
+        report.is_some_and(|(status, report)| {
+            status == 503 && report[what].as_str().is_some_and(|text| text.contains(says))
+        })
+    }
+
+    /// Drains Purser, which must succeed.
+    pub async fn stop(&mut self) {
+        let status = self.serving.take().expect("it serves").terminate().await;
+        assert_eq!(status.code(), Some(0), "{}", self.log());
     }
 
     pub async fn get(&self, path: &str) -> Option<(u16, Value)> {

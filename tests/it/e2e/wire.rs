@@ -118,16 +118,20 @@ impl Wire {
         consume(&self.channel, queue.name().as_str()).await
     }
 
-    /// Another channel of this connection's.
-    pub async fn another_channel(&self) -> Channel {
-        self.connection.create_channel().await.expect("a channel")
-    }
-
     /// How many messages are ready in a queue, delivered ones not counted.
     pub async fn ready(&self, queue: &str) -> u32 {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let declared = self.channel.queue_declare(short(queue), options, FieldTable::default()).await;
         declared.expect("the queue is there").message_count()
+    }
+
+    /// How many consumers a queue has; `None` where there is no such queue.
+    pub async fn consumers(&self, queue: &str) -> Option<u32> {
+        // The broker closes the channel that asks for a queue that is not there.
+        let probe = self.connection.create_channel().await.expect("a channel");
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = probe.queue_declare(short(queue), options, FieldTable::default()).await;
+        declared.ok().map(|queue| queue.consumer_count())
     }
 
     /// Takes the next message of a queue, waiting for it.

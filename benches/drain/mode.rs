@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use lapin::Connection;
 use lapin::options::ConfirmSelectOptions;
+use lapin::{Channel, Connection};
 use tokio::task::JoinHandle;
 
 use crate::ledger::Ledger;
@@ -89,8 +89,8 @@ impl fmt::Display for Run {
 /// Whoever drains the queue.
 pub enum Consumer {
     Purser(Box<Purser>),
-    /// Runs inside the benchmark, on a connection of its own.
-    Task(Connection, JoinHandle<anyhow::Result<()>>),
+    /// Runs inside the benchmark, on a connection and channels of its own.
+    Task(Connection, [Channel; 2], JoinHandle<anyhow::Result<()>>),
 }
 
 pub async fn start(run: &Run, arguments: &Arguments, ledger: &Ledger) -> anyhow::Result<Consumer> {
@@ -100,11 +100,12 @@ pub async fn start(run: &Run, arguments: &Arguments, ledger: &Ledger) -> anyhow:
     let connection = backlog::connect(&arguments.amqp_url).await?;
     let (requests, replies) = (connection.create_channel().await?, connection.create_channel().await?);
     replies.confirm_select(ConfirmSelectOptions::default()).await?;
+    let channels = [requests.clone(), replies.clone()];
     let task = match run.mode.at_once() {
         Some(at_once) => tokio::spawn(naive::run(requests, replies, ledger.url(), at_once)),
         None => tokio::spawn(echo::run(requests, replies)),
     };
-    Ok(Consumer::Task(connection, task))
+    Ok(Consumer::Task(connection, channels, task))
 }
 
 impl Consumer {
@@ -112,7 +113,7 @@ impl Consumer {
     pub async fn stop(self) -> anyhow::Result<Option<Duration>> {
         match self {
             Self::Purser(purser) => purser.stop().await.map(Some),
-            Self::Task(connection, task) => {
+            Self::Task(connection, _channels, task) => {
                 // The drained queue leaves it waiting for more; an error would have ended it before.
                 if task.is_finished() {
                     task.await??;

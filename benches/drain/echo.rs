@@ -3,25 +3,19 @@
 use futures_util::future::try_join_all;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, PublisherConfirm};
 use tokio::sync::mpsc;
 
-use crate::backlog::{connect, request_queue};
+use crate::backlog::request_queue;
 
 /// As Purser's.
 const PREFETCH: u16 = 2_000;
 const MAX_BATCH: usize = 512;
 const MAX_UNCONFIRMED_BATCHES: usize = 4;
 
-pub async fn run(amqp_url: String) -> anyhow::Result<()> {
-    let connection = connect(&amqp_url).await?;
-    let replies = connection.create_channel().await?;
-    replies.confirm_select(ConfirmSelectOptions::default()).await?;
-    let channel = connection.create_channel().await?;
+pub async fn run(channel: Channel, replies: Channel) -> anyhow::Result<()> {
     channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
     let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
     let mut consumer = channel.basic_consume(request_queue().as_str().into(), "echo".into(), options, none).await?;

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use lapin::options::ConfirmSelectOptions;
+use lapin::{Channel, Connection};
 use tokio::task::JoinHandle;
 
 use crate::ledger::Ledger;
 use crate::purser::Purser;
-use crate::{Arguments, echo, naive};
+use crate::{Arguments, backlog, echo, naive};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -36,7 +38,17 @@ impl Mode {
     }
 
     pub fn is_naive(self) -> bool {
-        matches!(self, Self::Naive1 | Self::Naive16 | Self::Naive64)
+        self.at_once().is_some()
+    }
+
+    /// How many messages a naive consumer handles at the same time.
+    fn at_once(self) -> Option<u16> {
+        match self {
+            Self::Naive1 => Some(1),
+            Self::Naive16 => Some(16),
+            Self::Naive64 => Some(64),
+            Self::Postgres | Self::PostgresTokens | Self::Sqlite | Self::Broker => None,
+        }
     }
 
     pub fn has_tokens(self) -> bool {
@@ -77,22 +89,23 @@ impl fmt::Display for Run {
 /// Whoever drains the queue.
 pub enum Consumer {
     Purser(Box<Purser>),
-    /// Runs inside the benchmark.
-    Task(JoinHandle<anyhow::Result<()>>),
+    /// Runs inside the benchmark, on a connection and channels of its own.
+    Task(Connection, [Channel; 2], JoinHandle<anyhow::Result<()>>),
 }
 
 pub async fn start(run: &Run, arguments: &Arguments, ledger: &Ledger) -> anyhow::Result<Consumer> {
-    let amqp = arguments.amqp_url.clone();
-    let naive = |at_once| Consumer::Task(tokio::spawn(naive::run(amqp.clone(), ledger.url(), at_once)));
-    Ok(match run.mode {
-        Mode::Postgres | Mode::PostgresTokens | Mode::Sqlite => {
-            Consumer::Purser(Box::new(Purser::start(run, &arguments.amqp_url, ledger)?))
-        }
-        Mode::Broker => Consumer::Task(tokio::spawn(echo::run(amqp))),
-        Mode::Naive1 => naive(1),
-        Mode::Naive16 => naive(16),
-        Mode::Naive64 => naive(64),
-    })
+    if run.mode.is_purser() {
+        return Ok(Consumer::Purser(Box::new(Purser::start(run, &arguments.amqp_url, ledger)?)));
+    }
+    let connection = backlog::connect(&arguments.amqp_url).await?;
+    let (requests, replies) = (connection.create_channel().await?, connection.create_channel().await?);
+    replies.confirm_select(ConfirmSelectOptions::default()).await?;
+    let channels = [requests.clone(), replies.clone()];
+    let task = match run.mode.at_once() {
+        Some(at_once) => tokio::spawn(naive::run(requests, replies, ledger.url(), at_once)),
+        None => tokio::spawn(echo::run(requests, replies)),
+    };
+    Ok(Consumer::Task(connection, channels, task))
 }
 
 impl Consumer {
@@ -100,11 +113,14 @@ impl Consumer {
     pub async fn stop(self) -> anyhow::Result<Option<Duration>> {
         match self {
             Self::Purser(purser) => purser.stop().await.map(Some),
-            Self::Task(task) => {
+            Self::Task(connection, _channels, task) => {
                 // The drained queue leaves it waiting for more; an error would have ended it before.
                 if task.is_finished() {
                     task.await??;
+                } else {
+                    task.abort();
                 }
+                connection.close(200, "drained".into()).await?;
                 Ok(None)
             }
         }

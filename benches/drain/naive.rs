@@ -4,9 +4,7 @@ use anyhow::{Context as _, ensure};
 use futures_util::TryStreamExt;
 use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use purser::clock;
 use purser::ledger::account::{HouseAccount, HouseSide};
@@ -17,7 +15,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio_postgres::{Client, Statement};
 
-use crate::backlog::{connect, request_queue};
+use crate::backlog::request_queue;
 use crate::ledger;
 
 #[derive(Deserialize)]
@@ -31,15 +29,11 @@ struct Bet {
     player_id: String,
 }
 
-pub async fn run(amqp_url: String, pg_url: String, at_once: u16) -> anyhow::Result<()> {
+pub async fn run(channel: Channel, replies: Channel, pg_url: String, at_once: u16) -> anyhow::Result<()> {
     let sessions = Mutex::new(Vec::new());
     for _ in 0..at_once {
         sessions.lock().await.push(Session::open(&pg_url).await?);
     }
-    let connection = connect(&amqp_url).await?;
-    let replies = connection.create_channel().await?;
-    replies.confirm_select(ConfirmSelectOptions::default()).await?;
-    let channel = connection.create_channel().await?;
     channel.basic_qos(at_once, BasicQosOptions::default()).await?;
     let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
     let consumer = channel.basic_consume(request_queue().as_str().into(), "naive".into(), options, none).await?;

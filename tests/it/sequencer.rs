@@ -122,7 +122,7 @@ impl Stage {
     async fn submit(&self, keyed: Keyed, source: Source) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         // Nobody listens any more where the test has failed already.
-        let answering = Box::new(move |answered| drop(answer.send(answered)));
+        let answering = Box::new(move |answered| _ = answer.send(answered));
         assert!(self.sequencer.submit(Submission { keyed, source, answering }).await.is_ok(), "the lane takes");
         answered
     }
@@ -234,11 +234,14 @@ async fn the_same_disorder_within_one_batch_is_answered_the_same() {
         .plays_at_once(
             "win alice o1 r1 250 CHF   -> 200 settled 250
              cancel alice o2           -> 200 cancelled 100
+             win alice o3 r1 70 CHF    -> 200 settled 70
              bet alice o1 r1 100 CHF   -> 201 placed
-             bet alice o2 r1 100 CHF   -> 201 placed",
+             bet alice o2 r1 100 CHF   -> 201 placed
+             bet alice o3 r1 100 CHF   -> 201 placed
+             cancel alice o3           -> 493 order_settled",
         )
         .await;
-    assert_eq!(stage.balance("alice").await, 1150);
+    assert_eq!(stage.balance("alice").await, 1120);
     stage.ends_well().await;
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::{join_all, try_join_all};
-use lapin::options::{BasicAckOptions, BasicPublishOptions};
+use lapin::options::BasicPublishOptions;
 use lapin::{Channel, Confirmation, PublisherConfirm};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -160,10 +160,7 @@ async fn ack(done: Done) -> lapin::Result<()> {
     for (code, count) in codes {
         metrics::answered(queue.desk.rules.party.as_str(), queue.operation.name(), code, count);
     }
-    for ack in queue.done(tags) {
-        queue.channel.basic_ack(ack.tag, BasicAckOptions { multiple: ack.multiple }).await?;
-    }
-    Ok(())
+    queue.done(tags).await
 }
 
 /// Whether the broker has the message in a queue: acked, and not returned.

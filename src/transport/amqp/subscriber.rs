@@ -1,14 +1,15 @@
 //! One queue's durable subscriber: takes deliveries, opens them at the desk, and submits what they ask.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use lapin::message::Delivery;
+use lapin::options::BasicAckOptions;
 use lapin::{Channel, Consumer};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
-use super::acks::{Ack, AckTracker};
+use super::acks::AckTracker;
 use super::message;
 use crate::clock;
 use crate::dialects::egpp::desk::Refused;
@@ -32,13 +33,16 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Marks deliveries as done and says what to ack.
-    pub fn done(&self, tags: Vec<u64>) -> Vec<Ack> {
-        self.acks.lock().unwrap_or_else(PoisonError::into_inner).done(tags)
-    }
-
-    pub fn flush(&self) -> Vec<Ack> {
-        self.acks.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    /// Marks deliveries as done and acks what that completes.
+    ///
+    /// The lock is held until the acks are on their way: batches are confirmed side by side, and an ack that another
+    /// batch's multiple ack overtakes names a tag that the broker has forgotten, which closes the channel.
+    pub async fn done(&self, tags: Vec<u64>) -> lapin::Result<()> {
+        let mut acks = self.acks.lock().await;
+        for ack in acks.done(tags) {
+            self.channel.basic_ack(ack.tag, BasicAckOptions { multiple: ack.multiple }).await?;
+        }
+        Ok(())
     }
 }
 

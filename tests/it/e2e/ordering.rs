@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use purser::dialects::egpp::Operation;
 use serde_json::{Value, json};
 
-use super::patience::until;
 use super::stage::{Base, Stage, on_both};
 use super::wire::{Message, Wire, code, correlation};
+use crate::patience::until;
 
 /// Long enough to tell waiting from being held up.
 const GRACE: Duration = Duration::from_secs(4);

@@ -21,8 +21,8 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::patience::{PAUSE, until};
 use super::stage::{Stage, party};
+use crate::patience::{PAUSE, until};
 
 const PLAYERS: [&str; 6] = ["p0", "p1", "p2", "p3", "p4", "p5"];
 

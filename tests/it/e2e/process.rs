@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use super::patience::until;
+use crate::patience::until;
 
 /// Log lines shown of a test that fails.
 const SHOWN: usize = 40;

@@ -11,9 +11,9 @@ use purser::transport::amqp::topology::QueueType;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::patience::until;
 use super::process::{Serving, purser};
 use super::services::{Addresses, PostgresDatabase, Vhost, free_port};
+use crate::patience::until;
 
 /// A party whose provider is trusted with plain player ids.
 pub const ACME: &str = r#"

@@ -15,8 +15,8 @@ use purser::dialects::egpp::Operation;
 use purser::transport::amqp::topology::{REQUESTS, STATUS, request_queue, short};
 use serde_json::Value;
 
-use super::patience::{until, within_deadline};
 use super::stage::{Stage, party};
+use crate::patience::{until, within_deadline};
 
 /// The two ways by which a provider may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

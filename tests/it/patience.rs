@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Long enough for a loaded machine; reached only by a test that fails.
+/// Long enough for a loaded machine and a restarted broker; reached only by a test that fails.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 pub const PAUSE: Duration = Duration::from_millis(5);

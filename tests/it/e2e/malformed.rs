@@ -195,8 +195,11 @@ async fn what_came_around_a_malformed_body_is_parked_with_it_but_acts_no_more() 
     .await;
 }
 
+/// A name, the properties, and headers of the dead letter.
+type Surrounding = (&'static str, BasicProperties, Vec<(&'static str, String)>);
+
 /// Properties that would act again on the dead letter, and what is found in its headers instead.
-fn surroundings() -> Vec<(&'static str, BasicProperties, Vec<(&'static str, String)>)> {
+fn surroundings() -> Vec<Surrounding> {
     let plain = BasicProperties::default;
     let with = |name: &str, value: AMQPValue| {
         let mut headers = FieldTable::default();

@@ -8,6 +8,8 @@
 //! [`transport`] moves bytes; [`config`] reads what the operator wants; [`provider`]
 //! plays a game provider; [`app`] puts the program together and [`cli`] is its face. `docs/ARCHITECTURE.md` is the map.
 
+#![deny(clippy::expect_used, clippy::unwrap_used)]
+
 pub mod ledger;
 pub mod dialects;
 pub mod identity;

@@ -136,14 +136,17 @@ const ERRORS: [(&str, &str); 67] = [
     ("[parties.acme]\ncurrencies = \"CHF\"", "must be a list such as"),
     (
         "[parties.acme]\ncurrencies = [\"CHF\", \"franc\"]",
-        "parties.acme.currencies[1] (set in test.toml) must be three or four",
+        "parties.acme.currencies[1] (set in test.toml) is \"franc\" and must be three or four",
     ),
     (
         "[parties.acme]\ncurrencies = [\"CHF\", \"CHF\"]",
         "parties.acme.currencies[1] (set in test.toml) names CHF again",
     ),
     ("[parties.acme]\ncurrencies = [\"CHF\"]", "parties.acme (set in test.toml) needs a [jwt] section"),
-    ("@games = [\"roulette\", \"short\"]", "parties.acme.games[1] (set in test.toml) must be 8 to 20 characters long"),
+    (
+        "@games = [\"roulette\", \"short\"]",
+        "parties.acme.games[1] (set in test.toml) is \"short\" and must be 8 to 20 characters long",
+    ),
     (
         "@player_token = \"trusted\"",
         "parties.acme.player_token (set in test.toml) is not a setting; known here: balance_service",

@@ -1,9 +1,9 @@
 //! The fold: many commands decided one after another against one loaded state, as one thing to commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::account::{Account, AccountId, HouseAccount};
-use super::command::{CommandKey, Keyed};
+use super::command::{Act, CommandKey, Keyed};
 use super::decide::{Decision, Effects, Side, decide};
 use super::order::{Order, OrderId};
 use super::outcome::{Keeping, Outcome, Refusal};
@@ -65,10 +65,23 @@ pub enum Verdict {
 }
 
 /// Decides `commands` in order, each seeing what the ones before it did. A command whose flag says that it may wait
-/// is left undecided while its order is unknown.
+/// is left undecided while its order is unknown; where its bet comes later in the same batch, it is decided right
+/// after the bet, before anything that came after.
 pub fn fold<'a>(state: &mut State, commands: impl IntoIterator<Item = (&'a Keyed, bool)>) -> (Batch, Vec<Verdict>) {
     let mut folding = Folding::default();
-    let verdicts = commands.into_iter().map(|(keyed, may_wait)| folding.take(state, keyed, may_wait)).collect();
+    let mut verdicts = Vec::new();
+    let mut waiting: HashMap<OrderId, Vec<(usize, &Keyed)>> = HashMap::new();
+    for (keyed, may_wait) in commands {
+        let verdict = folding.take(state, keyed, may_wait);
+        if let Verdict::Waits(order) = verdict {
+            waiting.entry(order).or_default().push((verdicts.len(), keyed));
+        }
+        verdicts.push(verdict);
+        let placed = keyed.order.filter(|_| matches!(keyed.command.act, Act::PlaceBet(_)));
+        for (position, overtook) in placed.and_then(|order| waiting.remove(&order)).unwrap_or_default() {
+            verdicts[position] = folding.take(state, overtook, true);
+        }
+    }
     (folding.finish(state), verdicts)
 }
 
@@ -82,6 +95,8 @@ struct Folding {
 impl Folding {
     fn take(&mut self, state: &mut State, keyed: &Keyed, may_wait: bool) -> Verdict {
         let decision = decide(state, keyed);
+        // A repeat waits for nothing: its cancel has given up on the bet before.
+        let may_wait = may_wait && decision.keeping != Keeping::Ignored;
         if let (true, Outcome::Refused(Refusal::OrderUnknown), Some(order)) = (may_wait, decision.outcome, keyed.order)
         {
             return Verdict::Waits(order);

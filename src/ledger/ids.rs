@@ -24,7 +24,7 @@ fn is_printable(c: char) -> bool {
 }
 
 fn printable(text: &str, min: usize, max: usize) -> Result<Arc<str>, InvalidName> {
-    let length = text.chars().take(max + 1).count();
+    let length = text.chars().take(max.saturating_add(1)).count();
     if length < min || length > max {
         return Err(InvalidName::Length { min, max });
     }

@@ -6,6 +6,8 @@
 //! Reading order: [`ids`] and [`money`] (the words), [`account`] and [`order`] (what is kept),
 //! [`command`] and [`outcome`] (what is asked and answered), [`state`], [`decide`], [`batch`], [`chain`].
 
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
+
 pub mod ids;
 pub mod money;
 pub mod player;

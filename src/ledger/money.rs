@@ -85,10 +85,8 @@ pub fn parse_decimal(text: &str, exponent: u32) -> Result<i64, InvalidAmount> {
     let decimal =
         Decimal::from_str_exact(text).or_else(|_| Decimal::from_str(text)).map_err(|_| InvalidAmount::NotDecimal)?;
     let decimal = decimal.normalize();
-    if decimal.scale() > exponent {
-        return Err(InvalidAmount::TooManyPlaces(exponent));
-    }
-    let scale = 10_i128.checked_pow(exponent - decimal.scale()).ok_or(InvalidAmount::TooLarge)?;
+    let missing_places = exponent.checked_sub(decimal.scale()).ok_or(InvalidAmount::TooManyPlaces(exponent))?;
+    let scale = 10_i128.checked_pow(missing_places).ok_or(InvalidAmount::TooLarge)?;
     let minor = decimal.mantissa().checked_mul(scale).ok_or(InvalidAmount::TooLarge)?;
     i64::try_from(minor).map_err(|_| InvalidAmount::TooLarge)
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::waiting::WaitingRoom;
 use super::{Answer, Bounds, Health, Submission};
-use crate::ledger::{Keys, Verdict, fold};
+use crate::ledger::{Act, Keys, Verdict, fold};
 use crate::metrics;
 use crate::storage::{Store, StoreError};
 
@@ -72,13 +72,15 @@ impl<S: Store> Lane<S> {
     async fn collect(&mut self) -> Option<Vec<Item>> {
         let max = self.bounds.max_batch;
         loop {
-            let mut batch: Vec<Item> = self.released.drain(..self.released.len().min(max)).collect();
+            let mut batch = Vec::new();
+            let released: Vec<Item> = self.released.drain(..self.released.len().min(max)).collect();
+            released.into_iter().for_each(|item| self.enlist(&mut batch, item));
             let now = self.now();
-            batch.extend(self.waiting.due(now, max - batch.len()));
+            batch.extend(self.waiting.due(now, max.saturating_sub(batch.len())));
             while batch.len() < max
                 && let Ok(submission) = self.inbox.try_recv()
             {
-                batch.push(Item { submission, arrived: now });
+                self.enlist(&mut batch, Item { submission, arrived: now });
             }
             if !batch.is_empty() {
                 return Some(batch);
@@ -92,6 +94,15 @@ impl<S: Store> Lane<S> {
                 () = sleep_until(due.unwrap_or(self.start)), if due.is_some() => {}
             }
         }
+    }
+
+    /// Adds a command to a batch; before a bet, those who wait for it, since they came first.
+    fn enlist(&mut self, batch: &mut Vec<Item>, item: Item) {
+        let keyed = &item.submission.keyed;
+        if let (Act::PlaceBet(_), Some(order), false) = (&keyed.command.act, keyed.order, self.waiting.is_empty()) {
+            batch.extend(self.waiting.release(order));
+        }
+        batch.push(item);
     }
 
     /// Brings a batch to its end, however long that takes.

@@ -62,14 +62,14 @@ pub struct HealthWriters {
     pub reader: watch::Sender<Health>,
 }
 
-/// The bounds of a lane.
+/// The bounds of the lanes.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// Commands in one batch at the most.
     pub max_batch: usize,
     /// How long a result or cancel waits for its bet.
     pub ordering_grace: Duration,
-    /// Waiting commands of one source above which its patience is cut (see [`waiting`]).
+    /// Waiting commands of one source, in all lanes together, above which its patience is cut (see [`waiting`]).
     pub crowd: usize,
 }
 
@@ -90,11 +90,13 @@ impl Sequencer {
         health: HealthWriters,
     ) -> (Self, Vec<JoinHandle<()>>) {
         let lanes_health = Arc::new(health.lanes);
+        // Every lane has a waiting room of its own; together they must leave room in the source's prefetch.
+        let bounds_of_lane = Bounds { crowd: bounds.crowd / stores.len().max(1), ..bounds };
         let mut tasks = Vec::new();
         let lanes = stores.into_iter().map(|store| {
             // Room for the batch that collects itself, and for one more so that nobody waits for the lane to look.
             let (sender, inbox) = mpsc::channel(bounds.max_batch.saturating_mul(2));
-            let lane = lane::Lane::new(store, inbox, bounds, Arc::clone(&lanes_health));
+            let lane = lane::Lane::new(store, inbox, bounds_of_lane, Arc::clone(&lanes_health));
             tasks.push(tokio::spawn(lane.run()));
             sender
         });

@@ -30,9 +30,8 @@ pub async fn run(
 ) {
     let mut batch = Vec::with_capacity(max_batch);
     loop {
-        match timeout(IDLE, asked.recv_many(&mut batch, max_batch)).await {
-            Ok(0) => return,
-            Ok(_) | Err(_) => {}
+        if let Ok(0) = timeout(IDLE, asked.recv_many(&mut batch, max_batch)).await {
+            return;
         }
         let keys: Vec<BalanceKey> = batch.iter().map(|ask| ask.key).collect();
         let answers = loop {

@@ -1,9 +1,10 @@
 //! The audit: everything that can be computed twice is, on one snapshot of the database.
 //!
-//! Balances from the transfers, orders from the journal, the two sides of every transfer, and the journal's hash
-//! chains. The journal is read in pages, so memory is constant.
+//! Balances from the transfers, orders and players from the [`journal`], the two sides of every transfer, the
+//! journal's hash chains, and every [`names`] that is a digest. Tables are read in pages, so memory is constant.
 
-use std::collections::{BTreeMap, HashMap};
+mod journal;
+mod names;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -11,14 +12,9 @@ use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::StoreError;
 use super::queries::{AnyConnection, classify, on};
-use super::rows::{Bytes, JournalRow, OrderRow, TransferRow, WriterRow, uuid};
-use super::schema::{journal, orders, transfers, writers};
+use super::rows::{Bytes, uuid};
 
-use crate::ledger::chain::{self, Hash};
-use crate::ledger::command::{Act, Command, GameResult};
-use crate::ledger::{Done, OrderId, OrderState, Outcome, Refusal};
-
-/// Journal rows read at a time.
+/// Rows read at a time.
 const PAGE: i64 = 5_000;
 
 /// Findings of one kind that are told; the rest is counted.
@@ -66,13 +62,18 @@ pub fn run(conn: &mut AnyConnection) -> Result<Report, StoreError> {
 
 fn audit(conn: &mut AnyConnection) -> Result<Report, StoreError> {
     let mut report = Report::default();
-    JournalAudit::default().run(conn, &mut report)?;
+    let opened = journal::JournalAudit::default().run(conn, &mut report)?;
+    names::audit(conn, &mut report)?;
     for (sql, says) in QUERIES {
         let rows: Vec<Offender> =
             on!(conn, conn => diesel::sql_query(format!("{sql} LIMIT {TOLD}")).load(conn)).map_err(classify)?;
         report.findings.extend(rows.into_iter().map(|row| format!("{} {says} ({})", hex(&row.id), row.detail)));
     }
     report.players = count(conn, "SELECT COUNT(*) AS count FROM players")?;
+    if report.players != opened {
+        let players = report.players;
+        report.findings.push(format!("{players} players are stored, and the journal opened {opened}"));
+    }
     let sums: Vec<Sum> = on!(conn, conn => diesel::sql_query(BOOKS).load(conn)).map_err(classify)?;
     report.books = books(sums);
     for book in &report.books {
@@ -180,170 +181,6 @@ const BOOKS: &str = "SELECT party, currency, side, CAST(SUM(amount >> 32) AS BIG
      WHERE a.side <> 'player' \
      UNION ALL SELECT a.party, a.currency, a.side, -t.amount FROM accounts a JOIN transfers t ON t.debit = a.id \
      WHERE a.side <> 'player') AS moves GROUP BY party, currency, side ORDER BY party, currency, side";
-
-/// What an order must look like after a journal row.
-struct Expected {
-    order: OrderId,
-    seq: i64,
-    state: OrderState,
-    paid: i64,
-    /// What the bet staked, where the row is the bet itself.
-    staked: Option<i64>,
-}
-
-/// One pass over the journal: chains and orders.
-#[derive(Default)]
-struct JournalAudit {
-    heads: BTreeMap<i32, (i64, Hash)>,
-    /// Orders whose last change was found in the journal.
-    confirmed: i64,
-}
-
-impl JournalAudit {
-    fn run(mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
-        let mut after = i64::MIN;
-        loop {
-            let page = journal::table.filter(journal::seq.gt(after)).order(journal::seq).limit(PAGE);
-            let rows: Vec<JournalRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
-            let (Some(first), Some(last)) = (rows.first(), rows.last()) else { break };
-            let moves = transfers::table.filter(transfers::seq.between(first.seq, last.seq)).order(transfers::seq);
-            let moves: Vec<TransferRow> = on!(conn, conn => moves.load(conn)).map_err(classify)?;
-            after = last.seq;
-            report.transfers += moves.len() as u64;
-            report.commands += rows.len() as u64;
-            self.page(conn, &rows, &moves, report)?;
-        }
-        self.finish(conn, report)
-    }
-
-    fn page(
-        &mut self,
-        conn: &mut AnyConnection,
-        rows: &[JournalRow],
-        moves: &[TransferRow],
-        report: &mut Report,
-    ) -> Result<(), StoreError> {
-        let by_seq: HashMap<i64, &TransferRow> = moves.iter().map(|row| (row.seq, row)).collect();
-        let mut expected = Vec::new();
-        for row in rows {
-            self.link(row, by_seq.get(&row.seq).copied(), report)?;
-            match read(row) {
-                Some((command, outcome)) => expected.extend(expectation(row.seq, &command, outcome)),
-                None => report.findings.push(format!("journal row {} cannot be read", row.seq)),
-            }
-        }
-        self.compare_orders(conn, &expected, report)
-    }
-
-    fn link(&mut self, row: &JournalRow, moved: Option<&TransferRow>, report: &mut Report) -> Result<(), StoreError> {
-        let (_, previous) = self.heads.get(&row.writer).copied().unwrap_or((0, chain::START));
-        let movement = match moved {
-            Some(moved) => Some((uuid(&moved.debit)?, uuid(&moved.credit)?, moved.amount)),
-            None => None,
-        };
-        let key = row.key.as_deref().map(uuid).transpose()?;
-        let linked = chain::Row { seq: row.seq, key, command: &row.command, outcome: &row.outcome, movement };
-        if chain::link(&previous, &linked).as_slice() != row.hash.as_slice() {
-            let (seq, writer) = (row.seq, row.writer);
-            report.findings.push(format!("journal row {seq} does not follow from its predecessor in chain {writer}"));
-        }
-        // Go on from the stored hash, so that one altered row is one finding.
-        let head = row.hash.as_slice().try_into().unwrap_or(previous);
-        self.heads.insert(row.writer, (row.seq, head));
-        Ok(())
-    }
-
-    fn compare_orders(
-        &mut self,
-        conn: &mut AnyConnection,
-        expected: &[Expected],
-        report: &mut Report,
-    ) -> Result<(), StoreError> {
-        let ids: Vec<Bytes> = expected.iter().map(|expected| expected.order.uuid().as_bytes().to_vec()).collect();
-        let mut found: HashMap<Bytes, OrderRow> = HashMap::new();
-        for ids in ids.chunks(500) {
-            let named = orders::table.filter(orders::id.eq_any(ids));
-            let rows: Vec<OrderRow> = on!(conn, conn => named.load(conn)).map_err(classify)?;
-            found.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
-        }
-        for (expected, id) in expected.iter().zip(&ids) {
-            let name = hex(id);
-            let Some(row) = found.get(id) else {
-                report.findings.push(format!("{name} is an order of journal row {} and is missing", expected.seq));
-                continue;
-            };
-            // A bet that was refused for another reason leaves a tombstone as it found it.
-            let tombstone = row.state == OrderState::Tombstone.as_str() && row.changed_seq < expected.seq;
-            if tombstone && expected.state == OrderState::Refused {
-                continue;
-            }
-            if expected.staked.is_some_and(|staked| row.stake != Some(staked)) {
-                report.findings.push(format!("{name} is an order whose stake is not that of its bet"));
-            }
-            if row.changed_seq < expected.seq {
-                report.findings.push(format!("{name} is an order that journal row {} did not reach", expected.seq));
-            } else if row.changed_seq == expected.seq {
-                self.confirmed += 1;
-                if row.state != expected.state.as_str() || row.paid != expected.paid {
-                    let (state, paid) = (&row.state, row.paid);
-                    let (ought, pay) = (expected.state.as_str(), expected.paid);
-                    report
-                        .findings
-                        .push(format!("{name} is an order {state} with {paid} paid, not {ought} with {pay}"));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
-        report.orders = count(conn, "SELECT COUNT(*) AS count FROM orders")?;
-        if report.orders != self.confirmed {
-            let (orders, confirmed) = (report.orders, self.confirmed);
-            report.findings.push(format!("{orders} orders are stored, and the journal accounts for {confirmed}"));
-        }
-        let chains: Vec<WriterRow> = on!(conn, conn => writers::table.load(conn)).map_err(classify)?;
-        for writer in chains {
-            let (seq, head) = self.heads.get(&writer.id).copied().unwrap_or((0, chain::START));
-            if writer.last_seq != seq || writer.head != head {
-                let (id, last) = (writer.id, writer.last_seq);
-                report.findings.push(format!("chain {id} ends at journal row {seq}, and was left at {last}"));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn read(row: &JournalRow) -> Option<(Command, Outcome)> {
-    Some((serde_json::from_str(&row.command).ok()?, serde_json::from_str(&row.outcome).ok()?))
-}
-
-/// What a journal row did to its order, if anything.
-fn expectation(seq: i64, command: &Command, outcome: Outcome) -> Option<Expected> {
-    let order = command.clone().keyed().order?;
-    let (state, paid) = match (&command.act, outcome) {
-        (Act::PlaceBet(_), Outcome::Done(_)) => (OrderState::Open, 0),
-        // The tombstone that refused the bet stays.
-        (Act::PlaceBet(_), Outcome::Refused(Refusal::OrderCancelled)) => return None,
-        (Act::PlaceBet(_), Outcome::Refused(_)) => (OrderState::Refused, 0),
-        (Act::SettleOrder(settle), Outcome::Done(Done::OrderSettled { paid })) => {
-            let state = match settle.result {
-                GameResult::Win(_) => OrderState::Won,
-                GameResult::Tie(_) => OrderState::Tied,
-                GameResult::Lose(_) => OrderState::Lost,
-            };
-            (state, paid)
-        }
-        (Act::CancelOrder(_), Outcome::Done(Done::OrderCancelled { refunded })) => (OrderState::Cancelled, refunded),
-        (Act::CancelOrder(_), Outcome::Refused(Refusal::OrderUnknown)) => (OrderState::Tombstone, 0),
-        _ => return None,
-    };
-    let staked = match &command.act {
-        Act::PlaceBet(bet) => Some(bet.stake.minor()),
-        _ => None,
-    };
-    Some(Expected { order, seq, state, paid, staked })
-}
 
 fn hex(id: &[u8]) -> String {
     uuid(id).map(|id| id.to_string()).unwrap_or_else(|_| "?".to_owned())

@@ -12,6 +12,7 @@ use crate::ledger::PlayerKey;
 use crate::ledger::state::PlayerState;
 
 /// A connection to whichever database is configured.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and Diesel takes no boxed connection")]
 pub enum AnyConnection {
     Sqlite(SqliteConnection),
     Postgres(AsyncConnectionWrapper<AsyncPgConnection>),

@@ -3,6 +3,8 @@
 //! Write-ahead log and `synchronous = FULL`: a commit is on the disk before it is answered. Other processes (the
 //! command line) may write between batches; `BEGIN IMMEDIATE` takes turns.
 
+mod statements;
+
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -10,13 +12,13 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sqlite::SqliteConnection;
-use diesel::upsert::excluded;
 use tokio::sync::{mpsc, oneshot};
 
 use super::rows::{AccountRow, BatchRows, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
-use super::schema::{accounts, journal, orders, players, transfers, writers};
+use super::schema::{accounts, journal, orders, players, writers};
 use super::{Store, StoreError};
 use crate::ledger::{Batch, Keys, State};
+use statements::{InsertJournal, InsertPlayer, InsertTransfer, NameHouseAccount, UpsertAccount, UpsertOrder};
 
 /// How long a transaction waits for another process's before it is called an outage.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
@@ -229,52 +231,26 @@ fn load_decided(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<Vec<Dec
 /// Row by row: each statement is prepared once, and there is no round trip to save.
 fn write(conn: &mut SqliteConnection, rows: &BatchRows) -> QueryResult<()> {
     for row in &rows.journal {
-        diesel::insert_into(journal::table).values(row).execute(conn)?;
+        InsertJournal(row).execute(conn)?;
     }
     for row in &rows.transfers {
-        diesel::insert_into(transfers::table).values(row).execute(conn)?;
+        InsertTransfer(row).execute(conn)?;
     }
     for row in &rows.players {
-        diesel::insert_into(players::table).values(row).execute(conn)?;
+        InsertPlayer(row).execute(conn)?;
     }
     for row in &rows.house {
-        diesel::insert_into(accounts::table).values(row).on_conflict_do_nothing().execute(conn)?;
+        NameHouseAccount(row).execute(conn)?;
     }
     for row in &rows.accounts {
-        upsert_account(conn, row)?;
+        UpsertAccount(row).execute(conn)?;
     }
     for row in &rows.orders {
-        upsert_order(conn, row)?;
+        UpsertOrder(row).execute(conn)?;
     }
     if let Some(writer) = &rows.writer {
         let changed = (writers::last_seq.eq(writer.last_seq), writers::head.eq(&writer.head));
         diesel::update(writers::table.find(writer.id)).set(changed).execute(conn)?;
     }
     Ok(())
-}
-
-fn upsert_account(conn: &mut SqliteConnection, row: &AccountRow) -> QueryResult<usize> {
-    diesel::insert_into(accounts::table)
-        .values(row)
-        .on_conflict(accounts::id)
-        .do_update()
-        .set((
-            accounts::balance.eq(excluded(accounts::balance)),
-            accounts::staked_day.eq(excluded(accounts::staked_day)),
-            accounts::staked.eq(excluded(accounts::staked)),
-        ))
-        .execute(conn)
-}
-
-fn upsert_order(conn: &mut SqliteConnection, row: &OrderRow) -> QueryResult<usize> {
-    diesel::insert_into(orders::table)
-        .values(row)
-        .on_conflict(orders::id)
-        .do_update()
-        .set((
-            orders::state.eq(excluded(orders::state)),
-            orders::paid.eq(excluded(orders::paid)),
-            orders::changed_seq.eq(excluded(orders::changed_seq)),
-        ))
-        .execute(conn)
 }

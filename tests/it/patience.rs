@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 /// Long enough for a loaded machine; reached only by a test that fails.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
 
-const PAUSE: Duration = Duration::from_millis(5);
+pub const PAUSE: Duration = Duration::from_millis(5);
 
 /// Polls until `is_so`; panics with `what` when the time is up.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {

@@ -134,6 +134,33 @@ async fn of_two_at_the_same_moment_the_second_is_decided_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_player_who_is_opened_while_a_batch_is_read_is_read_again() {
+    let fresh = Fresh::postgres().await;
+    let (mut holder, mut reader, mut opener) = (fresh.writer(), fresh.writer(), fresh.writer());
+    apply(&mut opener, &commands("acme", "open alice CHF")).await.expect("applied");
+    // The lock on alice stops the reader between looking for bob and looking for what he was answered.
+    holder.load(&Keys::of(&commands("acme", "deposit alice 5 CHF"))).await.expect("loaded");
+    let batch = commands("acme", "deposit alice 5 CHF key=a\nopen bob CHF\ndeposit bob 5 CHF key=b");
+    let reading = tokio::spawn(async move {
+        let torn = reader.load(&Keys::of(&batch)).await;
+        assert!(matches!(torn, Err(StoreError::Conflict(_))), "{torn:?}");
+        insist(&mut reader, &batch).await.0
+    });
+    until("the reader waits for the lock", async || {
+        let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock'";
+        fresh.number(waiting).await == 1
+    })
+    .await;
+    apply(&mut opener, &commands("acme", "open bob CHF")).await.expect("applied");
+    holder.abandon().await;
+    let outcomes = within_deadline("the reader", reading).await.expect("read");
+    let told: Vec<String> = outcomes.into_iter().map(told).collect();
+    assert_eq!(told, ["200 deposited 5", "200 opened", "200 deposited 5"]);
+    assert_sound(&fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_the_database_refuses_leaves_nothing() {
     for fresh in Fresh::both().await {
         let mut store = fresh.writer();

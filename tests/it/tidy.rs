@@ -9,10 +9,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dialects", &["ledger", "identity"]),
     ("identity", &["ledger", "config"]),
     ("storage", &["ledger"]),
-    ("sequencer", &["ledger", "storage::Store", "storage::StoreError", "storage::Balances", "storage::BalanceKey"]),
-    ("transport", &["dialects", "sequencer", "ledger", "clock", "storage::BalanceKey"]),
+    (
+        "sequencer",
+        &["ledger", "metrics", "storage::Store", "storage::StoreError", "storage::Balances", "storage::BalanceKey"],
+    ),
+    ("transport", &["dialects", "sequencer", "ledger", "clock", "metrics", "storage::BalanceKey"]),
     ("config", &["ledger"]),
     ("clock", &["ledger"]),
+    ("metrics", &[]),
 ];
 
 /// Modules that put things together and may name everything.

@@ -1,5 +1,6 @@
 //! A lane's writer on Postgres.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use diesel::QueryResult;
@@ -12,8 +13,8 @@ use super::statements::{
     AdvanceWriter, InsertJournal, InsertPlayers, InsertTransfers, LockPlayers, NameHouseAccounts, ReadAccounts,
     ReadDecided, ReadOrders, ReadWriter, TakeSeqs, UpsertAccounts, UpsertOrders,
 };
-use crate::ledger::{Batch, Keys, State};
-use crate::storage::rows::{AccountRow, BatchRows, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
+use crate::ledger::{Batch, Keys, Outcome, PlayerKey, State};
+use crate::storage::rows::{AccountRow, BatchRows, Bytes, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
 use crate::storage::{Store, StoreError};
 
 /// How long one round trip may take before the connection is given up. Longer than the server's own lock timeout.
@@ -146,7 +147,15 @@ impl Session {
     async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
         let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
         let (players, accounts, orders, decided) = self.read(keys, count).await.map_err(classify)?;
-        state_of(players, accounts, orders, decided)
+        // Mostly every player was there to be locked, and nothing can be torn.
+        let strangers = players.len() < keys.players.len();
+        let has_accounts =
+            if strangers { accounts.iter().filter_map(|row| row.player.clone()).collect() } else { BTreeSet::new() };
+        let state = state_of(players, accounts, orders, decided)?;
+        if strangers && is_torn(keys, &state, &has_accounts) {
+            return Err(StoreError::Conflict("a player was opened while the batch was read".to_owned()));
+        }
+        Ok(state)
     }
 
     /// One round trip: each statement after the locks sees what was committed before they were granted.
@@ -207,6 +216,16 @@ impl Session {
         try_join(try_join_all(writes), last.batch_execute("COMMIT")).await.map_err(classify)?;
         Ok(())
     }
+}
+
+/// Whether a player who was not there to be locked was there for a later statement. Such a state holds answers that
+/// the player was given, and not the player.
+fn is_torn(keys: &Keys, state: &State, has_accounts: &BTreeSet<Bytes>) -> bool {
+    let is_stranger = |key: &PlayerKey| keys.players.contains(key) && !state.players.contains_key(key);
+    let served = state.decided.values().filter(|decided| matches!(decided.outcome, Outcome::Done(_)));
+    let mut served = served.map(|decided| PlayerKey::of(&decided.command.party, decided.command.player()));
+    let mut strangers = keys.players.iter().filter(|key| is_stranger(key));
+    strangers.any(|key| has_accounts.contains(&bytes(key.uuid()))) || served.any(|key| is_stranger(&key))
 }
 
 /// The lowest number that no other session writes under. The server gives it back when the session ends.

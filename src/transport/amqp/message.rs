@@ -1,5 +1,7 @@
 //! A delivery as the subscriber sees it, and the reply or dead letter that it becomes.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -73,11 +75,33 @@ pub fn reply(delivery: &Delivery, party: &Party, operation: Operation, reply: Re
         headers.insert("traceparent".into(), AMQPValue::LongString(traceparent.into()));
         properties = properties.with_headers(headers);
     }
-    let (exchange, routing_key) = match request.reply_to().as_ref().filter(|queue| !queue.as_str().is_empty()) {
+    let (exchange, routing_key) = match request.reply_to().as_ref().filter(|queue| is_safe(queue.as_str())) {
         Some(queue) => (ShortString::default(), queue.clone()),
         None => (STATUS.into(), short(&topology::request_queue(party, operation))),
     };
     Publication { exchange, routing_key, body: reply.body, properties }
+}
+
+/// Whether a reply may be sent to this queue. The broker closes the whole connection over a direct reply-to name that it
+/// cannot read, so a forged one counts as none.
+fn is_safe(queue: &str) -> bool {
+    let Some(direct) = queue.strip_prefix("amq.rabbitmq.reply-to.") else { return !queue.is_empty() };
+    let channel = direct.split_once('.').map(|(channel, _)| BASE64.decode(channel));
+    matches!(channel, Some(Ok(term)) if is_process_id(&term))
+}
+
+/// Whether these bytes are one process identifier in Erlang's external term format, as direct reply-to names hold it.
+fn is_process_id(term: &[u8]) -> bool {
+    let (node, numbers) = match term {
+        [131, 103, node @ ..] => (node, 9),
+        [131, 88, node @ ..] => (node, 12),
+        _ => return false,
+    };
+    match node {
+        [100 | 118, high, low, rest @ ..] => rest.len() == usize::from(u16::from_be_bytes([*high, *low])) + numbers,
+        [115 | 119, length, rest @ ..] => rest.len() == usize::from(*length) + numbers,
+        _ => false,
+    }
 }
 
 /// A delivery as a dead letter: the body and properties as they came, with headers that say why and where from.

@@ -7,7 +7,7 @@ use purser::dialects::egpp::Operation;
 use serde_json::{Value, json};
 
 use super::stage::{ACME, Base, Stage, on_both};
-use super::wire::{self, Message, Route, Wire, consume, header};
+use super::wire::{self, Message, Route, Wire, consume, correlation, header};
 
 /// One step a line: what is asked, and after the bar what is answered. What a line leaves out is as in [`fields`].
 /// Alice begins with 1000 CHF and 3000 EUR, Bob with 1000 CHF (minor units).
@@ -205,10 +205,6 @@ fn check_description(error: &str, description: &str) {
     let symbol = error.split(':').next().unwrap_or_default();
     let known = DESCRIPTIONS.iter().find(|(known, _)| *known == symbol).map_or("", |(_, sentence)| sentence);
     assert_eq!(description, known, "{error}");
-}
-
-fn correlation(delivery: &Delivery) -> &str {
-    delivery.properties.correlation_id().as_ref().map_or("", |id| id.as_str())
 }
 
 fn text(delivery: &Delivery) -> String {

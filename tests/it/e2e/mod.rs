@@ -4,9 +4,16 @@
 //! Reading order: [`patience`] (waiting), [`services`] (broker and Postgres), [`process`] (the program), [`stage`] (all
 //! of that for one test), [`wire`] (one message at a time), then the scenarios.
 
-mod patience;
+use crate::patience;
+
 mod services;
 mod process;
 mod stage;
 mod wire;
 mod codes;
+mod tokens;
+mod malformed;
+mod ordering;
+mod play;
+mod faults;
+mod crash;

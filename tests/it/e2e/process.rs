@@ -4,15 +4,18 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use super::patience::until;
+use crate::patience::until;
 
 /// Log lines shown of a test that fails.
 const SHOWN: usize = 40;
 
-/// `purser` with these arguments, and nothing of the environment that could change what it does.
-pub fn purser(arguments: &[&str]) -> Command {
+/// `purser` with these arguments, in the directory of its configuration, and with nothing of the environment that could
+/// change what it does.
+pub fn purser(config: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
-    command.args(arguments).env_remove("RUST_LOG").env_remove("PURSER_CONFIG").stdin(Stdio::null());
+    command.arg("--config").arg(config).args(arguments);
+    command.current_dir(config.parent().expect("a directory")).stdin(Stdio::null());
+    command.env_remove("RUST_LOG").env_remove("PURSER_CONFIG");
     command
 }
 
@@ -26,8 +29,7 @@ impl Serving {
     /// Starts it; its log is added to the file `log`.
     pub fn start(config: &Path, log: &Path) -> Self {
         let file: File = OpenOptions::new().create(true).append(true).open(log).expect("a log file");
-        let config = config.to_str().expect("a path in UTF-8");
-        let mut command = purser(&["--config", config, "serve"]);
+        let mut command = purser(config, &["serve"]);
         let child = command.stdout(Stdio::null()).stderr(file).spawn().expect("purser starts");
         Self { child, log: log.to_owned() }
     }

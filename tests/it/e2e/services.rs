@@ -43,6 +43,11 @@ impl Addresses {
         }
     }
 
+    /// This broker, and that Postgres.
+    pub fn with_postgres_of(&self, other: &Self) -> Self {
+        Self { postgres: other.postgres.clone(), ..self.clone() }
+    }
+
     /// A new virtual host.
     pub async fn vhost(&self) -> Vhost {
         let vhost = Vhost { name: unique_name(), addresses: self.clone() };

@@ -1,7 +1,7 @@
 //! All that one test needs: a virtual host, a database, a configuration, and Purser serving with it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use purser::ledger::Party;
@@ -11,9 +11,9 @@ use purser::transport::amqp::topology::QueueType;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::patience::until;
 use super::process::{Serving, purser};
 use super::services::{Addresses, PostgresDatabase, Vhost, free_port};
+use crate::patience::until;
 
 /// A party whose provider is trusted with plain player ids.
 pub const ACME: &str = r#"
@@ -48,6 +48,8 @@ pub struct Stage {
     pub postgres: Option<PostgresDatabase>,
     http: SocketAddr,
     directory: TempDir,
+    /// The configuration, but for database, broker and HTTP.
+    parties: String,
 }
 
 impl Stage {
@@ -71,25 +73,43 @@ impl Stage {
             }
         };
         let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let stage = Self { serving: None, vhost, database, postgres, http, directory };
-        stage.configure(parties);
+        let stage = Self { serving: None, vhost, database, postgres, http, directory, parties: parties.to_owned() };
+        stage.configure(&stage.config(), http);
         stage
     }
 
-    fn configure(&self, parties: &str) {
+    /// A second stage on the same database, with a virtual host of its own.
+    pub async fn another_vhost(&self, addresses: &Addresses) -> Self {
+        let (vhost, database) = (addresses.vhost().await, self.database.clone());
+        let directory = TempDir::new().expect("a directory");
+        let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let parties = self.parties.clone();
+        let stage = Self { serving: None, vhost, database, postgres: None, http, directory, parties };
+        stage.configure(&stage.config(), http);
+        stage
+    }
+
+    /// A second Purser on the same database and the same queues.
+    pub fn another_process(&self, name: &str) -> Serving {
+        let config = self.file(name).with_extension("toml");
+        self.configure(&config, SocketAddr::from(([127, 0, 0, 1], free_port())));
+        Serving::start(&config, &self.file(name).with_extension("log"))
+    }
+
+    fn configure(&self, file: &Path, http: SocketAddr) {
         let database = match &self.database {
             Database::Sqlite(path) => format!("sqlite://{}", path.display()),
             Database::Postgres(url) => url.clone(),
         };
-        let (amqp, http) = (self.vhost.amqp_url(), self.http);
+        let (amqp, parties) = (self.vhost.amqp_url(), &self.parties);
         let config = format!(
             "[database]\nurl = \"{database}\"\n[amqp]\nurl = \"{amqp}\"\n[http]\nlisten = \"{http}\"\n{parties}"
         );
-        std::fs::write(self.config(), config).expect("a configuration file");
+        std::fs::write(file, config).expect("a configuration file");
     }
 
     pub fn config(&self) -> PathBuf {
-        self.directory.path().join("purser.toml")
+        self.file("purser.toml")
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -109,7 +129,7 @@ impl Stage {
     pub async fn until_ready(&mut self) {
         until("purser is ready", async || {
             assert!(self.is_alive(), "purser has ended: {}", self.log());
-            self.readyz().await.is_some_and(|(status, _)| status == 200)
+            self.is_ready().await
         })
         .await;
     }
@@ -123,6 +143,24 @@ impl Stage {
         self.get("/readyz").await
     }
 
+    pub async fn is_ready(&self) -> bool {
+        self.readyz().await.is_some_and(|(status, _)| status == 200)
+    }
+
+    /// Whether `/readyz` is not ready, and says this of the broker or database.
+    pub async fn readyz_says(&self, what: &str, says: &str) -> bool {
+        let report = self.readyz().await;
+        report.is_some_and(|(status, report)| {
+            status == 503 && report[what].as_str().is_some_and(|text| text.contains(says))
+        })
+    }
+
+    /// Drains Purser, which must succeed.
+    pub async fn stop(&mut self) {
+        let status = self.serving.take().expect("it serves").terminate().await;
+        assert_eq!(status.code(), Some(0), "{}", self.log());
+    }
+
     pub async fn get(&self, path: &str) -> Option<(u16, Value)> {
         let response = reqwest::get(format!("http://{}{path}", self.http)).await.ok()?;
         let status = response.status().as_u16();
@@ -132,10 +170,7 @@ impl Stage {
 
     /// Runs a command of the program.
     pub async fn run(&self, arguments: &[&str]) -> Output {
-        let config = self.config();
-        let mut all = vec!["--config", config.to_str().expect("a path in UTF-8")];
-        all.extend(arguments);
-        let mut command = purser(&all);
+        let mut command = purser(&self.config(), arguments);
         tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("purser runs")
     }
 

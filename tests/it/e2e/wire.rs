@@ -15,8 +15,8 @@ use purser::dialects::egpp::Operation;
 use purser::transport::amqp::topology::{REQUESTS, STATUS, request_queue, short};
 use serde_json::Value;
 
-use super::patience::{until, within_deadline};
 use super::stage::{Stage, party};
+use crate::patience::{until, within_deadline};
 
 /// The two ways by which a provider may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,23 @@ impl Wire {
         publish(&self.channel, exchange, &queue, &message.body, message.properties).await;
     }
 
+    /// Publishes many through the exchange, in this order, with the wire's own reply queue; returns when the broker has
+    /// all of them.
+    pub async fn send_all(&self, messages: impl IntoIterator<Item = Message>) {
+        let mut confirms = Vec::new();
+        for message in messages {
+            let queue = short(&request_queue(&party(message.party), message.operation));
+            let properties = message.properties.with_reply_to(short(&self.replies));
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let sending = self.channel.basic_publish(short(REQUESTS), queue, options, &message.body, properties);
+            confirms.push(sending.await.expect("sent"));
+        }
+        for confirm in confirms {
+            let confirmation = confirm.await.expect("a confirm");
+            assert!(matches!(confirmation, Confirmation::Ack(None)), "{confirmation:?}");
+        }
+    }
+
     pub async fn next_reply(&mut self) -> Delivery {
         next(&mut self.consumer).await
     }
@@ -101,16 +118,20 @@ impl Wire {
         consume(&self.channel, queue.name().as_str()).await
     }
 
-    /// Another channel of this connection's.
-    pub async fn another_channel(&self) -> Channel {
-        self.connection.create_channel().await.expect("a channel")
-    }
-
     /// How many messages are ready in a queue, delivered ones not counted.
     pub async fn ready(&self, queue: &str) -> u32 {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let declared = self.channel.queue_declare(short(queue), options, FieldTable::default()).await;
         declared.expect("the queue is there").message_count()
+    }
+
+    /// How many consumers a queue has; `None` where there is no such queue.
+    pub async fn consumers(&self, queue: &str) -> Option<u32> {
+        // The broker closes the channel that asks for a queue that is not there.
+        let probe = self.connection.create_channel().await.expect("a channel");
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = probe.queue_declare(short(queue), options, FieldTable::default()).await;
+        declared.ok().map(|queue| queue.consumer_count())
     }
 
     /// Takes the next message of a queue, waiting for it.
@@ -140,6 +161,16 @@ pub async fn publish(channel: &Channel, exchange: &str, key: &str, body: &[u8], 
     let publishing = channel.basic_publish(short(exchange), short(key), options, body, properties);
     let confirmation = publishing.await.expect("sent").await.expect("a confirm");
     assert!(matches!(confirmation, Confirmation::Ack(None)), "{exchange} {key}: {confirmation:?}");
+}
+
+pub fn correlation(delivery: &Delivery) -> &str {
+    delivery.properties.correlation_id().as_ref().map_or("", |id| id.as_str())
+}
+
+/// A reply's status code; a balance has none.
+pub fn code(delivery: &Delivery) -> String {
+    let body: Value = serde_json::from_slice(&delivery.data).expect("JSON");
+    body["code"].as_str().unwrap_or_default().to_owned()
 }
 
 /// The text of a header; empty where it is absent.

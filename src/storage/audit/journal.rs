@@ -1,0 +1,216 @@
+//! One pass over the journal: its chains, and what it says of orders and players.
+
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::prelude::*;
+
+use super::{PAGE, Report, count, hex};
+use crate::ledger::chain::{self, Hash};
+use crate::ledger::command::{Act, Command, GameResult};
+use crate::ledger::order::{Order, Stake};
+use crate::ledger::{Done, OrderId, OrderState, Outcome, PlayerKey, Refusal};
+use crate::storage::StoreError;
+use crate::storage::queries::{AnyConnection, classify, on};
+use crate::storage::rows::{Bytes, JournalRow, OrderRow, TransferRow, WriterRow, uuid};
+use crate::storage::schema::{journal, orders, transfers, writers};
+
+/// What an order must look like after a journal row.
+struct Expected {
+    order: OrderId,
+    seq: i64,
+    state: OrderState,
+    paid: i64,
+    /// The whole order, where the row is its first.
+    begun: Option<Order>,
+}
+
+#[derive(Default)]
+pub(super) struct JournalAudit {
+    heads: BTreeMap<i32, (i64, Hash)>,
+    /// Orders whose last change was found in the journal.
+    confirmed: i64,
+    /// Players that were opened.
+    opened: i64,
+}
+
+impl JournalAudit {
+    /// Returns how many players the journal opened.
+    pub(super) fn run(mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<i64, StoreError> {
+        let mut after = i64::MIN;
+        loop {
+            let page = journal::table.filter(journal::seq.gt(after)).order(journal::seq).limit(PAGE);
+            let rows: Vec<JournalRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
+            let (Some(first), Some(last)) = (rows.first(), rows.last()) else { break };
+            let moves = transfers::table.filter(transfers::seq.between(first.seq, last.seq)).order(transfers::seq);
+            let moves: Vec<TransferRow> = on!(conn, conn => moves.load(conn)).map_err(classify)?;
+            after = last.seq;
+            report.transfers += moves.len() as u64;
+            report.commands += rows.len() as u64;
+            self.page(conn, &rows, &moves, report)?;
+        }
+        self.finish(conn, report)?;
+        Ok(self.opened)
+    }
+
+    fn page(
+        &mut self,
+        conn: &mut AnyConnection,
+        rows: &[JournalRow],
+        moves: &[TransferRow],
+        report: &mut Report,
+    ) -> Result<(), StoreError> {
+        // A command moves money once at the most.
+        for TransferRow { seq, leg, .. } in moves.iter().filter(|row| row.leg != 0) {
+            report.findings.push(format!("transfer {leg} of journal row {seq} is none of its command's"));
+        }
+        let moves = moves.iter().filter(|row| row.leg == 0);
+        let by_seq: HashMap<i64, &TransferRow> = moves.map(|row| (row.seq, row)).collect();
+        let mut expected = Vec::new();
+        for row in rows {
+            self.link(row, by_seq.get(&row.seq).copied(), report)?;
+            match read(row) {
+                Some((command, outcome)) => {
+                    if row.party != command.party.as_str() || row.at != command.at.0 {
+                        let seq = row.seq;
+                        report.findings.push(format!("journal row {seq} is filed under another party or time"));
+                    }
+                    self.opened += i64::from(outcome == Outcome::Done(Done::PlayerOpened));
+                    expected.extend(expectation(row.seq, command, outcome));
+                }
+                None => report.findings.push(format!("journal row {} cannot be read", row.seq)),
+            }
+        }
+        self.compare_orders(conn, &expected, report)
+    }
+
+    fn link(&mut self, row: &JournalRow, moved: Option<&TransferRow>, report: &mut Report) -> Result<(), StoreError> {
+        let (_, previous) = self.heads.get(&row.writer).copied().unwrap_or((0, chain::START));
+        let movement = match moved {
+            Some(moved) => Some((uuid(&moved.debit)?, uuid(&moved.credit)?, moved.amount)),
+            None => None,
+        };
+        let key = row.key.as_deref().map(uuid).transpose()?;
+        let linked = chain::Row { seq: row.seq, key, command: &row.command, outcome: &row.outcome, movement };
+        if chain::link(&previous, &linked).as_slice() != row.hash.as_slice() {
+            let (seq, writer) = (row.seq, row.writer);
+            report.findings.push(format!("journal row {seq} does not follow from its predecessor in chain {writer}"));
+        }
+        // Go on from the stored hash, so that one altered row is one finding.
+        let head = row.hash.as_slice().try_into().unwrap_or(previous);
+        self.heads.insert(row.writer, (row.seq, head));
+        Ok(())
+    }
+
+    fn compare_orders(
+        &mut self,
+        conn: &mut AnyConnection,
+        expected: &[Expected],
+        report: &mut Report,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<Bytes> = expected.iter().map(|expected| expected.order.uuid().as_bytes().to_vec()).collect();
+        let mut found: HashMap<Bytes, OrderRow> = HashMap::new();
+        for ids in ids.chunks(500) {
+            let named = orders::table.filter(orders::id.eq_any(ids));
+            let rows: Vec<OrderRow> = on!(conn, conn => named.load(conn)).map_err(classify)?;
+            found.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
+        }
+        for (expected, id) in expected.iter().zip(&ids) {
+            let name = hex(id);
+            let Some(row) = found.get(id) else {
+                report.findings.push(format!("{name} is an order of journal row {} and is missing", expected.seq));
+                continue;
+            };
+            // A bet that was refused for another reason leaves a tombstone as it found it.
+            let tombstone = row.state == OrderState::Tombstone.as_str() && row.changed_seq < expected.seq;
+            if tombstone && expected.state == OrderState::Refused {
+                continue;
+            }
+            if expected.begun.as_ref().is_some_and(|begun| !is_as_begun(row, begun)) {
+                report.findings.push(format!("{name} is an order that is not as its bet was"));
+            }
+            if row.changed_seq < expected.seq {
+                report.findings.push(format!("{name} is an order that journal row {} did not reach", expected.seq));
+            } else if row.changed_seq == expected.seq {
+                self.confirmed += 1;
+                if row.state != expected.state.as_str() || row.paid != expected.paid {
+                    let (state, paid) = (&row.state, row.paid);
+                    let (ought, pay) = (expected.state.as_str(), expected.paid);
+                    report
+                        .findings
+                        .push(format!("{name} is an order {state} with {paid} paid, not {ought} with {pay}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+        report.orders = count(conn, "SELECT COUNT(*) AS count FROM orders")?;
+        if report.orders != self.confirmed {
+            let (orders, confirmed) = (report.orders, self.confirmed);
+            report.findings.push(format!("{orders} orders are stored, and the journal accounts for {confirmed}"));
+        }
+        let chains: Vec<WriterRow> = on!(conn, conn => writers::table.load(conn)).map_err(classify)?;
+        for (id, (seq, _)) in &self.heads {
+            if chains.iter().all(|writer| writer.id != *id) {
+                report.findings.push(format!("chain {id} ends at journal row {seq}, and no writer left it"));
+            }
+        }
+        for writer in chains {
+            let (seq, head) = self.heads.get(&writer.id).copied().unwrap_or((0, chain::START));
+            if writer.last_seq != seq || writer.head != head {
+                let (id, last) = (writer.id, writer.last_seq);
+                report.findings.push(format!("chain {id} ends at journal row {seq}, and was left at {last}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(row: &JournalRow) -> Option<(Command, Outcome)> {
+    Some((serde_json::from_str(&row.command).ok()?, serde_json::from_str(&row.outcome).ok()?))
+}
+
+/// Whether a row is the order that it was at first, but for what became of it.
+fn is_as_begun(row: &OrderRow, begun: &Order) -> bool {
+    let (state, paid, changed_seq) = (row.state.clone(), row.paid, row.changed_seq);
+    *row == OrderRow { state, paid, changed_seq, ..OrderRow::of(begun, changed_seq) }
+}
+
+/// What a journal row did to its order, if anything.
+fn expectation(seq: i64, command: Command, outcome: Outcome) -> Option<Expected> {
+    let keyed = command.keyed();
+    let order = keyed.order?;
+    let (state, paid) = match (&keyed.command.act, outcome) {
+        (Act::PlaceBet(_), Outcome::Done(_)) => (OrderState::Open, 0),
+        // The tombstone that refused the bet stays.
+        (Act::PlaceBet(_), Outcome::Refused(Refusal::OrderCancelled)) => return None,
+        (Act::PlaceBet(_), Outcome::Refused(_)) => (OrderState::Refused, 0),
+        (Act::SettleOrder(settle), Outcome::Done(Done::OrderSettled { paid })) => {
+            let state = match settle.result {
+                GameResult::Win(_) => OrderState::Won,
+                GameResult::Tie(_) => OrderState::Tied,
+                GameResult::Lose(_) => OrderState::Lost,
+            };
+            (state, paid)
+        }
+        (Act::CancelOrder(_), Outcome::Done(Done::OrderCancelled { refunded })) => (OrderState::Cancelled, refunded),
+        (Act::CancelOrder(_), Outcome::Refused(Refusal::OrderUnknown)) => (OrderState::Tombstone, 0),
+        _ => return None,
+    };
+    let begun = begun(&keyed.command, order, keyed.player, state);
+    Some(Expected { order, seq, state, paid, begun })
+}
+
+/// The order that a bet, or a cancel without one, begins.
+fn begun(command: &Command, id: OrderId, player: PlayerKey, state: OrderState) -> Option<Order> {
+    let (key, stake) = match &command.act {
+        Act::PlaceBet(bet) => {
+            let (pocket, day) = (bet.pocket.clone(), command.at.day());
+            (&bet.order, Some(Stake { amount: bet.stake, pocket, round: bet.round, day }))
+        }
+        Act::CancelOrder(cancel) if state == OrderState::Tombstone => (&cancel.order, None),
+        _ => return None,
+    };
+    Some(Order { id, party: command.party.clone(), key: key.clone(), player, state, stake, paid: 0 })
+}

@@ -1,0 +1,356 @@
+//! The fault table: what breaks, and that nobody who plays through it notices more than a pause.
+
+use lapin::BasicProperties;
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use purser::dialects::egpp::Operation;
+use purser::storage::Database;
+use serde_json::{Value, json};
+
+use super::patience::until;
+use super::play::{Plan, Play, invite, rng, seed};
+use super::services::{Addresses, Own, execute};
+use super::stage::{ACME, Base, Stage, on_both};
+use super::wire::{Message, Wire, code, consume, header, publish};
+
+/// Long enough for what happens in the middle of it.
+const ORDERS: u32 = 2000;
+
+/// A stage with a play under way.
+async fn under_load(base: Base) -> (Stage, Play) {
+    let stage = Stage::open(base, ACME).await;
+    invite(&stage).await;
+    let plan = Plan::new(ORDERS, &mut rng(seed()));
+    let play = Play::begin(&stage, plan).await;
+    play.until_answered(100).await;
+    (stage, play)
+}
+
+fn bet(order: &str) -> Message {
+    let body = json!({ "amount": 100, "currency": "CHF", "game": "wallstroulette", "round": 1,
+                       "externalId": order, "playerId": "alice" });
+    Message::new(Operation::OrderBet, order, &body)
+}
+
+/// A stage where Alice has 1000.00 CHF.
+async fn with_alice(base: Base) -> Stage {
+    let stage = Stage::open(base, ACME).await;
+    stage.add_player("acme", "alice").await;
+    stage.deposit("acme", "alice", "1000.00", "CHF").await;
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_the_broker_closes_is_opened_again() {
+    on_both(async |base| {
+        let (stage, play) = under_load(base).await;
+        let mut closed = 0;
+        until("the broker lists and closes the connection", async || {
+            closed += stage.vhost.close_connections_of_purser().await;
+            closed > 0
+        })
+        .await;
+        until("purser notices", async || stage.log().contains("the session with the broker ended")).await;
+        play.finish(&stage).await;
+        until("purser is ready again", async || stage.is_ready().await).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_deleted_is_declared_again() {
+    on_both(async |base| {
+        let mut stage = with_alice(base).await;
+        let mut wire = Wire::connect(&stage).await;
+        assert_eq!(code(&wire.ask(bet("one")).await), "201");
+        for queue in ["v1.0.acme.order.bet", "v1.0.acme.balance.get"] {
+            wire.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.expect("deleted");
+        }
+        until("the queues are there again and served", async || {
+            let queues = ["v1.0.acme.order.bet", "v1.0.acme.balance.get"];
+            wire.consumers(queues[0]).await == Some(1) && wire.consumers(queues[1]).await == Some(1)
+        })
+        .await;
+        assert_eq!(code(&wire.ask(bet("one")).await), "201");
+        assert_eq!(code(&wire.ask(bet("two")).await), "201");
+        stage.until_ready().await;
+        assert_eq!(stage.balance("acme", "alice", "CHF").await, 100_000 - 200);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_stops_or_is_killed_comes_back_to_a_purser_that_waited() {
+    let own = Own::start(&["broker"]).await;
+    let addresses = own.addresses.with_postgres_of(&Addresses::shared());
+    let mut stages = Vec::new();
+    for base in [Base::Sqlite, Base::Postgres] {
+        let mut stage = Stage::prepare(base, ACME, &addresses).await;
+        stage.serve();
+        stage.until_ready().await;
+        invite(&stage).await;
+        let play = Play::begin(&stage, Plan::new(2 * ORDERS, &mut rng(seed()))).await;
+        play.until_answered(100).await;
+        stages.push((stage, play));
+    }
+    for way in [["stop", "broker"], ["kill", "broker"]] {
+        own.run(&way).await;
+        for (stage, _) in &stages {
+            until("/readyz says that the broker is away", async || stage.readyz_says("broker", "away: ").await).await;
+            assert_eq!(stage.get("/healthz").await.expect("it lives").0, 200);
+        }
+        own.run(&["start", "broker"]).await;
+        for (stage, play) in &mut stages {
+            stage.until_ready().await;
+            play.until_answered(play.answered() + 100).await;
+        }
+    }
+    for (stage, play) in stages {
+        play.finish(&stage).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_that_crashes_comes_back_to_a_purser_that_waited() {
+    let own = Own::start(&["postgres"]).await;
+    let addresses = Addresses::shared().with_postgres_of(&own.addresses);
+    let mut stage = Stage::prepare(Base::Postgres, ACME, &addresses).await;
+    stage.serve();
+    stage.until_ready().await;
+    invite(&stage).await;
+    let play = Play::begin(&stage, Plan::new(ORDERS, &mut rng(seed()))).await;
+    for _ in 0..2 {
+        play.until_answered(play.answered() + 200).await;
+        own.run(&["stop", "--immediate", "postgres"]).await;
+        until("/readyz says that the database is away", async || stage.readyz_says("database", "away: ").await).await;
+        assert_eq!(stage.get("/healthz").await.expect("it lives").0, 200);
+        own.run(&["start", "postgres"]).await;
+        stage.until_ready().await;
+    }
+    play.finish(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readyz_notices_a_database_that_goes_away_while_nobody_asks_for_it() {
+    let own = Own::start(&["postgres"]).await;
+    let addresses = Addresses::shared().with_postgres_of(&own.addresses);
+    let mut stage = Stage::prepare(Base::Postgres, ACME, &addresses).await;
+    stage.serve();
+    stage.until_ready().await;
+    own.run(&["stop", "postgres"]).await;
+    until("/readyz says that the database is away", async || stage.readyz_says("database", "away: ").await).await;
+    own.run(&["start", "postgres"]).await;
+    stage.until_ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn terminated_backends_are_replaced() {
+    let (stage, play) = under_load(Base::Postgres).await;
+    for _ in 0..3 {
+        play.until_answered(play.answered() + 100).await;
+        stage.postgres.as_ref().expect("a database").terminate_backends().await;
+    }
+    play.finish(&stage).await;
+    until("purser is ready again", async || stage.is_ready().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_sqlite_file_is_waited_for() {
+    let (stage, play) = under_load(Base::Sqlite).await;
+    let Database::Sqlite(path) = stage.database.clone() else { panic!("a file") };
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let holding = std::thread::spawn(move || {
+        use diesel::connection::SimpleConnection;
+        let mut conn = purser::storage::sqlite::connect(&path).expect("a connection");
+        conn.batch_execute("BEGIN IMMEDIATE").expect("the lock");
+        released.recv().expect("released");
+        conn.batch_execute("ROLLBACK").expect("the lock is given back");
+    });
+    until("/readyz says that the database is away", async || stage.readyz_says("database", "away: ").await).await;
+    release.send(()).expect("held until now");
+    holding.join().expect("the lock was held");
+    until("purser is ready again", async || stage.is_ready().await).await;
+    play.finish(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_drains_what_was_taken_and_takes_no_more() {
+    on_both(async |base| {
+        let (mut stage, mut play) = under_load(base).await;
+        for _ in 0..2 {
+            play.until_answered(play.answered() + 100).await;
+            stage.stop().await;
+            stage.serve();
+        }
+        play.until_complete().await;
+        stage.stop().await;
+        let (confirmed, answers) = play.counts();
+        assert_eq!(answers, confirmed, "a drained message is acked, so it does not come again");
+        assert_eq!(stage.log().matches("drained").count(), 3);
+        play.finish(&stage).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_with_other_arguments_is_named_and_left_alone_while_the_others_are_served() {
+    on_both(async |base| {
+        let queue = "v1.0.acme.order.bet.cancel";
+        let mut stage = Stage::prepare(base, ACME, &Addresses::shared()).await;
+        let mut wire = Wire::connect(&stage).await;
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-max-length".into(), AMQPValue::LongInt(7));
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        wire.channel.queue_declare(queue.into(), options, arguments).await.expect("a queue");
+
+        let checked = stage.run(&["check"]).await;
+        let told = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert_eq!(checked.status.code(), Some(1), "{told}");
+        let failed: Vec<&str> = told.lines().filter(|line| line.starts_with("FAIL")).collect();
+        assert!(failed.len() == 1 && failed[0].contains(queue) && failed[0].contains("inequivalent arg"), "{told}");
+
+        stage.serve();
+        until("/readyz names the queue", async || stage.readyz_says("broker", queue).await).await;
+        stage.add_player("acme", "alice").await;
+        stage.deposit("acme", "alice", "1000.00", "CHF").await;
+        for order in 0..200 {
+            assert_eq!(code(&wire.ask(bet(&format!("o-{order}"))).await), "201");
+        }
+        let log = stage.log();
+        let named: Vec<&str> = log.lines().filter(|line| line.contains(queue)).collect();
+        assert!(named.len() == 1 && named[0].contains("ERROR") && named[0].contains("inequivalent arg"), "{log}");
+        assert_eq!(log.matches("subscribed").count(), 1, "{log}");
+        assert_eq!(wire.consumers(queue).await, Some(0));
+        assert_eq!(stage.get("/healthz").await.expect("it lives").0, 200);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fit_installation_passes_the_check() {
+    on_both(async |base| {
+        let stage = Stage::prepare(base, ACME, &Addresses::shared()).await;
+        let told = stage.done(&["check"]).await;
+        assert!(!told.contains("FAIL"), "{told}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_cannot_be_routed_is_logged_and_its_request_acked() {
+    on_both(async |base| {
+        let mut stage = with_alice(base).await;
+        let mut wire = Wire::connect(&stage).await;
+        let forged = ["amq.rabbitmq.reply-to.foo", "amq.rabbitmq.reply-to.foo.bar", "amq.rabbitmq.reply-to.a.b.c"];
+        let gone = ["a.queue.that.is.gone", "", &direct_name_of_nobody(&stage).await, forged[0], forged[1], forged[2]];
+        for (order, reply_to) in gone.into_iter().enumerate() {
+            let order = &format!("unroutable-{order}");
+            let mut message = bet(order);
+            message.properties = message.properties.with_reply_to(reply_to.into());
+            wire.send(message).await;
+            until("the log has its correlation id", async || {
+                let log = stage.log();
+                log.lines().any(|line| line.contains("could not be routed") && line.contains(order.as_str()))
+            })
+            .await;
+            assert_eq!(code(&wire.ask(bet(order)).await), "201", "the provider can ask again");
+        }
+        assert_eq!(stage.balance("acme", "alice", "CHF").await, 100_000 - 600);
+        assert!(!stage.log().contains("the session with the broker ended"), "{}", stage.log());
+        // Whatever was not acked would be there again after Purser.
+        stage.stop().await;
+        assert_eq!(wire.ready("v1.0.acme.order.bet").await, 0);
+        assert_eq!(wire.ready("v1.0.acme.dead").await, 0);
+    })
+    .await;
+}
+
+/// The name of a direct reply queue whose owner has gone.
+async fn direct_name_of_nobody(stage: &Stage) -> String {
+    let mut wire = Wire::connect(stage).await;
+    let _replies = consume(&wire.channel, "amq.rabbitmq.reply-to").await;
+    let properties = BasicProperties::default().with_reply_to("amq.rabbitmq.reply-to".into());
+    publish(&wire.channel, "", &wire.replies, b"to itself", properties).await;
+    let delivery = wire.next_reply().await;
+    delivery.properties.reply_to().as_ref().expect("a direct name").as_str().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_breaks_every_batch_is_parked_alone() {
+    on_both(async |base| {
+        let (stage, play) = under_load(base).await;
+        stage.add_player("acme", "alice").await;
+        stage.deposit("acme", "alice", "1000.00", "CHF").await;
+        poison(&stage.database).await;
+        let mut wire = Wire::connect(&stage).await;
+        for order in ["poison-1", "good-1", "poison-2", "good-2"] {
+            let reply = wire.ask(bet(order)).await;
+            if order.starts_with("good") {
+                assert_eq!(code(&reply), "201");
+                continue;
+            }
+            let told: Value = serde_json::from_slice(&reply.data).expect("JSON");
+            let expected = json!({ "code": "500", "error": "INTERNAL_SERVER_ERROR",
+                                   "description": "Server was unable to process the request" });
+            assert_eq!(told, expected);
+            let dead = wire.take("v1.0.acme.dead").await.delivery;
+            assert_eq!(header(&dead.properties, "x-purser-reason"), "fault");
+            assert_eq!(dead.data, bet(order).body);
+        }
+        // Healed, the same message is taken.
+        execute(&stage.database, "DELETE FROM poisoned").await;
+        assert_eq!(code(&wire.ask(bet("poison-1")).await), "201");
+        assert_eq!(stage.balance("acme", "alice", "CHF").await, 100_000 - 300);
+        play.finish(&stage).await;
+        assert_eq!(wire.ready("v1.0.acme.dead").await, 0);
+        assert!(!stage.log().contains("panicked"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_poisoned_commands_in_a_row_do_not_hold_up_the_good_ones_behind_them() {
+    on_both(async |base| {
+        let stage = with_alice(base).await;
+        poison(&stage.database).await;
+        let mut wire = Wire::connect(&stage).await;
+        let orders =
+            ["poison", "good"].into_iter().flat_map(|kind| (0..12).map(move |number| format!("{kind}-{number}")));
+        wire.send_all(orders.map(|order| bet(&order))).await;
+        // Where nothing goes through any more the database might be at fault, so the last ones may wait for company.
+        let (mut good, mut parked, mut more) = (0, 0, 12);
+        while parked < 12 || good < more {
+            match code(&wire.next_reply().await).as_str() {
+                "201" => good += 1,
+                "500" => parked += 1,
+                other => panic!("{other}"),
+            }
+            if good == more && parked < 12 {
+                wire.send_all([bet(&format!("good-{more}"))]).await;
+                more += 1;
+            }
+        }
+        stage.audit().await;
+    })
+    .await;
+}
+
+/// Makes the database refuse every order whose externalId begins with `poison`.
+async fn poison(database: &Database) {
+    let sql = match database {
+        Database::Sqlite(_) => {
+            "CREATE TABLE poisoned (prefix TEXT); INSERT INTO poisoned VALUES ('poison%');
+             CREATE TRIGGER poison BEFORE INSERT ON orders
+             WHEN EXISTS (SELECT 1 FROM poisoned WHERE NEW.external_id LIKE prefix)
+             BEGIN SELECT RAISE(ABORT, 'poisoned'); END;"
+        }
+        Database::Postgres(_) => {
+            "CREATE TABLE poisoned (prefix TEXT); INSERT INTO poisoned VALUES ('poison%');
+             CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF EXISTS (SELECT 1 FROM poisoned WHERE NEW.external_id LIKE prefix) THEN
+             RAISE EXCEPTION 'poisoned'; END IF; RETURN NEW; END $$;
+             CREATE TRIGGER poison BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION poison();"
+        }
+    };
+    execute(database, sql).await;
+}

@@ -1,0 +1,415 @@
+//! The sequencer on a real SQLite file: disorder, poison, outages, floods.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use purser::ledger::command::Keyed;
+use purser::ledger::{Batch, Keys, State};
+use purser::sequencer::{Answer, Bounds, Health, HealthWriters, Sequencer, Source, Submission};
+use purser::storage::{Store, StoreError, Writer};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::databases::Fresh;
+use crate::patience::{until, within_deadline};
+use crate::script::{commands, told};
+
+/// So long that no test waits for it.
+const LONG_GRACE: Duration = Duration::from_secs(3600);
+
+/// So short that every test waits for it.
+const SHORT_GRACE: Duration = Duration::from_millis(60);
+
+const QUEUE: Source = Source(1);
+const OTHER_QUEUE: Source = Source(2);
+
+/// What happens to one commit that is to go wrong.
+#[derive(Debug, Clone, Copy)]
+enum Mishap {
+    /// Another writer was faster.
+    Conflict,
+    /// The database was gone before it wrote.
+    AwayBefore,
+    /// The database wrote, and was gone before it said so.
+    AwayAfter,
+}
+
+/// What a test does to a store from outside.
+struct Cues {
+    /// As many batches may begin as there are permits.
+    gate: Semaphore,
+    mishaps: Mutex<VecDeque<Mishap>>,
+    batches: AtomicU32,
+}
+
+/// A real store that goes wrong on cue.
+struct OnCue {
+    store: Writer,
+    cues: Arc<Cues>,
+}
+
+impl Store for OnCue {
+    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+        self.cues.gate.acquire().await.expect("the gate is never closed").forget();
+        self.store.load(keys).await
+    }
+
+    async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let mishap = self.cues.mishaps.lock().expect("nobody panics with it").pop_front();
+        let away = || Err(StoreError::Outage("on cue".to_owned()));
+        match mishap {
+            None => {
+                self.cues.batches.fetch_add(1, Ordering::Relaxed);
+                self.store.commit(batch).await
+            }
+            Some(Mishap::Conflict) => {
+                self.store.abandon().await;
+                Err(StoreError::Conflict("on cue".to_owned()))
+            }
+            Some(Mishap::AwayBefore) => {
+                self.store.abandon().await;
+                away()
+            }
+            Some(Mishap::AwayAfter) => {
+                self.store.commit(batch).await?;
+                away()
+            }
+        }
+    }
+
+    async fn abandon(&mut self) {
+        self.store.abandon().await;
+    }
+}
+
+/// A running sequencer with one lane on a database of its own, where alice and bob have 1000 CHF each.
+struct Stage {
+    fresh: Fresh,
+    sequencer: Sequencer,
+    tasks: Vec<JoinHandle<()>>,
+    health: watch::Receiver<Health>,
+    cues: Arc<Cues>,
+}
+
+/// What was asked, and where the answer comes.
+type Asked = (String, oneshot::Receiver<Answer>);
+
+impl Stage {
+    async fn set(ordering_grace: Duration) -> Self {
+        let fresh = Fresh::sqlite().await;
+        let cues = Arc::new(Cues {
+            gate: Semaphore::new(Semaphore::MAX_PERMITS / 2),
+            mishaps: Mutex::default(),
+            batches: AtomicU32::new(0),
+        });
+        let store = OnCue { store: fresh.writer(), cues: Arc::clone(&cues) };
+        let bounds = Bounds { max_batch: 64, ordering_grace, crowd: 20 };
+        let (lanes, health) = watch::channel(Health::Ready);
+        let health_writers = HealthWriters { lanes, reader: watch::channel(Health::Ready).0 };
+        let balances = fresh.database.balances();
+        let (sequencer, tasks) = Sequencer::start(vec![store], balances, bounds, health_writers);
+        let stage = Self { fresh, sequencer, tasks, health, cues };
+        let known = "open alice CHF          -> 200 opened
+                     deposit alice 1000 CHF key=a  -> 200 deposited 1000
+                     open bob CHF            -> 200 opened
+                     deposit bob 1000 CHF key=b    -> 200 deposited 1000";
+        stage.plays(known).await;
+        stage
+    }
+
+    async fn submit(&self, keyed: Keyed, source: Source) -> oneshot::Receiver<Answer> {
+        let (answer, answered) = oneshot::channel();
+        // Nobody listens any more where the test has failed already.
+        let answering = Box::new(move |answered| _ = answer.send(answered));
+        assert!(self.sequencer.submit(Submission { keyed, source, answering }).await.is_ok(), "the lane takes");
+        answered
+    }
+
+    /// Submits one line.
+    async fn ask(&self, line: &str, source: Source) -> oneshot::Receiver<Answer> {
+        self.submit(commands("acme", line).remove(0), source).await
+    }
+
+    /// Submits the lines of a scenario in their order, without waiting for answers.
+    async fn ask_all(&self, scenario: &str) -> Vec<Asked> {
+        let mut asked = Vec::new();
+        for line in scenario.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            asked.push((line.to_owned(), self.ask(line, QUEUE).await));
+        }
+        asked
+    }
+
+    /// Submits a scenario, and awaits the answers that it tells.
+    async fn plays(&self, scenario: &str) {
+        assert_answers(self.ask_all(scenario).await).await;
+    }
+
+    /// Submits a scenario as one batch: the lane looks only when all of it is there.
+    async fn plays_at_once(&self, scenario: &str) {
+        let permits = self.hold().await;
+        let asked = self.ask_all(scenario).await;
+        self.cues.gate.add_permits(permits);
+        assert_answers(asked).await;
+    }
+
+    /// Keeps the lane from beginning another batch; returns the permits that let it go on.
+    async fn hold(&self) -> usize {
+        let permits = self.cues.gate.available_permits();
+        self.cues.gate.forget_permits(permits)
+    }
+
+    fn go_wrong(&self, mishaps: &[Mishap]) {
+        self.cues.mishaps.lock().expect("nobody panics with it").extend(mishaps);
+    }
+
+    async fn is(&self, ought: fn(&Health) -> bool) {
+        let mut health = self.health.clone();
+        within_deadline("the health", health.wait_for(ought)).await.expect("the lane runs");
+    }
+
+    async fn balance(&self, player: &str) -> i64 {
+        let sql = "SELECT balance FROM accounts a JOIN players p ON p.id = a.player WHERE p.player";
+        self.fresh.number(format!("{sql} = '{player}'")).await
+    }
+
+    /// Drains the sequencer, and audits what it left.
+    async fn ends_well(self) {
+        let Self { fresh, sequencer, tasks, .. } = self;
+        drop(sequencer);
+        for task in tasks {
+            within_deadline("the sequencer ends", task).await.expect("no panic");
+        }
+        assert_eq!(fresh.audit().await.findings, Vec::<String>::new());
+    }
+}
+
+async fn assert_answers(asked: Vec<Asked>) {
+    for (line, answered) in asked {
+        let (_, ought) = line.split_once("->").unwrap_or_else(|| panic!("{line} has no answer"));
+        assert_eq!(answer(&line, answered).await, ought.trim(), "{line}");
+    }
+}
+
+async fn answer(line: &str, answered: oneshot::Receiver<Answer>) -> String {
+    match within_deadline(line, answered).await.unwrap_or_else(|_| panic!("{line} was dropped")) {
+        Answer::Decided(outcome) => told(outcome),
+        Answer::Failed => "failed".to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_and_cancels_that_overtake_their_bet_are_answered_when_it_comes() {
+    let stage = Stage::set(LONG_GRACE).await;
+    stage
+        .plays(
+            "win alice won r1 250 CHF        -> 200 settled 250
+             cancel alice cancelled          -> 200 cancelled 100
+             lose alice lost r1              -> 200 settled 0
+             tie bob tied r1 stake           -> 200 settled 100
+             win alice wrong r2 250 CHF      -> 494 round_differs
+             win alice twice r1 9 CHF        -> 200 settled 9
+             win alice twice r1 8 CHF        -> 400 key_reused
+             cancel alice twice              -> 493 order_settled
+             win alice refused r1 9 CHF      -> 493 order_refused
+             bet alice won r1 100 CHF        -> 201 placed
+             bet alice cancelled r1 100 CHF  -> 201 placed
+             bet alice lost r1 100 CHF       -> 201 placed
+             bet bob tied r1 100 CHF         -> 201 placed
+             bet alice wrong r1 100 CHF      -> 201 placed
+             bet alice twice r1 100 CHF      -> 201 placed
+             bet alice refused r1 9 CHF max=1 -> 491 max_bet 1",
+        )
+        .await;
+    assert_eq!(stage.balance("alice").await, 1000 - 100 + 250 - 100 - 100 - 100 + 9);
+    assert_eq!(stage.balance("bob").await, 1000);
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_disorder_within_one_batch_is_answered_the_same() {
+    let stage = Stage::set(LONG_GRACE).await;
+    stage
+        .plays_at_once(
+            "win alice o1 r1 250 CHF   -> 200 settled 250
+             cancel alice o2           -> 200 cancelled 100
+             win alice o3 r1 70 CHF    -> 200 settled 70
+             bet alice o1 r1 100 CHF   -> 201 placed
+             bet alice o2 r1 100 CHF   -> 201 placed
+             bet alice o3 r1 100 CHF   -> 201 placed
+             cancel alice o3           -> 493 order_settled",
+        )
+        .await;
+    assert_eq!(stage.balance("alice").await, 1120);
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_gives_up_and_leaves_nothing_a_cancel_gives_up_and_leaves_a_tombstone() {
+    let stage = Stage::set(SHORT_GRACE).await;
+    stage
+        .plays(
+            "win alice o1 r1 250 CHF   -> 493 order_unknown
+             cancel alice o2           -> 493 order_unknown",
+        )
+        .await;
+    stage
+        .plays(
+            "bet alice o1 r1 100 CHF   -> 201 placed
+             win alice o1 r1 250 CHF   -> 200 settled 250
+             bet alice o2 r1 100 CHF   -> 493 order_cancelled
+             win alice o2 r1 250 CHF   -> 493 order_cancelled
+             cancel alice o2           -> 493 order_unknown",
+        )
+        .await;
+    assert_eq!(stage.balance("alice").await, 1150);
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_breaks_its_batch_fails_alone() {
+    let stage = Stage::set(LONG_GRACE).await;
+    stage.fresh.refuse_poison().await;
+    stage
+        .plays_at_once(
+            "bet alice o1 r1 100 CHF       -> 201 placed
+             bet alice poison r1 100 CHF   -> failed
+             win alice o1 r1 250 CHF       -> 200 settled 250
+             bet bob o2 r1 100 CHF         -> 201 placed
+             win bob o3 r1 7 CHF           -> 200 settled 7
+             bet bob o3 r1 100 CHF         -> 201 placed",
+        )
+        .await;
+    stage.plays("bet alice poison r1 100 CHF -> failed").await;
+    assert_eq!(stage.balance("alice").await, 1150);
+    assert_eq!(stage.balance("bob").await, 807);
+    stage.is(|health| *health == Health::Ready).await;
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_break_their_batches_do_not_stop_the_lane() {
+    let stage = Stage::set(LONG_GRACE).await;
+    stage.fresh.refuse_poison().await;
+    let poison: String = (0..12).map(|number| format!("bet alice poison{number} r1 1 CHF -> failed\n")).collect();
+    let asked = stage.ask_all(&poison).await;
+    // So many in a row look like a database in trouble, until something goes through.
+    stage.is(|health| *health != Health::Ready).await;
+    let mut number = 0;
+    let mut pending = VecDeque::from(asked);
+    while let Some((line, mut answered)) = pending.pop_front() {
+        match answered.try_recv() {
+            Ok(answer) => assert_eq!(answer, Answer::Failed, "{line}"),
+            Err(oneshot::error::TryRecvError::Empty) => {
+                pending.push_back((line, answered));
+                number += 1;
+                stage.plays(&format!("bet bob o{number} r1 1 CHF -> 201 placed")).await;
+            }
+            Err(oneshot::error::TryRecvError::Closed) => panic!("{line} was dropped"),
+        }
+    }
+    stage.is(|health| *health == Health::Ready).await;
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_pauses_and_loses_nothing() {
+    use Mishap::{AwayAfter, AwayBefore, Conflict};
+    for mishaps in [&[AwayBefore, AwayBefore][..], &[AwayAfter], &[AwayBefore, Conflict, AwayAfter, Conflict]] {
+        let stage = Stage::set(LONG_GRACE).await;
+        stage.go_wrong(mishaps);
+        let health = stage.health.clone();
+        let fell =
+            tokio::spawn(async move { health.clone().wait_for(|health| *health != Health::Ready).await.is_ok() });
+        stage
+            .plays_at_once(
+                "bet alice o1 r1 100 CHF   -> 201 placed
+                 win alice o1 r1 250 CHF   -> 200 settled 250
+                 bet alice o2 r1 2000 CHF  -> 492 insufficient_funds 1150
+                 cancel bob o3             -> 200 cancelled 100
+                 bet bob o3 r1 100 CHF     -> 201 placed",
+            )
+            .await;
+        assert!(within_deadline("the outage is told", fell).await.expect("no panic"), "{mishaps:?}");
+        stage.is(|health| *health == Health::Ready).await;
+        assert_eq!(stage.balance("alice").await, 1150, "{mishaps:?}");
+        assert_eq!(stage.fresh.number("SELECT COUNT(*) FROM transfers").await, 2 + 4, "{mishaps:?}");
+        stage.ends_well().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_writer_that_is_faster_changes_no_answer() {
+    let stage = Stage::set(LONG_GRACE).await;
+    stage.go_wrong(&[Mishap::Conflict; 5]);
+    stage.plays_at_once("bet alice o1 r1 100 CHF -> 201 placed\nwin alice o1 r1 7 CHF -> 200 settled 7").await;
+    // More than a batch is tried again for: then its commands are tried apart.
+    stage.go_wrong(&[Mishap::Conflict; 12]);
+    stage.plays_at_once("bet alice o2 r1 100 CHF -> 201 placed\nwin alice o2 r1 7 CHF -> 200 settled 7").await;
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_somebody_holds_is_an_outage_until_they_let_go() {
+    let stage = Stage::set(LONG_GRACE).await;
+    let mut other = stage.fresh.writer();
+    // A loaded store holds the file's only write lock; the lane's own wait for it ends as an outage.
+    other.load(&Keys::default()).await.expect("loaded");
+    let asked = stage.ask_all("bet alice o1 r1 100 CHF -> 201 placed\nwin alice o1 r1 5 -> 200 settled 5").await;
+    stage.is(|health| *health != Health::Ready).await;
+    other.abandon().await;
+    assert_answers(asked).await;
+    stage.is(|health| *health == Health::Ready).await;
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_results_without_bets_holds_up_nobody() {
+    let stage = Stage::set(Duration::from_secs(3)).await;
+    let mut flood = Vec::new();
+    for number in 0..300 {
+        let line = format!("win alice none{number} r1 1 CHF");
+        flood.push(stage.ask(&line, QUEUE).await);
+    }
+    let good = stage.ask("win bob good r1 50 CHF", OTHER_QUEUE).await;
+    stage.plays("bet bob good r1 10 CHF -> 201 placed").await;
+    assert_eq!(answer("the good result", good).await, "200 settled 50");
+    // Of the flood's own queue: it waits for its bet like any other, and need not wait for the flood.
+    let own = stage.ask("win bob own r1 50 CHF", QUEUE).await;
+    stage.plays("bet bob own r1 10 CHF -> 201 placed").await;
+    assert_eq!(answer("the flood's neighbour", own).await, "200 settled 50");
+    for answered in flood {
+        assert_eq!(answer("the flood", answered).await, "493 order_unknown");
+    }
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_collected_into_one_batch() {
+    let stage = Stage::set(LONG_GRACE).await;
+    let before = stage.cues.batches.load(Ordering::Relaxed);
+    let bets: String = (0..64).map(|number| format!("bet alice o{number} r1 1 CHF -> 201 placed\n")).collect();
+    stage.plays_at_once(&bets).await;
+    let batches = stage.cues.batches.load(Ordering::Relaxed) - before;
+    // The first may have been taken before the rest came.
+    assert!(batches <= 2, "{batches} batches");
+    until("the journal", async || stage.fresh.number("SELECT COUNT(*) FROM journal").await == 4 + 64).await;
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequencer_that_is_told_to_stop_answers_what_it_took() {
+    let stage = Stage::set(SHORT_GRACE).await;
+    let permits = stage.hold().await;
+    let asked = stage
+        .ask_all(
+            "bet alice o1 r1 100 CHF  -> 201 placed
+             win alice o1 r1 5 CHF    -> 200 settled 5
+             win alice o2 r1 5 CHF    -> 493 order_unknown",
+        )
+        .await;
+    stage.cues.gate.add_permits(permits);
+    stage.ends_well().await;
+    assert_answers(asked).await;
+}

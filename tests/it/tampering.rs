@@ -1,0 +1,187 @@
+//! Whoever changes the database behind the program's back is found out: the audit names the row.
+
+use purser::ledger::order::OrderKey;
+use purser::ledger::{Currency, ExternalId, Game, OrderId, Party, PlayerId, PlayerKey, Pocket};
+
+use crate::databases::{Fresh, apply};
+use crate::script::commands;
+
+/// A ledger with a bit of everything. In one batch, so each line is the journal row of its number.
+const STORY: &str = "
+    open alice CHF
+    open bob CHF
+    deposit alice 1000 CHF
+    deposit bob 50 CHF
+    bet alice won r1 100 CHF
+    win alice won r1 250 CHF
+    bet alice cancelled r1 70 CHF
+    cancel alice cancelled
+    bet alice open r1 40 CHF
+    bet bob refused r1 900 CHF
+    cancel bob tombstone
+    bet alice lost r1 5 CHF
+    lose alice lost r1
+    withdraw bob 10 CHF
+";
+
+const TABLES: [&str; 6] = ["writers", "journal", "transfers", "players", "accounts", "orders"];
+
+/// What is done, and what the finding says; `{alice}` and `{bob}` are accounts, `{won}` and so on orders.
+type Case = (&'static str, &'static str);
+
+const ORDER: &str = "UPDATE orders SET";
+
+const JOURNAL: &[Case] = &[
+    (
+        "UPDATE journal SET command = REPLACE(command, '\"stake\":100', '\"stake\":10') WHERE seq = 5",
+        "journal row 5 does not follow",
+    ),
+    ("UPDATE journal SET outcome = REPLACE(outcome, '250', '25') WHERE seq = 6", "journal row 6 does not follow"),
+    ("UPDATE journal SET outcome = 'won' WHERE seq = 6", "journal row 6 cannot be read"),
+    (
+        "UPDATE journal SET hash = (SELECT hash FROM journal WHERE seq = 2) WHERE seq = 3",
+        "journal row 3 does not follow",
+    ),
+    ("UPDATE journal SET key = NULL WHERE seq = 7", "journal row 7 does not follow"),
+    ("UPDATE journal SET writer = 2 WHERE seq = 8", "journal row 8 does not follow"),
+    ("UPDATE journal SET party = 'other' WHERE seq = 9", "journal row 9 is filed under another party or time"),
+    ("UPDATE journal SET at = 5 WHERE seq = 9", "journal row 9 is filed under another party or time"),
+    ("UPDATE journal SET seq = 99 WHERE seq = 14", "journal row 99 does not follow"),
+    ("DELETE FROM journal WHERE seq = 4", "journal row 5 does not follow"),
+    ("DELETE FROM journal WHERE seq = 14", "chain 1 ends at journal row 13, and was left at 14"),
+    ("DELETE FROM journal", "chain 1 ends at journal row 0, and was left at 14"),
+    ("UPDATE writers SET head = (SELECT hash FROM journal WHERE seq = 13)", "chain 1 ends at journal row 14"),
+    ("UPDATE writers SET last_seq = 13", "chain 1 ends at journal row 14, and was left at 13"),
+    ("DELETE FROM writers", "chain 1 ends at journal row 14, and no writer left it"),
+];
+
+const MONEY: &[Case] = &[
+    ("UPDATE transfers SET amount = 101 WHERE seq = 5", "journal row 5 does not follow"),
+    ("UPDATE transfers SET amount = 101 WHERE seq = 5", "acme/alice CHF real: 1105"),
+    ("UPDATE transfers SET debit = '{bob}' WHERE seq = 5", "journal row 5 does not follow"),
+    ("UPDATE transfers SET credit = '{bob}' WHERE seq = 6", "acme/bob CHF real: 40"),
+    ("UPDATE transfers SET debit = credit WHERE seq = 6", "is debited by a transfer between accounts"),
+    ("UPDATE transfers SET leg = 1 WHERE seq = 6", "transfer 1 of journal row 6 is none of its command's"),
+    ("DELETE FROM transfers WHERE seq = 6", "journal row 6 does not follow"),
+    (
+        "INSERT INTO transfers SELECT 99, 0, debit, credit, amount FROM transfers WHERE seq = 6",
+        "is debited by a transfer without a command, by its seq (99)",
+    ),
+    (
+        "INSERT INTO transfers SELECT 1, 0, debit, credit, amount FROM transfers WHERE seq = 6",
+        "journal row 1 does not follow",
+    ),
+    (
+        "INSERT INTO transfers SELECT 6, 1, debit, credit, amount FROM transfers WHERE seq = 6",
+        "transfer 1 of journal row 6 is none of its command's",
+    ),
+    ("UPDATE accounts SET balance = balance + 1 WHERE id = '{alice}'", "acme/alice CHF real: 1106"),
+    ("UPDATE accounts SET balance = 5 WHERE side = 'house'", "is an account with an impossible balance (5)"),
+    ("UPDATE accounts SET currency = 'EUR' WHERE id = '{alice}'", "{alice} is an account under another's id"),
+    ("UPDATE accounts SET bucket = 'bonus' WHERE id = '{alice}'", "{alice} is an account under another's id"),
+    ("UPDATE accounts SET wallet = 'w' WHERE id = '{alice}'", "{alice} is an account under another's id"),
+    (
+        "UPDATE accounts SET player = (SELECT player FROM accounts WHERE id = '{bob}') WHERE id = '{alice}'",
+        "{alice} is an account under another's id",
+    ),
+    ("UPDATE accounts SET side = 'cashier' WHERE side = 'house'", "is an account under another's id"),
+    ("DELETE FROM accounts WHERE id = '{alice}'", "{alice} is debited by a transfer between accounts"),
+    ("DELETE FROM players WHERE player = 'alice'", "{alice} is an account without a player"),
+    ("DELETE FROM players WHERE player = 'alice'", "1 players are stored, and the journal opened 2"),
+    ("UPDATE players SET player = 'mallory' WHERE player = 'alice'", "acme/mallory is a player under another's id"),
+];
+
+const ORDERS: &[Case] = &[
+    ("{order} state = 'lost' WHERE id = '{won}'", "{won} is an order lost with 250 paid, not won with 250"),
+    ("{order} paid = 1 WHERE id = '{won}'", "{won} is an order won with 1 paid, not won with 250"),
+    ("{order} state = 'open' WHERE id = '{cancelled}'", "{cancelled} is an order open with 70 paid, not cancelled"),
+    ("{order} state = 'open' WHERE id = '{refused}'", "{refused} is an order open with 0 paid, not refused"),
+    ("{order} state = 'tombstone' WHERE id = '{refused}'", "{refused} is an order tombstone with 0 paid, not refused"),
+    (
+        "{order} state = 'refused' WHERE id = '{tombstone}'",
+        "{tombstone} is an order refused with 0 paid, not tombstone",
+    ),
+    ("{order} stake = 7 WHERE id = '{open}'", "{open} is an order that is not as its bet was"),
+    ("{order} stake = NULL WHERE id = '{open}'", "{open} is an order that is not as its bet was"),
+    ("{order} round = 2 WHERE id = '{open}'", "{open} is an order that is not as its bet was"),
+    ("{order} wallet = 'w' WHERE id = '{open}'", "{open} is an order that is not as its bet was"),
+    ("{order} currency = 'EUR' WHERE id = '{open}'", "{open} is an order that is not as its bet was"),
+    ("{order} external_id = 'x' WHERE id = '{open}'", "{open} is an order that is not as its bet was"),
+    (
+        "{order} player = (SELECT id FROM players WHERE player = 'bob') WHERE id = '{open}'",
+        "{open} is an order that is not as its bet was",
+    ),
+    ("{order} changed_seq = 1 WHERE id = '{open}'", "{open} is an order that journal row 9 did not reach"),
+    ("{order} changed_seq = 99 WHERE id = '{open}'", "6 orders are stored, and the journal accounts for 5"),
+    ("DELETE FROM orders WHERE id = '{lost}'", "{lost} is an order of journal row 12 and is missing"),
+    (
+        "UPDATE orders SET id = (SELECT id FROM players WHERE player = 'bob') WHERE id = '{lost}'",
+        "{lost} is an order of journal row 12 and is missing",
+    ),
+];
+
+/// Fills in the names of a case.
+fn filled(text: &str, kind: &str, written: bool) -> String {
+    let party = Party::parse("acme").expect("a party");
+    let mut text = text.replace("{order}", ORDER);
+    let mut fill = |name: &str, id: uuid::Uuid| {
+        let place = format!("{{{name}}}");
+        let (quoted, id) = match (written, kind) {
+            (false, _) => (place.clone(), id.to_string()),
+            (true, "SQLite") => (format!("'{place}'"), format!("X'{}'", id.simple())),
+            (true, _) => (format!("'{place}'"), format!("'\\x{}'", id.simple())),
+        };
+        text = text.replace(&quoted, &id);
+    };
+    for name in ["alice", "bob"] {
+        let player = PlayerKey::of(&party, &PlayerId::parse(name).expect("a player"));
+        let pocket = Pocket::real(Currency::parse("CHF").expect("a currency"));
+        fill(name, purser::ledger::AccountId::of_player(player, &pocket).uuid());
+    }
+    for name in ["won", "cancelled", "open", "refused", "tombstone", "lost"] {
+        let game = Game::parse("wallstroulette").expect("a game");
+        let key = OrderKey { game, external_id: ExternalId::parse(name).expect("an externalId") };
+        fill(name, OrderId::of(&party, &key).uuid());
+    }
+    text
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn check(cases: &[Case]) {
+    for fresh in Fresh::both().await {
+        let kind = fresh.kind();
+        apply(&mut fresh.writer(), &commands("acme", STORY)).await.expect("applied");
+        assert_eq!(fresh.audit().await.findings, Vec::<String>::new(), "{kind}");
+        for table in TABLES {
+            fresh.execute(format!("CREATE TABLE saved_{table} AS SELECT * FROM {table}")).await;
+        }
+        let mut missed = Vec::new();
+        for (sql, finding) in cases {
+            fresh.execute(filled(sql, kind, true)).await;
+            let (findings, expected) = (fresh.audit().await.findings, filled(finding, kind, false));
+            if !findings.iter().any(|found| found.contains(&expected)) {
+                missed.push(format!("{sql}: not “{expected}” but {findings:#?}"));
+            }
+            for table in TABLES {
+                fresh.execute(format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM saved_{table}")).await;
+            }
+        }
+        assert!(missed.is_empty(), "{kind}: {}", missed.join("\n"));
+        assert_eq!(fresh.audit().await.findings, Vec::<String>::new(), "{kind}");
+    }
+}
+
+#[test]
+fn a_journal_that_was_changed_is_found_out() {
+    check(JOURNAL);
+}
+
+#[test]
+fn money_that_was_moved_by_hand_is_found_out() {
+    check(MONEY);
+}
+
+#[test]
+fn orders_that_were_changed_are_found_out() {
+    check(ORDERS);
+}

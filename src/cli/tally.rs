@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::output;
 use crate::provider::Reply;
 
-/// Latencies are kept to three digits.
+/// The longest latency that is told apart, an hour in microseconds, and how many digits are kept. Without bounds a
+/// histogram that saturates does so at once.
+const MAX_LATENCY_US: u64 = 3_600_000_000;
 const DIGITS: u8 = 3;
 
 /// Counts replies while they come in.
@@ -43,7 +45,7 @@ pub struct Latency {
 
 impl Tally {
     pub fn new() -> Result<Self, CreationError> {
-        Ok(Self { by_code: BTreeMap::new(), latency_us: Histogram::new(DIGITS)? })
+        Ok(Self { by_code: BTreeMap::new(), latency_us: Histogram::new_with_bounds(1, MAX_LATENCY_US, DIGITS)? })
     }
 
     pub fn take(&mut self, reply: &Reply, took: Duration) {

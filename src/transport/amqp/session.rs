@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Seconds between heartbeats where the URL does not say: a silent peer is noticed after twice that.
 const HEARTBEAT: u16 = 10;
 
+/// How long the last acks have, once their channels have them, to reach their queues.
+const LINGER: Duration = Duration::from_millis(250);
+
 /// Done deliveries that may stay unacked behind one that waits: a share of the prefetch, so that it never fills up.
 const HELD_SHARE_OF_PREFETCH: usize = 4;
 
@@ -123,7 +126,10 @@ impl Session<'_> {
         let mut cancelled = false;
         loop {
             tokio::select! {
-                published = &mut publisher => return published.map_err(Into::into),
+                published = &mut publisher => {
+                    published?;
+                    return self.let_acks_arrive(&queues).await;
+                }
                 Some(ended) = subscribers.join_next() => {
                     ended??;
                     if !cancelled {
@@ -170,6 +176,16 @@ impl Session<'_> {
             }
         }
         Ok(queues)
+    }
+
+    /// Acks are not answered, and a quorum queue's client in the broker keeps some back while many are under way; a
+    /// connection that is closed on their heels loses those, and their messages come again.
+    async fn let_acks_arrive(&self, queues: &[(Arc<Queue>, Consumer)]) -> Result<(), SessionError> {
+        for (queue, _) in queues {
+            queue.channel.basic_qos(self.context.settings.prefetch, BasicQosOptions::default()).await?;
+        }
+        tokio::time::sleep(LINGER).await;
+        Ok(())
     }
 
     fn on_event(&self, event: lapin::Event) -> Result<(), SessionError> {

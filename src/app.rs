@@ -105,7 +105,6 @@ pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> 
         let context = Context { settings, desks, sequencer: sequencer.clone(), broker: broker_writer, draining };
         tokio::spawn(Supervisor::new(context).run())
     });
-    drop(sequencer);
     tracing::info!("serving");
 
     tokio::select! {
@@ -116,6 +115,8 @@ pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> 
             anyhow::bail!("a lane ended before the program did");
         }
     }
+    // The last handle but the transports': lanes end when nobody can submit any more.
+    drop(sequencer);
     let draining = drain_all(amqp, http, lanes);
     if tokio::time::timeout(config.shutdown.grace, draining).await.is_err() {
         tracing::warn!("not everything was finished in time; what was not acked comes again");

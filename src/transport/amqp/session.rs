@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
-use lapin::{Connection, ConnectionProperties, Consumer};
+use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -25,7 +25,7 @@ use crate::dialects::egpp::{Desk, Operation};
 use crate::ledger::Party;
 use crate::sequencer::{Sequencer, Source};
 
-/// How long connecting, declaring and closing may each take.
+/// How long connecting, declaring and subscribing, and closing may each take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Seconds between heartbeats where the URL does not say: a silent peer is noticed after twice that.
@@ -98,6 +98,8 @@ pub async fn run(context: &Context) -> Result<(), SessionError> {
     ended
 }
 
+type Subscribed = (Arc<Queue>, Consumer);
+
 struct Session<'a> {
     context: &'a Context,
     connection: &'a Connection,
@@ -106,13 +108,14 @@ struct Session<'a> {
 impl Session<'_> {
     async fn run(&self) -> Result<(), SessionError> {
         let mut events = Box::pin(self.connection.events_listener());
-        let mismatches = self.declare().await?;
-        let replies = self.connection.create_channel().await?;
-        replies.confirm_select(ConfirmSelectOptions::default()).await?;
+        // A connection that breaks meanwhile may leave an answer outstanding for ever.
+        let (mismatches, replies, queues) = tokio::select! {
+            set_up = tokio::time::timeout(PATIENCE, self.set_up()) => set_up.map_err(|_| SessionError::Silent)??,
+            error = self.broken(&mut events) => return Err(error),
+        };
         let (answers, answered) = mpsc::unbounded_channel();
         let mut publisher = std::pin::pin!(publisher::run(replies, answered));
         let mut subscribers = JoinSet::new();
-        let queues = self.subscribe(&mismatches).await?;
         for (queue, consumer) in &queues {
             let running =
                 subscriber::run(Arc::clone(queue), consumer.clone(), self.context.sequencer.clone(), answers.clone());
@@ -145,11 +148,18 @@ impl Session<'_> {
         }
     }
 
+    async fn set_up(&self) -> Result<(Vec<Mismatch>, Channel, Vec<Subscribed>), SessionError> {
+        let mismatches = self.declare().await?;
+        let replies = self.connection.create_channel().await?;
+        replies.confirm_select(ConfirmSelectOptions::default()).await?;
+        let queues = self.subscribe(&mismatches).await?;
+        Ok((mismatches, replies, queues))
+    }
+
     async fn declare(&self) -> Result<Vec<Mismatch>, SessionError> {
         let Settings { queue_type, delivery_limit, .. } = self.context.settings;
         let parties: Vec<Party> = self.context.desks.iter().map(|desk| desk.rules.party.clone()).collect();
-        let declaring = topology::declare(self.connection, &parties, queue_type, delivery_limit);
-        let mismatches = tokio::time::timeout(PATIENCE, declaring).await.map_err(|_| SessionError::Silent)??;
+        let mismatches = topology::declare(self.connection, &parties, queue_type, delivery_limit).await?;
         for mismatch in &mismatches {
             tracing::error!(name = mismatch.name, difference = mismatch.difference, "not as expected; left alone");
         }
@@ -157,7 +167,7 @@ impl Session<'_> {
     }
 
     /// One channel per queue: that keeps each queue's order, and gives each its own prefetch.
-    async fn subscribe(&self, mismatches: &[Mismatch]) -> Result<Vec<(Arc<Queue>, Consumer)>, SessionError> {
+    async fn subscribe(&self, mismatches: &[Mismatch]) -> Result<Vec<Subscribed>, SessionError> {
         let prefetch = self.context.settings.prefetch;
         let mut queues = Vec::new();
         for (index, desk) in self.context.desks.iter().enumerate() {
@@ -188,6 +198,16 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Waits until the connection breaks.
+    async fn broken(&self, events: &mut (impl Stream<Item = lapin::Event> + Unpin)) -> SessionError {
+        while let Some(event) = events.next().await {
+            if let Err(error) = self.on_event(event) {
+                return error;
+            }
+        }
+        std::future::pending().await
+    }
+
     fn on_event(&self, event: lapin::Event) -> Result<(), SessionError> {
         match event {
             lapin::Event::ConnectionBlocked(reason) => {
@@ -214,7 +234,7 @@ pub(super) async fn drain_begun(draining: &mut watch::Receiver<bool>) {
 }
 
 /// Takes no more; what was taken is still answered.
-async fn cancel(queues: &[(Arc<Queue>, Consumer)]) -> Result<(), SessionError> {
+async fn cancel(queues: &[Subscribed]) -> Result<(), SessionError> {
     for (queue, consumer) in queues {
         queue.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
     }

@@ -8,6 +8,7 @@ use purser::dialects::egpp::Operation;
 use purser::transport::amqp::topology::short;
 use serde_json::{Value, json};
 
+use super::raw;
 use super::stage::{ACME, Base, Stage, on_both};
 use super::wire::{Message, Wire, code, header};
 use crate::patience::until;
@@ -324,6 +325,29 @@ async fn a_refusal_is_an_answer_and_never_a_dead_letter() {
         let malformed = Message::new(Operation::OrderBet, "malformed", &json!([]));
         scene.check("malformed", malformed, "must be a JSON object").await;
         scene.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_client_can_read_ends_in_the_dead_letters_and_the_others_are_served() {
+    on_both(async |base| {
+        let stage = Stage::open(base, &format!("delivery_limit = 3\n{ACME}")).await;
+        stage.add_player("acme", "alice").await;
+        stage.deposit("acme", "alice", "10.00", "CHF").await;
+        let wire = Wire::connect(&stage).await;
+        let url = stage.vhost.amqp_url();
+        let publishing = tokio::task::spawn_blocking(move || {
+            raw::publish(&url, "v1.0", "v1.0.acme.order.bet", b"caf\xe9", &bet_with("100", "100"));
+        });
+        publishing.await.expect("published");
+        until("the broker gives it up", async || wire.ready(DEAD).await == 1).await;
+        wire.channel.queue_purge(DEAD.into(), QueuePurgeOptions::default()).await.expect("purged");
+        let mut scene = Scene { stage, wire };
+        let good = serde_json::from_slice(&bet_with("100", "100")).expect("JSON");
+        assert_eq!(code(&scene.wire.ask(Message::new(Operation::OrderBet, "good", &good)).await), "201");
+        scene.stage.until_ready().await;
+        scene.stage.audit().await;
     })
     .await;
 }

@@ -2,12 +2,13 @@
 //! each scenario on both databases.
 //!
 //! Reading order: [`services`] (broker and Postgres), [`process`] (the program), [`stage`] (all of that for one test),
-//! [`wire`] (one message at a time), [`play`] (thousands of them), then the scenarios.
+//! [`wire`] (one message at a time), [`raw`] (bytes that no client sends), [`play`] (thousands of them), then the scenarios.
 
 mod services;
 mod process;
 mod stage;
 mod wire;
+mod raw;
 mod codes;
 mod tokens;
 mod malformed;

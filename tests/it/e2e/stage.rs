@@ -46,7 +46,7 @@ pub struct Stage {
     pub postgres: Option<PostgresDatabase>,
     http: SocketAddr,
     directory: TempDir,
-    /// The configuration, but for database, broker and HTTP.
+    /// The configuration, but for database, HTTP and the broker's address; it may begin with more of `[amqp]`.
     parties: String,
 }
 
@@ -101,7 +101,7 @@ impl Stage {
         };
         let (amqp, parties) = (self.vhost.amqp_url(), &self.parties);
         let config = format!(
-            "[database]\nurl = \"{database}\"\n[amqp]\nurl = \"{amqp}\"\n[http]\nlisten = \"{http}\"\n{parties}"
+            "[database]\nurl = \"{database}\"\n[http]\nlisten = \"{http}\"\n[amqp]\nurl = \"{amqp}\"\n{parties}"
         );
         std::fs::write(file, config).expect("a configuration file");
     }

@@ -86,6 +86,7 @@ impl fmt::Display for Run {
 }
 
 /// Whoever drains the queue.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Consumer {
     Purser(Box<Purser>),
     /// Runs inside the benchmark, on a connection and channels of its own.

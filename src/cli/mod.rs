@@ -11,6 +11,7 @@ mod migrate;
 mod output;
 mod player;
 mod serve;
+mod stack;
 mod tally;
 mod token;
 
@@ -84,9 +85,11 @@ type Ended = Result<bool, Failure>;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    stack::deepen();
     let arguments = Arguments::parse();
     start_logging(&arguments);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.enable_all().thread_stack_size(stack::WORKER_BYTES).build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error), 1),
     };

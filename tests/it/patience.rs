@@ -2,10 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-/// Long enough for a loaded machine; reached only by a test that fails.
+/// Long enough for a loaded machine and a restarted broker; reached only by a test that fails.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-pub const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Between two tries of something that has to be tried again.
+pub async fn pause() {
+    tokio::time::sleep(PAUSE).await;
+}
 
 /// Polls until `is_so`; panics with `what` when the time is up.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {

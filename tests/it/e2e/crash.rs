@@ -1,9 +1,10 @@
 //! Purser killed in the middle of its work, again and again.
 
 use rand::RngExt;
+use rand::seq::SliceRandom;
 
 use super::play::{Plan, Play, check, invite, rng, seed};
-use super::services::Addresses;
+use super::services::{Addresses, Own};
 use super::stage::{ACME, Base, Stage, on_both};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,4 +83,32 @@ async fn two_processes_on_the_same_queues_share_the_work_though_each_is_killed()
         }
     }
     play.finish(&one).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broker_postgres_and_purser_crash_in_turns_and_nothing_is_lost_or_done_twice() {
+    const ORDERS: u32 = 4000;
+    let mut rng = rng(seed());
+    let own = Own::start(&["broker", "postgres"]).await;
+    let mut stage = Stage::prepare(Base::Postgres, ACME, &own.addresses).await;
+    stage.serve();
+    stage.until_ready().await;
+    invite(&stage).await;
+    let play = Play::begin(&stage, Plan::new(ORDERS, &mut rng)).await;
+    let mut crashes = [["kill", "broker"], ["kill", "postgres"], ["stop", "broker"], ["kill", "purser"]];
+    crashes.shuffle(&mut rng);
+    for crash in crashes {
+        play.until_answered(play.answered() + rng.random_range(100..400)).await;
+        match crash {
+            ["kill", "purser"] => {
+                stage.serving.take().expect("it serves").kill();
+                stage.serve();
+            }
+            [_, service] => {
+                own.run(&crash).await;
+                own.run(&["start", service]).await;
+            }
+        }
+    }
+    play.finish(&stage).await;
 }

@@ -7,11 +7,11 @@ use purser::dialects::egpp::Operation;
 use purser::storage::Database;
 use serde_json::{Value, json};
 
-use super::patience::until;
 use super::play::{Plan, Play, invite, rng, seed};
 use super::services::{Addresses, Own, execute};
 use super::stage::{ACME, Base, Stage, on_both};
 use super::wire::{Message, Wire, code, consume, header, publish};
+use crate::patience::until;
 
 /// Long enough for what happens in the middle of it.
 const ORDERS: u32 = 2000;

@@ -2,13 +2,15 @@
 
 use lapin::BasicProperties;
 use lapin::message::Delivery;
+use lapin::options::QueuePurgeOptions;
 use lapin::types::{AMQPValue, FieldArray, FieldTable};
 use purser::dialects::egpp::Operation;
 use purser::transport::amqp::topology::short;
 use serde_json::{Value, json};
 
 use super::stage::{ACME, Base, Stage, on_both};
-use super::wire::{Message, Wire, header};
+use super::wire::{Message, Wire, code, header};
+use crate::patience::until;
 
 const DEAD: &str = "v1.0.acme.dead";
 
@@ -195,8 +197,11 @@ async fn what_came_around_a_malformed_body_is_parked_with_it_but_acts_no_more() 
     .await;
 }
 
+/// A name, the properties, and headers of the dead letter.
+type Surrounding = (&'static str, BasicProperties, Vec<(&'static str, String)>);
+
 /// Properties that would act again on the dead letter, and what is found in its headers instead.
-fn surroundings() -> Vec<(&'static str, BasicProperties, Vec<(&'static str, String)>)> {
+fn surroundings() -> Vec<Surrounding> {
     let plain = BasicProperties::default;
     let with = |name: &str, value: AMQPValue| {
         let mut headers = FieldTable::default();
@@ -232,6 +237,23 @@ fn nested(depth: usize) -> AMQPValue {
         table.insert("a".into(), inner);
         AMQPValue::FieldTable(table)
     })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_overflow_a_stack_of_ordinary_size_do_not_end_the_program() {
+    on_both(async |base| {
+        let mut scene = Scene::open(base).await;
+        let mut message = Message::new(Operation::OrderBet, "deep", &json!([]));
+        let mut headers = FieldTable::default();
+        headers.insert("x-deep".into(), nested(500));
+        message.properties = message.properties.with_headers(headers);
+        assert_eq!(code(&scene.wire.ask(message).await), "400");
+        // Not taken: it would overflow the stack of this test.
+        until("it is parked", async || scene.wire.ready(DEAD).await == 1).await;
+        scene.wire.channel.queue_purge(DEAD.into(), QueuePurgeOptions::default()).await.expect("purged");
+        scene.finish().await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

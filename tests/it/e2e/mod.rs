@@ -1,10 +1,8 @@
 //! The program as its users meet it: the binary as a process of its own, a real RabbitMQ between it and the test, and
 //! each scenario on both databases.
 //!
-//! Reading order: [`patience`] (waiting), [`services`] (broker and Postgres), [`process`] (the program), [`stage`] (all
-//! of that for one test), [`wire`] (one message at a time), then the scenarios.
-
-use crate::patience;
+//! Reading order: [`services`] (broker and Postgres), [`process`] (the program), [`stage`] (all of that for one test),
+//! [`wire`] (one message at a time), [`play`] (thousands of them), then the scenarios.
 
 mod services;
 mod process;

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::stage::{Stage, party};
-use crate::patience::{PAUSE, until};
+use crate::patience::{pause, until};
 
 const PLAYERS: [&str; 6] = ["p0", "p1", "p2", "p3", "p4", "p5"];
 
@@ -313,7 +313,7 @@ async fn publish_all(url: String, plan: Arc<Plan>, ledger: Arc<Mutex<Ledger>>) {
     let mut published = 0;
     // What was not confirmed is sent again by the next connection.
     while publish_some(&url, &plan, &ledger, &mut published).await.is_err() {
-        tokio::time::sleep(PAUSE).await;
+        pause().await;
     }
 }
 
@@ -322,7 +322,7 @@ async fn publish_some(url: &str, plan: &Plan, ledger: &Mutex<Ledger>, published:
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     while *published < plan.publications.len() {
         while is_far_ahead(ledger) {
-            tokio::time::sleep(PAUSE).await;
+            pause().await;
         }
         let end = plan.publications.len().min(*published + CHUNK);
         let chunk = plan.publications[*published..end].iter().map(|index| &plan.events[*index]);
@@ -367,7 +367,7 @@ async fn publish_chunk(
 async fn collect_for_ever(url: String, ledger: Arc<Mutex<Ledger>>) {
     loop {
         let _ = collect(&url, &ledger).await;
-        tokio::time::sleep(PAUSE).await;
+        pause().await;
     }
 }
 

@@ -15,7 +15,7 @@ pub fn purser(config: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
     command.arg("--config").arg(config).args(arguments);
     command.current_dir(config.parent().expect("a directory")).stdin(Stdio::null());
-    command.env_remove("RUST_LOG").env_remove("PURSER_CONFIG");
+    command.env_remove("RUST_LOG").env_remove("PURSER_CONFIG").env_remove("RUST_MIN_STACK");
     command
 }
 

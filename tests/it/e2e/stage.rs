@@ -6,8 +6,6 @@ use std::process::Output;
 
 use purser::ledger::Party;
 use purser::storage::Database;
-use purser::transport::amqp::Settings;
-use purser::transport::amqp::topology::QueueType;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -206,18 +204,6 @@ impl Stage {
         let is_default = |line: &&Value| line["bucket"] == "real" && line["wallet"] == "";
         let line = lines.as_array().expect("lines").iter().find(is_default).expect("a real account");
         line["balance_minor"].as_i64().expect("a number")
-    }
-
-    /// How a provider reaches the broker.
-    pub fn settings(&self) -> Settings {
-        Settings {
-            url: self.vhost.amqp_url(),
-            queue_type: QueueType::Quorum,
-            prefetch: 1,
-            delivery_limit: 1,
-            ca_file: None,
-            client_identity: None,
-        }
     }
 }
 

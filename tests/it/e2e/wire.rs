@@ -1,8 +1,6 @@
 //! One message at a time, with any properties and any bytes, by any route: what `purser::provider` is too well-behaved
 //! for.
 
-use std::time::Duration;
-
 use futures_util::StreamExt;
 use lapin::message::{BasicGetMessage, Delivery};
 use lapin::options::{

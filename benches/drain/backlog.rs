@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::Arguments;
 use crate::ledger::{self, CURRENCY, GAME, STAKE};
 use crate::mode::Mode;
+use crate::processor::{Processes, Spent};
 
 pub const REPLIES: &str = "purser-bench-replies";
 
@@ -112,19 +113,19 @@ impl Backlog {
         self.channel.queue_declare(queue.into(), options, FieldTable::default()).await
     }
 
-    /// How long it takes from the first sight of a consumer until every reply is there.
-    pub async fn drained(&self) -> anyhow::Result<Duration> {
+    /// How long it takes from the first sight of a consumer until every reply is there, and what it costs.
+    pub async fn drained(&self, processes: Processes) -> anyhow::Result<(Duration, Spent)> {
         let deadline = Instant::now() + PATIENCE;
         let request_queue = request_queue();
         while self.look(&request_queue).await?.consumer_count() == 0 {
             ensure!(Instant::now() < deadline, "nobody consumes {request_queue}");
             tokio::time::sleep(LOOK_EVERY / 10).await;
         }
-        let began = Instant::now();
+        let (began, before) = (Instant::now(), processes.spent());
         loop {
             let replies = usize::try_from(self.look(REPLIES).await?.message_count())?;
             if replies >= self.orders {
-                return Ok(began.elapsed());
+                return Ok((began.elapsed(), processes.spent().since(before)));
             }
             ensure!(Instant::now() < deadline, "{replies} replies to {} orders after {PATIENCE:?}", self.orders);
             tokio::time::sleep(LOOK_EVERY).await;

@@ -15,6 +15,7 @@ mod echo;
 mod ledger;
 mod mode;
 mod naive;
+mod processor;
 mod purser;
 mod report;
 
@@ -25,6 +26,7 @@ use clap::Parser;
 
 use backlog::Backlog;
 use mode::{Mode, Run};
+use processor::Processes;
 
 /// Measures how fast a backlog of bets drains, in several ways, and compares.
 #[derive(Parser)]
@@ -55,6 +57,12 @@ struct Arguments {
     /// Another purser program to measure in turns with this one: before and after of a change.
     #[arg(long, value_name = "PROGRAM")]
     against: Vec<PathBuf>,
+    /// The broker's process, to tell how much processor time it takes.
+    #[arg(long)]
+    broker_process: Option<u32>,
+    /// Postgres' first process, likewise.
+    #[arg(long)]
+    postgres_process: Option<u32>,
     #[arg(long)]
     json: bool,
     /// What `cargo bench` passes.
@@ -98,12 +106,17 @@ async fn measure(arguments: &Arguments, run: &Run) -> anyhow::Result<report::Mea
     let ledger = ledger::Ledger::create(run.mode, &arguments.pg_url, arguments.players).await?;
     let backlog = Backlog::publish(arguments, run.mode, orders).await?;
     let consumer = mode::start(run, arguments, &ledger).await?;
-    let took = backlog.drained().await;
-    let cpu = consumer.stop().await;
+    let processes = Processes {
+        consumer: consumer.process(),
+        broker: arguments.broker_process,
+        postgres: arguments.postgres_process,
+    };
+    let drained = backlog.drained(processes).await;
     // The consumer's own complaint says more than that replies are missing.
-    let (cpu, took) = (cpu?, took?);
+    consumer.stop().await?;
+    let (took, spent) = drained?;
     backlog.check(run.mode).await?;
     ledger.check(run.mode, orders).await?;
     ledger.drop().await?;
-    Ok(report::Measured { orders, took, cpu })
+    Ok(report::Measured { orders, took, spent })
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::ValueEnum;
 use lapin::options::ConfirmSelectOptions;
@@ -110,10 +109,16 @@ pub async fn start(run: &Run, arguments: &Arguments, ledger: &Ledger) -> anyhow:
 }
 
 impl Consumer {
-    /// Stops it, and says how much processor time it took where that can be told.
-    pub async fn stop(self) -> anyhow::Result<Option<Duration>> {
+    pub fn process(&self) -> u32 {
         match self {
-            Self::Purser(purser) => purser.stop().await.map(Some),
+            Self::Purser(purser) => purser.process(),
+            Self::Task(..) => std::process::id(),
+        }
+    }
+
+    pub async fn stop(self) -> anyhow::Result<()> {
+        match self {
+            Self::Purser(purser) => purser.stop().await,
             Self::Task(connection, _channels, task) => {
                 // The drained queue leaves it waiting for more; an error would have ended it before.
                 if task.is_finished() {
@@ -121,8 +126,7 @@ impl Consumer {
                 } else {
                     task.abort();
                 }
-                connection.close(200, "drained".into()).await?;
-                Ok(None)
+                Ok(connection.close(200, "drained".into()).await?)
             }
         }
     }

@@ -1,17 +1,13 @@
 //! The real program as a child process.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
 use crate::ledger::{CURRENCY, GAME, HMAC_SECRET, Ledger};
 use crate::mode::Run;
-
-/// Clock ticks a second in `/proc` (`getconf CLK_TCK`).
-const TICK: Duration = Duration::from_millis(10);
 
 pub struct Purser {
     child: Child,
@@ -40,9 +36,12 @@ impl Purser {
         Ok(Self { child, log })
     }
 
-    /// Lets it drain and exit; returns the processor time that it took altogether.
-    pub async fn stop(self) -> anyhow::Result<Duration> {
-        let cpu = cpu_of(self.child.id()).unwrap_or_default();
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets it drain and exit.
+    pub async fn stop(self) -> anyhow::Result<()> {
         Command::new("kill").arg(self.child.id().to_string()).status()?;
         let mut child = self.child;
         let status = tokio::task::spawn_blocking(move || child.wait()).await??;
@@ -51,15 +50,6 @@ impl Purser {
         // What it says before it serves is about its configuration.
         let complains = log.split_once("serving").is_none_or(|(_, log)| log.contains("WARN") || log.contains("ERROR"));
         ensure!(!complains, "purser complained:\n{log}");
-        Ok(cpu)
+        Ok(())
     }
-}
-
-/// User and system time of a process so far; none where the system has no `/proc`.
-fn cpu_of(process: u32) -> Option<Duration> {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("stat")).ok()?;
-    // The name may hold anything, but it ends at the last parenthesis; the times are the 14th and 15th fields.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-    let ticks: u32 = fields.next()?.parse::<u32>().ok()? + fields.next()?.parse::<u32>().ok()?;
-    Some(TICK * ticks)
 }

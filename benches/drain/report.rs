@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::mode::Run;
+use crate::processor::Spent;
 
 /// One run's figures.
 pub struct Measured {
     pub orders: usize,
     pub took: Duration,
-    /// Processor time of the consumer, where it is a process of its own.
-    pub cpu: Option<Duration>,
+    pub spent: Spent,
 }
 
 impl Measured {
@@ -19,8 +19,8 @@ impl Measured {
         self.orders as f64 / self.took.as_secs_f64()
     }
 
-    fn cpu_us(&self) -> Option<f64> {
-        self.cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / self.orders as f64)
+    fn us_each(&self, time: Option<Duration>) -> Option<f64> {
+        Some(time?.as_secs_f64() * 1e6 / self.orders as f64)
     }
 }
 
@@ -37,8 +37,10 @@ struct Row<'a> {
     median: f64,
     /// The median as a share of the first row's.
     ratio: f64,
-    /// Processor time of the consumer for one order, microseconds.
-    cpu_us: Option<f64>,
+    /// Processor time for one order, microseconds.
+    consumer_us: Option<f64>,
+    broker_us: Option<f64>,
+    postgres_us: Option<f64>,
 }
 
 impl Results {
@@ -57,22 +59,42 @@ impl Results {
             .map(|(what, rounds)| {
                 let per_second: Vec<f64> = rounds.iter().map(Measured::per_second).collect();
                 let median_rate = median(per_second.iter().copied());
-                let cpu: Vec<f64> = rounds.iter().filter_map(Measured::cpu_us).collect();
-                let cpu_us = (!cpu.is_empty()).then(|| median(cpu.iter().copied()));
+                let each = |of: fn(&Spent) -> Option<Duration>| {
+                    let known: Vec<f64> = rounds.iter().filter_map(|run| run.us_each(of(&run.spent))).collect();
+                    (!known.is_empty()).then(|| median(known.into_iter()))
+                };
+                let consumer_us = each(|spent| spent.consumer);
+                let (broker_us, postgres_us) = (each(|spent| spent.broker), each(|spent| spent.postgres));
                 let orders = rounds.first().map_or(0, |run| run.orders);
-                Row { what, orders, per_second, median: median_rate, ratio: median_rate / first, cpu_us }
+                Row {
+                    what,
+                    orders,
+                    per_second,
+                    median: median_rate,
+                    ratio: median_rate / first,
+                    consumer_us,
+                    broker_us,
+                    postgres_us,
+                }
             })
             .collect()
     }
 
     pub fn print(&self) {
-        println!("{:<40} {:>8} {:>9} {:>17} {:>6} {:>8}", "", "orders", "a second", "range", "ratio", "CPU us");
+        println!(
+            "{:<32} {:>7} {:>9} {:>13} {:>6} {:>12} {:>10} {:>12}",
+            "", "orders", "a second", "range", "ratio", "consumer us", "broker us", "postgres us"
+        );
         for row in self.rows() {
             let low = row.per_second.iter().copied().fold(f64::INFINITY, f64::min);
             let high = row.per_second.iter().copied().fold(0.0, f64::max);
-            let (range, cpu) = (format!("{low:.0}-{high:.0}"), row.cpu_us.map(|us| format!("{us:.1}")));
+            let range = format!("{low:.0}-{high:.0}");
+            let us = |us: Option<f64>| us.map_or("-".to_owned(), |us| format!("{us:.1}"));
+            let [consumer, broker, postgres] = [row.consumer_us, row.broker_us, row.postgres_us].map(us);
             let Row { what, orders, median, ratio, .. } = row;
-            println!("{what:<40} {orders:>8} {median:>9.0} {range:>17} {ratio:>6.2} {:>8}", cpu.unwrap_or_default());
+            println!(
+                "{what:<32} {orders:>7} {median:>9.0} {range:>13} {ratio:>6.2} {consumer:>12} {broker:>10} {postgres:>12}"
+            );
         }
     }
 

@@ -21,8 +21,9 @@ use crate::transport::amqp::topology;
 use crate::transport::amqp::{Broker, Settings, Supervisor};
 use crate::transport::http::server::{self, Readiness};
 
-/// Writers on Postgres: one more than one, so that a batch is decided while another commits.
-const POSTGRES_LANES: usize = 2;
+/// Writers on Postgres. Two would decide one batch while the other commits, but halve the batches: on two cores that
+/// took a fifth more processor time for each command (see `docs/PERFORMANCE.md`).
+const POSTGRES_LANES: usize = 1;
 
 /// Pause between attempts to reach the database at the start.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);

@@ -1,4 +1,10 @@
 //! The wire: bytes into the ledger's words and outcomes into bytes. A dialect only translates; rules live in the
 //! ledger.
 
+pub mod http;
 pub mod egpp;
+
+use http::Dialect;
+
+/// Every dialect that is spoken over HTTP. A new one is a folder and a line here (`docs/adding-a-dialect.md`).
+pub static HTTP: &[&Dialect] = &[&egpp::rest::DIALECT];

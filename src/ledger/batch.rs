@@ -1,14 +1,17 @@
 //! The fold: many commands decided one after another against one loaded state, as one thing to commit.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::account::{Account, AccountId, HouseAccount};
 use super::command::{Act, CommandKey, Keyed};
 use super::decide::{Decision, Effects, Side, decide};
+use super::offer::{OfferId, OfferState, Purchase, StockedKey};
 use super::order::{Order, OrderId};
 use super::outcome::{Keeping, Outcome, Refusal};
 use super::player::{Player, PlayerKey};
 use super::state::{Decided, PlayerState, State};
+use super::transaction::{ManualVoid, Transaction};
 
 /// A transfer with its accounts named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +25,14 @@ pub struct Movement {
 /// One journal row to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// The journal's number.
+    pub seq: i64,
     pub keyed: Keyed,
     pub outcome: Outcome,
     /// Whether the outcome answers the same command again.
     pub kept: bool,
-    pub movement: Option<Movement>,
+    /// The legs of what it moved, in the order in which they are hashed.
+    pub movements: Vec<Movement>,
     /// Whether the entry's order changes with it.
     pub changes_order: bool,
 }
@@ -45,9 +51,28 @@ pub struct Batch {
     pub players: Vec<Player>,
     /// Final values, in key order, so that rows are written in the order in which others lock them.
     pub accounts: Vec<Account>,
-    /// Final values, each with the position in `entries` of the entry that made it so.
-    pub orders: Vec<(Order, usize)>,
+    /// Final values, each with the number of the entry that made it so.
+    pub orders: Vec<(Order, i64)>,
     pub house: BTreeMap<HouseAccount, AccountId>,
+    pub partners: Partners,
+}
+
+/// What only the acts of partner dialects write: final values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Partners {
+    pub transactions: Vec<Transaction>,
+    pub voids: Vec<ManualVoid>,
+    pub vips: BTreeMap<PlayerKey, Arc<str>>,
+    pub offers: BTreeMap<OfferId, OfferState>,
+    /// In the order in which they will be sold, each with the number of the entry that brought it.
+    pub stocked: Vec<(StockedKey, i64)>,
+    pub purchases: Vec<Purchase>,
+}
+
+impl Partners {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Batch {
@@ -59,7 +84,11 @@ impl Batch {
 /// What the fold says about one command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    Decided(Outcome),
+    Decided {
+        outcome: Outcome,
+        /// Whether it was decided before, and this is the answer again.
+        repeated: bool,
+    },
     /// Its bet is not known yet, and there is still time.
     Waits(OrderId),
 }
@@ -89,41 +118,51 @@ pub fn fold<'a>(state: &mut State, commands: impl IntoIterator<Item = (&'a Keyed
 struct Folding {
     batch: Batch,
     touched_accounts: BTreeSet<(AccountId, PlayerKey)>,
-    touched_orders: BTreeMap<OrderId, usize>,
+    touched_orders: BTreeMap<OrderId, i64>,
+    touched_transactions: BTreeSet<i64>,
+    touched_voids: BTreeSet<i64>,
 }
 
 impl Folding {
     fn take(&mut self, state: &mut State, keyed: &Keyed, may_wait: bool) -> Verdict {
-        let decision = decide(state, keyed);
+        let seq = self.next_seq(state);
+        let decision = decide(state, keyed, seq);
         // A repeat waits for nothing: its cancel has given up on the bet before.
         let may_wait = may_wait && decision.keeping != Keeping::Ignored;
         if let (true, Outcome::Refused(Refusal::OrderUnknown), Some(order)) = (may_wait, decision.outcome, keyed.order)
         {
             return Verdict::Waits(order);
         }
-        let outcome = decision.outcome;
+        let (outcome, repeated) = (decision.outcome, decision.repeated);
         match decision.keeping {
-            Keeping::Kept => self.record(state, keyed, decision, true),
-            Keeping::Noted => self.record(state, keyed, decision, false),
+            Keeping::Kept | Keeping::Noted => self.record(state, keyed, decision, seq),
             Keeping::Ignored => {}
         }
-        Verdict::Decided(outcome)
+        Verdict::Decided { outcome, repeated }
     }
 
-    fn record(&mut self, state: &mut State, keyed: &Keyed, decision: Decision, kept: bool) {
+    /// The journal's number for the next entry.
+    fn next_seq(&self, state: &State) -> i64 {
+        let position = self.batch.entries.len();
+        state.numbers.get(position).copied().unwrap_or_else(|| i64::try_from(position).unwrap_or(i64::MAX))
+    }
+
+    fn record(&mut self, state: &mut State, keyed: &Keyed, decision: Decision, seq: i64) {
+        let kept = decision.keeping == Keeping::Kept;
         if kept {
             let decided = Decided { command: keyed.command.clone(), outcome: decision.outcome };
             state.decided.insert(keyed.key, decided);
         }
-        let movement = decision.effects.transfer.as_ref().map(|transfer| Movement {
+        let legs = decision.effects.transfers.iter().map(|transfer| Movement {
             debit: self.account_id(&transfer.debit),
             credit: self.account_id(&transfer.credit),
             amount: transfer.amount.minor(),
         });
+        let movements = legs.collect();
         let changes_order = decision.effects.order.is_some();
-        self.apply(state, decision.effects);
+        self.apply(state, decision.effects, seq);
         let outcome = decision.outcome;
-        self.batch.entries.push(Entry { keyed: keyed.clone(), outcome, kept, movement, changes_order });
+        self.batch.entries.push(Entry { seq, keyed: keyed.clone(), outcome, kept, movements, changes_order });
     }
 
     fn account_id(&mut self, side: &Side) -> AccountId {
@@ -136,22 +175,42 @@ impl Folding {
         }
     }
 
-    fn apply(&mut self, state: &mut State, effects: Effects) {
+    fn apply(&mut self, state: &mut State, effects: Effects, seq: i64) {
         if let Some(player) = effects.opened {
-            let opened = PlayerState { player: player.clone(), accounts: Vec::new() };
-            state.players.insert(player.key(), opened);
+            state.players.insert(player.key(), PlayerState::new(player.clone()));
             self.batch.players.push(player);
         }
-        if let Some(account) = effects.account {
+        for account in effects.accounts {
             self.touched_accounts.insert((account.id, account.player));
             if let Some(player) = state.players.get_mut(&account.player) {
                 player.keep(account);
             }
         }
         if let Some(order) = effects.order {
-            self.touched_orders.insert(order.id, self.batch.entries.len());
+            self.touched_orders.insert(order.id, seq);
             state.orders.insert(order.id, order);
         }
+        for transaction in effects.transactions {
+            self.touched_transactions.insert(transaction.number);
+            state.transactions.keep(transaction);
+        }
+        if let Some(void) = effects.void {
+            self.touched_voids.insert(void.source);
+            state.voids.insert(void.source, void);
+        }
+        if let Some((player, level)) = effects.vip {
+            self.batch.partners.vips.insert(player, Arc::clone(&level));
+            if let Some(player) = state.players.get_mut(&player) {
+                player.vip = Some(level);
+            }
+        }
+        for (id, offer) in effects.offers {
+            self.batch.partners.offers.insert(id, offer.clone());
+            state.offers.insert(id, offer);
+        }
+        state.gift_keys.extend(effects.stocked.iter().map(|stocked| stocked.key.id));
+        self.batch.partners.stocked.extend(effects.stocked.into_iter().map(|stocked| (stocked, seq)));
+        self.batch.partners.purchases.extend(effects.purchase);
     }
 
     fn finish(mut self, state: &State) -> Batch {
@@ -161,6 +220,10 @@ impl Folding {
         self.batch.accounts = accounts.collect();
         let orders = self.touched_orders.iter().filter_map(|(id, at)| Some((state.orders.get(id)?.clone(), *at)));
         self.batch.orders = orders.collect();
+        let transactions = self.touched_transactions.iter().filter_map(|number| state.transactions.get(*number));
+        self.batch.partners.transactions = transactions.cloned().collect();
+        let voids = self.touched_voids.iter().filter_map(|source| state.voids.get(source));
+        self.batch.partners.voids = voids.cloned().collect();
         self.batch
     }
 }

@@ -7,9 +7,12 @@ use uuid::Uuid;
 
 use super::account::Pocket;
 use super::ids::{Currency, Party, PlayerId, Wallet};
+use super::membership::BuyVip;
 use super::money::Amount;
+use super::offer::{BuyKeys, StockOffers};
 use super::order::{OrderId, OrderKey};
 use super::player::{PlayerKey, Profile, digest};
+use super::transaction::{Adjust, QueueVoid, ResolveVoid};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -46,6 +49,12 @@ pub enum Act {
     PlaceBet(PlaceBet),
     SettleOrder(SettleOrder),
     CancelOrder(CancelOrder),
+    Adjust(Adjust),
+    QueueVoid(QueueVoid),
+    ResolveVoid(ResolveVoid),
+    BuyVip(BuyVip),
+    StockOffers(StockOffers),
+    BuyKeys(BuyKeys),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +154,11 @@ impl CommandKey {
     fn of_text(kind: &str, party: &Party, key: &str) -> Self {
         Self(digest(&[kind.as_bytes(), party.as_str().as_bytes(), key.as_bytes()]))
     }
+
+    /// The key of the adjustment with this name, which is its transaction's key, too.
+    pub fn of_adjust(party: &Party, name: &str) -> Self {
+        Self::of_text("adjust", party, name)
+    }
 }
 
 /// A command with the keys that everything about it is found by, computed once.
@@ -158,39 +172,64 @@ pub struct Keyed {
 
 impl Command {
     pub fn keyed(self) -> Keyed {
-        let player = PlayerKey::of(&self.party, self.player());
+        let player = self.player().map_or_else(PlayerKey::nobody, |player| PlayerKey::of(&self.party, player));
         let order = self.order_key().map(|key| OrderId::of(&self.party, key));
         let key = self.key();
         Keyed { command: self, key, player, order }
     }
 
     fn key(&self) -> CommandKey {
+        let of_text = |kind, key: &str| CommandKey::of_text(kind, &self.party, key);
         match &self.act {
-            Act::OpenPlayer(open) => CommandKey::of_text("open_player", &self.party, open.player.as_str()),
-            Act::Deposit(cash) => CommandKey::of_text("deposit", &self.party, &cash.key),
-            Act::Withdraw(cash) => CommandKey::of_text("withdraw", &self.party, &cash.key),
+            Act::OpenPlayer(open) => of_text("open_player", open.player.as_str()),
+            Act::Deposit(cash) => of_text("deposit", &cash.key),
+            Act::Withdraw(cash) => of_text("withdraw", &cash.key),
             Act::PlaceBet(bet) => CommandKey::of_order(OrderId::of(&self.party, &bet.order), 1),
             Act::SettleOrder(settle) => CommandKey::of_order(OrderId::of(&self.party, &settle.order), 2),
             Act::CancelOrder(cancel) => CommandKey::of_order(OrderId::of(&self.party, &cancel.order), 3),
+            Act::Adjust(adjust) => CommandKey::of_adjust(&self.party, &adjust.name),
+            Act::QueueVoid(queue) => of_text("queue_void", &queue.source.to_string()),
+            Act::ResolveVoid(resolve) => of_text("resolve_void", &resolve.source.to_string()),
+            Act::BuyVip(buy) => of_text("buy_vip", &buy.key),
+            Act::StockOffers(stock) => of_text("stock_offers", &stock.key),
+            Act::BuyKeys(buy) => {
+                // The length keeps one buyer's names apart from another's.
+                of_text("buy_keys", &format!("{}:{}:{}", buy.buyer.len(), buy.buyer, buy.reference))
+            }
         }
     }
 
-    pub fn player(&self) -> &PlayerId {
+    /// Whose command it is; stocking offers is nobody's.
+    pub fn player(&self) -> Option<&PlayerId> {
         match &self.act {
-            Act::OpenPlayer(open) => &open.player,
-            Act::Deposit(cash) | Act::Withdraw(cash) => &cash.player,
-            Act::PlaceBet(bet) => &bet.player,
-            Act::SettleOrder(settle) => &settle.player,
-            Act::CancelOrder(cancel) => &cancel.player,
+            Act::OpenPlayer(open) => Some(&open.player),
+            Act::Deposit(cash) | Act::Withdraw(cash) => Some(&cash.player),
+            Act::PlaceBet(bet) => Some(&bet.player),
+            Act::SettleOrder(settle) => Some(&settle.player),
+            Act::CancelOrder(cancel) => Some(&cancel.player),
+            Act::Adjust(adjust) => Some(&adjust.player),
+            Act::QueueVoid(queue) => Some(&queue.player),
+            Act::ResolveVoid(resolve) => Some(&resolve.player),
+            Act::BuyVip(buy) => Some(&buy.player),
+            Act::BuyKeys(buy) => Some(&buy.player),
+            Act::StockOffers(_) => None,
         }
     }
 
     fn order_key(&self) -> Option<&OrderKey> {
         match &self.act {
-            Act::OpenPlayer(_) | Act::Deposit(_) | Act::Withdraw(_) => None,
             Act::PlaceBet(bet) => Some(&bet.order),
             Act::SettleOrder(settle) => Some(&settle.order),
             Act::CancelOrder(cancel) => Some(&cancel.order),
+            Act::OpenPlayer(_)
+            | Act::Deposit(_)
+            | Act::Withdraw(_)
+            | Act::Adjust(_)
+            | Act::QueueVoid(_)
+            | Act::ResolveVoid(_)
+            | Act::BuyVip(_)
+            | Act::StockOffers(_)
+            | Act::BuyKeys(_) => None,
         }
     }
 }

@@ -3,8 +3,8 @@
 //! No IO, no clock, no randomness, no floats. Everything that a decision depends on is either in the
 //! [`State`] that was loaded for it or in the [`Command`] itself, so a journal replays to the same ledger.
 //!
-//! Reading order: [`ids`] and [`money`] (the words), [`account`] and [`order`] (what is kept),
-//! [`command`] and [`outcome`] (what is asked and answered), [`state`], [`decide`], [`batch`], [`chain`].
+//! Reading order: [`ids`] and [`money`] (the words), [`account`], [`order`], [`transaction`], [`offer`] and
+//! [`membership`] (what is kept), [`command`] and [`outcome`] (what is asked and answered), [`state`], [`decide`], [`batch`], [`chain`].
 
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
@@ -13,6 +13,9 @@ pub mod money;
 pub mod player;
 pub mod account;
 pub mod order;
+pub mod transaction;
+pub mod offer;
+pub mod membership;
 pub mod command;
 pub mod outcome;
 pub mod state;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::Act;
+use super::transaction::{Adjust, Change};
 
 /// What became of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,11 +18,48 @@ pub enum Outcome {
 #[serde(rename_all = "snake_case")]
 pub enum Done {
     PlayerOpened,
-    Deposited { balance: i64 },
-    Withdrawn { balance: i64 },
+    Deposited {
+        balance: i64,
+    },
+    Withdrawn {
+        balance: i64,
+    },
     BetPlaced,
-    OrderSettled { paid: i64 },
-    OrderCancelled { refunded: i64 },
+    OrderSettled {
+        paid: i64,
+    },
+    OrderCancelled {
+        refunded: i64,
+    },
+    /// `balance` is the player's real money afterwards.
+    Adjusted {
+        transaction: i64,
+        balance: i64,
+    },
+    /// The stake was given back before, by this transaction.
+    AlreadyVoided {
+        transaction: i64,
+    },
+    /// There was nothing (left) to undo.
+    NothingUndone {
+        balance: i64,
+    },
+    VoidQueued,
+    VoidApproved {
+        transaction: i64,
+    },
+    VoidDismissed,
+    VipBought {
+        balance: i64,
+    },
+    /// How many keys were not known before.
+    OffersStocked {
+        added: i64,
+    },
+    KeysBought {
+        order: i64,
+        balance: i64,
+    },
 }
 
 /// Why nothing was done, in the order in which the reasons are looked for (`decide`).
@@ -54,6 +92,28 @@ pub enum Refusal {
     },
     /// A balance would pass what 64 bits hold.
     BalanceOverflow,
+    /// There is no such transaction, or it is another player's.
+    TransactionUnknown,
+    /// The transaction has met its fate already.
+    TransactionEnded,
+    /// The transaction was rolled back before it came.
+    TransactionUndone,
+    /// The amounts are not those of the transaction that they are about, or do not add up.
+    AmountsDisagree,
+    VoidUnknown,
+    /// The void was approved or dismissed before.
+    VoidResolved,
+    /// The player has this level or a higher one.
+    VipNotHigher,
+    OfferUnknown,
+    /// The offer is in another currency.
+    OfferCurrencyDiffers,
+    OfferPriceDiffers {
+        price: i64,
+    },
+    OutOfStock {
+        stock: i64,
+    },
 }
 
 /// What the journal keeps of a decision.
@@ -68,15 +128,26 @@ pub enum Keeping {
 }
 
 impl Refusal {
-    /// How a refusal is kept. A refused bet must stay refused, since the provider has seen the "no"; a cancel that
+    /// How a refusal is kept. A refused stake must stay refused, since the provider has seen the "no"; a cancel that
     /// found no bet leaves a tombstone; every other refusal moved nothing and blocks nothing.
     pub fn keeping(self, act: &Act) -> Keeping {
         match (self, act) {
             (Self::KeyReused | Self::DiffersFromBet | Self::BalanceOverflow, _) => Keeping::Ignored,
             (Self::OrderUnknown, Act::CancelOrder(_)) | (_, Act::PlaceBet(_)) => Keeping::Kept,
+            (Self::InsufficientFunds { .. }, Act::Adjust(Adjust { change: Change::Stake { .. }, .. })) => Keeping::Kept,
             (
                 _,
-                Act::OpenPlayer(_) | Act::Deposit(_) | Act::Withdraw(_) | Act::SettleOrder(_) | Act::CancelOrder(_),
+                Act::OpenPlayer(_)
+                | Act::Deposit(_)
+                | Act::Withdraw(_)
+                | Act::SettleOrder(_)
+                | Act::CancelOrder(_)
+                | Act::Adjust(_)
+                | Act::QueueVoid(_)
+                | Act::ResolveVoid(_)
+                | Act::BuyVip(_)
+                | Act::StockOffers(_)
+                | Act::BuyKeys(_),
             ) => Keeping::Noted,
         }
     }

@@ -17,6 +17,11 @@ impl PlayerKey {
         Self(digest(&[b"player", party.as_str().as_bytes(), player.as_str().as_bytes()]))
     }
 
+    /// The key of no player, for what is nobody's.
+    pub fn nobody() -> Self {
+        Self(Uuid::nil())
+    }
+
     pub fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
     }

@@ -37,7 +37,7 @@ pub async fn apply_all(store: &mut impl Store, commands: Vec<Command>) -> Result
 
 fn outcome(verdict: Verdict) -> Result<Outcome, StoreError> {
     match verdict {
-        Verdict::Decided(outcome) => Ok(outcome),
+        Verdict::Decided { outcome, .. } => Ok(outcome),
         Verdict::Waits(_) => Err(undecided()),
     }
 }

@@ -200,9 +200,9 @@ impl<S: Store> Lane<S> {
                     let (source, arrived) = (item.submission.source, item.arrived);
                     self.waiting.park(item, source, order, arrived, now);
                 }
-                Verdict::Decided(outcome) => {
+                Verdict::Decided { outcome, repeated } => {
                     known.extend(item.submission.keyed.order);
-                    (item.submission.answering)(Answer::Decided(outcome));
+                    (item.submission.answering)(Answer::Decided { outcome, repeated });
                 }
             }
         }

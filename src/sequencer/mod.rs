@@ -28,7 +28,11 @@ pub struct Source(pub u32);
 /// What a submission is told in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    Decided(Outcome),
+    Decided {
+        outcome: Outcome,
+        /// Whether it was decided before, and this is the answer again.
+        repeated: bool,
+    },
     /// This command breaks every batch that it is in: a fault of ours.
     Failed,
 }

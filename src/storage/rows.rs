@@ -296,19 +296,19 @@ pub struct BatchRows {
 }
 
 impl BatchRows {
-    /// Numbers the entries with `seqs` (ascending, at least as many) and chains them to `writer`'s head.
-    pub fn of(batch: &Batch, writer: &WriterRow, seqs: &[i64]) -> Result<Self, StoreError> {
-        if seqs.len() < batch.entries.len() {
-            return Err(damaged("seq", "too few numbers for the batch"));
-        }
+    /// Chains the entries to `writer`'s head.
+    pub fn of(batch: &Batch, writer: &WriterRow) -> Result<Self, StoreError> {
         let mut rows = Self::default();
         let mut head = writer.head()?;
-        for (entry, &seq) in batch.entries.iter().zip(seqs) {
+        for entry in &batch.entries {
+            let seq = entry.seq;
             let command = serde_json::to_string(&entry.keyed.command).map_err(|error| damaged("command", error))?;
             let outcome = serde_json::to_string(&entry.outcome).map_err(|error| damaged("outcome", error))?;
             let key = entry.kept_key().map(CommandKey::uuid);
-            let movement = entry.movement.map(|moved| (moved.debit.uuid(), moved.credit.uuid(), moved.amount));
-            head = chain::link(&head, &chain::Row { seq, key, command: &command, outcome: &outcome, movement });
+            let legs = entry.movements.iter().map(|leg| (leg.debit.uuid(), leg.credit.uuid(), leg.amount));
+            let movements: Vec<_> = legs.collect();
+            let row = chain::Row { seq, key, command: &command, outcome: &outcome, movements: &movements };
+            head = chain::link(&head, &row);
             rows.journal.push(JournalRow {
                 seq,
                 writer: writer.id,
@@ -319,18 +319,14 @@ impl BatchRows {
                 outcome,
                 hash: head.to_vec(),
             });
-            rows.transfers.extend(movement.map(|(debit, credit, amount)| TransferRow {
-                seq,
-                leg: 0,
-                debit: bytes(debit),
-                credit: bytes(credit),
-                amount,
+            rows.transfers.extend(movements.into_iter().zip(0_i16..).map(|((debit, credit, amount), leg)| {
+                TransferRow { seq, leg, debit: bytes(debit), credit: bytes(credit), amount }
             }));
         }
         rows.players = batch.players.iter().map(PlayerRow::of).collect();
         rows.accounts = batch.accounts.iter().map(AccountRow::of).collect();
         rows.house = batch.house.iter().map(|(house, id)| AccountRow::of_house(house, *id)).collect();
-        rows.orders = batch.orders.iter().map(|(order, entry)| OrderRow::of(order, seqs[*entry])).collect();
+        rows.orders = batch.orders.iter().map(|(order, seq)| OrderRow::of(order, *seq)).collect();
         let last_seq = rows.journal.last().map_or(writer.last_seq, |row| row.seq);
         rows.writer = Some(WriterRow { id: writer.id, last_seq, head: head.to_vec() });
         Ok(rows)
@@ -347,7 +343,7 @@ pub fn state_of(
     let mut state = State::default();
     for row in players {
         let player = row.player()?;
-        state.players.insert(player.key(), PlayerState { player, accounts: Vec::new() });
+        state.players.insert(player.key(), PlayerState::new(player));
     }
     for row in accounts {
         let account = row.account()?;

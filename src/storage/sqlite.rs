@@ -165,15 +165,16 @@ impl Writer {
         let (players, accounts) = load_players(conn, keys).map_err(classify)?;
         let orders = load_orders(conn, keys).map_err(classify)?;
         let decided = load_decided(conn, keys).map_err(classify)?;
-        state_of(players, accounts, orders, decided)
+        let mut state = state_of(players, accounts, orders, decided)?;
+        state.numbers = (self.reserved + 1..).take(keys.rows).collect();
+        Ok(state)
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let Some(conn) = &mut self.conn else {
             return Err(StoreError::Outage("not connected".to_owned()));
         };
-        let seqs: Vec<i64> = (self.reserved + 1..).take(batch.entries.len()).collect();
-        let rows = BatchRows::of(batch, &self.row, &seqs)?;
+        let rows = BatchRows::of(batch, &self.row)?;
         write(conn, &rows).map_err(classify)?;
         conn.batch_execute("COMMIT").map_err(classify)
     }

@@ -182,7 +182,7 @@ pub async fn apply(store: &mut impl Store, commands: &[Keyed]) -> Result<Vec<Out
 pub fn decide_all(state: &mut State, commands: &[Keyed]) -> (Batch, Vec<Outcome>) {
     let (batch, verdicts) = fold(state, commands.iter().map(|keyed| (keyed, false)));
     let outcomes = verdicts.into_iter().map(|verdict| match verdict {
-        Verdict::Decided(outcome) => outcome,
+        Verdict::Decided { outcome, .. } => outcome,
         Verdict::Waits(_) => panic!("a command waits that may not"),
     });
     (batch, outcomes.collect())

@@ -53,6 +53,12 @@ impl Model {
             Act::PlaceBet(bet) => self.bet(bet, command.at.0.div_euclid(24 * 60 * 60 * 1_000_000)),
             Act::SettleOrder(settle) => self.settle(settle),
             Act::CancelOrder(cancel) => self.cancel(cancel),
+            Act::Adjust(_)
+            | Act::QueueVoid(_)
+            | Act::ResolveVoid(_)
+            | Act::BuyVip(_)
+            | Act::StockOffers(_)
+            | Act::BuyKeys(_) => panic!("not a command of this model's"),
         }
     }
 

@@ -263,7 +263,7 @@ fn money_is_conserved_and_no_balance_is_below_zero() {
     check(10, |history, _| {
         let folded = fold_serially(&history.commands("acme"));
         let mut sums = BTreeMap::new();
-        for movement in folded.entries.iter().filter_map(|entry| entry.movement) {
+        for movement in folded.entries.iter().flat_map(|entry| &entry.movements) {
             prop_assert!(movement.amount > 0);
             *sums.entry(movement.debit).or_insert(0_i128) -= i128::from(movement.amount);
             *sums.entry(movement.credit).or_insert(0_i128) += i128::from(movement.amount);

@@ -194,7 +194,7 @@ async fn assert_answers(asked: Vec<Asked>) {
 
 async fn answer(line: &str, answered: oneshot::Receiver<Answer>) -> String {
     match within_deadline(line, answered).await.unwrap_or_else(|_| panic!("{line} was dropped")) {
-        Answer::Decided(outcome) => told(outcome),
+        Answer::Decided { outcome, .. } => told(outcome),
         Answer::Failed => "failed".to_owned(),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// What each module's files may name of the crate; itself always, but a dialect no other dialect.
 const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &[]),
-    ("dialects", &["ledger", "identity"]),
+    ("dialects", &["ledger", "identity", "config", "dialects::http"]),
     ("identity", &["ledger", "config"]),
     ("storage", &["ledger"]),
     (

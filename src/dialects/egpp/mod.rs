@@ -7,6 +7,7 @@ pub mod operation;
 pub mod wire;
 pub mod desk;
 pub mod status;
+pub mod rest;
 
 pub use desk::{BalanceQuestion, Desk, Envelope, Opened};
 pub use operation::Operation;

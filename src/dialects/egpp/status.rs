@@ -80,7 +80,16 @@ pub fn of_outcome(outcome: Outcome) -> Reply {
             | Done::Deposited { .. }
             | Done::Withdrawn { .. }
             | Done::OrderSettled { .. }
-            | Done::OrderCancelled { .. },
+            | Done::OrderCancelled { .. }
+            | Done::Adjusted { .. }
+            | Done::AlreadyVoided { .. }
+            | Done::NothingUndone { .. }
+            | Done::VoidQueued
+            | Done::VoidApproved { .. }
+            | Done::VoidDismissed
+            | Done::VipBought { .. }
+            | Done::OffersStocked { .. }
+            | Done::KeysBought { .. },
         ) => done("200"),
         Outcome::Refused(refusal) => refused(refusal),
     }
@@ -106,6 +115,18 @@ fn refused(refusal: Refusal) -> Reply {
         Refusal::InsufficientFunds { balance } => {
             failed(OUT_OF_MONEY, None, vec![Parameter::Balance(balance.to_string())])
         }
+        // No act of this dialect's is refused for these.
+        Refusal::TransactionUnknown
+        | Refusal::TransactionEnded
+        | Refusal::TransactionUndone
+        | Refusal::AmountsDisagree
+        | Refusal::VoidUnknown
+        | Refusal::VoidResolved
+        | Refusal::VipNotHigher
+        | Refusal::OfferUnknown
+        | Refusal::OfferCurrencyDiffers
+        | Refusal::OfferPriceDiffers { .. }
+        | Refusal::OutOfStock { .. } => of_fault(),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn decide(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Judged {
         HouseAccount { party: keyed.command.party.clone(), side: HouseSide::House, currency: bet.pocket.currency };
     let transfer = Transfer { debit: Side::Player(account.id), credit: Side::House(house), amount: bet.stake };
     let order = order(keyed, bet, OrderState::Open);
-    Ok((Done::BetPlaced, Effects { account: Some(account), order, transfer: Some(transfer), opened: None }))
+    Ok((Done::BetPlaced, Effects { accounts: vec![account], order, transfers: vec![transfer], ..Effects::default() }))
 }
 
 /// The minor units that this account will have staked today, if both limits allow the bet.

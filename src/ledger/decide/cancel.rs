@@ -25,7 +25,8 @@ pub(super) fn decide(state: &State, keyed: &Keyed, cancel: &CancelOrder) -> Judg
     };
     let paid = stake.amount.minor();
     let cancelled = Order { state: OrderState::Cancelled, paid, ..order.clone() };
-    let effects = Effects { account: Some(account), order: Some(cancelled), transfer: Some(transfer), opened: None };
+    let (accounts, transfers) = (vec![account], vec![transfer]);
+    let effects = Effects { accounts, order: Some(cancelled), transfers, ..Effects::default() };
     Ok((Done::OrderCancelled { refunded: paid }, effects))
 }
 

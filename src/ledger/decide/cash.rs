@@ -32,5 +32,5 @@ fn cashier(keyed: &Keyed, cash: &Cash) -> Side {
 }
 
 fn moved(account: Account, transfer: Transfer) -> Effects {
-    Effects { account: Some(account), transfer: Some(transfer), ..Effects::default() }
+    Effects { accounts: vec![account], transfers: vec![transfer], ..Effects::default() }
 }

@@ -5,19 +5,28 @@
 //! Look up the key before the balance: a repeat of an accepted bet must be answered "accepted" even when the
 //! wallet is now empty.
 
+mod adjust;
 mod bet;
 mod cancel;
 mod cash;
+mod keys;
 mod open;
+mod rollback;
 mod settle;
+mod vip;
+mod void;
+
+use std::sync::Arc;
 
 use super::account::{Account, AccountId, HouseAccount};
 use super::command::{Act, Command, Keyed, Terms};
 use super::money::Amount;
+use super::offer::{OfferId, OfferState, Purchase, StockedKey};
 use super::order::{Order, OrderId, OrderState};
 use super::outcome::{Done, Keeping, Outcome, Refusal};
 use super::player::{Player, PlayerKey};
 use super::state::{Decided, PlayerState, State};
+use super::transaction::{ManualVoid, Transaction};
 
 /// One side of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,21 +47,34 @@ pub struct Transfer {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effects {
     pub opened: Option<Player>,
-    pub account: Option<Account>,
+    /// Final values, each account once.
+    pub accounts: Vec<Account>,
     pub order: Option<Order>,
-    pub transfer: Option<Transfer>,
+    pub transfers: Vec<Transfer>,
+    /// Final values of new and changed transactions.
+    pub transactions: Vec<Transaction>,
+    pub void: Option<ManualVoid>,
+    /// The player's new VIP level.
+    pub vip: Option<(PlayerKey, Arc<str>)>,
+    /// Final values of new and changed offers.
+    pub offers: Vec<(OfferId, OfferState)>,
+    /// Keys that enter the stock.
+    pub stocked: Vec<StockedKey>,
+    pub purchase: Option<Purchase>,
 }
 
 /// An outcome, how the journal keeps it, and what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     pub outcome: Outcome,
+    /// Whether this is the stored outcome of the same command.
+    pub repeated: bool,
     pub keeping: Keeping,
     pub effects: Effects,
 }
 
-/// Decides one command against what is known.
-pub fn decide(state: &State, keyed: &Keyed) -> Decision {
+/// Decides one command against what is known. `number` is the journal's for the command, should it be kept.
+pub fn decide(state: &State, keyed: &Keyed, number: i64) -> Decision {
     let command = &keyed.command;
     if let Some(decided) = state.decided.get(&keyed.key) {
         return Decision::repeat(state, keyed, decided);
@@ -64,9 +86,17 @@ pub fn decide(state: &State, keyed: &Keyed) -> Decision {
         Act::PlaceBet(bet) => bet::decide(state, keyed, bet),
         Act::SettleOrder(settle) => settle::decide(state, keyed, settle),
         Act::CancelOrder(cancel) => cancel::decide(state, keyed, cancel),
+        Act::Adjust(adjust) => adjust::decide(state, keyed, adjust, adjust.number.unwrap_or(number)),
+        Act::QueueVoid(queue) => void::queue(state, keyed, queue),
+        Act::ResolveVoid(resolve) => void::resolve(state, keyed, resolve, resolve.number.unwrap_or(number)),
+        Act::BuyVip(buy) => vip::decide(state, keyed, buy),
+        Act::StockOffers(stock) => keys::stock(state, keyed, stock),
+        Act::BuyKeys(buy) => keys::buy(state, keyed, buy, buy.number.unwrap_or(number)),
     };
     match judged {
-        Ok((done, effects)) => Decision { outcome: Outcome::Done(done), keeping: Keeping::Kept, effects },
+        Ok((done, effects)) => {
+            Decision { outcome: Outcome::Done(done), repeated: false, keeping: Keeping::Kept, effects }
+        }
         Err(refusal) => Decision::refused(state, keyed, refusal),
     }
 }
@@ -78,7 +108,7 @@ impl Decision {
     fn repeat(state: &State, keyed: &Keyed, decided: &Decided) -> Self {
         let same = is_same(state, keyed, &decided.command);
         let outcome = if same { decided.outcome } else { Outcome::Refused(Refusal::KeyReused) };
-        Self { outcome, keeping: Keeping::Ignored, effects: Effects::default() }
+        Self { outcome, repeated: same, keeping: Keeping::Ignored, effects: Effects::default() }
     }
 
     fn refused(state: &State, keyed: &Keyed, refusal: Refusal) -> Self {
@@ -88,7 +118,8 @@ impl Decision {
             (Act::CancelOrder(cancel), Keeping::Kept) => cancel::tombstone(keyed, cancel),
             _ => None,
         };
-        Self { outcome: Outcome::Refused(refusal), keeping, effects: Effects { order, ..Effects::default() } }
+        let effects = Effects { order, ..Effects::default() };
+        Self { outcome: Outcome::Refused(refusal), repeated: false, keeping, effects }
     }
 }
 
@@ -100,6 +131,12 @@ fn is_same(state: &State, keyed: &Keyed, before: &Command) -> bool {
         (Act::PlaceBet(now), Act::PlaceBet(then)) => bet::is_same(now, then),
         (Act::SettleOrder(now), Act::SettleOrder(then)) => settle::is_same(order_of(state, keyed), now, then),
         (Act::CancelOrder(now), Act::CancelOrder(then)) => cancel::is_same(order_of(state, keyed), now, then),
+        (Act::Adjust(now), Act::Adjust(then)) => adjust::is_same(now, then),
+        (Act::QueueVoid(now), Act::QueueVoid(then)) => now == then,
+        (Act::ResolveVoid(now), Act::ResolveVoid(then)) => now.approve == then.approve,
+        (Act::BuyVip(now), Act::BuyVip(then)) => vip::is_same(now, then),
+        (Act::StockOffers(now), Act::StockOffers(then)) => keys::is_same_stock(now, then),
+        (Act::BuyKeys(now), Act::BuyKeys(then)) => keys::is_same_purchase(now, then),
         _ => false,
     }
 }

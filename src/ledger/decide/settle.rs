@@ -30,8 +30,9 @@ pub(super) fn decide(state: &State, keyed: &Keyed, settle: &SettleOrder) -> Judg
         amount,
     });
     let settled = Order { state: settled_state(settle.result), paid, ..order.clone() };
-    let account = transfer.is_some().then_some(account);
-    Ok((Done::OrderSettled { paid }, Effects { account, order: Some(settled), transfer, opened: None }))
+    let accounts = transfer.iter().map(|_| account.clone()).collect();
+    let transfers = transfer.into_iter().collect();
+    Ok((Done::OrderSettled { paid }, Effects { accounts, order: Some(settled), transfers, ..Effects::default() }))
 }
 
 /// What the player gets: nothing for a loss, whatever amount came with it.

@@ -41,7 +41,9 @@ impl JournalAudit {
             let page = journal::table.filter(journal::seq.gt(after)).order(journal::seq).limit(PAGE);
             let rows: Vec<JournalRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
             let (Some(first), Some(last)) = (rows.first(), rows.last()) else { break };
-            let moves = transfers::table.filter(transfers::seq.between(first.seq, last.seq)).order(transfers::seq);
+            let moves = transfers::table
+                .filter(transfers::seq.between(first.seq, last.seq))
+                .order((transfers::seq, transfers::leg));
             let moves: Vec<TransferRow> = on!(conn, conn => moves.load(conn)).map_err(classify)?;
             after = last.seq;
             report.transfers += moves.len() as u64;
@@ -59,15 +61,13 @@ impl JournalAudit {
         moves: &[TransferRow],
         report: &mut Report,
     ) -> Result<(), StoreError> {
-        // A command moves money once at the most.
-        for TransferRow { seq, leg, .. } in moves.iter().filter(|row| row.leg != 0) {
-            report.findings.push(format!("transfer {leg} of journal row {seq} is none of its command's"));
+        let mut by_seq: HashMap<i64, Vec<&TransferRow>> = HashMap::new();
+        for leg in moves {
+            by_seq.entry(leg.seq).or_default().push(leg);
         }
-        let moves = moves.iter().filter(|row| row.leg == 0);
-        let by_seq: HashMap<i64, &TransferRow> = moves.map(|row| (row.seq, row)).collect();
         let mut expected = Vec::new();
         for row in rows {
-            self.link(row, by_seq.get(&row.seq).copied(), report)?;
+            self.link(row, by_seq.get(&row.seq).map_or(&[], Vec::as_slice), report)?;
             match read(row) {
                 Some((command, outcome)) => {
                     if row.party != command.party.as_str() || row.at != command.at.0 {
@@ -83,14 +83,17 @@ impl JournalAudit {
         self.compare_orders(conn, &expected, report)
     }
 
-    fn link(&mut self, row: &JournalRow, moved: Option<&TransferRow>, report: &mut Report) -> Result<(), StoreError> {
+    /// `moved` are the row's legs in their order; a leg whose number is not its position is none of the row's.
+    fn link(&mut self, row: &JournalRow, moved: &[&TransferRow], report: &mut Report) -> Result<(), StoreError> {
         let (_, previous) = self.heads.get(&row.writer).copied().unwrap_or((0, chain::START));
-        let movement = match moved {
-            Some(moved) => Some((uuid(&moved.debit)?, uuid(&moved.credit)?, moved.amount)),
-            None => None,
-        };
+        for (TransferRow { leg, .. }, _) in moved.iter().zip(0_i16..).filter(|(row, position)| row.leg != *position) {
+            report.findings.push(format!("transfer {leg} of journal row {} is none of its command's", row.seq));
+        }
+        let legs = moved.iter().map(|leg| Ok((uuid(&leg.debit)?, uuid(&leg.credit)?, leg.amount)));
+        let movements = legs.collect::<Result<Vec<_>, StoreError>>()?;
         let key = row.key.as_deref().map(uuid).transpose()?;
-        let linked = chain::Row { seq: row.seq, key, command: &row.command, outcome: &row.outcome, movement };
+        let linked =
+            chain::Row { seq: row.seq, key, command: &row.command, outcome: &row.outcome, movements: &movements };
         if chain::link(&previous, &linked).as_slice() != row.hash.as_slice() {
             let (seq, writer) = (row.seq, row.writer);
             report.findings.push(format!("journal row {seq} does not follow from its predecessor in chain {writer}"));

@@ -151,7 +151,8 @@ impl Session {
         let strangers = players.len() < keys.players.len();
         let has_accounts =
             if strangers { accounts.iter().filter_map(|row| row.player.clone()).collect() } else { BTreeSet::new() };
-        let state = state_of(players, accounts, orders, decided)?;
+        let mut state = state_of(players, accounts, orders, decided)?;
+        state.numbers = std::mem::take(&mut self.seqs);
         if strangers && is_torn(keys, &state, &has_accounts) {
             return Err(StoreError::Conflict("a player was opened while the batch was read".to_owned()));
         }
@@ -187,7 +188,7 @@ impl Session {
 
     /// One round trip as well. Where a statement fails, the ones after it fail with it, and the commit rolls back.
     async fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let rows = BatchRows::of(batch, &self.writer, &self.seqs)?;
+        let rows = BatchRows::of(batch, &self.writer)?;
         let Some(writer) = rows.writer else {
             return Err(StoreError::Rejected("a batch without a writer".to_owned()));
         };
@@ -223,7 +224,8 @@ impl Session {
 fn is_torn(keys: &Keys, state: &State, has_accounts: &BTreeSet<Bytes>) -> bool {
     let is_stranger = |key: &PlayerKey| keys.players.contains(key) && !state.players.contains_key(key);
     let served = state.decided.values().filter(|decided| matches!(decided.outcome, Outcome::Done(_)));
-    let mut served = served.map(|decided| PlayerKey::of(&decided.command.party, decided.command.player()));
+    let mut served =
+        served.filter_map(|decided| Some(PlayerKey::of(&decided.command.party, decided.command.player()?)));
     let mut strangers = keys.players.iter().filter(|key| is_stranger(key));
     strangers.any(|key| has_accounts.contains(&bytes(key.uuid()))) || served.any(|key| is_stranger(&key))
 }

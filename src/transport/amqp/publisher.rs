@@ -96,7 +96,7 @@ fn publications(answered: &Answered) -> (&'static str, Publication, Option<Publi
     let Answered { queue, delivery, verdict } = answered;
     let (party, operation) = (&queue.desk.rules.party, queue.operation);
     let (reply, parked) = match verdict {
-        Verdict::Answer(Answer::Decided(outcome)) => (status::of_outcome(*outcome), None),
+        Verdict::Answer(Answer::Decided { outcome, .. }) => (status::of_outcome(*outcome), None),
         Verdict::Answer(Answer::Failed) => {
             (status::of_fault(), Some(("fault", "the ledger could not apply this command; see the log")))
         }

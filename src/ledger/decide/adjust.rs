@@ -1,0 +1,239 @@
+//! Adjustments: stakes, payments, voids and what ends a stake (Balance Service `AdjustBalance`, QuickPlay
+//! `transaction`).
+
+use super::{
+    Account, Amount, Done, Effects, HouseAccount, Judged, Keyed, PlayerState, Refusal, Side, State, Transaction,
+    Transfer, known_player, rollback,
+};
+use crate::ledger::account::{Bucket, HouseSide, Pocket};
+use crate::ledger::transaction::{Adjust, Buckets, Change, TransactionState};
+
+pub(super) fn decide(state: &State, keyed: &Keyed, adjust: &Adjust, number: i64) -> Judged {
+    // The command's own key is new, so a transaction that is known by it can only be a tombstone.
+    if state.transactions.named(keyed.key).is_some() {
+        return Err(Refusal::TransactionUndone);
+    }
+    let player = known_player(state, keyed.player)?;
+    let adjusting = Adjusting { state, keyed, adjust, player, number };
+    match &adjust.change {
+        Change::Stake { total, external, from } => adjusting.stake(*total, *external, from),
+        Change::Pay { amounts, external, source } => adjusting.pay(*amounts, *external, *source),
+        Change::Void { source, amounts, external } => adjusting.void(*source, *amounts, *external),
+        Change::Win { amount } => adjusting.win(*amount),
+        Change::Refund { amount } => adjusting.refund(*amount),
+        Change::Rollback { name } => rollback::decide(&adjusting, name),
+    }
+}
+
+/// One adjustment with everything that deciding it needs.
+pub(super) struct Adjusting<'a> {
+    pub state: &'a State,
+    pub keyed: &'a Keyed,
+    pub adjust: &'a Adjust,
+    pub player: &'a PlayerState,
+    /// What the transaction will be known by.
+    pub number: i64,
+}
+
+impl Adjusting<'_> {
+    fn stake(&self, total: i64, external: i64, from: &[Bucket]) -> Judged {
+        let wanted = total.checked_sub(external).filter(|wanted| *wanted >= 0 && external >= 0);
+        let wanted = wanted.ok_or(Refusal::AmountsDisagree)?;
+        let mut moved = Buckets::default();
+        let (mut missing, mut available) = (wanted, 0_i64);
+        for bucket in from {
+            let balance = self.account(*bucket).balance;
+            available = available.saturating_add(balance);
+            let taken = balance.min(missing);
+            missing = missing.saturating_sub(taken);
+            moved.set(*bucket, taken.saturating_neg());
+        }
+        if missing > 0 {
+            return Err(Refusal::InsufficientFunds { balance: available });
+        }
+        let transaction = Transaction {
+            external: external.checked_neg().ok_or(Refusal::AmountsDisagree)?,
+            ..self.transaction(moved, TransactionState::Open)
+        };
+        self.done(transaction, None)
+    }
+
+    fn pay(&self, amounts: Buckets, external: i64, source: Option<i64>) -> Judged {
+        if amounts.has_negative() || external < 0 {
+            return Err(Refusal::AmountsDisagree);
+        }
+        if let Some(source) = source {
+            self.theirs(source)?;
+        }
+        let transaction = Transaction { external, source, ..self.transaction(amounts, TransactionState::Done) };
+        self.done(transaction, None)
+    }
+
+    fn void(&self, source: i64, amounts: Buckets, external: i64) -> Judged {
+        let stake = self.theirs(source).ok().filter(|source| source.is_stake()).ok_or(Refusal::TransactionUnknown)?;
+        match (stake.state, stake.ended_by) {
+            (TransactionState::Open, _) => {}
+            (TransactionState::Voided, Some(transaction)) => {
+                return Ok((Done::AlreadyVoided { transaction }, Effects::default()));
+            }
+            _ => return Err(Refusal::TransactionEnded),
+        }
+        if stake.moved.reversed() != Some(amounts) || stake.external.checked_neg() != Some(external) {
+            return Err(Refusal::AmountsDisagree);
+        }
+        let transaction =
+            Transaction { external, source: Some(source), ..self.transaction(amounts, TransactionState::Done) };
+        self.done(transaction, Some(self.ended(stake, TransactionState::Voided)))
+    }
+
+    fn win(&self, amount: i64) -> Judged {
+        let moved = self.real(amount)?;
+        let mut stakes = self.stakes().peekable();
+        let has_stakes = stakes.peek().is_some();
+        let open = stakes.find(|stake| stake.state == TransactionState::Open);
+        if has_stakes && open.is_none() {
+            return Err(Refusal::TransactionEnded);
+        }
+        let source = open.map(|stake| stake.number);
+        let transaction = Transaction { source, ..self.transaction(moved, TransactionState::Done) };
+        self.done(transaction, open.map(|stake| self.ended(stake, TransactionState::Settled)))
+    }
+
+    fn refund(&self, amount: i64) -> Judged {
+        let moved = self.real(amount)?;
+        let mut open = self.stakes().filter(|stake| stake.state == TransactionState::Open).peekable();
+        let has_open = open.peek().is_some();
+        let Some(stake) = open.find(|stake| stake.moved.reversed() == Some(moved)) else {
+            return Err(match (has_open, self.stakes().next()) {
+                (true, _) => Refusal::AmountsDisagree,
+                (false, Some(_)) => Refusal::TransactionEnded,
+                (false, None) => Refusal::TransactionUnknown,
+            });
+        };
+        let transaction = Transaction { source: Some(stake.number), ..self.transaction(moved, TransactionState::Done) };
+        self.done(transaction, Some(self.ended(stake, TransactionState::Voided)))
+    }
+
+    fn real(&self, amount: i64) -> Result<Buckets, Refusal> {
+        if amount >= 0 { Ok(Buckets { real: amount, ..Buckets::default() }) } else { Err(Refusal::AmountsDisagree) }
+    }
+
+    /// The player's stakes in the adjustment's round.
+    fn stakes(&self) -> impl Iterator<Item = &Transaction> {
+        let label = &self.adjust.label;
+        let in_round = label
+            .round
+            .as_deref()
+            .into_iter()
+            .flat_map(|round| self.state.transactions.in_round(self.keyed.player, &label.scope, round));
+        in_round.filter(|transaction| transaction.is_stake())
+    }
+
+    /// The transaction with this number, if it is of the player's and of the same partner's.
+    fn theirs(&self, number: i64) -> Result<&Transaction, Refusal> {
+        let known = self.state.transactions.get(number);
+        let theirs = known.filter(|transaction| {
+            transaction.player == self.keyed.player
+                && transaction.party == self.keyed.command.party
+                && transaction.label.scope == self.adjust.label.scope
+        });
+        theirs.ok_or(Refusal::TransactionUnknown)
+    }
+
+    fn account(&self, bucket: Bucket) -> Account {
+        self.player.account(&self.pocket(bucket))
+    }
+
+    fn pocket(&self, bucket: Bucket) -> Pocket {
+        Pocket { bucket, product: self.adjust.product, ..Pocket::real(self.adjust.currency) }
+    }
+
+    /// The transaction that the adjustment becomes.
+    pub fn transaction(&self, moved: Buckets, state: TransactionState) -> Transaction {
+        let adjust = self.adjust;
+        Transaction {
+            number: self.number,
+            key: self.keyed.key,
+            party: self.keyed.command.party.clone(),
+            player: self.keyed.player,
+            label: adjust.label.clone(),
+            currency: adjust.currency,
+            product: adjust.product,
+            moved,
+            external: 0,
+            source: None,
+            state,
+            ended_by: None,
+            memo: adjust.memo.clone(),
+            worth: adjust.worth.clone(),
+            token: adjust.token.clone(),
+        }
+    }
+
+    /// The stake as this adjustment leaves it.
+    pub fn ended(&self, stake: &Transaction, state: TransactionState) -> Transaction {
+        Transaction { state, ended_by: Some(self.number), ..stake.clone() }
+    }
+
+    /// Moves what the transaction says, and keeps it beside the one that it changes.
+    pub fn done(&self, transaction: Transaction, changed: Option<Transaction>) -> Judged {
+        let (accounts, transfers) = moved(self.player, &transaction)?;
+        let real = accounts.iter().find(|account| account.pocket == self.pocket(Bucket::Real));
+        let balance = real.map_or_else(|| self.account(Bucket::Real).balance, |account| account.balance);
+        let done = Done::Adjusted { transaction: transaction.number, balance };
+        let transactions = std::iter::once(transaction).chain(changed).collect();
+        Ok((done, Effects { accounts, transfers, transactions, ..Effects::default() }))
+    }
+
+    /// The player's real money, where nothing moves.
+    pub fn balance(&self) -> i64 {
+        self.account(Bucket::Real).balance
+    }
+}
+
+/// The accounts after what a transaction moves, and a transfer from or to the house for each of its buckets.
+pub(super) fn moved(player: &PlayerState, transaction: &Transaction) -> Result<(Vec<Account>, Vec<Transfer>), Refusal> {
+    let house = Side::House(HouseAccount {
+        party: transaction.party.clone(),
+        side: HouseSide::House,
+        currency: transaction.currency,
+    });
+    let (mut accounts, mut transfers) = (Vec::new(), Vec::new());
+    for (bucket, minor) in transaction.moved.used() {
+        let mut account = player.account(&transaction.pocket(bucket));
+        let after = account.balance.checked_add(minor).ok_or(Refusal::BalanceOverflow)?;
+        if after < 0 {
+            return Err(Refusal::InsufficientFunds { balance: account.balance });
+        }
+        account.balance = after;
+        let size = minor.checked_abs().and_then(|size| Amount::new(size).ok()).ok_or(Refusal::BalanceOverflow)?;
+        let theirs = Side::Player(account.id);
+        let (debit, credit) = if minor < 0 { (theirs, house.clone()) } else { (house.clone(), theirs) };
+        transfers.push(Transfer { debit, credit, amount: size });
+        accounts.push(account);
+    }
+    Ok((accounts, transfers))
+}
+
+/// What the partner said must be the same; rates, tokens and the order in which buckets are spent may have changed.
+pub(super) fn is_same(now: &Adjust, then: &Adjust) -> bool {
+    now.player == then.player
+        && now.label == then.label
+        && now.currency == then.currency
+        && now.product == then.product
+        && now.memo == then.memo
+        && is_same_change(&now.change, &then.change)
+}
+
+fn is_same_change(now: &Change, then: &Change) -> bool {
+    match (now, then) {
+        (
+            Change::Stake { total, external, from },
+            Change::Stake { total: total_then, external: external_then, from: from_then },
+        ) => {
+            let are_same_buckets = Bucket::ALL.iter().all(|bucket| from.contains(bucket) == from_then.contains(bucket));
+            total == total_then && external == external_then && are_same_buckets
+        }
+        (now, then) => now == then,
+    }
+}

@@ -1,0 +1,50 @@
+//! Rolling a transaction back: undoes whatever it did, once (QuickPlay `type` 3).
+
+use super::adjust::Adjusting;
+use super::{Done, Effects, Judged, Refusal, Transaction};
+use crate::ledger::command::CommandKey;
+use crate::ledger::transaction::{Buckets, TransactionState};
+
+pub(super) fn decide(adjusting: &Adjusting<'_>, name: &str) -> Judged {
+    let key = CommandKey::of_adjust(&adjusting.keyed.command.party, name);
+    let Some(undone) = adjusting.state.transactions.named(key) else {
+        return Ok(nothing_yet(adjusting, key));
+    };
+    if undone.player != adjusting.keyed.player {
+        return Err(Refusal::TransactionUnknown);
+    }
+    match undone.state {
+        TransactionState::RolledBack | TransactionState::Tombstone => {
+            let done = Done::NothingUndone { balance: adjusting.balance() };
+            return Ok((done, Effects::default()));
+        }
+        // A stake that was given back would be given back twice; a rollback is nobody's to undo.
+        TransactionState::Voided | TransactionState::Reversal => return Err(Refusal::TransactionEnded),
+        TransactionState::Open | TransactionState::Settled | TransactionState::Done => {}
+    }
+    let moved = undone.moved.reversed().ok_or(Refusal::BalanceOverflow)?;
+    let reversal = Transaction {
+        source: Some(undone.number),
+        currency: undone.currency,
+        product: undone.product,
+        ..adjusting.transaction(moved, TransactionState::Reversal)
+    };
+    let (done, mut effects) = adjusting.done(reversal, Some(adjusting.ended(undone, TransactionState::RolledBack)))?;
+    effects.transactions.extend(reopened(adjusting, undone));
+    Ok((done, effects))
+}
+
+/// Nothing is known by that name: should it still come, it must not move anything.
+fn nothing_yet(adjusting: &Adjusting<'_>, key: CommandKey) -> (Done, Effects) {
+    let tombstone = Transaction { key, ..adjusting.transaction(Buckets::default(), TransactionState::Tombstone) };
+    let effects = Effects { transactions: vec![tombstone], ..Effects::default() };
+    (Done::NothingUndone { balance: adjusting.balance() }, effects)
+}
+
+/// The stake that the undone transaction had settled or given back: it is open again.
+fn reopened(adjusting: &Adjusting<'_>, undone: &Transaction) -> Option<Transaction> {
+    let stake = adjusting.state.transactions.get(undone.source?)?;
+    let ended_it = stake.ended_by == Some(undone.number)
+        && matches!(stake.state, TransactionState::Settled | TransactionState::Voided);
+    ended_it.then(|| Transaction { state: TransactionState::Open, ended_by: None, ..stake.clone() })
+}

@@ -1,0 +1,72 @@
+//! Manual voids: what a partner may not take back by itself, an operator decides (Balance Service
+//! `QueueManualVoidReturn`).
+
+use super::adjust::moved;
+use super::{Done, Effects, Judged, Keyed, ManualVoid, Refusal, State, Transaction, known_player};
+use crate::ledger::transaction::{QueueVoid, ResolveVoid, TransactionState, VoidState};
+
+pub(super) fn queue(state: &State, keyed: &Keyed, queue: &QueueVoid) -> Judged {
+    let source = theirs(state, keyed, queue.source)?;
+    if state.voids.contains_key(&source.number) {
+        return Ok((Done::VoidQueued, Effects::default()));
+    }
+    let void = ManualVoid {
+        source: source.number,
+        party: source.party.clone(),
+        player: source.player,
+        kind: queue.kind,
+        state: VoidState::Pending,
+    };
+    Ok((Done::VoidQueued, Effects { void: Some(void), ..Effects::default() }))
+}
+
+pub(super) fn resolve(state: &State, keyed: &Keyed, resolve: &ResolveVoid, number: i64) -> Judged {
+    let player = known_player(state, keyed.player)?;
+    let void = state.voids.get(&resolve.source).ok_or(Refusal::VoidUnknown)?;
+    let source = theirs(state, keyed, resolve.source)?;
+    if void.state != VoidState::Pending {
+        return Err(Refusal::VoidResolved);
+    }
+    if !resolve.approve {
+        let void = ManualVoid { state: VoidState::Dismissed, ..void.clone() };
+        return Ok((Done::VoidDismissed, Effects { void: Some(void), ..Effects::default() }));
+    }
+    if source.state == TransactionState::Voided {
+        return Err(Refusal::TransactionEnded);
+    }
+    let transaction = reversal(keyed, source, void.kind, number)?;
+    let (accounts, transfers) = moved(player, &transaction)?;
+    let voided = Transaction { state: TransactionState::Voided, ended_by: Some(number), ..source.clone() };
+    let effects = Effects {
+        accounts,
+        transfers,
+        transactions: vec![transaction, voided],
+        void: Some(ManualVoid { state: VoidState::Approved, ..void.clone() }),
+        ..Effects::default()
+    };
+    Ok((Done::VoidApproved { transaction: number }, effects))
+}
+
+/// What the source moved, the other way round.
+fn reversal(keyed: &Keyed, source: &Transaction, kind: i32, number: i64) -> Result<Transaction, Refusal> {
+    let mut label = source.label.clone();
+    label.kind = kind;
+    Ok(Transaction {
+        number,
+        key: keyed.key,
+        label,
+        moved: source.moved.reversed().ok_or(Refusal::BalanceOverflow)?,
+        external: source.external.checked_neg().ok_or(Refusal::BalanceOverflow)?,
+        source: Some(source.number),
+        state: TransactionState::Reversal,
+        worth: None,
+        token: None,
+        ..source.clone()
+    })
+}
+
+fn theirs<'a>(state: &'a State, keyed: &Keyed, number: i64) -> Result<&'a Transaction, Refusal> {
+    let known = state.transactions.get(number);
+    let theirs = known.filter(|known| known.player == keyed.player && known.party == keyed.command.party);
+    theirs.ok_or(Refusal::TransactionUnknown)
+}

@@ -6,6 +6,7 @@ use purser::storage::Store;
 
 use crate::databases::decide_all;
 
+#[derive(Clone)]
 pub struct Memory {
     pub state: State,
     /// The next entry's number.

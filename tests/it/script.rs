@@ -56,7 +56,7 @@ use purser::ledger::{
 };
 
 use crate::memory::Memory;
-pub use partners::Names;
+pub use partners::{Names, UNKNOWN, key_id, set_source};
 
 /// The game of a step that names none.
 const GAME: &str = "wallstroulette";

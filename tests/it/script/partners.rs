@@ -11,7 +11,7 @@ use purser::ledger::{Act, Bucket, Done, Outcome, Party};
 use super::{Line, Step, amount, currency, told};
 
 /// The number of a transaction that has none.
-const UNKNOWN: i64 = 8_000_000_000_000;
+pub const UNKNOWN: i64 = 8_000_000_000_000;
 
 /// What a scenario calls the numbers that the ledger gave.
 #[derive(Default)]

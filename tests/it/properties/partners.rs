@@ -83,6 +83,11 @@ fn stake_name() -> impl Strategy<Value = String> {
     (0..STAKES).prop_map(|number| format!("t{number}"))
 }
 
+/// Transactions that operators hear of.
+fn queued() -> impl Strategy<Value = String> {
+    prop_oneof![4 => Just("t0"), 1 => Just("t1")].prop_map(str::to_owned)
+}
+
 /// Mostly amounts that meet; now and then none, too little and far too much.
 fn minor() -> impl Strategy<Value = i64> {
     prop_oneof![20 => Just(5_i64), 15 => Just(3_i64), 8 => Just(0_i64), 2 => Just(-1_i64), 1 => Just(i64::MAX)]
@@ -158,14 +163,14 @@ fn adjust(name: impl Strategy<Value = String>, change: impl Strategy<Value = Cha
 
 fn queue() -> impl Strategy<Value = Drawn> {
     let kind = prop_oneof![5 => Just(0_i32), 1 => Just(1_i32)];
-    (player_id(), stake_name(), kind).prop_map(|(player, about, kind)| {
+    (player_id(), queued(), kind).prop_map(|(player, about, kind)| {
         let act = Act::QueueVoid(QueueVoid { player, source: UNKNOWN, kind });
         Drawn { about: Some(about), ..Drawn::from(act) }
     })
 }
 
 fn resolve() -> impl Strategy<Value = Drawn> {
-    (player_id(), stake_name(), any::<bool>()).prop_map(|(player, about, approve)| {
+    (player_id(), queued(), any::<bool>()).prop_map(|(player, about, approve)| {
         let act = Act::ResolveVoid(ResolveVoid { player, source: UNKNOWN, approve, number: None });
         Drawn { about: Some(about), ..Drawn::from(act) }
     })

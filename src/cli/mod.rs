@@ -10,6 +10,7 @@ mod demo;
 mod migrate;
 mod output;
 mod player;
+mod schema;
 mod serve;
 mod stack;
 mod tally;
@@ -61,6 +62,9 @@ enum Command {
     Balance(balance::Balance),
     /// Print a player token.
     Token(token::Token),
+    /// Print the interface documents.
+    #[command(subcommand)]
+    Schema(schema::Schema),
     /// Recompute everything in the ledger and compare.
     Audit(audit::Audit),
 }
@@ -117,6 +121,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,
         Command::Balance(balance) => balance.run(&config).await,
         Command::Token(token) => token.run(config),
+        Command::Schema(schema) => schema.run(config),
         Command::Audit(audit) => audit.run(&config).await,
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod openapi;
+pub mod asyncapi;
 pub mod egpp;
 
 use http::Dialect;

@@ -1,4 +1,7 @@
 //! The HTTP dialects from outside: a real `purser serve`, a plain HTTP client, both databases.
 
 pub mod client;
+mod server;
 mod rest;
+mod tab;
+mod sixth;

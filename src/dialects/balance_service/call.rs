@@ -3,11 +3,14 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::value::MapDeserializer;
-use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::code::{Code, Refused};
+
+/// The longest name of a parameter that is repeated in a message, in characters.
+const MAX_NAME: usize = 40;
 
 /// The methods (Balance Service, "Endpoints").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,8 +106,8 @@ impl Members {
             return Err(Code::ParameterMissing.because(missing));
         }
         let present = self.0.iter().filter(|(_, value)| value.get() != "null");
-        let values = present.map(|(name, value)| (name.as_str(), Value { name, value }));
-        T::deserialize(MapDeserializer::new(values)).map_err(|Mistake(refused)| refused)
+        let walk = Walk { rest: present, current: None };
+        T::deserialize(MapAccessDeserializer::new(walk)).map_err(|Mistake(refused)| refused)
     }
 }
 
@@ -137,50 +140,27 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-/// A parameter's value, which knows its name for whoever finds fault with it.
-struct Value<'de> {
-    name: &'de str,
-    value: &'de RawValue,
+/// The members one by one; whoever finds fault with a value learns whose it is.
+struct Walk<'de, I> {
+    rest: I,
+    current: Option<&'de (String, Box<RawValue>)>,
 }
 
-impl Value<'_> {
-    fn mistaken(name: &str) -> impl FnOnce(serde_json::Error) -> Mistake {
-        // What serde says may repeat the value; only what we say ourselves is known not to.
-        let name: String = name.chars().take(40).collect();
-        move |_| Mistake(Code::Value.because(format!("{name} is of the wrong type or out of range")))
-    }
-}
-
-impl<'de> IntoDeserializer<'de, Mistake> for Value<'de> {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
-    }
-}
-
-impl<'de> Deserializer<'de> for Value<'de> {
+impl<'de, I: Iterator<Item = &'de (String, Box<RawValue>)>> MapAccess<'de> for Walk<'de, I> {
     type Error = Mistake;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        self.value.deserialize_any(visitor).map_err(Self::mistaken(self.name))
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mistake> {
+        self.current = self.rest.next();
+        self.current.map(|(name, _)| seed.deserialize(name.as_str().into_deserializer())).transpose()
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, of: &'static str, visitor: V) -> Result<V::Value, Mistake> {
-        self.value.deserialize_newtype_struct(of, visitor).map_err(Self::mistaken(self.name))
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        visitor.visit_unit()
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct enum identifier
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mistake> {
+        let (name, value) = self.current.take().ok_or_else(|| Mistake(Code::Unexpected.into()))?;
+        // What serde says may repeat the value; only what we say ourselves is known not to.
+        seed.deserialize(&**value).map_err(|_| {
+            let name: String = name.chars().take(MAX_NAME).collect();
+            Mistake(Code::Value.because(format!("{name} is of the wrong type or out of range")))
+        })
     }
 }
 

@@ -54,5 +54,3 @@ fn route(desk: Arc<Desk>) -> Route {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests;

@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod writer;
 pub mod balances;
 pub mod queries;
+pub mod reader;
 pub mod audit;
 
 use std::future::Future;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use crate::ledger::{Batch, Keys, State};
 
 pub use balances::{BalanceKey, Balances};
+pub use reader::Reader;
 pub use writer::Writer;
 
 /// What went wrong, by what is to be done about it.

@@ -14,6 +14,7 @@ mod serve;
 mod stack;
 mod tally;
 mod token;
+mod voids;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -61,6 +62,9 @@ enum Command {
     Balance(balance::Balance),
     /// Print a player token.
     Token(token::Token),
+    /// Decide on what partners have asked to take back by hand.
+    #[command(subcommand)]
+    Voids(voids::Voids),
     /// Recompute everything in the ledger and compare.
     Audit(audit::Audit),
 }
@@ -117,6 +121,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,
         Command::Balance(balance) => balance.run(&config).await,
         Command::Token(token) => token.run(config),
+        Command::Voids(voids) => voids.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
     }
 }

@@ -9,9 +9,6 @@ use crate::ledger::Refusal;
 /// The longest `message`, in characters.
 const MAX_MESSAGE: usize = 300;
 
-/// How long a caller should wait before it asks a database that is away again, in seconds.
-const RETRY_AFTER: &str = "1";
-
 /// An error code (Balance Service, "Error codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
@@ -149,8 +146,7 @@ pub fn failure(failure: Failure) -> Reply {
         Failure::TooLarge => Code::Json.because("the body is too long").reply(),
         Failure::Unreadable => Code::Json.because("the body did not come whole and in time").reply(),
         Failure::Unavailable => {
-            let refused = Code::Unexpected.because("the service is not available now; send the same request again");
-            refused.with_status(503).with_header("retry-after", RETRY_AFTER)
+            Code::Unexpected.because("not available now; send the same request again").with_status(503)
         }
         Failure::Fault => Refused::from(Code::Unexpected).reply(),
     }

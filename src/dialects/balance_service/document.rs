@@ -25,7 +25,7 @@ pub fn call() -> Value {
         "description": description(),
         "operationId": "balanceServiceCall",
         "tags": ["balance_service"],
-        "security": [{ "balanceServiceKey": [] }, { "balanceServiceBearer": [] }],
+        "security": [{ "apiKey": [] }],
         "parameters": [{
             "name": "method",
             "in": "path",

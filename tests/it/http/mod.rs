@@ -2,3 +2,4 @@
 
 pub mod client;
 mod rest;
+mod balance_service;

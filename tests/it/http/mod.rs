@@ -5,3 +5,4 @@ mod server;
 mod rest;
 mod tab;
 mod sixth;
+mod balance_service;

@@ -4,8 +4,9 @@
 pub mod http;
 pub mod egpp;
 pub mod quickplay;
+pub mod codegames;
 
 use http::Dialect;
 
 /// Every dialect that is spoken over HTTP. A new one is a folder and a line here (`docs/adding-a-dialect.md`).
-pub static HTTP: &[&Dialect] = &[&egpp::rest::DIALECT, &quickplay::DIALECT];
+pub static HTTP: &[&Dialect] = &[&egpp::rest::DIALECT, &quickplay::DIALECT, &codegames::DIALECT];

@@ -9,6 +9,7 @@
 pub mod schema;
 pub mod migrations;
 pub mod rows;
+pub mod partners;
 pub mod sqlite;
 pub mod postgres;
 pub mod writer;

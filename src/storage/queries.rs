@@ -66,7 +66,7 @@ pub fn player(conn: &mut AnyConnection, key: PlayerKey) -> Result<Option<PlayerS
     let of_player = accounts::table.filter(accounts::player.eq(&id));
     let theirs: Vec<AccountRow> = on!(conn, conn => of_player.load(conn)).map_err(classify)?;
     let accounts = theirs.into_iter().map(AccountRow::account).collect::<Result<_, _>>()?;
-    Ok(Some(PlayerState { player: row.player()?, accounts, vip: None }))
+    Ok(Some(PlayerState { accounts, ..row.state()? }))
 }
 
 /// A player's password hash, where one was set.

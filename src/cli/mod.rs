@@ -8,6 +8,7 @@ mod check;
 mod crowd;
 mod demo;
 mod migrate;
+mod offers;
 mod output;
 mod player;
 mod serve;
@@ -59,6 +60,9 @@ enum Command {
     Withdraw(cash::Cash),
     /// Show a player's buckets.
     Balance(balance::Balance),
+    /// Manage gift-card offers.
+    #[command(subcommand)]
+    Offers(offers::Offers),
     /// Print a player token.
     Token(token::Token),
     /// Recompute everything in the ledger and compare.
@@ -116,6 +120,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Deposit(cash) => cash.run(&config, cash::Direction::Deposit).await,
         Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,
         Command::Balance(balance) => balance.run(&config).await,
+        Command::Offers(offers) => offers.run(&config).await,
         Command::Token(token) => token.run(config),
         Command::Audit(audit) => audit.run(&config).await,
     }

@@ -7,6 +7,7 @@
 
 mod cache;
 mod claims;
+mod compare;
 mod keys;
 mod mint;
 pub mod password;
@@ -19,6 +20,7 @@ mod source;
 mod verifier;
 
 pub use claims::{Home, TimeClaim, Verified, claimed_home};
+pub use compare::is_secret;
 pub use keys::KeyError;
 pub use mint::{MintError, mint};
 pub use rejection::Rejection;

@@ -16,6 +16,7 @@ pub mod writer;
 pub mod balances;
 pub mod queries;
 pub mod offers;
+pub mod reader;
 pub mod audit;
 
 use std::future::Future;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use crate::ledger::{Batch, Keys, State};
 
 pub use balances::{BalanceKey, Balances};
+pub use reader::Reader;
 pub use writer::Writer;
 
 /// What went wrong, by what is to be done about it.

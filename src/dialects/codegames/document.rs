@@ -65,7 +65,7 @@ fn operation<Req: JsonSchema, Res: JsonSchema>(name: &str, summary: &str, status
         "operationId": format!("codegames-{name}"),
         "tags": ["CodeGames"],
         "summary": summary,
-        "security": [{ "codegames": [] }],
+        "security": [{ "partnerToken": [] }],
         "requestBody": {
             "required": true,
             "content": { "application/json": { "schema": schema_of::<Req>() } },

@@ -113,7 +113,9 @@ impl Desk {
                     Arc::clone(&self.verifier),
                     Box::new(move |()| match verifier.verify_now(&token) {
                         // Nobody can tell whether the token is good: that is no fault of the player's.
-                        Err(Rejection::UnknownKey) if !verifier.has_keys() => fail(Failure::Unavailable),
+                        Err(Rejection::UnknownKey) if !verifier.has_keys() => {
+                            Next::Reply(answer::failed(Failure::Unavailable).with_header("retry-after", "1"))
+                        }
                         verified => settle(verified),
                     }),
                 )
@@ -171,7 +173,7 @@ impl Desk {
                 | Done::VipBought { .. }
                 | Done::OffersStocked { .. }
                 | Done::KeysBought { .. },
-            ) => fail(Failure::Fault),
+            ) => Next::Reply(answer::failed(Failure::Fault)),
         }
     }
 
@@ -202,8 +204,4 @@ fn player_at(verified: &Verified, at: Timestamp) -> Result<PlayerId, Code> {
 
 fn refuse(code: Code) -> Next {
     Next::Reply(answer::refused(code))
-}
-
-fn fail(failure: Failure) -> Next {
-    Next::Reply(answer::failed(failure))
 }

@@ -25,21 +25,17 @@ pub fn transaction() -> Value {
     operation::<Transaction>("transaction", "Move money", description)
 }
 
+const SIGNED: &str = "The signature (RSA PKCS#1 v1.5, base64) is over the raw body, or over the raw text of its `data` \
+                      value; without a good one there is error 5, whatever else is wrong.";
+
 fn operation<T: JsonSchema>(name: &str, summary: &str, description: &str) -> Value {
     json!({
         "operationId": format!("quickplay-{name}"),
         "tags": ["QuickPlay"],
         "summary": summary,
-        "description": description,
+        "description": format!("{description} {SIGNED}"),
+        "security": [{ "signature": [] }],
         "parameters": [
-            {
-                "name": "x-quickplay-signature",
-                "in": "header",
-                "required": true,
-                "description": "Base64 of an RSA PKCS#1 v1.5 signature over the raw body, or over the raw text of its \
-                                `data` value.",
-                "schema": { "type": "string" },
-            },
             {
                 "name": "token",
                 "in": "header",

@@ -4,7 +4,7 @@
 //! transaction and a constant number of round trips. Everything else reads: [`Balances`] for `balance.get`, and
 //! [`queries`] for people.
 //!
-//! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`audit`].
+//! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`], [`audit`].
 
 pub mod schema;
 pub mod migrations;
@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod writer;
 pub mod balances;
 pub mod queries;
+pub mod offers;
 pub mod reader;
 pub mod voids;
 pub mod audit;

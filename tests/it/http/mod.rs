@@ -1,4 +1,6 @@
 //! The HTTP dialects from outside: a real `purser serve`, a plain HTTP client, both databases.
 
 pub mod client;
+mod example;
 mod rest;
+mod quickplay;

@@ -4,3 +4,4 @@ pub mod client;
 mod example;
 mod rest;
 mod quickplay;
+mod codegames;

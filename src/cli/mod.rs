@@ -11,10 +11,12 @@ mod migrate;
 pub mod offers;
 mod output;
 mod player;
+mod schema;
 mod serve;
 mod stack;
 mod tally;
 mod token;
+mod voids;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -65,6 +67,12 @@ enum Command {
     Offers(offers::Offers),
     /// Print a player token.
     Token(token::Token),
+    /// Print the interface documents.
+    #[command(subcommand)]
+    Schema(schema::Schema),
+    /// Decide on what partners have asked to take back by hand.
+    #[command(subcommand)]
+    Voids(voids::Voids),
     /// Recompute everything in the ledger and compare.
     Audit(audit::Audit),
 }
@@ -122,6 +130,8 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Balance(balance) => balance.run(&config).await,
         Command::Offers(offers) => offers.run(&config).await,
         Command::Token(token) => token.run(config),
+        Command::Schema(schema) => schema.run(config),
+        Command::Voids(voids) => voids.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
     }
 }

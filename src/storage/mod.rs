@@ -17,6 +17,7 @@ pub mod balances;
 pub mod queries;
 pub mod offers;
 pub mod reader;
+pub mod voids;
 pub mod audit;
 
 use std::future::Future;

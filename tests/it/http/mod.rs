@@ -5,3 +5,8 @@ mod example;
 mod rest;
 mod quickplay;
 mod codegames;
+mod server;
+mod rest;
+mod tab;
+mod sixth;
+mod balance_service;

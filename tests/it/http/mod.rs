@@ -1,6 +1,10 @@
 //! The HTTP dialects from outside: a real `purser serve`, a plain HTTP client, both databases.
 
 pub mod client;
+mod example;
+mod rest;
+mod quickplay;
+mod codegames;
 mod server;
 mod rest;
 mod tab;

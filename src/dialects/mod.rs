@@ -3,8 +3,9 @@
 
 pub mod http;
 pub mod egpp;
+pub mod goplay;
 
 use http::Dialect;
 
 /// Every dialect that is spoken over HTTP. A new one is a folder and a line here (`docs/adding-a-dialect.md`).
-pub static HTTP: &[&Dialect] = &[&egpp::rest::DIALECT];
+pub static HTTP: &[&Dialect] = &[&egpp::rest::DIALECT, &goplay::DIALECT];

@@ -1,4 +1,4 @@
-//! Who someone is: player tokens (JWT), and passwords.
+//! Who someone is: player tokens (JWT), passwords, and what players allow partners (OAuth 2.0).
 //!
 //! A token's signature and its time are separate questions. A bad signature stops everything; an expired token must
 //! not stop a result, because money owed is owed. So [`TokenVerifier`] answers the first, and the [`Verified`] that it
@@ -6,12 +6,15 @@
 
 mod cache;
 mod claims;
+pub mod grants;
 mod keys;
 mod mint;
 pub mod password;
+pub mod pkce;
 mod rejection;
 mod ring;
 mod source;
+pub mod throttle;
 mod verifier;
 
 pub use claims::{Home, TimeClaim, Verified, claimed_home};

@@ -4,7 +4,7 @@
 //! transaction and a constant number of round trips. Everything else reads: [`Balances`] for `balance.get`, and
 //! [`queries`] for people.
 //!
-//! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`audit`].
+//! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`grants`], [`audit`].
 
 pub mod schema;
 pub mod migrations;
@@ -14,6 +14,7 @@ pub mod postgres;
 pub mod writer;
 pub mod balances;
 pub mod queries;
+pub mod grants;
 pub mod audit;
 
 use std::future::Future;

@@ -26,7 +26,7 @@ pub fn uuid(bytes: &[u8]) -> Result<Uuid, StoreError> {
 }
 
 /// A value in the database that the program never wrote.
-fn damaged(column: &str, why: impl std::fmt::Display) -> StoreError {
+pub(super) fn damaged(column: &str, why: impl std::fmt::Display) -> StoreError {
     StoreError::Rejected(format!("damaged row: {column}: {why}"))
 }
 

@@ -44,7 +44,8 @@ struct TokenRow {
     spent: bool,
 }
 
-/// Does what is asked, whole or not at all.
+/// Does what is asked, whole or not at all. The same again, after an answer that was lost, is a repeat: what is handed
+/// out is random, so nobody else can have made it.
 pub fn carry_out(conn: &mut AnyConnection, act: &GrantAct) -> Result<GrantAnswer, StoreError> {
     match act {
         GrantAct::Look { access, party, at } => {
@@ -120,13 +121,17 @@ fn allow(
         expires_at: Kind::Code.expires(at).0,
         revoked: false,
     };
-    let inserted = on!(conn, conn => diesel::insert_into(grants::table).values(&row).execute(conn));
+    let inserted =
+        on!(conn, conn => diesel::insert_into(grants::table).values(&row).on_conflict_do_nothing().execute(conn));
     settle(conn, inserted)?;
     keep(conn, code, Kind::Code, granted, at)?;
     Ok(Ok(granted.clone()))
 }
 
 fn exchange(conn: &mut AnyConnection, act: &Exchange) -> Result<GrantAnswer, StoreError> {
+    if let Some(made) = find(conn, act.access)? {
+        return Ok(Ok(made.granted));
+    }
     let Some(held) = find(conn, act.given)? else { return Ok(Err(GrantRefusal::Unknown)) };
     match held.exchange(act) {
         Ok(granted) if spend(conn, act.given)? => {
@@ -191,7 +196,8 @@ fn keep(
         expires_at: kind.expires(at).0,
         spent: false,
     };
-    let inserted = on!(conn, conn => diesel::insert_into(grant_tokens::table).values(&row).execute(conn));
+    let inserted =
+        on!(conn, conn => diesel::insert_into(grant_tokens::table).values(&row).on_conflict_do_nothing().execute(conn));
     settle(conn, inserted).map(drop)
 }
 

@@ -9,17 +9,21 @@ use futures_util::future::select_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, DatabaseUrl, PlayerTokens, QueueType, Secret};
-use crate::dialects::egpp::Desk;
-use crate::dialects::egpp::desk::Rules;
+use crate::config::{Config, DatabaseUrl, QueueType, Secret};
+use crate::dialects::egpp::{Desk, rest};
+use crate::dialects::http::{Dialect, Host, Mount, PartyHost};
+use crate::dialects::{self, openapi};
 use crate::identity::TokenVerifier;
 use crate::metrics;
 use crate::sequencer::{Bounds, Health, HealthWriters, Sequencer};
-use crate::storage::{Database, StoreError};
+use crate::storage::{Database, Reader, StoreError};
 use crate::transport::amqp::session::Context;
 use crate::transport::amqp::topology;
 use crate::transport::amqp::{Broker, Settings, Supervisor};
-use crate::transport::http::server::{self, Readiness};
+use crate::transport::http::mounts::{self, Serving};
+use crate::transport::http::operating::{self, Readiness};
+use crate::transport::http::server;
+use crate::transport::http::steps::Steps;
 
 /// Writers on Postgres. Two would decide one batch while the other commits, but halve the batches: on two cores that
 /// took a fifth more processor time for each command (see `docs/PERFORMANCE.md`).
@@ -27,6 +31,9 @@ const POSTGRES_LANES: usize = 1;
 
 /// Pause between attempts to reach the database at the start.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long an HTTP request may take, beside what a result may wait for its bet.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waiting results and cancels of a queue above which it counts as crowded: this share of its prefetch.
 const CROWD_SHARE_OF_PREFETCH: usize = 2;
@@ -56,28 +63,43 @@ pub fn broker(config: &Config) -> Option<Settings> {
     })
 }
 
-/// One counter per party. Reads key files, so it fails where one is missing or not a key.
-pub fn desks(config: &Config) -> anyhow::Result<Vec<Arc<Desk>>> {
-    let desks = config.parties.iter().map(|(party, settings)| {
+/// What is made of the configuration before anything runs.
+pub struct Wiring {
+    /// One counter per party.
+    pub desks: Vec<Arc<Desk>>,
+    /// Every HTTP dialect in use.
+    pub mounts: Vec<Mount>,
+}
+
+/// Reads key files, so it fails where one is missing or not a key.
+pub fn wire(config: &Config) -> anyhow::Result<Wiring> {
+    wire_with(config, dialects::HTTP)
+}
+
+/// Wires a list of dialects of the caller's own.
+pub fn wire_with(config: &Config, http: &[&'static Dialect]) -> anyhow::Result<Wiring> {
+    let mut parties = Vec::new();
+    for (party, settings) in &config.parties {
         let verifier = match &settings.jwt {
             Some(jwt) => Some(TokenVerifier::open(party, jwt).with_context(|| format!("parties.{party}.jwt"))?),
             None => None,
         };
-        let limits = settings.limits.iter();
-        let rules = Rules {
-            party: party.clone(),
-            currencies: settings.currencies.clone(),
-            games: settings.games.clone(),
-            limits: limits.map(|(currency, limits)| (*currency, limits.max_bet, limits.max_stake_per_day)).collect(),
-            trusts_player_ids: settings.player_tokens == PlayerTokens::Trusted,
-        };
-        Ok(Arc::new(Desk { rules, verifier }))
-    });
-    desks.collect()
+        parties.push(PartyHost { party, settings, verifier });
+    }
+    let desk = |host: &PartyHost<'_>| Arc::new(Desk::of(host.party, host.settings, host.verifier.clone()));
+    let desks = parties.iter().map(desk).collect();
+    let host = Host { config, parties };
+    let mut mounts = Vec::new();
+    for dialect in http {
+        mounts.extend((dialect.mounts)(&host)?);
+    }
+    mounts::check(&mounts)?;
+    Ok(Wiring { desks, mounts })
 }
 
 /// Runs until SIGTERM or SIGINT, then drains.
-pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> {
+pub async fn serve(config: Config, wiring: Wiring) -> anyhow::Result<()> {
+    let Wiring { desks, mounts } = wiring;
     let (drain, draining) = watch::channel(false);
     let (broker_writer, broker_state) = watch::channel(match config.amqp.url {
         Some(_) => Broker::Away("not connected yet".to_owned()),
@@ -87,21 +109,27 @@ pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> 
     let (reader_writer, reader_state) = watch::channel(Health::Ready);
     let readiness =
         Readiness { database: [lanes_state, reader_state], broker: broker_state, draining: draining.clone() };
-    let http = start_http(&config, readiness).await?;
-    let stopping = tokio::spawn(stop_signal(drain));
-
-    let (database, mut until_stop) = (database(&config), draining.clone());
-    tokio::select! {
-        migrated = migrate(&database, &lanes_writer) => migrated?,
-        _ = until_stop.wait_for(|draining| *draining) => return finish(http).await,
-    }
+    let database = database(&config);
     let bounds = Bounds {
         max_batch: config.ledger.max_batch,
         ordering_grace: config.ledger.ordering_grace,
         crowd: usize::from(config.amqp.prefetch) / CROWD_SHARE_OF_PREFETCH,
     };
-    let health = HealthWriters { lanes: lanes_writer, reader: reader_writer };
+    let health = HealthWriters { lanes: lanes_writer.clone(), reader: reader_writer };
     let (sequencer, mut lanes) = start_sequencer(&database, bounds, health)?;
+    let steps = Steps::new(sequencer.clone(), Reader::new(database.clone()), readiness.clone());
+    let http = start_http(&config, readiness, mounts, steps).await?;
+    let stopping = tokio::spawn(stop_signal(drain));
+
+    let mut until_stop = draining.clone();
+    tokio::select! {
+        migrated = migrate(&database, &lanes_writer) => migrated?,
+        _ = until_stop.wait_for(|draining| *draining) => {
+            drop(sequencer);
+            drain_all(None, http, lanes).await;
+            return Ok(());
+        }
+    }
     let amqp = broker(&config).map(|settings| {
         let context = Context { settings, desks, sequencer: sequencer.clone(), broker: broker_writer, draining };
         tokio::spawn(Supervisor::new(context).run())
@@ -125,11 +153,29 @@ pub async fn serve(config: Config, desks: Vec<Arc<Desk>>) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn start_http(config: &Config, readiness: Readiness) -> anyhow::Result<Option<JoinHandle<std::io::Result<()>>>> {
+/// Starts answering before anything else is there: health is asked for from the start, and a dialect says itself that
+/// the database is away.
+async fn start_http(
+    config: &Config,
+    readiness: Readiness,
+    mounts: Vec<Mount>,
+    steps: Steps,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(listen) = config.http.listen else { return Ok(None) };
     let listener = server::bind(listen).await.with_context(|| format!("http.listen {listen}"))?;
+    let listen = listener.local_addr().unwrap_or(listen);
     tracing::info!(%listen, "listening for HTTP");
-    Ok(Some(tokio::spawn(server::serve(listener, readiness, metrics::start()?))))
+    let draining = readiness.draining.clone();
+    let serving = Serving {
+        steps,
+        document: openapi::document(&mounts).to_string(),
+        mounts,
+        elsewhere: &rest::DIALECT,
+        is_loopback: listen.ip().is_loopback(),
+        patience: config.ledger.ordering_grace + REQUEST_PATIENCE,
+    };
+    let router = mounts::router(serving).merge(operating::router(readiness, metrics::start()?));
+    Ok(Some(tokio::spawn(server::serve(listener, router, draining))))
 }
 
 /// Brings the schema up to date; waits for a database that is not there yet.
@@ -165,28 +211,17 @@ fn start_sequencer(
 }
 
 /// First no more is taken, then everything taken is answered, then the lanes end.
-async fn drain_all(
-    amqp: Option<JoinHandle<()>>,
-    http: Option<JoinHandle<std::io::Result<()>>>,
-    lanes: Vec<JoinHandle<()>>,
-) {
+async fn drain_all(amqp: Option<JoinHandle<()>>, http: Option<JoinHandle<()>>, lanes: Vec<JoinHandle<()>>) {
     if let Some(amqp) = amqp {
         report("amqp", amqp.await);
     }
     if let Some(http) = http {
-        report("http", http.await.map(drop));
+        report("http", http.await);
     }
     for lane in lanes {
         report("lane", lane.await);
     }
     tracing::info!("drained");
-}
-
-async fn finish(http: Option<JoinHandle<std::io::Result<()>>>) -> anyhow::Result<()> {
-    if let Some(http) = http {
-        report("http", http.await.map(drop));
-    }
-    Ok(())
 }
 
 fn report(task: &str, ended: Result<(), tokio::task::JoinError>) {

@@ -29,6 +29,7 @@ fn record() -> Result<PrometheusHandle, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("purser_batch_commands".to_owned()), &BATCH_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full("purser_batch_seconds".to_owned()), &SECONDS_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full("purser_http_seconds".to_owned()), &SECONDS_BUCKETS)?
         .install_recorder()
 }
 
@@ -36,6 +37,14 @@ fn record() -> Result<PrometheusHandle, BuildError> {
 pub fn answered(party: &str, operation: &'static str, code: &'static str, count: u64) {
     counter!("purser_requests_total", "party" => party.to_owned(), "operation" => operation, "code" => code)
         .increment(count);
+}
+
+/// A request that was answered over HTTP.
+pub fn http_answered(party: &str, dialect: &'static str, operation: &'static str, code: &str, took: Duration) {
+    let (party, code) = (party.to_owned(), code.to_owned());
+    counter!("purser_http_requests_total", "party" => party, "dialect" => dialect, "operation" => operation, "code" => code)
+        .increment(1);
+    histogram!("purser_http_seconds", "dialect" => dialect, "operation" => operation).record(took.as_secs_f64());
 }
 
 /// Replies that no queue took.

@@ -59,7 +59,7 @@ fn keys(config: &Config, demo: Option<std::io::Error>) -> Result<String, String>
     if let Some(error) = demo {
         return Err(error.to_string());
     }
-    let desks = app::desks(config).map_err(|error| format!("{error:#}"))?;
+    let desks = app::wire(config).map_err(|error| format!("{error:#}"))?.desks;
     Ok(format!(
         "{} of {} parties verify player tokens",
         desks.iter().filter(|desk| desk.verifier.is_some()).count(),

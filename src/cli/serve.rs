@@ -14,18 +14,13 @@ pub async fn run(mut config: Config) -> Ended {
             "no party is configured: serving party 'demo', whose players' tokens are signed with the secret in this file"
         );
     }
-    for (party, settings) in &config.parties {
-        for (dialect, _) in settings.paths() {
-            tracing::warn!(%party, dialect, "this dialect is configured, and not served by this version");
-        }
-    }
     tracing::info!(
         database = %config.database.url,
         broker = config.amqp.address().unwrap_or_else(|| "off".to_owned()),
         parties = config.parties.len(),
         "starting"
     );
-    let desks = app::desks(&config).map_err(Failure::Usage)?;
-    app::serve(config, desks).await?;
+    let wiring = app::wire(&config).map_err(Failure::Usage)?;
+    app::serve(config, wiring).await?;
     Ok(true)
 }

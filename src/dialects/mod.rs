@@ -2,6 +2,7 @@
 //! ledger.
 
 pub mod http;
+pub mod openapi;
 pub mod egpp;
 pub mod goplay;
 

@@ -6,6 +6,7 @@
 
 mod cache;
 mod claims;
+mod compare;
 pub mod grants;
 mod keys;
 mod mint;
@@ -18,6 +19,7 @@ pub mod throttle;
 mod verifier;
 
 pub use claims::{Home, TimeClaim, Verified, claimed_home};
+pub use compare::is_secret;
 pub use keys::KeyError;
 pub use mint::{MintError, mint};
 pub use rejection::Rejection;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::account::{Account, AccountId, HouseAccount};
 use super::command::{Act, CommandKey, Keyed};
 use super::decide::{Decision, Effects, Side, decide};
-use super::offer::{OfferId, OfferState, Purchase, StockedKey};
+use super::ids::Party;
+use super::offer::{Offer, OfferId, Purchase, StockedKey};
 use super::order::{Order, OrderId};
 use super::outcome::{Keeping, Outcome, Refusal};
 use super::player::{Player, PlayerKey};
@@ -63,10 +64,18 @@ pub struct Partners {
     pub transactions: Vec<Transaction>,
     pub voids: Vec<ManualVoid>,
     pub vips: BTreeMap<PlayerKey, Arc<str>>,
-    pub offers: BTreeMap<OfferId, OfferState>,
+    pub offers: BTreeMap<OfferId, OfferChange>,
     /// In the order in which they will be sold, each with the number of the entry that brought it.
     pub stocked: Vec<(StockedKey, i64)>,
     pub purchases: Vec<Purchase>,
+}
+
+/// An offer as it is now, and by how much its stock has changed: another writer may have begun the same offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferChange {
+    pub party: Party,
+    pub offer: Offer,
+    pub stock_change: i64,
 }
 
 impl Partners {
@@ -160,7 +169,7 @@ impl Folding {
         });
         let movements = legs.collect();
         let changes_order = decision.effects.order.is_some();
-        self.apply(state, decision.effects, seq);
+        self.apply(state, decision.effects, &keyed.command.party, seq);
         let outcome = decision.outcome;
         self.batch.entries.push(Entry { seq, keyed: keyed.clone(), outcome, kept, movements, changes_order });
     }
@@ -175,7 +184,7 @@ impl Folding {
         }
     }
 
-    fn apply(&mut self, state: &mut State, effects: Effects, seq: i64) {
+    fn apply(&mut self, state: &mut State, effects: Effects, party: &Party, seq: i64) {
         if let Some(player) = effects.opened {
             state.players.insert(player.key(), PlayerState::new(player.clone()));
             self.batch.players.push(player);
@@ -204,9 +213,13 @@ impl Folding {
                 player.vip = Some(level);
             }
         }
-        for (id, offer) in effects.offers {
-            self.batch.partners.offers.insert(id, offer.clone());
-            state.offers.insert(id, offer);
+        for (id, after) in effects.offers {
+            let before = state.offers.get(&id).map_or(0, |known| known.stock);
+            let known = self.batch.partners.offers.get(&id).map_or(0, |known| known.stock_change);
+            let stock_change = known.saturating_add(after.stock.saturating_sub(before));
+            let change = OfferChange { party: party.clone(), offer: after.offer.clone(), stock_change };
+            self.batch.partners.offers.insert(id, change);
+            state.offers.insert(id, after);
         }
         state.gift_keys.extend(effects.stocked.iter().map(|stocked| stocked.key.id));
         self.batch.partners.stocked.extend(effects.stocked.into_iter().map(|stocked| (stocked, seq)));

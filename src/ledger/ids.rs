@@ -96,12 +96,21 @@ name!(
     |text| printable(text, 1, 36)
 );
 name!(
-    /// A wallet of a player (EGPP 5.1.1: `walletId`, 1–30 characters). The empty one is the default wallet.
+    /// A wallet of a player (EGPP 5.1.1: `walletId`, 1–30 characters). The empty one is the default wallet, which may
+    /// also be called `default`.
     Wallet,
-    |text| if text.is_empty() { Ok("".into()) } else { printable(text, 1, 30) }
+    |text| if text.is_empty() || text == DEFAULT_WALLET { Ok("".into()) } else { printable(text, 1, 30) }
 );
 
+/// What the default wallet is called where it must be called something.
+const DEFAULT_WALLET: &str = "default";
+
 impl Wallet {
+    /// The name that the wallet may be called by from outside; never empty.
+    pub fn name(&self) -> &str {
+        if self.is_default() { DEFAULT_WALLET } else { self.as_str() }
+    }
+
     /// The wallet of a call that names none.
     pub fn default_wallet() -> Self {
         Self("".into())

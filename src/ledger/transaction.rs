@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::account::{Bucket, Pocket};
-use super::command::CommandKey;
+use super::command::{CommandKey, Timestamp};
 use super::ids::{Currency, Party, PlayerId, Wallet};
 use super::player::PlayerKey;
 
@@ -271,6 +271,7 @@ pub struct ManualVoid {
     pub player: PlayerKey,
     pub kind: i32,
     pub state: VoidState,
+    pub queued_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,11 +9,13 @@
 pub mod schema;
 pub mod migrations;
 pub mod rows;
+pub mod partners;
 pub mod sqlite;
 pub mod postgres;
 pub mod writer;
 pub mod balances;
 pub mod queries;
+pub mod reader;
 pub mod grants;
 pub mod audit;
 
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 use crate::ledger::{Batch, Keys, State};
 
 pub use balances::{BalanceKey, Balances};
+pub use reader::Reader;
 pub use writer::Writer;
 
 /// What went wrong, by what is to be done about it.

@@ -1,15 +1,23 @@
 //! What people ask: one connection of either kind, on a blocking thread, for the command line and the audit.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 
-use super::rows::{AccountRow, PlayerRow, bytes};
-use super::schema::{accounts, credentials, players};
+use super::partners::{OfferRow, TransactionRow};
+use super::rows::{AccountRow, OrderRow, PlayerRow, bytes};
+use super::schema::{accounts, credentials, gift_keys, offers, orders, players, purchases, transactions};
 use super::{Database, StoreError, postgres, sqlite};
-use crate::ledger::PlayerKey;
+use crate::ledger::offer::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
+use crate::ledger::transaction::{FindBy, Finding, Transaction};
+use crate::ledger::{Order, OrderId, Party, PlayerId, PlayerKey};
+
+/// Transactions that one question is answered with at the most.
+const MOST_FOUND: i64 = 10_000;
 
 /// A connection to whichever database is configured.
 #[expect(clippy::large_enum_variant, reason = "one at a time, and Diesel takes no boxed connection")]
@@ -35,20 +43,22 @@ impl Database {
         &self,
         work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let connected = match self {
-            Self::Sqlite(_) => None,
-            Self::Postgres(url) => Some(postgres::connect(url).await?),
-        };
-        let database = self.clone();
-        let working = tokio::task::spawn_blocking(move || {
-            let mut conn = match (&database, connected) {
-                (Self::Postgres(_), Some(conn)) => AnyConnection::Postgres(conn.into()),
-                (Self::Postgres(_), None) => return Err(StoreError::Outage("not connected".to_owned())),
-                (Self::Sqlite(path), _) => AnyConnection::Sqlite(sqlite::connect(path)?),
-            };
-            work(&mut conn)
-        });
+        let mut conn = self.open().await?;
+        let working = tokio::task::spawn_blocking(move || work(&mut conn));
         working.await.map_err(|error| StoreError::Rejected(error.to_string()))?
+    }
+
+    /// A connection of its own.
+    pub async fn open(&self) -> Result<AnyConnection, StoreError> {
+        match self {
+            Self::Postgres(url) => Ok(AnyConnection::Postgres(postgres::connect(url).await?.into())),
+            Self::Sqlite(path) => {
+                let path = path.clone();
+                let opening = tokio::task::spawn_blocking(move || sqlite::connect(&path));
+                let opened = opening.await.map_err(|error| StoreError::Rejected(error.to_string()))?;
+                opened.map(AnyConnection::Sqlite)
+            }
+        }
     }
 }
 
@@ -66,7 +76,91 @@ pub fn player(conn: &mut AnyConnection, key: PlayerKey) -> Result<Option<PlayerS
     let of_player = accounts::table.filter(accounts::player.eq(&id));
     let theirs: Vec<AccountRow> = on!(conn, conn => of_player.load(conn)).map_err(classify)?;
     let accounts = theirs.into_iter().map(AccountRow::account).collect::<Result<_, _>>()?;
-    Ok(Some(PlayerState { player: row.player()?, accounts, vip: None }))
+    Ok(Some(PlayerState { accounts, ..row.state()? }))
+}
+
+/// The player with this id, else the one of this username. One that several share is nobody's.
+pub fn player_of_login(conn: &mut AnyConnection, party: &Party, login: &str) -> Result<Option<PlayerId>, StoreError> {
+    if let Ok(player) = PlayerId::parse(login) {
+        let by_id = players::table.find(bytes(PlayerKey::of(party, &player).uuid())).select(players::player);
+        let known: Option<String> = on!(conn, conn => by_id.first(conn)).optional().map_err(classify)?;
+        if known.is_some() {
+            return Ok(Some(player));
+        }
+    }
+    // Postgres would take this for damage rather than for a name.
+    if login.contains('\0') {
+        return Ok(None);
+    }
+    let named = players::table.filter(players::party.eq(party.as_str())).filter(players::username.eq(login));
+    let named: Vec<String> =
+        on!(conn, conn => named.select(players::player).limit(2).load(conn)).map_err(classify)?;
+    match named.as_slice() {
+        [only] => Ok(PlayerId::parse(only).ok()),
+        _ => Ok(None),
+    }
+}
+
+/// An order with its player's name.
+pub fn order(conn: &mut AnyConnection, id: OrderId) -> Result<Option<(Order, PlayerId)>, StoreError> {
+    let of_order = orders::table.find(bytes(id.uuid()));
+    let found: Option<OrderRow> = on!(conn, conn => of_order.first(conn)).optional().map_err(classify)?;
+    let Some(row) = found else { return Ok(None) };
+    let name = players::table.find(row.player.clone()).select(players::player);
+    let name: Option<String> = on!(conn, conn => name.first(conn)).optional().map_err(classify)?;
+    let name = name.and_then(|name| PlayerId::parse(&name).ok());
+    Ok(name.map(|name| row.order().map(|order| (order, name))).transpose()?)
+}
+
+/// The transactions that are asked for, oldest first.
+pub fn transactions(conn: &mut AnyConnection, finding: &Finding) -> Result<Vec<Transaction>, StoreError> {
+    use transactions::{kind, number, partner, player, reference, region, round, scope};
+    let (party, in_scope) = (finding.party.to_string(), finding.scope.to_string());
+    let theirs = transactions::table.filter(transactions::party.eq(party)).filter(scope.eq(in_scope));
+    let found: QueryResult<Vec<TransactionRow>> = match &finding.by {
+        FindBy::Number(wanted) => on!(conn, conn => theirs.filter(number.eq(wanted)).load(conn)),
+        FindBy::Round(wanted) => {
+            let wanted = theirs.filter(round.eq(&**wanted)).order(number).limit(MOST_FOUND);
+            on!(conn, conn => wanted.load(conn))
+        }
+        FindBy::Reference { player: of, region: within, reference: wanted } => {
+            let wanted = theirs.filter(player.eq(bytes(of.uuid()))).filter(reference.eq(&**wanted));
+            let wanted = wanted.filter(region.eq(within)).order(number).limit(MOST_FOUND);
+            on!(conn, conn => wanted.load(conn))
+        }
+        FindBy::Latest { player: of, region: within, partner: with, kind: wanted } => {
+            let wanted = theirs.filter(player.eq(bytes(of.uuid()))).filter(kind.eq(wanted));
+            let wanted = wanted.filter(region.eq(within)).filter(partner.eq(with)).order(number.desc()).limit(1);
+            on!(conn, conn => wanted.load(conn))
+        }
+    };
+    found.map_err(classify)?.into_iter().map(TransactionRow::transaction).collect()
+}
+
+/// An offer and its stock; not which keys are next.
+pub fn offer(conn: &mut AnyConnection, id: OfferId) -> Result<Option<OfferState>, StoreError> {
+    let of_offer = offers::table.find(bytes(id.uuid()));
+    let found: Option<OfferRow> = on!(conn, conn => of_offer.first(conn)).optional().map_err(classify)?;
+    Ok(found.map(OfferRow::offer).transpose()?.map(|(_, offer)| offer))
+}
+
+/// The sealed keys of a buyer's order, in the order of their sale; `None` where the buyer has no such order.
+pub fn sold_keys(
+    conn: &mut AnyConnection,
+    party: &Party,
+    buyer: &str,
+    order: i64,
+) -> Result<Option<Vec<Arc<str>>>, StoreError> {
+    let theirs = purchases::table
+        .find(order)
+        .filter(purchases::party.eq(party.as_str()))
+        .filter(purchases::buyer.eq(buyer))
+        .select(purchases::number);
+    let known: Option<i64> = on!(conn, conn => theirs.first(conn)).optional().map_err(classify)?;
+    let Some(order) = known else { return Ok(None) };
+    let sold = gift_keys::table.filter(gift_keys::purchase.eq(order)).order((gift_keys::seq, gift_keys::position));
+    let sold: Vec<String> = on!(conn, conn => sold.select(gift_keys::sealed).load(conn)).map_err(classify)?;
+    Ok(Some(sold.into_iter().map(Into::into).collect()))
 }
 
 /// A player's password hash, where one was set.

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::StoreError;
+use super::partners::PartnerRows;
 use super::schema::{accounts, journal, orders, players, transfers, writers};
 use crate::ledger::account::{Account, AccountId, HouseAccount, Staked};
 use crate::ledger::chain::{self, Hash};
@@ -91,6 +92,7 @@ pub struct PlayerRow {
     pub nickname: Option<String>,
     pub email: Option<String>,
     pub gender: Option<String>,
+    pub vip: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -153,7 +155,14 @@ impl PlayerRow {
             nickname: profile.nickname,
             email: profile.email,
             gender: profile.gender,
+            vip: None,
         }
+    }
+
+    /// The player, as they are before any account is known.
+    pub fn state(mut self) -> Result<PlayerState, StoreError> {
+        let vip = self.vip.take().map(Into::into);
+        Ok(PlayerState { vip, ..PlayerState::new(self.player()?) })
     }
 
     pub fn player(self) -> Result<Player, StoreError> {
@@ -269,7 +278,7 @@ impl OrderRow {
     }
 }
 
-fn parse_party(text: &str) -> Result<Party, StoreError> {
+pub(super) fn parse_party(text: &str) -> Result<Party, StoreError> {
     Party::parse(text).map_err(|error| damaged("party", error))
 }
 
@@ -291,6 +300,7 @@ pub struct BatchRows {
     pub accounts: Vec<AccountRow>,
     pub house: Vec<AccountRow>,
     pub orders: Vec<OrderRow>,
+    pub partners: PartnerRows,
     /// The writer's row after the batch.
     pub writer: Option<WriterRow>,
 }
@@ -327,6 +337,7 @@ impl BatchRows {
         rows.accounts = batch.accounts.iter().map(AccountRow::of).collect();
         rows.house = batch.house.iter().map(|(house, id)| AccountRow::of_house(house, *id)).collect();
         rows.orders = batch.orders.iter().map(|(order, seq)| OrderRow::of(order, *seq)).collect();
+        rows.partners = PartnerRows::of(&batch.partners);
         let last_seq = rows.journal.last().map_or(writer.last_seq, |row| row.seq);
         rows.writer = Some(WriterRow { id: writer.id, last_seq, head: head.to_vec() });
         Ok(rows)
@@ -342,8 +353,8 @@ pub fn state_of(
 ) -> Result<State, StoreError> {
     let mut state = State::default();
     for row in players {
-        let player = row.player()?;
-        state.players.insert(player.key(), PlayerState::new(player));
+        let player = row.state()?;
+        state.players.insert(player.player.key(), player);
     }
     for row in accounts {
         let account = row.account()?;

@@ -41,6 +41,7 @@ diesel::table! {
         nickname -> Nullable<Text>,
         email -> Nullable<Text>,
         gender -> Nullable<Text>,
+        vip -> Nullable<Text>,
     }
 }
 
@@ -88,6 +89,79 @@ diesel::table! {
 }
 
 diesel::table! {
+    transactions (number) {
+        number -> BigInt,
+        key -> Binary,
+        party -> Text,
+        player -> Binary,
+        scope -> Text,
+        kind -> Integer,
+        region -> Integer,
+        partner -> Integer,
+        reference -> Text,
+        round -> Nullable<Text>,
+        currency -> Text,
+        product -> Integer,
+        moved_real -> BigInt,
+        moved_bonus -> BigInt,
+        moved_ring_fenced -> BigInt,
+        moved_gbt_bonus -> BigInt,
+        external -> BigInt,
+        source -> Nullable<BigInt>,
+        state -> Text,
+        ended_by -> Nullable<BigInt>,
+        memo -> Text,
+        worth -> Nullable<Text>,
+        token -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    voids (source) {
+        source -> BigInt,
+        party -> Text,
+        player -> Binary,
+        kind -> Integer,
+        state -> Text,
+        queued_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    offers (id) {
+        id -> Binary,
+        party -> Text,
+        offer -> Text,
+        name -> Text,
+        price -> BigInt,
+        currency -> Text,
+        stock -> BigInt,
+    }
+}
+
+diesel::table! {
+    gift_keys (id) {
+        id -> Binary,
+        offer -> Binary,
+        seq -> BigInt,
+        position -> Integer,
+        sealed -> Text,
+        purchase -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    purchases (number) {
+        number -> BigInt,
+        party -> Text,
+        buyer -> Text,
+        offer -> Binary,
+        paid -> BigInt,
+        keys -> Integer,
+    }
+}
+
+diesel::table! {
     grants (id) {
         id -> Binary,
         party -> Text,
@@ -111,5 +185,6 @@ diesel::table! {
     }
 }
 
+diesel::allow_tables_to_appear_in_same_query!(accounts, orders, players, transactions, voids);
+diesel::allow_tables_to_appear_in_same_query!(gift_keys, purchases);
 diesel::allow_tables_to_appear_in_same_query!(grants, grant_tokens);
-diesel::allow_tables_to_appear_in_same_query!(accounts, players);

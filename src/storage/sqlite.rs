@@ -14,8 +14,9 @@ use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::partners::{load_partners, write_partners};
 use super::rows::{AccountRow, BatchRows, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
-use super::schema::{accounts, journal, orders, players, writers};
+use super::schema::{accounts, journal, orders, players, purchases, transactions, writers};
 use super::{Store, StoreError};
 use crate::ledger::{Batch, Keys, State};
 use statements::{InsertJournal, InsertPlayer, InsertTransfer, NameHouseAccount, UpsertAccount, UpsertOrder};
@@ -25,6 +26,13 @@ const BUSY_TIMEOUT_MS: u32 = 5_000;
 
 /// The only writer's number: whoever writes to the file continues the same chain.
 const WRITER: i32 = 1;
+
+/// SQLite answers at once.
+macro_rules! now {
+    ($query:expr) => {
+        $query
+    };
+}
 
 /// Jobs on their way to the thread. A store is used by one lane that awaits each answer, so one is enough.
 const JOBS: usize = 1;
@@ -167,6 +175,9 @@ impl Writer {
         let decided = load_decided(conn, keys).map_err(classify)?;
         let mut state = state_of(players, accounts, orders, decided)?;
         state.numbers = (self.reserved + 1..).take(keys.rows).collect();
+        if keys.has_partners() {
+            load_partners!(&mut *conn, keys, &mut state, now);
+        }
         Ok(state)
     }
 
@@ -192,9 +203,13 @@ fn writer_row(conn: &mut SqliteConnection) -> QueryResult<WriterRow> {
     }
 }
 
+/// The highest number that names anything: what a replay brings may be numbered higher than its journal rows.
 fn last_seq(conn: &mut SqliteConnection) -> QueryResult<i64> {
-    let last: Option<i64> = journal::table.select(diesel::dsl::max(journal::seq)).first(conn)?;
-    Ok(last.unwrap_or(0))
+    use diesel::dsl::max;
+    let journal: Option<i64> = journal::table.select(max(journal::seq)).first(conn)?;
+    let transactions: Option<i64> = transactions::table.select(max(transactions::number)).first(conn)?;
+    let purchases: Option<i64> = purchases::table.select(max(purchases::number)).first(conn)?;
+    Ok([journal, transactions, purchases].into_iter().flatten().max().unwrap_or(0))
 }
 
 fn load_players(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<(Vec<PlayerRow>, Vec<AccountRow>)> {
@@ -249,6 +264,7 @@ fn write(conn: &mut SqliteConnection, rows: &BatchRows) -> QueryResult<()> {
     for row in &rows.orders {
         UpsertOrder(row).execute(conn)?;
     }
+    write_partners!(&mut *conn, &rows.partners, now);
     if let Some(writer) = &rows.writer {
         let changed = (writers::last_seq.eq(writer.last_seq), writers::head.eq(&writer.head));
         diesel::update(writers::table.find(writer.id)).set(changed).execute(conn)?;

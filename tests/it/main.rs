@@ -14,3 +14,4 @@ mod schemas;
 mod decoder;
 mod tidy;
 mod e2e;
+mod http;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::wire::{self, Malformed, PlayerField, Request};
 use super::{Operation, wire::Act};
+use crate::config::{PartyConfig, PlayerTokens};
 use crate::identity::{Rejection, TokenVerifier, Verified};
 use crate::ledger::command::{self, CancelOrder, Command, PlaceBet, SettleOrder, Terms, Timestamp};
 use crate::ledger::order::OrderKey;
@@ -32,9 +33,26 @@ pub struct Desk {
     pub verifier: Option<Arc<TokenVerifier>>,
 }
 
+/// What a message came over, and so what it takes to prove whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// The party's own queues, which only the provider may write to.
+    Queue,
+    /// HTTP, where a player's token is always needed; with the provider's own key or without.
+    Http { has_key: bool },
+}
+
+impl Channel {
+    /// Whether an expired token stops the operation. It never stops a provider's result or cancel: money owed is owed.
+    fn needs_live_token(self, operation: Operation) -> bool {
+        operation.needs_live_token() || self == Self::Http { has_key: false }
+    }
+}
+
 /// What came around the body.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'a> {
+    pub channel: Channel,
     pub correlation: Option<&'a str>,
     /// The `authorization` header.
     pub authorization: Option<&'a str>,
@@ -78,9 +96,27 @@ pub enum Refused {
 }
 
 impl Desk {
+    /// The counter of a configured party.
+    pub fn of(party: &Party, settings: &PartyConfig, verifier: Option<Arc<TokenVerifier>>) -> Self {
+        let limits = settings.limits.iter();
+        let rules = Rules {
+            party: party.clone(),
+            currencies: settings.currencies.clone(),
+            games: settings.games.clone(),
+            limits: limits.map(|(currency, limits)| (*currency, limits.max_bet, limits.max_stake_per_day)).collect(),
+            trusts_player_ids: settings.player_tokens == PlayerTokens::Trusted,
+        };
+        Self { rules, verifier }
+    }
+
     /// Opens a message.
     pub fn open(&self, operation: Operation, body: &[u8], envelope: &Envelope<'_>) -> Result<Opened, Refused> {
         let request = wire::parse(operation, body, &self.rules.currencies).map_err(Refused::Malformed)?;
+        self.admit(operation, request, envelope)
+    }
+
+    /// Lets a well-formed request through, once it is known whose it is.
+    pub fn admit(&self, operation: Operation, request: Request, envelope: &Envelope<'_>) -> Result<Opened, Refused> {
         if envelope.correlation.is_none() {
             return Err(Refused::Malformed(Malformed("correlation_id is missing".to_owned())));
         }
@@ -89,7 +125,7 @@ impl Desk {
     }
 
     /// The player that the message is about, once every token in it is verified and all agree.
-    fn identify(
+    pub fn identify(
         &self,
         operation: Operation,
         field: &PlayerField,
@@ -100,11 +136,15 @@ impl Desk {
             None => None,
         };
         let named = match field {
+            PlayerField::Absent => {
+                let verified = header.as_ref().ok_or_else(|| unauthorized("a player token is required"))?;
+                verified.player.clone()
+            }
             PlayerField::Plain(player) => player.clone(),
             PlayerField::Token(token) => self.verify(operation, token, envelope)?.player,
         };
         let has_token = header.is_some() || matches!(field, PlayerField::Token(_));
-        if !has_token && !self.rules.trusts_player_ids {
+        if !has_token && !(envelope.channel == Channel::Queue && self.rules.trusts_player_ids) {
             return Err(unauthorized("a player token is required"));
         }
         match header {
@@ -119,7 +159,7 @@ impl Desk {
             Rejection::UnknownKey => Refused::UnknownKey,
             other => unauthorized(reason(&other)),
         })?;
-        if operation.needs_live_token() && verified.time_claims_at(judged_at(envelope)).is_err() {
+        if envelope.channel.needs_live_token(operation) && verified.time_claims_at(judged_at(envelope)).is_err() {
             return Err(unauthorized("the player token has expired or is not valid yet"));
         }
         Ok(verified)
@@ -139,7 +179,6 @@ impl Desk {
             }
             Act::Result { order, round, result, currency } => {
                 let terms = self.terms(&order, None);
-                let currency = Some(currency);
                 command::Act::SettleOrder(SettleOrder { player, order, round, result, currency, wallet, terms })
             }
             Act::Cancel { order } => {

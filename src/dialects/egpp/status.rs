@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Operation;
 use super::desk::{BalanceQuestion, Denied};
 use super::wire::Malformed;
-use crate::ledger::{Done, Outcome, Refusal};
+use crate::ledger::{Done, Outcome, Refusal, Wallet};
 
 /// The longest `error`, in characters.
 const MAX_ERROR: usize = 200;
@@ -91,11 +91,12 @@ pub fn of_outcome(outcome: Outcome) -> Reply {
             | Done::OffersStocked { .. }
             | Done::KeysBought { .. },
         ) => done("200"),
-        Outcome::Refused(refusal) => refused(refusal),
+        Outcome::Refused(refusal) => of_refusal(refusal),
     }
 }
 
-fn refused(refusal: Refusal) -> Reply {
+/// The reply to a command that was refused.
+pub fn of_refusal(refusal: Refusal) -> Reply {
     match refusal {
         Refusal::KeyReused => failed(REQUEST_DATA_FORMAT, Some("externalId was used before with other data"), vec![]),
         Refusal::DiffersFromBet => failed(REQUEST_DATA_FORMAT, Some("currency or walletId is not the bet's"), vec![]),
@@ -133,13 +134,13 @@ fn refused(refusal: Refusal) -> Reply {
 /// The reply to `balance.get`; `None` where there is no such player.
 pub fn of_balance(question: &BalanceQuestion, balance: Option<i64>) -> Reply {
     let Some(balance) = balance else {
-        return refused(Refusal::PlayerUnknown);
+        return of_refusal(Refusal::PlayerUnknown);
     };
     let body = json(&Balance {
         balance,
         currency: question.pocket.currency.as_str(),
         player_id: question.player.as_str(),
-        wallet_id: question.wallet_asked.as_ref().map(|wallet| wallet.as_str()),
+        wallet_id: question.wallet_asked.as_ref().map(Wallet::name),
     });
     Reply { code: "200", body, is_balance: true }
 }
@@ -158,6 +159,20 @@ pub fn of_denied(denied: &Denied) -> Reply {
 /// The reply to a token whose key is not among the party's, even after a refresh.
 pub fn of_unknown_key() -> Reply {
     of_denied(&Denied::Unauthorized("the player token names an unknown key"))
+}
+
+/// The reply to a request that HTTP alone knows (section 5, "Status": "according to HTTP").
+pub fn of_failure(http_status: u16) -> Reply {
+    let status = match http_status {
+        404 => Recognised("404", "NOT_FOUND", "There is nothing under this path"),
+        405 => Recognised("405", "METHOD_NOT_ALLOWED", "This path does not take this method; see the Allow header"),
+        408 => Recognised("408", "REQUEST_TIMEOUT", "The request did not come whole in time"),
+        413 => Recognised("413", "CONTENT_TOO_LARGE", "The body is longer than is read"),
+        415 => Recognised("415", "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json"),
+        503 => Recognised("503", "TEMPORARILY_UNAVAILABLE", "The ledger is away; please ask again"),
+        _ => INTERNAL_SERVER_ERROR,
+    };
+    failed(status, None, vec![])
 }
 
 /// The reply to a command that could not be applied for a fault of ours.

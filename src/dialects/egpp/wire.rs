@@ -22,6 +22,8 @@ pub struct Malformed(pub String);
 /// Who the message is about, as the message itself says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlayerField {
+    /// Whoever the token beside it is of (REST alone).
+    Absent,
     Plain(PlayerId),
     /// A JWT in the place of the identifier: its subject is the player.
     Token(String),
@@ -38,10 +40,25 @@ pub struct Request {
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    Balance { currency: Currency },
-    Bet { order: OrderKey, round: i64, stake: Amount, currency: Currency },
-    Result { order: OrderKey, round: i64, result: GameResult, currency: Currency },
-    Cancel { order: OrderKey },
+    Balance {
+        currency: Currency,
+    },
+    Bet {
+        order: OrderKey,
+        round: i64,
+        stake: Amount,
+        currency: Currency,
+    },
+    /// REST may leave the currency out.
+    Result {
+        order: OrderKey,
+        round: i64,
+        result: GameResult,
+        currency: Option<Currency>,
+    },
+    Cancel {
+        order: OrderKey,
+    },
 }
 
 #[derive(Deserialize)]
@@ -91,7 +108,7 @@ struct OrderBetCancel {
 }
 
 /// A field that may be left out, but is not null where it is there.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
 }
 
@@ -128,7 +145,7 @@ fn order_bet_result(wire: OrderBetResult, currencies: &[Currency]) -> Result<Req
         order: order(&wire.game, &wire.external_id)?,
         round: round(wire.round)?,
         result: result(&wire.result, amount(wire.amount)?)?,
-        currency: currency(&wire.currency, currencies)?,
+        currency: Some(currency(&wire.currency, currencies)?),
     };
     Ok(Request { player: player(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
 }
@@ -139,7 +156,7 @@ fn order_bet_cancel(wire: OrderBetCancel) -> Result<Request, Malformed> {
 }
 
 /// Decodes a JSON object. Serde would take an array for a struct as well; the interface does not.
-fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Malformed> {
+pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Malformed> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     if first != Some(&b'{') {
         return Err(Malformed("the body must be a JSON object".to_owned()));
@@ -171,11 +188,11 @@ fn shortened(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
-fn invalid(field: &'static str) -> impl FnOnce(&dyn std::fmt::Display) -> Malformed {
+pub(super) fn invalid(field: &'static str) -> impl FnOnce(&dyn std::fmt::Display) -> Malformed {
     move |why| Malformed(format!("{field} {why}"))
 }
 
-fn currency(text: &str, currencies: &[Currency]) -> Result<Currency, Malformed> {
+pub(super) fn currency(text: &str, currencies: &[Currency]) -> Result<Currency, Malformed> {
     let currency = Currency::parse(text).map_err(|error| invalid("currency")(&error))?;
     match currencies.contains(&currency) {
         true => Ok(currency),
@@ -183,15 +200,15 @@ fn currency(text: &str, currencies: &[Currency]) -> Result<Currency, Malformed> 
     }
 }
 
-fn amount(minor: i64) -> Result<Amount, Malformed> {
+pub(super) fn amount(minor: i64) -> Result<Amount, Malformed> {
     Amount::new(minor).map_err(|error| invalid("amount")(&error))
 }
 
-fn round(round: i64) -> Result<i64, Malformed> {
+pub(super) fn round(round: i64) -> Result<i64, Malformed> {
     if round >= 1 { Ok(round) } else { Err(Malformed("round must be an integer of at least 1".to_owned())) }
 }
 
-fn order(game: &str, external_id: &str) -> Result<OrderKey, Malformed> {
+pub(super) fn order(game: &str, external_id: &str) -> Result<OrderKey, Malformed> {
     Ok(OrderKey {
         game: Game::parse(game).map_err(|error| invalid("game")(&error))?,
         external_id: ExternalId::parse(external_id).map_err(|error| invalid("externalId")(&error))?,
@@ -207,7 +224,7 @@ fn result(symbol: &str, amount: Amount) -> Result<GameResult, Malformed> {
     }
 }
 
-fn wallet(text: Option<String>) -> Result<Option<Wallet>, Malformed> {
+pub(super) fn wallet(text: Option<String>) -> Result<Option<Wallet>, Malformed> {
     match text {
         None => Ok(None),
         Some(text) if text.is_empty() => Err(Malformed("walletId must be 1 to 30 characters long".to_owned())),
@@ -215,7 +232,7 @@ fn wallet(text: Option<String>) -> Result<Option<Wallet>, Malformed> {
     }
 }
 
-fn player(text: String) -> Result<PlayerField, Malformed> {
+pub(super) fn player(text: String) -> Result<PlayerField, Malformed> {
     if text.chars().nth(MAX_PLAYER_ID).is_some() && is_token_shaped(&text) {
         return Ok(PlayerField::Token(text));
     }

@@ -16,6 +16,7 @@ pub(super) fn queue(state: &State, keyed: &Keyed, queue: &QueueVoid) -> Judged {
         player: source.player,
         kind: queue.kind,
         state: VoidState::Pending,
+        queued_at: keyed.command.at,
     };
     Ok((Done::VoidQueued, Effects { void: Some(void), ..Effects::default() }))
 }

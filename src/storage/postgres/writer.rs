@@ -14,11 +14,19 @@ use super::statements::{
     ReadDecided, ReadOrders, ReadWriter, TakeSeqs, UpsertAccounts, UpsertOrders,
 };
 use crate::ledger::{Batch, Keys, Outcome, PlayerKey, State};
+use crate::storage::partners::{PartnerRows, load_partners, write_partners};
 use crate::storage::rows::{AccountRow, BatchRows, Bytes, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
 use crate::storage::{Store, StoreError};
 
 /// How long one round trip may take before the connection is given up. Longer than the server's own lock timeout.
 pub const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Postgres answers later.
+macro_rules! later {
+    ($query:expr) => {
+        $query.await
+    };
+}
 
 /// Advisory locks of this class say which writer numbers are taken ("PURS").
 const WRITER_LOCKS: i32 = 0x5055_5253;
@@ -153,6 +161,9 @@ impl Session {
             if strangers { accounts.iter().filter_map(|row| row.player.clone()).collect() } else { BTreeSet::new() };
         let mut state = state_of(players, accounts, orders, decided)?;
         state.numbers = std::mem::take(&mut self.seqs);
+        if keys.has_partners() {
+            load_partners!(&mut self.conn, keys, &mut state, later, for_no_key_update);
+        }
         if strangers && is_torn(keys, &state, &has_accounts) {
             return Err(StoreError::Conflict("a player was opened while the batch was read".to_owned()));
         }
@@ -186,12 +197,21 @@ impl Session {
         Ok((players, accounts, orders, decided))
     }
 
+    /// One after another, ahead of the pipeline: there are few of them.
+    async fn write_partners(&mut self, rows: &PartnerRows) -> QueryResult<()> {
+        write_partners!(&mut self.conn, rows, later);
+        Ok(())
+    }
+
     /// One round trip as well. Where a statement fails, the ones after it fail with it, and the commit rolls back.
     async fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let rows = BatchRows::of(batch, &self.writer)?;
         let Some(writer) = rows.writer else {
             return Err(StoreError::Rejected("a batch without a writer".to_owned()));
         };
+        if !batch.partners.is_empty() {
+            self.write_partners(&rows.partners).await.map_err(classify)?;
+        }
         let advance = AdvanceWriter { last_seq: writer.last_seq, head: writer.head, id: writer.id };
         let conns = [&self.conn; 7];
         let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6] = conns;

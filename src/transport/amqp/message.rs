@@ -7,6 +7,7 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::topology::{self, STATUS, short};
+use crate::dialects::egpp::desk::Channel;
 use crate::dialects::egpp::{Envelope, Operation, Reply};
 use crate::ledger::Party;
 use crate::ledger::command::Timestamp;
@@ -44,6 +45,7 @@ fn header<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a str> {
 
 pub fn envelope(properties: &BasicProperties, received_at: Timestamp) -> Envelope<'_> {
     Envelope {
+        channel: Channel::Queue,
         correlation: correlation(properties).map(ShortString::as_str),
         authorization: header(properties, "authorization"),
         sent_at: properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok()),

@@ -1,3 +1,9 @@
-//! The HTTP server.
+//! The HTTP server: moves requests to the dialects' handlers and takes the steps that they ask for.
+//!
+//! Reading order: [`server`] (connections), [`operating`] (health and metrics), [`mounts`] (from routes to replies),
+//! [`steps`] (from a handler's first step to its reply).
 
 pub mod server;
+pub mod operating;
+pub mod mounts;
+pub mod steps;

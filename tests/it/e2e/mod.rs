@@ -4,10 +4,10 @@
 //! Reading order: [`services`] (broker and Postgres), [`process`] (the program), [`stage`] (all of that for one test),
 //! [`wire`] (one message at a time), [`raw`] (bytes that no client sends), [`play`] (thousands of them), then the scenarios.
 
-mod services;
-mod process;
-mod stage;
-mod wire;
+pub mod services;
+pub mod process;
+pub mod stage;
+pub mod wire;
 mod raw;
 mod codes;
 mod tokens;

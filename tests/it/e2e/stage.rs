@@ -106,6 +106,11 @@ impl Stage {
         std::fs::write(file, config).expect("a configuration file");
     }
 
+    /// The address that Purser answers HTTP at.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.http)
+    }
+
     pub fn config(&self) -> PathBuf {
         self.file("purser.toml")
     }
@@ -160,7 +165,7 @@ impl Stage {
     }
 
     pub async fn get(&self, path: &str) -> Option<(u16, Value)> {
-        let response = reqwest::get(format!("http://{}{path}", self.http)).await.ok()?;
+        let response = reqwest::get(self.url(path)).await.ok()?;
         let status = response.status().as_u16();
         let body = response.bytes().await.ok()?;
         Some((status, serde_json::from_slice(&body).expect("JSON")))

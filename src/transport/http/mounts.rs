@@ -1,0 +1,240 @@
+//! From the dialects' routes to one router: reads requests whole and within bounds, and answers in the dialect's words.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::RawPathParams;
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, any, get, on};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::operating::RETRY_AFTER;
+use super::steps::Steps;
+use crate::clock;
+use crate::dialects::http::{Dialect, Failure, Mount, MountError, Next, Reply, Request, Route};
+use crate::metrics;
+
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest correlation id that is taken from a header, in characters.
+const MAX_CORRELATION: usize = 128;
+
+/// What requests are answered with.
+pub struct Serving {
+    pub steps: Steps,
+    pub mounts: Vec<Mount>,
+    /// Answers where no mount does.
+    pub elsewhere: &'static Dialect,
+    /// The OpenAPI document.
+    pub document: String,
+    /// Whether the listener can only be reached from this machine.
+    pub is_loopback: bool,
+    /// How long a request may take once it is read. Longer than a result may wait for its bet.
+    pub patience: Duration,
+}
+
+/// One route with what its requests share.
+struct Counter {
+    steps: Steps,
+    dialect: &'static Dialect,
+    party: Option<String>,
+    route: Route,
+    is_loopback: bool,
+    patience: Duration,
+}
+
+/// Two routes that would answer the same request are a mistake of the configuration.
+pub fn check(mounts: &[Mount]) -> Result<(), MountError> {
+    let mut known = BTreeSet::new();
+    for mount in mounts {
+        for route in &mount.routes {
+            // Whatever a segment is called, it stands for the same.
+            let path = full_path(mount, route);
+            let shape = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+            let shape = shape.collect::<Vec<_>>().join("/");
+            let method = route.method.as_ref().map_or("any", |method| method.as_str());
+            if !known.insert((shape, method)) {
+                let (dialect, party) = (mount.dialect.name, mount.party.as_ref().map_or("all", |party| party.as_str()));
+                let problem = format!("{dialect} of party {party}: {path} is another dialect's or party's, too");
+                return Err(MountError(problem));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn full_path(mount: &Mount, route: &Route) -> String {
+    format!("{}{}", mount.path, route.path)
+}
+
+/// Every mount's routes, and the document that describes them. The mounts are checked.
+pub fn router(serving: Serving) -> Router {
+    let Serving { steps, mounts, elsewhere, document, is_loopback, patience } = serving;
+    let mut prefixes: Vec<(String, &'static Dialect)> =
+        mounts.iter().map(|mount| (mount.path.clone(), mount.dialect)).filter(|(path, _)| !path.is_empty()).collect();
+    prefixes.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
+    let mut router = Router::new();
+    for mount in mounts {
+        let party = mount.party.as_ref().map(ToString::to_string);
+        let paths: Vec<String> = mount.routes.iter().map(|route| full_path(&mount, route)).collect();
+        for (path, route) in paths.into_iter().zip(mount.routes) {
+            let (steps, party, dialect) = (steps.clone(), party.clone(), mount.dialect);
+            let counter = Counter { steps, dialect, party, route, is_loopback, patience };
+            router = router.route(&path, counter.method_router());
+        }
+    }
+    let dialect_of = move |uri: &Uri| {
+        let within =
+            |path: &str| uri.path().strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        prefixes.iter().find(|(path, _)| within(path)).map_or(elsewhere, |(_, dialect)| dialect)
+    };
+    let (not_found, not_allowed) = (dialect_of.clone(), dialect_of);
+    let document: Bytes = document.into();
+    router
+        .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], document)))
+        .fallback(async move |uri: Uri| response(failed(not_found(&uri), Failure::NotFound)))
+        .method_not_allowed_fallback(async move |uri: Uri| {
+            response(failed(not_allowed(&uri), Failure::MethodNotAllowed))
+        })
+}
+
+impl Counter {
+    fn method_router(self) -> MethodRouter {
+        let counter = Arc::new(self);
+        let method = counter.route.method.clone();
+        let handler = {
+            let counter = Arc::clone(&counter);
+            move |parameters: RawPathParams, request: axum::extract::Request| {
+                let counter = Arc::clone(&counter);
+                async move { counter.answer(&parameters, request).await }
+            }
+        };
+        match method.and_then(|method| MethodFilter::try_from(method).ok()) {
+            Some(filter) => on(filter, handler),
+            None => any(handler),
+        }
+    }
+
+    async fn answer(&self, parameters: &RawPathParams, request: axum::extract::Request) -> Response {
+        let began = Instant::now();
+        let trace = header_text(&request, "traceparent").filter(|text| is_traceparent(text));
+        let correlation = correlation(&request);
+        let reply = match self.read(parameters, request, Arc::clone(&correlation)).await {
+            Ok(request) => self.handle(request).await,
+            Err(failure) => failed(self.dialect, failure),
+        };
+        self.tell(&reply, &correlation, trace.as_deref(), began.elapsed());
+        let mut response = response(reply);
+        let own = [("x-correlation-id", Some(correlation.to_string())), ("traceparent", trace)];
+        for (name, value) in own {
+            if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+
+    async fn handle(&self, request: Request) -> Reply {
+        let working = async {
+            let next: Next = (self.route.handle)(request);
+            self.steps.take(next).await
+        };
+        match tokio::time::timeout(self.patience, working).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(failure)) => failed(self.dialect, failure),
+            Err(_) => failed(self.dialect, Failure::Unavailable),
+        }
+    }
+
+    async fn read(
+        &self,
+        parameters: &RawPathParams,
+        request: axum::extract::Request,
+        correlation: Arc<str>,
+    ) -> Result<Request, Failure> {
+        let (parts, body) = request.into_parts();
+        let reading = Limited::new(body, self.route.max_body).collect();
+        let body = match tokio::time::timeout(BODY_TIMEOUT, reading).await {
+            Ok(Ok(body)) => body.to_bytes().to_vec(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Failure::TooLarge),
+            Ok(Err(_)) | Err(_) => return Err(Failure::Unreadable),
+        };
+        let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(Request {
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            parameters,
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers,
+            body,
+            at: clock::now(),
+            correlation,
+            is_loopback: self.is_loopback,
+        })
+    }
+
+    /// One line a request: never its address or body, which may hold tokens.
+    fn tell(&self, reply: &Reply, correlation: &str, trace: Option<&str>, took: Duration) {
+        let (dialect, operation) = (self.dialect.name, self.route.operation);
+        let party = self.party.as_deref().unwrap_or("-");
+        let took_ms = took.as_secs_f64() * 1e3;
+        tracing::info!(
+            party,
+            dialect,
+            operation,
+            correlation_id = correlation,
+            traceparent = trace,
+            status = reply.status,
+            code = %reply.code,
+            took_ms,
+            "answered"
+        );
+        metrics::http_answered(party, dialect, operation, &reply.code, took);
+    }
+}
+
+/// The dialect's own words for what went wrong.
+fn failed(dialect: &'static Dialect, failure: Failure) -> Reply {
+    let reply = (dialect.failure)(failure);
+    if reply.status == 503 { reply.with_header("retry-after", RETRY_AFTER) } else { reply }
+}
+
+fn response(reply: Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if !reply.content_type.is_empty() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    }
+    for (name, value) in reply.headers {
+        // A value that is no header's is left out rather than the whole reply.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.append(HeaderName::from_static(name), value);
+        }
+    }
+    response
+}
+
+fn header_text(request: &axum::extract::Request, name: &str) -> Option<String> {
+    request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// The caller's own name for the request, or a new one.
+fn correlation(request: &axum::extract::Request) -> Arc<str> {
+    let theirs = ["x-correlation-id", "x-request-id"].into_iter().find_map(|name| header_text(request, name));
+    let fits = |text: &String| !text.is_empty() && text.chars().count() <= MAX_CORRELATION;
+    theirs.filter(fits).unwrap_or_else(|| uuid::Uuid::new_v4().to_string()).into()
+}
+
+/// Whether a text is a W3C Trace Context `traceparent` of version 00.
+fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_hex = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    matches!(parts.as_slice(), ["00", trace, span, flags] if trace.len() == 32 && span.len() == 16 && flags.len() == 2)
+        && parts.iter().all(is_hex)
+}

@@ -1,0 +1,82 @@
+//! `/healthz`, `/readyz` and `/metrics`: what whoever runs the program looks at.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::sequencer::Health;
+use crate::transport::amqp::Broker;
+
+/// Seconds after which a caller should ask again while something is away.
+pub const RETRY_AFTER: &str = "1";
+
+/// What `/readyz` looks at.
+#[derive(Clone)]
+pub struct Readiness {
+    /// Its writers and its reader.
+    pub database: [watch::Receiver<Health>; 2],
+    pub broker: watch::Receiver<Broker>,
+    pub draining: watch::Receiver<bool>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    ready: bool,
+    database: String,
+    broker: String,
+}
+
+/// The routes for whoever runs the program.
+pub fn router(readiness: Readiness, metrics: PrometheusHandle) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(async move || metrics.render()))
+        .with_state(readiness)
+}
+
+async fn healthz() -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "alive": true }))
+}
+
+async fn readyz(State(readiness): State<Readiness>) -> Response {
+    let report = readiness.report();
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut response = (status, Json(&report)).into_response();
+    if !report.ready {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    }
+    response
+}
+
+impl Readiness {
+    /// Whether the database can be written and read.
+    pub fn is_database_there(&self) -> bool {
+        self.database.iter().all(|health| *health.borrow() == Health::Ready)
+    }
+
+    fn report(&self) -> Report {
+        let away = self.database.iter().find_map(|health| match &*health.borrow() {
+            Health::Ready => None,
+            Health::Away(why) => Some(format!("away: {why}")),
+        });
+        let database = away.map_or_else(|| Ok("ready".to_owned()), Err);
+        let broker = match &*self.broker.borrow() {
+            Broker::Off => Ok("off".to_owned()),
+            Broker::Connected { mismatches } if mismatches.is_empty() => Ok("ready".to_owned()),
+            Broker::Connected { mismatches } => {
+                let names: Vec<&str> = mismatches.iter().map(|mismatch| mismatch.name.as_str()).collect();
+                Err(format!("not as expected: {} (see `purser check`)", names.join(", ")))
+            }
+            Broker::Blocked { reason, .. } => Err(format!("blocked: {reason}")),
+            Broker::Away(why) => Err(format!("away: {why}")),
+        };
+        let ready = database.is_ok() && broker.is_ok() && !*self.draining.borrow();
+        Report { ready, database: database.unwrap_or_else(|why| why), broker: broker.unwrap_or_else(|why| why) }
+    }
+}

@@ -1,0 +1,133 @@
+//! From a handler's first step to its reply: the one place where a request waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+
+use super::operating::Readiness;
+use crate::config::Secret;
+use crate::dialects::http::{Decided, Failure, Next, PasswordHash, Reply};
+use crate::identity::password;
+use crate::ledger::command::Command;
+use crate::sequencer::{Answer, Sequencer, Source, Submission};
+use crate::storage::queries::{self, AnyConnection};
+use crate::storage::{Reader, StoreError, grants};
+
+/// Where requests come from, for the waiting rooms: their connections bound how many of them wait.
+const SOURCE: Source = Source(u32::MAX);
+
+/// How long a command that is under way when the database goes away may still be answered. After that the caller is
+/// told to ask again; whether the command went through, the repeat will tell.
+const OUTAGE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Passwords that are compared side by side: each takes 19 MiB and tens of milliseconds.
+const PASSWORDS_AT_ONCE: usize = 2;
+
+/// Takes the steps of requests.
+#[derive(Clone)]
+pub struct Steps {
+    sequencer: Sequencer,
+    reader: Reader,
+    readiness: Readiness,
+    passwords: Arc<Semaphore>,
+}
+
+impl Steps {
+    pub fn new(sequencer: Sequencer, reader: Reader, readiness: Readiness) -> Self {
+        Self { sequencer, reader, readiness, passwords: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) }
+    }
+
+    /// Goes from step to step until there is a reply.
+    pub async fn take(&self, mut next: Next) -> Result<Reply, Failure> {
+        loop {
+            next = match next {
+                Next::Reply(reply) => return Ok(reply),
+                Next::Decide(command, then) => then(self.decide(*command).await?),
+                Next::Player(key, then) => then(self.ask(move |conn| queries::player(conn, key)).await?),
+                Next::Order(id, then) => then(self.ask(move |conn| queries::order(conn, id)).await?),
+                Next::Transactions(finding, then) => {
+                    then(self.ask(move |conn| queries::transactions(conn, &finding)).await?)
+                }
+                Next::Offer(id, then) => then(self.ask(move |conn| queries::offer(conn, id)).await?),
+                Next::SoldKeys { party, buyer, order, then } => {
+                    then(self.ask(move |conn| queries::sold_keys(conn, &party, &buyer, order)).await?)
+                }
+                Next::RefreshKeys(verifier, then) => {
+                    verifier.refresh().await;
+                    then(())
+                }
+                Next::CheckPassword { password, against, then } => then(self.check(password, against).await?),
+                Next::PlayerOfLogin { party, login, then } => {
+                    then(self.ask(move |conn| queries::player_of_login(conn, &party, &login)).await?)
+                }
+                Next::Grants(act, then) => then(self.ask(move |conn| grants::carry_out(conn, &act)).await?),
+            };
+        }
+    }
+
+    async fn decide(&self, command: Command) -> Result<Decided, Failure> {
+        if !self.readiness.is_database_there() {
+            return Err(Failure::Unavailable);
+        }
+        let (answer, answered) = oneshot::channel();
+        let answering = Box::new(move |outcome| {
+            // Nobody may be listening any more: the request ran out of time.
+            let _ = answer.send(outcome);
+        });
+        let submission = Submission { keyed: command.keyed(), source: SOURCE, answering };
+        let deciding = async {
+            self.sequencer.submit(submission).await.map_err(|_| Failure::Unavailable)?;
+            answered.await.map_err(|_| Failure::Unavailable)
+        };
+        tokio::select! {
+            answer = deciding => match answer? {
+                Answer::Decided { outcome, repeated } => Ok(Decided { outcome, repeated }),
+                Answer::Failed => Err(Failure::Fault),
+            },
+            () = self.outage() => Err(Failure::Unavailable),
+        }
+    }
+
+    /// Ends when the database has been away for a while.
+    async fn outage(&self) {
+        loop {
+            let mut lanes = self.readiness.database[0].clone();
+            let is_away = |health: &crate::sequencer::Health| *health != crate::sequencer::Health::Ready;
+            if lanes.wait_for(is_away).await.is_err() {
+                return std::future::pending().await;
+            }
+            tokio::time::sleep(OUTAGE_PATIENCE).await;
+            if !self.readiness.is_database_there() {
+                return;
+            }
+        }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl Fn(&mut AnyConnection) -> Result<T, StoreError> + Send + Sync + 'static,
+    ) -> Result<T, Failure> {
+        self.reader.ask(question).await.map_err(|error| {
+            tracing::warn!(%error, "the database did not answer a question");
+            Failure::Unavailable
+        })
+    }
+
+    async fn check(&self, password: Secret, against: PasswordHash) -> Result<bool, Failure> {
+        let hash = match against {
+            PasswordHash::Known(hash) => Some(hash),
+            PasswordHash::OfPlayer(key) => {
+                self.ask(move |conn| queries::password_hash(conn, key)).await?.map(Secret::new)
+            }
+            PasswordHash::Nobody => None,
+        };
+        let _permit = self.passwords.acquire().await.map_err(|_| Failure::Unavailable)?;
+        let checking = tokio::task::spawn_blocking(move || match hash {
+            Some(hash) => password::verify(password.expose(), hash.expose()).map_err(|_| Failure::Fault),
+            // As much work as with a hash, so that nobody learns from the time who is known.
+            None => password::hash(password.expose()).map(|_| false).map_err(|_| Failure::Fault),
+        });
+        checking.await.map_err(|_| Failure::Fault)?
+    }
+}

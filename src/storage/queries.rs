@@ -93,8 +93,7 @@ pub fn player_of_login(conn: &mut AnyConnection, party: &Party, login: &str) -> 
         return Ok(None);
     }
     let named = players::table.filter(players::party.eq(party.as_str())).filter(players::username.eq(login));
-    let named: Vec<String> =
-        on!(conn, conn => named.select(players::player).limit(2).load(conn)).map_err(classify)?;
+    let named: Vec<String> = on!(conn, conn => named.select(players::player).limit(2).load(conn)).map_err(classify)?;
     match named.as_slice() {
         [only] => Ok(PlayerId::parse(only).ok()),
         _ => Ok(None),

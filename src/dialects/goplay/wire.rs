@@ -28,9 +28,11 @@ pub struct Profile {
     pub free_goplay_token: Box<RawValue>,
 }
 
-/// An amount as a JSON number in major units, digit by digit: no float on the way.
+/// An amount as a JSON number in major units, digit by digit: no float on the way, and no zeros at the end.
 pub fn number(minor: i64, exponent: u32) -> Box<RawValue> {
-    RawValue::from_string(money::format_decimal(minor, exponent)).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    let text = money::format_decimal(minor, exponent);
+    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    RawValue::from_string(short.to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 /// Seed 002: whether it was done, and if not, why. Also the reply to every refused call of the partner API.

@@ -10,10 +10,12 @@ mod demo;
 mod migrate;
 mod output;
 mod player;
+mod schema;
 mod serve;
 mod stack;
 mod tally;
 mod token;
+mod voids;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -61,6 +63,12 @@ enum Command {
     Balance(balance::Balance),
     /// Print a player token.
     Token(token::Token),
+    /// Print the interface documents.
+    #[command(subcommand)]
+    Schema(schema::Schema),
+    /// Decide on what partners have asked to take back by hand.
+    #[command(subcommand)]
+    Voids(voids::Voids),
     /// Recompute everything in the ledger and compare.
     Audit(audit::Audit),
 }
@@ -117,6 +125,8 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,
         Command::Balance(balance) => balance.run(&config).await,
         Command::Token(token) => token.run(config),
+        Command::Schema(schema) => schema.run(config),
+        Command::Voids(voids) => voids.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
     }
 }

@@ -3,10 +3,12 @@
 
 pub mod http;
 pub mod openapi;
+pub mod asyncapi;
 pub mod egpp;
+pub mod balance_service;
 pub mod goplay;
 
 use http::Dialect;
 
 /// Every dialect that is spoken over HTTP. A new one is a folder and a line here (`docs/adding-a-dialect.md`).
-pub static HTTP: &[&Dialect] = &[&egpp::rest::DIALECT, &goplay::DIALECT];
+pub static HTTP: &[&Dialect] = &[&egpp::rest::DIALECT, &balance_service::DIALECT, &goplay::DIALECT];

@@ -1,7 +1,5 @@
 //! Amounts: signed 64-bit counts of minor units, and their decimal text at the edges.
 
-use std::str::FromStr;
-
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -76,19 +74,27 @@ pub fn standard_exponent(currency: Currency) -> Option<u32> {
     PLACES.iter().find(|(_, codes)| listed(codes)).map(|(places, _)| *places)
 }
 
-/// Parses decimal text in major units into minor units. More places than the currency has are refused, never rounded.
+/// Parses decimal text in major units into minor units. More places than the currency has are refused, never rounded,
+/// however long the text is.
 pub fn parse_decimal(text: &str, exponent: u32) -> Result<i64, InvalidAmount> {
-    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
-    if !plain {
+    let (is_negative, unsigned) = text.strip_prefix('-').map_or((false, text), |unsigned| (true, unsigned));
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let digits = whole.len().saturating_add(fraction.len());
+    if digits == 0 || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
         return Err(InvalidAmount::NotDecimal);
     }
-    let decimal =
-        Decimal::from_str_exact(text).or_else(|_| Decimal::from_str(text)).map_err(|_| InvalidAmount::NotDecimal)?;
-    let decimal = decimal.normalize();
-    let missing_places = exponent.checked_sub(decimal.scale()).ok_or(InvalidAmount::TooManyPlaces(exponent))?;
-    let scale = 10_i128.checked_pow(missing_places).ok_or(InvalidAmount::TooLarge)?;
-    let minor = decimal.mantissa().checked_mul(scale).ok_or(InvalidAmount::TooLarge)?;
-    i64::try_from(minor).map_err(|_| InvalidAmount::TooLarge)
+    let places = fraction.trim_end_matches('0');
+    let given = u32::try_from(places.len()).unwrap_or(u32::MAX);
+    let missing = exponent.checked_sub(given).ok_or(InvalidAmount::TooManyPlaces(exponent))?;
+    let zeros = (0..missing).map(|_| '0');
+    let minor = whole
+        .chars()
+        .chain(places.chars())
+        .chain(zeros)
+        .try_fold(0_i128, |minor, digit| minor.checked_mul(10)?.checked_add(i128::from(digit.to_digit(10)?)));
+    let minor = minor.ok_or(InvalidAmount::TooLarge)?;
+    let signed = if is_negative { minor.saturating_neg() } else { minor };
+    i64::try_from(signed).map_err(|_| InvalidAmount::TooLarge)
 }
 
 /// Writes minor units as decimal text in major units with all of the currency's places: `1234` is `12.34`.
@@ -115,6 +121,16 @@ mod tests {
             ("", 2, Err(InvalidAmount::NotDecimal)),
             ("1,5", 2, Err(InvalidAmount::NotDecimal)),
             ("--1", 2, Err(InvalidAmount::NotDecimal)),
+            ("+1", 2, Err(InvalidAmount::NotDecimal)),
+            ("-", 2, Err(InvalidAmount::NotDecimal)),
+            (".", 2, Err(InvalidAmount::NotDecimal)),
+            ("1.2.3", 2, Err(InvalidAmount::NotDecimal)),
+            ("-0", 2, Ok(0)),
+            ("1.0000000000000000000000000000000000000000", 2, Ok(100)),
+            ("1.0000000000000000000000000000000000000001", 2, Err(InvalidAmount::TooManyPlaces(2))),
+            ("0000000000000000000000000000000000000000001.5", 2, Ok(150)),
+            ("-92233720368547758.08", 2, Ok(i64::MIN)),
+            ("1000000000000000000000000000000000000000000", 2, Err(InvalidAmount::TooLarge)),
         ];
         for (text, exponent, expected) in cases {
             assert_eq!(parse_decimal(text, exponent), expected, "{text}");

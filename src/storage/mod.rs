@@ -16,6 +16,7 @@ pub mod writer;
 pub mod balances;
 pub mod queries;
 pub mod reader;
+pub mod voids;
 pub mod grants;
 pub mod audit;
 

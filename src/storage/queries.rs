@@ -108,7 +108,7 @@ pub fn order(conn: &mut AnyConnection, id: OrderId) -> Result<Option<(Order, Pla
     let name = players::table.find(row.player.clone()).select(players::player);
     let name: Option<String> = on!(conn, conn => name.first(conn)).optional().map_err(classify)?;
     let name = name.and_then(|name| PlayerId::parse(&name).ok());
-    Ok(name.map(|name| row.order().map(|order| (order, name))).transpose()?)
+    name.map(|name| row.order().map(|order| (order, name))).transpose()
 }
 
 /// The transactions that are asked for, oldest first.

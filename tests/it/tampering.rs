@@ -73,7 +73,7 @@ const MONEY: &[Case] = &[
     ),
     (
         "INSERT INTO transfers SELECT 6, 1, debit, credit, amount FROM transfers WHERE seq = 6",
-        "transfer 1 of journal row 6 is none of its command's",
+        "journal row 6 does not follow from its predecessor",
     ),
     ("UPDATE accounts SET balance = balance + 1 WHERE id = '{alice}'", "acme/alice CHF real: 1106"),
     ("UPDATE accounts SET balance = 5 WHERE side = 'house'", "is an account with an impossible balance (5)"),

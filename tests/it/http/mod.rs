@@ -1,5 +1,9 @@
 //! The HTTP dialects from outside: a real `purser serve`, a plain HTTP client, both databases.
 
 pub mod client;
+mod server;
 mod goplay;
 mod rest;
+mod tab;
+mod sixth;
+mod balance_service;

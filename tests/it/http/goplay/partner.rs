@@ -34,6 +34,7 @@ redirect_uris = ["https://other.example/back"]
 [parties.emca]
 currencies = ["GPT"]
 games = ["wallstroulette"]
+player_tokens = "trusted"
 [parties.emca.goplay]
 path = "/emca"
 currency = "GPT"

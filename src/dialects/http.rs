@@ -4,6 +4,8 @@
 //! with what came of it, until there is a [`Reply`]. So a dialect stays a pure translation, and whatever takes time
 //! is bounded in one place.
 
+pub mod exact;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

@@ -1,11 +1,11 @@
 //! The operations as OpenAPI Operation objects, from the types that go over the wire.
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::scope::{self, Scope};
 use super::wire::{Failed, OauthError, Profile, Said, Tokens};
+use crate::dialects::http::exact::schema_of;
 
 /// `GET /oauth/authorize`.
 pub fn show() -> Value {
@@ -230,12 +230,4 @@ fn failed(description: &str) -> Value {
 
 fn body<T: JsonSchema>(description: &str) -> Value {
     json!({ "description": description, "content": { "application/json": { "schema": schema_of::<T>() } } })
-}
-
-fn schema_of<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
-    settings.into_generator().into_root_schema_for::<T>().to_value()
 }

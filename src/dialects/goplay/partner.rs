@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::desk::Desk;
 use super::parameters::{Parameters, Repeated};
 use super::scope::Scope;
-use super::wire::{Profile, Said, number, unstored};
+use super::wire::{Profile, Said, unstored};
 use crate::config::VipLevel;
+use crate::dialects::http::exact::Number;
 use crate::dialects::http::{Next, Reply, Request};
 use crate::identity::grants::{Grant, GrantAct, Granted, TokenHash};
 use crate::ledger::account::{Bucket, Pocket};
@@ -34,7 +35,7 @@ pub fn profile(desk: &Arc<Desk>, request: Request) -> Next {
 
 fn told(desk: &Desk, state: &PlayerState) -> Reply {
     let currency = desk.settings.currency;
-    let balance = |pocket: &Pocket| number(state.account(pocket).balance, desk.exponent);
+    let balance = |pocket: &Pocket| Number::of_minor(state.account(pocket).balance, desk.exponent);
     let profile = &state.player.profile;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let reply = Profile {

@@ -2,11 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::parameters::Repeated;
 use crate::dialects::http::Reply;
-use crate::ledger::money;
+use crate::dialects::http::exact::Number;
 
 /// Seed 002, `GET /partner/1/profile`. What a player has not given is empty.
 #[derive(Serialize, JsonSchema)]
@@ -21,18 +20,9 @@ pub struct Profile {
     /// The VIP level, or null where there is none.
     pub vip: Option<String>,
     /// The balance of GoPlay Tokens, in whole tokens.
-    #[schemars(with = "serde_json::Number")]
-    pub goplay_token: Box<RawValue>,
+    pub goplay_token: Number,
     /// The balance of free GoPlay Tokens, in whole tokens.
-    #[schemars(with = "serde_json::Number")]
-    pub free_goplay_token: Box<RawValue>,
-}
-
-/// An amount as a JSON number in major units, digit by digit: no float on the way, and no zeros at the end.
-pub fn number(minor: i64, exponent: u32) -> Box<RawValue> {
-    let text = money::format_decimal(minor, exponent);
-    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    RawValue::from_string(short.to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    pub free_goplay_token: Number,
 }
 
 /// Seed 002: whether it was done, and if not, why. Also the reply to every refused call of the partner API.

@@ -6,6 +6,7 @@ mod rest;
 mod quickplay;
 mod codegames;
 mod server;
+mod goplay;
 mod rest;
 mod tab;
 mod sixth;

@@ -7,7 +7,6 @@ mod quickplay;
 mod codegames;
 mod server;
 mod goplay;
-mod rest;
 mod tab;
 mod sixth;
 mod balance_service;

@@ -8,6 +8,7 @@ mod check;
 mod crowd;
 mod demo;
 mod migrate;
+pub mod offers;
 mod output;
 mod player;
 mod schema;
@@ -61,6 +62,9 @@ enum Command {
     Withdraw(cash::Cash),
     /// Show a player's buckets.
     Balance(balance::Balance),
+    /// Manage gift-card offers.
+    #[command(subcommand)]
+    Offers(offers::Offers),
     /// Print a player token.
     Token(token::Token),
     /// Print the interface documents.
@@ -124,6 +128,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Deposit(cash) => cash.run(&config, cash::Direction::Deposit).await,
         Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,
         Command::Balance(balance) => balance.run(&config).await,
+        Command::Offers(offers) => offers.run(&config).await,
         Command::Token(token) => token.run(config),
         Command::Schema(schema) => schema.run(config),
         Command::Voids(voids) => voids.run(&config).await,

@@ -97,6 +97,35 @@ pub fn parse_decimal(text: &str, exponent: u32) -> Result<i64, InvalidAmount> {
     i64::try_from(signed).map_err(|_| InvalidAmount::TooLarge)
 }
 
+/// The longest way that the power of ten of a number moves its decimal point; every amount lies well within.
+const MAX_POWER: usize = 64;
+
+/// Parses a JSON number in major units, which may be written with a power of ten (`1e-7`), into minor units.
+pub fn parse_number(text: &str, exponent: u32) -> Result<i64, InvalidAmount> {
+    let Some((mantissa, power)) = text.split_once(['e', 'E']) else {
+        return parse_decimal(text, exponent);
+    };
+    let power: i32 = power.parse().map_err(|_| InvalidAmount::NotDecimal)?;
+    let zeros = usize::try_from(power.unsigned_abs()).unwrap_or(usize::MAX);
+    if zeros > MAX_POWER {
+        return Err(if power > 0 { InvalidAmount::TooLarge } else { InvalidAmount::TooManyPlaces(exponent) });
+    }
+    let (sign, digits) = mantissa.strip_prefix('-').map_or(("", mantissa), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let zeros = "0".repeat(zeros);
+    // The point moves right through the fraction, or left through the whole: padded, there is always enough of both.
+    let plain = if power >= 0 {
+        let padded = format!("{fraction}{zeros}");
+        let (passed, rest) = padded.split_at(zeros.len());
+        format!("{sign}{whole}{passed}.{rest}")
+    } else {
+        let padded = format!("{zeros}{whole}");
+        let (rest, passed) = padded.split_at(whole.len());
+        format!("{sign}{rest}.{passed}{fraction}")
+    };
+    parse_decimal(&plain, exponent)
+}
+
 /// Writes minor units as decimal text in major units with all of the currency's places: `1234` is `12.34`.
 pub fn format_decimal(minor: i64, exponent: u32) -> String {
     Decimal::from_i128_with_scale(i128::from(minor), exponent.min(MAX_EXPONENT)).to_string()
@@ -134,6 +163,28 @@ mod tests {
         ];
         for (text, exponent, expected) in cases {
             assert_eq!(parse_decimal(text, exponent), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_may_have_a_power_of_ten_and_stays_exact() {
+        let cases = [
+            ("12.34", 2, Ok(1234)),
+            ("1e-7", 8, Ok(10)),
+            ("1.5E+2", 2, Ok(15_000)),
+            ("-2.5e1", 0, Ok(-25)),
+            ("12.34e-1", 3, Ok(1234)),
+            ("12.34e-1", 2, Err(InvalidAmount::TooManyPlaces(2))),
+            ("0e99999", 2, Err(InvalidAmount::TooLarge)),
+            ("1e64", 2, Err(InvalidAmount::TooLarge)),
+            ("1e-99999", 2, Err(InvalidAmount::TooManyPlaces(2))),
+            ("1e", 2, Err(InvalidAmount::NotDecimal)),
+            ("e1", 2, Err(InvalidAmount::NotDecimal)),
+            ("1e1e1", 2, Err(InvalidAmount::NotDecimal)),
+            ("1e99999999999", 2, Err(InvalidAmount::NotDecimal)),
+        ];
+        for (text, exponent, expected) in cases {
+            assert_eq!(parse_number(text, exponent), expected, "{text}");
         }
     }
 

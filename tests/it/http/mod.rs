@@ -2,11 +2,10 @@
 
 pub mod client;
 mod example;
-mod rest;
-mod quickplay;
-mod codegames;
 mod server;
 mod rest;
 mod tab;
 mod sixth;
 mod balance_service;
+mod quickplay;
+mod codegames;

@@ -8,7 +8,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("dialects", &["ledger", "identity", "config", "dialects::http"]),
     ("identity", &["ledger", "config"]),
-    ("storage", &["ledger"]),
+    ("storage", &["ledger", "identity::grants", "identity::pkce"]),
     (
         "sequencer",
         &["ledger", "metrics", "storage::Store", "storage::StoreError", "storage::Balances", "storage::BalanceKey"],

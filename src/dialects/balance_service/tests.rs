@@ -116,7 +116,8 @@ fn with(mut params: Value, changes: &[(&str, Value)]) -> Value {
 
 #[test]
 fn a_call_without_one_of_the_keys_is_unauthorized_before_anything_else() {
-    let cases: [(&[&str], &[(&str, &str)], bool, u16); 9] = [
+    type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], bool, u16);
+    let cases: [Case; 9] = [
         (&[], &[], true, 200),
         (&[], &[], false, 401),
         (&["k1", "k2"], &[("x-api-key", "k1")], false, 200),

@@ -13,7 +13,7 @@ use crate::ledger::Party;
 use crate::ledger::command::Command;
 use crate::sequencer::{Answer, Sequencer, Source, Submission};
 use crate::storage::queries::{self, AnyConnection};
-use crate::storage::{Reader, StoreError};
+use crate::storage::{Reader, StoreError, grants};
 
 /// Where requests come from, for the waiting rooms: their connections bound how many of them wait.
 const SOURCE: Source = Source(u32::MAX);
@@ -62,6 +62,10 @@ impl Steps {
                     then(())
                 }
                 Next::CheckPassword { password, against, then } => then(self.check(password, against).await?),
+                Next::PlayerOfLogin { party, login, then } => {
+                    then(self.ask(move |conn| queries::player_of_login(conn, &party, &login)).await?)
+                }
+                Next::Grants(act, then) => then(self.ask(move |conn| grants::carry_out(conn, &act)).await?),
             };
         }
     }

@@ -3,7 +3,7 @@
 pub mod client;
 mod example;
 mod server;
-mod rest;
+mod goplay;
 mod tab;
 mod sixth;
 mod balance_service;

@@ -1,6 +1,6 @@
 //! Decoders and handlers driven by hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::{HeaderMap, Method};
 use proptest::prelude::*;
@@ -12,10 +12,12 @@ use super::wire::{self, Check, Keys, MAX_COUNT, Pay, SignIn};
 use crate::config::{CodeGames, CodeGamesUser, Secret};
 use crate::dialects::http::{Next, PasswordHash, Reply, Request};
 use crate::identity::sealing::Vault;
+use crate::identity::throttle::Throttle;
 use crate::ledger::command::Timestamp;
 use crate::ledger::{Currency, Party, PlayerId};
 
 const HOUR: i64 = 3_600_000_000;
+const FREE_TRIES: u32 = 10;
 
 fn desk() -> Arc<Desk> {
     let party = Party::parse("acme").unwrap();
@@ -28,7 +30,9 @@ fn desk() -> Arc<Desk> {
     };
     let vault = Arc::new(Vault::open(&keys_secret, &party).unwrap());
     let settings = CodeGames { path: String::new(), currency, keys_secret, users: vec![user] };
-    Arc::new(Desk { users: Users::new(&party, &settings).unwrap(), party, currency, exponent: 2, vault })
+    let users = Users::new(&party, &settings).unwrap();
+    let throttle = Mutex::new(Throttle::with_free_tries(FREE_TRIES));
+    Arc::new(Desk { party, currency, exponent: 2, users, vault, throttle })
 }
 
 fn request(token: &str, body: &serde_json::Value, at: i64) -> Request {
@@ -68,6 +72,19 @@ fn a_password_is_compared_whoever_is_named() {
             (is_known, reply.status)
         });
     assert_eq!(codes, [(true, 200), (true, 401), (false, 404), (false, 404)]);
+}
+
+#[test]
+fn who_guesses_too_often_waits() {
+    let desk = desk();
+    for _ in 0..FREE_TRIES {
+        assert_eq!(sign_in(&desk, "cc_user", false).1.status, 401);
+    }
+    let body = json!({"login": "cc_user", "password": "p"});
+    let reply = replied(desk.sign_in(&request("", &body, 0)));
+    assert_eq!((reply.status, &*reply.code), (429, "TOO_MANY_REQUESTS"));
+    assert_eq!(reply.headers, [("retry-after", "10".to_owned())]);
+    assert_eq!(sign_in(&desk, "other", false).1.status, 404, "each login for itself");
 }
 
 #[test]

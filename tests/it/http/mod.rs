@@ -2,10 +2,11 @@
 
 pub mod client;
 mod example;
+mod rest;
+mod quickplay;
+mod codegames;
 mod server;
 mod goplay;
 mod tab;
 mod sixth;
 mod balance_service;
-mod quickplay;
-mod codegames;

@@ -6,9 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use url::form_urlencoded::Serializer;
 
-use super::partner::{Page, landing, open, value};
+use super::partner::{Page, encode, landing, open, value};
 use crate::e2e::stage::{Base, Stage, on_both};
 use crate::http::client::{Call, Response};
 
@@ -46,17 +45,16 @@ fn texts(object: &Value, known: &Known) -> Vec<(String, String)> {
 }
 
 async fn send(stage: &Stage, request: &Value, known: &Known) -> Response {
-    let encode = |pairs| Serializer::new(String::new()).extend_pairs::<_, String, String, _>(pairs).finish();
     let mut path = request["path"].as_str().expect("a path").to_owned();
     if request["query"].is_object() {
-        path = format!("{path}?{}", encode(texts(&request["query"], known)));
+        path = format!("{path}?{}", encode(&texts(&request["query"], known)));
     }
     let mut call = Call::new(request["method"].as_str().expect("a method"), path);
     for (name, value) in texts(&request["headers"], known) {
         call = call.header(&name, value);
     }
     if request["form"].is_object() {
-        call = call.body(encode(texts(&request["form"], known)));
+        call = call.body(encode(&texts(&request["form"], known)));
     }
     call.send(stage).await
 }
@@ -106,19 +104,30 @@ async fn every_example_is_answered_as_it_says() {
     .await;
 }
 
+/// Which schema a reply keeps to: its operation's own, or one that several share.
+fn schema_of_reply(path: &str, status: &str) -> String {
+    match status {
+        "200" => format!("{}-res", path.rsplit('/').next().expect("a segment")),
+        "400" | "401" | "403" if path.starts_with("/oauth/") => "oauth-error-res".to_owned(),
+        "400" | "401" | "403" => "partner-error-res".to_owned(),
+        _ => "failure-res".to_owned(),
+    }
+}
+
 /// Requests and replies keep to the schemas in the folder.
 fn fits(file: &str, example: &Value, response: &Response) {
     let path = example["request"]["path"].as_str().expect("a path");
     let operation = path.rsplit('/').next().expect("a segment");
     let mut documents = Vec::new();
     if response.header("content-type") == "application/json" {
-        documents.push((format!("{operation}-{}", response.status), response.json()));
+        documents.push((schema_of_reply(path, &response.status.to_string()), response.json()));
     }
     if example["request"]["form"].is_object() {
         documents.push((format!("{operation}-req"), example["request"]["form"].clone()));
     }
     for (schema, document) in documents {
-        let text = fs::read(folder().join(format!("{schema}.json"))).unwrap_or_else(|error| panic!("{schema}: {error}"));
+        let text =
+            fs::read(folder().join(format!("{schema}.json"))).unwrap_or_else(|error| panic!("{schema}: {error}"));
         let schema: Value = serde_json::from_slice(&text).expect("JSON");
         let validator = jsonschema::validator_for(&schema).expect("a schema");
         if let Err(error) = validator.validate(&document) {
@@ -127,7 +136,7 @@ fn fits(file: &str, example: &Value, response: &Response) {
     }
 }
 
-/// `<operation>-req.json` of its form, and `<operation>-<status>.json` of what dialects answer themselves.
+/// `<operation>-req.json` of its form and `<operation>-res.json` of its reply; refusals and failures are all alike.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_schemas_are_what_the_served_document_says() {
     let stage = open(Base::Sqlite).await;
@@ -147,7 +156,7 @@ async fn the_schemas_are_what_the_served_document_says() {
         names.extend(form.is_object().then(|| keep(&format!("{name}-req"), form)));
         for (status, response) in operation["responses"].as_object().expect("responses") {
             let schema = &response["content"]["application/json"]["schema"];
-            names.extend(schema.is_object().then(|| keep(&format!("{name}-{status}"), schema)));
+            names.extend(schema.is_object().then(|| keep(&schema_of_reply(path, status), schema)));
         }
     }
     let entries = fs::read_dir(folder()).expect("a folder").map(|entry| entry.expect("an entry"));

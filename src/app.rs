@@ -97,8 +97,12 @@ pub fn wire_with(config: &Config, http: &[&'static Dialect]) -> anyhow::Result<W
     Ok(Wiring { desks, mounts })
 }
 
-/// Runs until SIGTERM or SIGINT, then drains.
-pub async fn serve(config: Config, wiring: Wiring) -> anyhow::Result<()> {
+/// Runs until `stop` comes, then drains.
+pub async fn serve(
+    config: Config,
+    wiring: Wiring,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
     let Wiring { desks, mounts } = wiring;
     let (drain, draining) = watch::channel(false);
     let (broker_writer, broker_state) = watch::channel(match config.amqp.url {
@@ -119,12 +123,19 @@ pub async fn serve(config: Config, wiring: Wiring) -> anyhow::Result<()> {
     let (sequencer, mut lanes) = start_sequencer(&database, bounds, health)?;
     let steps = Steps::new(sequencer.clone(), Reader::new(database.clone()), readiness.clone());
     let http = start_http(&config, readiness, mounts, steps).await?;
-    let stopping = tokio::spawn(stop_signal(drain));
+    let stopping = tokio::spawn(async move {
+        stop.await;
+        tracing::info!("draining");
+        drain.send_replace(true);
+        // Kept to the end, so that nobody takes its end for a drain.
+        drain
+    });
 
     let mut until_stop = draining.clone();
+    let stopped_early = async { drop(until_stop.wait_for(|draining| *draining).await) };
     tokio::select! {
         migrated = migrate(&database, &lanes_writer) => migrated?,
-        _ = until_stop.wait_for(|draining| *draining) => {
+        () = stopped_early => {
             drop(sequencer);
             drain_all(None, http, lanes).await;
             return Ok(());
@@ -137,7 +148,7 @@ pub async fn serve(config: Config, wiring: Wiring) -> anyhow::Result<()> {
     tracing::info!("serving");
 
     tokio::select! {
-        stopped = stopping => stopped.context("waiting for a signal")?,
+        stopped = stopping => drop(stopped.context("waiting for a signal")?),
         // Without its lanes the program could only look alive; whoever supervises it starts it again.
         (ended, ..) = select_all(&mut lanes) => {
             ended.context("a lane ended")?;
@@ -227,31 +238,5 @@ async fn drain_all(amqp: Option<JoinHandle<()>>, http: Option<JoinHandle<()>>, l
 fn report(task: &str, ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         tracing::error!(task, %error, "a task did not end well");
-    }
-}
-
-/// Turns `drain` true at the first signal; a second one ends the program at once.
-async fn stop_signal(drain: watch::Sender<bool>) {
-    signal().await;
-    tracing::info!("draining; a second signal stops at once");
-    drain.send_replace(true);
-    tokio::spawn(async move {
-        signal().await;
-        // The sender is kept until here, so that nobody takes its end for a drain.
-        drop(drain);
-        std::process::exit(1);
-    });
-}
-
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        // Without handlers the default applies: the signal ends the program.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
 }

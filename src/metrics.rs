@@ -57,11 +57,15 @@ pub fn dead_lettered(party: &str, reason: &'static str) {
     counter!("purser_dead_letters_total", "party" => party.to_owned(), "reason" => reason).increment(1);
 }
 
-/// One batch that was decided, with what it left waiting for a bet.
-pub fn batch(commands: usize, took: Duration, waiting: usize) {
+/// One batch that was decided.
+pub fn batch(commands: usize, took: Duration) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    let (commands, waiting) = (commands as f64, waiting as f64);
-    histogram!("purser_batch_commands").record(commands);
+    histogram!("purser_batch_commands").record(commands as f64);
     histogram!("purser_batch_seconds").record(took.as_secs_f64());
-    gauge!("purser_waiting_commands").set(waiting);
+}
+
+/// Commands that wait for their bet, after a batch.
+pub fn waiting(commands: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    gauge!("purser_waiting_commands").set(commands as f64);
 }

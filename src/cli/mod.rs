@@ -8,12 +8,15 @@ mod check;
 mod crowd;
 mod demo;
 mod migrate;
+pub mod offers;
 mod output;
 mod player;
+mod schema;
 mod serve;
 mod stack;
 mod tally;
 mod token;
+mod voids;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -59,8 +62,17 @@ enum Command {
     Withdraw(cash::Cash),
     /// Show a player's buckets.
     Balance(balance::Balance),
+    /// Manage gift-card offers.
+    #[command(subcommand)]
+    Offers(offers::Offers),
     /// Print a player token.
     Token(token::Token),
+    /// Print the interface documents.
+    #[command(subcommand)]
+    Schema(schema::Schema),
+    /// Decide on what partners have asked to take back by hand.
+    #[command(subcommand)]
+    Voids(voids::Voids),
     /// Recompute everything in the ledger and compare.
     Audit(audit::Audit),
 }
@@ -116,7 +128,10 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Deposit(cash) => cash.run(&config, cash::Direction::Deposit).await,
         Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,
         Command::Balance(balance) => balance.run(&config).await,
+        Command::Offers(offers) => offers.run(&config).await,
         Command::Token(token) => token.run(config),
+        Command::Schema(schema) => schema.run(config),
+        Command::Voids(voids) => voids.run(&config).await,
         Command::Audit(audit) => audit.run(&config).await,
     }
 }

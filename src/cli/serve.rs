@@ -21,6 +21,29 @@ pub async fn run(mut config: Config) -> Ended {
         "starting"
     );
     let wiring = app::wire(&config).map_err(Failure::Usage)?;
-    app::serve(config, wiring).await?;
+    app::serve(config, wiring, stop()).await?;
     Ok(true)
+}
+
+/// Ends at the first SIGTERM or SIGINT; a second one ends the program at once.
+async fn stop() {
+    signal().await;
+    tracing::info!("a second signal stops at once");
+    tokio::spawn(async {
+        signal().await;
+        std::process::exit(1);
+    });
+}
+
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without handlers the default applies: the signal ends the program.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }

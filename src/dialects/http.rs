@@ -4,6 +4,8 @@
 //! with what came of it, until there is a [`Reply`]. So a dialect stays a pure translation, and whatever takes time
 //! is bounded in one place.
 
+pub mod exact;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use serde_json::Value;
 
 use crate::config::{Config, PartyConfig, Secret};
 use crate::identity::TokenVerifier;
+use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::command::{Command, Timestamp};
 use crate::ledger::offer::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
@@ -220,6 +223,14 @@ pub enum Next {
         against: PasswordHash,
         then: Then<bool>,
     },
+    /// Find the player who signs in with this text: a player's id, else the one player of that username.
+    PlayerOfLogin {
+        party: Party,
+        login: String,
+        then: Then<Option<PlayerId>>,
+    },
+    /// Keep, exchange, end or look at what players have allowed partners.
+    Grants(Box<GrantAct>, Then<GrantAnswer>),
 }
 
 /// Where a password's hash is.

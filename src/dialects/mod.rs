@@ -3,9 +3,15 @@
 
 pub mod http;
 pub mod openapi;
+pub mod asyncapi;
 pub mod egpp;
+pub mod balance_service;
+pub mod quickplay;
+pub mod codegames;
+pub mod goplay;
 
 use http::Dialect;
 
 /// Every dialect that is spoken over HTTP. A new one is a folder and a line here (`docs/adding-a-dialect.md`).
-pub static HTTP: &[&Dialect] = &[&egpp::rest::DIALECT];
+pub static HTTP: &[&Dialect] =
+    &[&egpp::rest::DIALECT, &balance_service::DIALECT, &quickplay::DIALECT, &codegames::DIALECT, &goplay::DIALECT];

@@ -1,4 +1,5 @@
-//! Who someone is: player tokens (JWT), and passwords.
+//! Who someone is: player tokens (JWT), passwords, what players allow partners (OAuth 2.0), and the signatures and
+//! sessions of partners; and the vault for what must not be read at rest.
 //!
 //! A token's signature and its time are separate questions. A bad signature stops everything; an expired token must
 //! not stop a result, because money owed is owed. So [`TokenVerifier`] answers the first, and the [`Verified`] that it
@@ -7,12 +8,18 @@
 mod cache;
 mod claims;
 mod compare;
+pub mod grants;
 mod keys;
 mod mint;
 pub mod password;
+pub mod pkce;
 mod rejection;
 mod ring;
+pub mod sealing;
+pub mod session;
+mod signature;
 mod source;
+pub mod throttle;
 mod verifier;
 
 pub use claims::{Home, TimeClaim, Verified, claimed_home};
@@ -20,6 +27,7 @@ pub use compare::is_secret;
 pub use keys::KeyError;
 pub use mint::{MintError, mint};
 pub use rejection::Rejection;
+pub use signature::SignatureKey;
 pub use verifier::TokenVerifier;
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Amounts: signed 64-bit counts of minor units, and their decimal text at the edges.
 
-use std::str::FromStr;
-
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -76,19 +74,59 @@ pub fn standard_exponent(currency: Currency) -> Option<u32> {
     PLACES.iter().find(|(_, codes)| listed(codes)).map(|(places, _)| *places)
 }
 
-/// Parses decimal text in major units into minor units. More places than the currency has are refused, never rounded.
+/// Parses decimal text in major units into minor units. More places than the currency has are refused, never rounded,
+/// however long the text is.
 pub fn parse_decimal(text: &str, exponent: u32) -> Result<i64, InvalidAmount> {
-    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
-    if !plain {
+    let (is_negative, unsigned) = text.strip_prefix('-').map_or((false, text), |unsigned| (true, unsigned));
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let digits = whole.len().saturating_add(fraction.len());
+    if digits == 0 || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
         return Err(InvalidAmount::NotDecimal);
     }
-    let decimal =
-        Decimal::from_str_exact(text).or_else(|_| Decimal::from_str(text)).map_err(|_| InvalidAmount::NotDecimal)?;
-    let decimal = decimal.normalize();
-    let missing_places = exponent.checked_sub(decimal.scale()).ok_or(InvalidAmount::TooManyPlaces(exponent))?;
-    let scale = 10_i128.checked_pow(missing_places).ok_or(InvalidAmount::TooLarge)?;
-    let minor = decimal.mantissa().checked_mul(scale).ok_or(InvalidAmount::TooLarge)?;
-    i64::try_from(minor).map_err(|_| InvalidAmount::TooLarge)
+    let places = fraction.trim_end_matches('0');
+    let given = u32::try_from(places.len()).unwrap_or(u32::MAX);
+    let missing = exponent.checked_sub(given).ok_or(InvalidAmount::TooManyPlaces(exponent))?;
+    let zeros = (0..missing).map(|_| '0');
+    let minor = whole
+        .chars()
+        .chain(places.chars())
+        .chain(zeros)
+        .try_fold(0_i128, |minor, digit| minor.checked_mul(10)?.checked_add(i128::from(digit.to_digit(10)?)));
+    let minor = minor.ok_or(InvalidAmount::TooLarge)?;
+    let signed = if is_negative { minor.saturating_neg() } else { minor };
+    i64::try_from(signed).map_err(|_| InvalidAmount::TooLarge)
+}
+
+/// The longest way that the power of ten of a number moves its decimal point; every amount lies well within.
+const MAX_POWER: usize = 64;
+
+/// Parses a JSON number in major units, which may be written with a power of ten (`1e-7`), into minor units.
+pub fn parse_number(text: &str, exponent: u32) -> Result<i64, InvalidAmount> {
+    let Some((mantissa, power)) = text.split_once(['e', 'E']) else {
+        return parse_decimal(text, exponent);
+    };
+    let power: i32 = power.parse().map_err(|_| InvalidAmount::NotDecimal)?;
+    let zeros = usize::try_from(power.unsigned_abs()).unwrap_or(usize::MAX);
+    if zeros > MAX_POWER {
+        return Err(if power > 0 { InvalidAmount::TooLarge } else { InvalidAmount::TooManyPlaces(exponent) });
+    }
+    let (sign, digits) = mantissa.strip_prefix('-').map_or(("", mantissa), |digits| ("-", digits));
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(InvalidAmount::NotDecimal);
+    }
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let zeros = "0".repeat(zeros);
+    // The point moves right through the fraction, or left through the whole: padded, there is always enough of both.
+    let plain = if power >= 0 {
+        let padded = format!("{fraction}{zeros}");
+        let (passed, rest) = padded.split_at(zeros.len());
+        format!("{sign}{whole}{passed}.{rest}")
+    } else {
+        let padded = format!("{zeros}{whole}");
+        let (rest, passed) = padded.split_at(whole.len());
+        format!("{sign}{rest}.{passed}{fraction}")
+    };
+    parse_decimal(&plain, exponent)
 }
 
 /// Writes minor units as decimal text in major units with all of the currency's places: `1234` is `12.34`.
@@ -115,9 +153,44 @@ mod tests {
             ("", 2, Err(InvalidAmount::NotDecimal)),
             ("1,5", 2, Err(InvalidAmount::NotDecimal)),
             ("--1", 2, Err(InvalidAmount::NotDecimal)),
+            ("+1", 2, Err(InvalidAmount::NotDecimal)),
+            ("-", 2, Err(InvalidAmount::NotDecimal)),
+            (".", 2, Err(InvalidAmount::NotDecimal)),
+            ("1.2.3", 2, Err(InvalidAmount::NotDecimal)),
+            ("-0", 2, Ok(0)),
+            ("1.0000000000000000000000000000000000000000", 2, Ok(100)),
+            ("1.0000000000000000000000000000000000000001", 2, Err(InvalidAmount::TooManyPlaces(2))),
+            ("0000000000000000000000000000000000000000001.5", 2, Ok(150)),
+            ("-92233720368547758.08", 2, Ok(i64::MIN)),
+            ("1000000000000000000000000000000000000000000", 2, Err(InvalidAmount::TooLarge)),
         ];
         for (text, exponent, expected) in cases {
             assert_eq!(parse_decimal(text, exponent), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_may_have_a_power_of_ten_and_stays_exact() {
+        let cases = [
+            ("12.34", 2, Ok(1234)),
+            ("1e-7", 8, Ok(10)),
+            ("1.5E+2", 2, Ok(15_000)),
+            ("-2.5e1", 0, Ok(-25)),
+            ("12.34e-1", 3, Ok(1234)),
+            ("12.34e-1", 2, Err(InvalidAmount::TooManyPlaces(2))),
+            ("0e99999", 2, Err(InvalidAmount::TooLarge)),
+            ("1e64", 2, Err(InvalidAmount::TooLarge)),
+            ("1e-99999", 2, Err(InvalidAmount::TooManyPlaces(2))),
+            ("1e", 2, Err(InvalidAmount::NotDecimal)),
+            ("e1", 2, Err(InvalidAmount::NotDecimal)),
+            ("é1e1", 2, Err(InvalidAmount::NotDecimal)),
+            ("1.2.3e1", 2, Err(InvalidAmount::NotDecimal)),
+            ("--1e1", 2, Err(InvalidAmount::NotDecimal)),
+            ("1e1e1", 2, Err(InvalidAmount::NotDecimal)),
+            ("1e99999999999", 2, Err(InvalidAmount::NotDecimal)),
+        ];
+        for (text, exponent, expected) in cases {
+            assert_eq!(parse_number(text, exponent), expected, "{text}");
         }
     }
 

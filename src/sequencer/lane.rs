@@ -183,7 +183,7 @@ impl<S: Store> Lane<S> {
             self.culprits = 0;
         }
         self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
-        metrics::batch(batch.len(), began.elapsed(), self.waiting.len());
+        metrics::batch(batch.len(), began.elapsed());
         Ok(verdicts)
     }
 
@@ -211,6 +211,7 @@ impl<S: Store> Lane<S> {
                 self.released.extend(self.waiting.release(order));
             }
         }
+        metrics::waiting(self.waiting.len());
     }
 
     /// Waits while the database is away, and says so.

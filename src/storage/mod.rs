@@ -4,7 +4,8 @@
 //! transaction and a constant number of round trips. Everything else reads: [`Balances`] for `balance.get`, and
 //! [`queries`] for people.
 //!
-//! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`audit`].
+//! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`], [`grants`],
+//! [`audit`].
 
 pub mod schema;
 pub mod migrations;
@@ -15,7 +16,10 @@ pub mod postgres;
 pub mod writer;
 pub mod balances;
 pub mod queries;
+pub mod offers;
 pub mod reader;
+pub mod voids;
+pub mod grants;
 pub mod audit;
 
 use std::future::Future;

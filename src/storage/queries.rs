@@ -79,6 +79,27 @@ pub fn player(conn: &mut AnyConnection, key: PlayerKey) -> Result<Option<PlayerS
     Ok(Some(PlayerState { accounts, ..row.state()? }))
 }
 
+/// The player with this id, else the one of this username. One that several share is nobody's.
+pub fn player_of_login(conn: &mut AnyConnection, party: &Party, login: &str) -> Result<Option<PlayerId>, StoreError> {
+    if let Ok(player) = PlayerId::parse(login) {
+        let by_id = players::table.find(bytes(PlayerKey::of(party, &player).uuid())).select(players::player);
+        let known: Option<String> = on!(conn, conn => by_id.first(conn)).optional().map_err(classify)?;
+        if known.is_some() {
+            return Ok(Some(player));
+        }
+    }
+    // Postgres would take this for damage rather than for a name.
+    if login.contains('\0') {
+        return Ok(None);
+    }
+    let named = players::table.filter(players::party.eq(party.as_str())).filter(players::username.eq(login));
+    let named: Vec<String> = on!(conn, conn => named.select(players::player).limit(2).load(conn)).map_err(classify)?;
+    match named.as_slice() {
+        [only] => Ok(PlayerId::parse(only).ok()),
+        _ => Ok(None),
+    }
+}
+
 /// An order with its player's name.
 pub fn order(conn: &mut AnyConnection, id: OrderId) -> Result<Option<(Order, PlayerId)>, StoreError> {
     let of_order = orders::table.find(bytes(id.uuid()));
@@ -87,7 +108,7 @@ pub fn order(conn: &mut AnyConnection, id: OrderId) -> Result<Option<(Order, Pla
     let name = players::table.find(row.player.clone()).select(players::player);
     let name: Option<String> = on!(conn, conn => name.first(conn)).optional().map_err(classify)?;
     let name = name.and_then(|name| PlayerId::parse(&name).ok());
-    Ok(name.map(|name| row.order().map(|order| (order, name))).transpose()?)
+    name.map(|name| row.order().map(|order| (order, name))).transpose()
 }
 
 /// The transactions that are asked for, oldest first.

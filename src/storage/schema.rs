@@ -161,5 +161,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    grants (id) {
+        id -> Binary,
+        party -> Text,
+        client -> Text,
+        player -> Text,
+        redirect_uri -> Text,
+        challenge -> Text,
+        expires_at -> BigInt,
+        revoked -> Bool,
+    }
+}
+
+diesel::table! {
+    grant_tokens (hash) {
+        hash -> Binary,
+        grant_id -> Binary,
+        kind -> Text,
+        scope -> Text,
+        expires_at -> BigInt,
+        spent -> Bool,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(accounts, orders, players, transactions, voids);
 diesel::allow_tables_to_appear_in_same_query!(gift_keys, purchases);
+diesel::allow_tables_to_appear_in_same_query!(grants, grant_tokens);

@@ -75,7 +75,7 @@ pub struct SqliteStore {
 }
 
 enum Job {
-    Load(Keys, oneshot::Sender<Result<State, StoreError>>),
+    Load(Box<Keys>, oneshot::Sender<Result<State, StoreError>>),
     Commit(Box<Batch>, oneshot::Sender<Result<(), StoreError>>),
     Abandon(oneshot::Sender<()>),
 }
@@ -98,7 +98,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
-        let keys = keys.clone();
+        let keys = Box::new(keys.clone());
         self.ask(|answer| Job::Load(keys, answer)).await?
     }
 

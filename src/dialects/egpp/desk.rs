@@ -144,7 +144,8 @@ impl Desk {
             PlayerField::Token(token) => self.verify(operation, token, envelope)?.player,
         };
         let has_token = header.is_some() || matches!(field, PlayerField::Token(_));
-        if !has_token && !(envelope.channel == Channel::Queue && self.rules.trusts_player_ids) {
+        let is_trusted = envelope.channel == Channel::Queue && self.rules.trusts_player_ids;
+        if !has_token && !is_trusted {
             return Err(unauthorized("a player token is required"));
         }
         match header {

@@ -16,6 +16,7 @@ use super::operating::RETRY_AFTER;
 use super::steps::Steps;
 use crate::clock;
 use crate::dialects::http::{Dialect, Failure, Mount, MountError, Next, Reply, Request, Route};
+use crate::ledger::Party;
 use crate::metrics;
 
 /// How long a client may take to send a body.
@@ -42,7 +43,7 @@ pub struct Serving {
 struct Counter {
     steps: Steps,
     dialect: &'static Dialect,
-    party: Option<String>,
+    party: Option<Party>,
     route: Route,
     is_loopback: bool,
     patience: Duration,
@@ -80,7 +81,7 @@ pub fn router(serving: Serving) -> Router {
     prefixes.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
     let mut router = Router::new();
     for mount in mounts {
-        let party = mount.party.as_ref().map(ToString::to_string);
+        let party = mount.party.clone();
         let paths: Vec<String> = mount.routes.iter().map(|route| full_path(&mount, route)).collect();
         for (path, route) in paths.into_iter().zip(mount.routes) {
             let (steps, party, dialect) = (steps.clone(), party.clone(), mount.dialect);
@@ -124,11 +125,13 @@ impl Counter {
         let began = Instant::now();
         let trace = header_text(&request, "traceparent").filter(|text| is_traceparent(text));
         let correlation = correlation(&request);
+        let mut party = self.party.clone();
         let reply = match self.read(parameters, request, Arc::clone(&correlation)).await {
-            Ok(request) => self.handle(request).await,
+            Ok(request) => self.handle(request, &mut party).await,
             Err(failure) => failed(self.dialect, failure),
         };
-        self.tell(&reply, &correlation, trace.as_deref(), began.elapsed());
+        let party = party.as_ref().map_or("-", Party::as_str);
+        self.tell(&reply, (party, &correlation, trace.as_deref()), began.elapsed());
         let mut response = response(reply);
         let own = [("x-correlation-id", Some(correlation.to_string())), ("traceparent", trace)];
         for (name, value) in own {
@@ -139,10 +142,10 @@ impl Counter {
         response
     }
 
-    async fn handle(&self, request: Request) -> Reply {
+    async fn handle(&self, request: Request, party: &mut Option<Party>) -> Reply {
         let working = async {
             let next: Next = (self.route.handle)(request);
-            self.steps.take(next).await
+            self.steps.take(next, party).await
         };
         match tokio::time::timeout(self.patience, working).await {
             Ok(Ok(reply)) => reply,
@@ -179,9 +182,9 @@ impl Counter {
     }
 
     /// One line a request: never its address or body, which may hold tokens.
-    fn tell(&self, reply: &Reply, correlation: &str, trace: Option<&str>, took: Duration) {
+    fn tell(&self, reply: &Reply, about: (&str, &str, Option<&str>), took: Duration) {
         let (dialect, operation) = (self.dialect.name, self.route.operation);
-        let party = self.party.as_deref().unwrap_or("-");
+        let (party, correlation, trace) = about;
         let took_ms = took.as_secs_f64() * 1e3;
         tracing::info!(
             party,

@@ -9,10 +9,11 @@ use super::operating::Readiness;
 use crate::config::Secret;
 use crate::dialects::http::{Decided, Failure, Next, PasswordHash, Reply};
 use crate::identity::password;
+use crate::ledger::Party;
 use crate::ledger::command::Command;
 use crate::sequencer::{Answer, Sequencer, Source, Submission};
 use crate::storage::queries::{self, AnyConnection};
-use crate::storage::{Reader, StoreError};
+use crate::storage::{Reader, StoreError, grants};
 
 /// Where requests come from, for the waiting rooms: their connections bound how many of them wait.
 const SOURCE: Source = Source(u32::MAX);
@@ -38,12 +39,15 @@ impl Steps {
         Self { sequencer, reader, readiness, passwords: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) }
     }
 
-    /// Goes from step to step until there is a reply.
-    pub async fn take(&self, mut next: Next) -> Result<Reply, Failure> {
+    /// Goes from step to step until there is a reply. Notes the `party` of a command on the way.
+    pub async fn take(&self, mut next: Next, party: &mut Option<Party>) -> Result<Reply, Failure> {
         loop {
             next = match next {
                 Next::Reply(reply) => return Ok(reply),
-                Next::Decide(command, then) => then(self.decide(*command).await?),
+                Next::Decide(command, then) => {
+                    *party = Some(command.party.clone());
+                    then(self.decide(*command).await?)
+                }
                 Next::Player(key, then) => then(self.ask(move |conn| queries::player(conn, key)).await?),
                 Next::Order(id, then) => then(self.ask(move |conn| queries::order(conn, id)).await?),
                 Next::Transactions(finding, then) => {
@@ -58,6 +62,10 @@ impl Steps {
                     then(())
                 }
                 Next::CheckPassword { password, against, then } => then(self.check(password, against).await?),
+                Next::PlayerOfLogin { party, login, then } => {
+                    then(self.ask(move |conn| queries::player_of_login(conn, &party, &login)).await?)
+                }
+                Next::Grants(act, then) => then(self.ask(move |conn| grants::carry_out(conn, &act)).await?),
             };
         }
     }

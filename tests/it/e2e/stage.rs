@@ -1,5 +1,6 @@
 //! All that one test needs: a virtual host, a database, a configuration, and Purser serving with it.
 
+use std::io::{Seek as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -94,6 +95,12 @@ impl Stage {
         Serving::start(&config, &self.file(name).with_extension("log"))
     }
 
+    /// Replaces the parties, for the next start.
+    pub fn reconfigure(&mut self, parties: &str) {
+        parties.clone_into(&mut self.parties);
+        self.configure(&self.config(), self.http);
+    }
+
     fn configure(&self, file: &Path, http: SocketAddr) {
         let database = match &self.database {
             Database::Sqlite(path) => format!("sqlite://{}", path.display()),
@@ -180,6 +187,17 @@ impl Stage {
     /// Runs a command that must succeed; answers with its standard output.
     pub async fn done(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments).await;
+        assert!(ran.status.success(), "purser {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).expect("UTF-8")
+    }
+
+    /// The same, with something on its standard input.
+    pub async fn done_with(&self, arguments: &[&str], input: &str) -> String {
+        let mut command = purser(&self.config(), arguments);
+        let mut given = tempfile::tempfile().expect("a file");
+        given.write_all(input.as_bytes()).and_then(|()| given.rewind()).expect("written");
+        command.stdin(given);
+        let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("purser runs");
         assert!(ran.status.success(), "purser {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
         String::from_utf8(ran.stdout).expect("UTF-8")
     }

@@ -184,104 +184,104 @@ async fn a_cancelled_bet_is_gone_and_cancelling_again_is_a_repeat() {
 }
 
 /// What is wrong, the call, and the code that it is refused with.
-fn refusals() -> Vec<(&'static str, Call, u16)> {
-    let alice = &token("alice");
-    let order = |body: Value| Call::new("POST", "/v1/order").bearer(alice).json(&body);
-    let with = |field: &str, value: Value| {
-        let mut body = bet("refused", 10);
-        body[field] = value;
-        body
-    };
-    let balance = |query: &str| Call::new("GET", format!("/v1/balance/alice{query}")).bearer(alice);
-    let get = |id: &str| Call::new("GET", format!("/v1/order/{id}"));
+type Refusal = (&'static str, Call, u16);
+
+fn order(body: &Value) -> Call {
+    Call::new("POST", "/v1/order").bearer(&token("alice")).json(body)
+}
+
+/// A bet with one field set.
+fn bet_with(field: &str, value: Value) -> Value {
+    let mut body = bet("refused", 10);
+    body[field] = value;
+    body
+}
+
+fn balance(query: &str) -> Call {
+    Call::new("GET", format!("/v1/balance/alice{query}")).bearer(&token("alice"))
+}
+
+fn put(id: &str, body: &Value) -> Call {
+    Call::new("PUT", address(id)).bearer(&token("alice")).json(body)
+}
+
+fn of_http() -> Vec<Refusal> {
+    let typed = |content_type: &str| order(&Value::Null).header("content-type", content_type);
     vec![
         ("no such path", Call::new("GET", "/v1/nothing"), 404),
         ("no such path at all", Call::new("GET", "/nothing"), 404),
         ("another method", Call::new("PATCH", "/v1/order"), 405),
-        (
-            "another type",
-            Call::new("POST", "/v1/order").bearer(alice).header("content-type", "text/plain").body("{}"),
-            415,
-        ),
-        ("no type", Call::new("POST", "/v1/order").bearer(alice).body("{}"), 415),
-        ("too long", Call::new("POST", "/v1/order").bearer(alice).json(&json!({ "game": "x".repeat(70_000) })), 413),
-        (
-            "no JSON",
-            Call::new("POST", "/v1/order").bearer(alice).header("content-type", "application/json").body("{"),
-            400,
-        ),
-        ("an unknown field", order(with("colour", "red".into())), 400),
-        ("another currency", order(with("currency", "GBP".into())), 400),
-        ("a fraction", order(with("amount", json!(1.5))), 400),
-        ("nothing staked", order(with("amount", json!(0))), 400),
-        ("no round", order(with("round", json!(0))), 400),
-        ("a null wallet", order(with("walletId", Value::Null)), 400),
-        ("a bad id", get("not-a-uuid").bearer(alice), 400),
+        ("another type", Call::new("POST", "/v1/order").header("content-type", "text/plain").body("{}"), 415),
+        ("two types", typed("text/plain"), 400),
+        ("no type", Call::new("POST", "/v1/order").body("{}"), 415),
+        ("no body to settle by", Call::new("PUT", address("x")), 415),
+        ("too long", order(&json!({ "game": "x".repeat(70_000) })), 413),
+    ]
+}
+
+fn malformed() -> Vec<Refusal> {
+    let bad_id = Call::new("GET", "/v1/order/not-a-uuid").bearer(&token("alice"));
+    let no_json = Call::new("POST", "/v1/order").header("content-type", "application/json").body("{");
+    let both = Call::new("DELETE", format!("{}?game=wallstroulette", address("x"))).json(&cancel("x"));
+    vec![
+        ("no JSON", no_json, 400),
+        ("an unknown field", order(&bet_with("colour", "red".into())), 400),
+        ("another currency", order(&bet_with("currency", "GBP".into())), 400),
+        ("a fraction", order(&bet_with("amount", json!(1.5))), 400),
+        ("nothing staked", order(&bet_with("amount", json!(0))), 400),
+        ("no round", order(&bet_with("round", json!(0))), 400),
+        ("a null wallet", order(&bet_with("walletId", Value::Null)), 400),
+        ("a bad id", bad_id, 400),
         ("no currency", balance(""), 400),
         ("two currencies", balance("?currency=CHF&currency=CHF"), 400),
         ("an unknown parameter", balance("?currency=CHF&colour=red"), 400),
-        ("no body to settle by", Call::new("PUT", address("x")).bearer(alice), 415),
-        ("a win of nothing", Call::new("PUT", address("x")).bearer(alice).json(&result("x", "win", None)), 400),
-        ("nothing to cancel by", Call::new("DELETE", address("x")).bearer(alice), 400),
-        ("no token", Call::new("GET", "/v1/balance/alice?currency=CHF"), 401),
-        ("no bearer", Call::new("GET", "/v1/balance/alice?currency=CHF").header("authorization", "Basic YTpi"), 401),
-        ("no JWT", Call::new("GET", "/v1/balance/alice?currency=CHF").bearer("nonsense"), 401),
-        ("an expired token", Call::new("GET", "/v1/balance/alice?currency=CHF").bearer(&expired("alice")), 401),
-        (
-            "an expired token that settles",
-            Call::new("PUT", address("x")).bearer(&expired("alice")).json(&result("x", "lose", None)),
-            401,
-        ),
-        (
-            "a token of another party's",
-            Call::new("GET", "/v1/balance/alice?currency=CHF")
-                .bearer(&sign("keyed", &json!({ "sub": "alice", "party": "acme" }))),
-            401,
-        ),
-        (
-            "a token of no party",
-            Call::new("GET", "/v1/balance/alice?currency=CHF").bearer(&sign("acme", &json!({ "sub": "alice" }))),
-            401,
-        ),
-        ("another's balance", balance("?currency=CHF").header("x", "y"), 200),
-        ("another player in the path", Call::new("GET", "/v1/balance/bob?currency=CHF").bearer(alice), 403),
-        ("another player in the body", order(with("playerId", "bob".into())), 403),
-        ("another's bet", get(&address("kept")[10..]).bearer(&token("bob")), 403),
-        (
-            "a single bet too high",
-            order(
-                json!({ "amount": 1001, "currency": "EUR", "game": "wallstroulette", "round": 1, "externalId": "high" }),
-            ),
-            491,
-        ),
-        ("too little money", order(bet("poor", 10_001)), 492),
-        ("too little money, again", order(bet("poor", 10_001)), 492),
-        ("the same id with other data", order(bet("kept", 2)), 400),
-        ("an unknown bet", get("00000000-0000-8000-8000-000000000000").bearer(alice), 493),
-        (
-            "an unknown bet's result",
-            Call::new("PUT", address("unknown")).bearer(alice).json(&result("unknown", "lose", None)),
-            493,
-        ),
-        (
-            "a result for another bet than the path's",
-            Call::new("PUT", address("kept")).bearer(alice).json(&result("unknown", "lose", None)),
-            493,
-        ),
-        ("a refused bet", get(&address("poor")[10..]).bearer(alice), 493),
-        (
-            "another round",
-            Call::new("PUT", address("kept"))
-                .bearer(alice)
-                .json(&json!({ "result": "lose", "game": "wallstroulette", "round": 2, "externalId": "kept" })),
-            494,
-        ),
-        ("an unknown player", Call::new("GET", "/v1/balance/nobody?currency=CHF").bearer(&token("nobody")), 495),
-        ("an unknown game", order(with("game", "wallstpoker".into())), 496),
-        ("a token's player, unknown", Call::new("POST", "/v1/token").json(&json!({ "token": token("nobody") })), 495),
-        ("a token that is none", Call::new("POST", "/v1/token").json(&json!({ "token": "nonsense" })), 401),
-        ("an expired token's player", Call::new("POST", "/v1/token").json(&json!({ "token": expired("alice") })), 401),
+        ("a win of nothing", put("x", &result("x", "win", None)), 400),
+        ("nothing to cancel by", Call::new("DELETE", address("x")), 400),
+        ("a body and a query to cancel by", both, 400),
         ("no token to ask about", Call::new("POST", "/v1/token").json(&json!({})), 400),
+        ("the same id with other data", order(&bet("kept", 2)), 400),
+    ]
+}
+
+fn unauthorized() -> Vec<Refusal> {
+    let get = || Call::new("GET", "/v1/balance/alice?currency=CHF");
+    let settle = || Call::new("PUT", address("x")).json(&result("x", "lose", None));
+    let ask = |token: &str| Call::new("POST", "/v1/token").json(&json!({ "token": token }));
+    let foreign = sign("keyed", &json!({ "sub": "alice", "party": "acme" }));
+    let theirs = Call::new("GET", address("kept")).bearer(&token("bob"));
+    vec![
+        ("no token", get(), 401),
+        ("no bearer", get().header("authorization", "Basic YTpi"), 401),
+        ("no JWT", get().bearer("nonsense"), 401),
+        ("an expired token", get().bearer(&expired("alice")), 401),
+        ("an expired token that settles", settle().bearer(&expired("alice")), 401),
+        ("a token of another party's", get().bearer(&foreign), 401),
+        ("a token of no party", get().bearer(&sign("acme", &json!({ "sub": "alice" }))), 401),
+        ("a token that is none", ask("nonsense"), 401),
+        ("an expired token's player", ask(&expired("alice")), 401),
+        ("another player in the path", Call::new("GET", "/v1/balance/bob?currency=CHF").bearer(&token("alice")), 403),
+        ("another player in the body", order(&bet_with("playerId", "bob".into())), 403),
+        ("another's bet", theirs, 403),
+    ]
+}
+
+fn of_the_ledger() -> Vec<Refusal> {
+    let get = |id: &str| Call::new("GET", format!("/v1/order/{id}")).bearer(&token("alice"));
+    let nobody = token("nobody");
+    let high = json!({ "amount": 1001, "currency": "EUR", "game": "wallstroulette", "round": 1, "externalId": "high" });
+    let other_round = json!({ "result": "lose", "game": "wallstroulette", "round": 2, "externalId": "kept" });
+    vec![
+        ("a single bet too high", order(&high), 491),
+        ("too little money", order(&bet("poor", 10_001)), 492),
+        ("too little money, again", order(&bet("poor", 10_001)), 492),
+        ("an unknown bet", get("00000000-0000-8000-8000-000000000000"), 493),
+        ("an unknown bet's result", put("unknown", &result("unknown", "lose", None)), 493),
+        ("a result for another bet than the path's", put("kept", &result("unknown", "lose", None)), 493),
+        ("a refused bet", get(address("poor").trim_start_matches("/v1/order/")), 493),
+        ("another round", put("kept", &other_round), 494),
+        ("an unknown player", Call::new("GET", "/v1/balance/nobody?currency=CHF").bearer(&nobody), 495),
+        ("a token's player, unknown", Call::new("POST", "/v1/token").json(&json!({ "token": nobody })), 495),
+        ("an unknown game", order(&bet_with("game", "wallstpoker".into())), 496),
     ]
 }
 
@@ -291,7 +291,8 @@ async fn every_refusal_is_a_status_object_under_its_own_code() {
         let stage = open(base).await;
         let kept = Call::new("POST", "/v1/order").bearer(&token("alice")).json(&bet("kept", 1)).send(&stage).await;
         assert_eq!(kept.status, 201);
-        for (what, call, code) in refusals() {
+        let all = [of_http(), malformed(), unauthorized(), of_the_ledger()].into_iter().flatten();
+        for (what, call, code) in all {
             let response = call.send(&stage).await;
             assert_eq!(status(&response), code, "{what}: {}", response.text());
         }

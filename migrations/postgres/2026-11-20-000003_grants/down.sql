@@ -1,0 +1,3 @@
+DROP INDEX players_username;
+DROP TABLE grant_tokens;
+DROP TABLE grants;

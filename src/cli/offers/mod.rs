@@ -1,0 +1,145 @@
+//! `purser offers`.
+
+mod file;
+
+pub use file::MAX_KEYS;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{Ended, Failure, failed, output, party, usage};
+use crate::app;
+use crate::clock;
+use crate::config::{CodeGames, Config};
+use crate::identity::sealing::Vault;
+use crate::ledger::command::{Act, Command};
+use crate::ledger::money::format_decimal;
+use crate::ledger::offer::{OfferState, StockOffers, Stocking};
+use crate::ledger::{Done, Outcome, Party};
+use crate::sequencer::direct;
+use crate::storage::offers;
+
+#[derive(Subcommand)]
+pub enum Offers {
+    /// Set names and prices of gift-card offers and add keys: a JSON array, all of it or nothing.
+    Import(Import),
+    /// Show the offers with their prices and stocks.
+    List(List),
+}
+
+#[derive(Args)]
+pub struct Import {
+    #[arg(long)]
+    party: String,
+    /// `[{"id": 562, "name": "…", "price": "956.30", "currency": "KZT", "keys": ["…"]}, …]`; `-` reads standard input.
+    file: PathBuf,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct List {
+    #[arg(long)]
+    party: String,
+    #[arg(long)]
+    json: bool,
+}
+
+impl Offers {
+    pub async fn run(self, config: &Config) -> Ended {
+        match self {
+            Self::Import(import) => import.run(config).await,
+            Self::List(list) => list.run(config).await,
+        }
+    }
+}
+
+/// The named party, and its hub.
+fn hub<'a>(config: &'a Config, name: &str) -> Result<(Party, &'a CodeGames), Failure> {
+    let (party, settings) = party(config, name)?;
+    let hub = settings.codegames.as_ref();
+    let hub =
+        hub.ok_or_else(|| usage(format!("parties.{party}.codegames is not configured: its keys_secret seals keys")))?;
+    Ok((party, hub))
+}
+
+impl Import {
+    async fn run(self, config: &Config) -> Ended {
+        let (party, hub) = hub(config, &self.party)?;
+        let (currency, exponent) = (hub.currency, config.exponent(hub.currency));
+        let text = file::text(&self.file)?;
+        let read =
+            file::read(&text, currency, exponent).map_err(|problem| failed(format!("nothing imported: {problem}")))?;
+        let vault = Vault::open(&hub.keys_secret, &party)?;
+        let stockings = read.iter().map(|listed| {
+            let keys = listed.keys.iter().map(|key| vault.seal(key)).collect::<Result<_, _>>()?;
+            Ok(Stocking { offer: listed.offer.clone(), keys })
+        });
+        let stockings = stockings.collect::<Result<Vec<Stocking>, Failure>>()?;
+
+        let database = app::database(config);
+        database.migrate().await?;
+        let of = party.clone();
+        let known = database.query(move |conn| offers::of_party(conn, &of)).await?;
+        let known: HashSet<&str> = known.iter().map(|state| &*state.offer.id).collect();
+        let new_offers = read.iter().filter(|listed| !known.contains(&*listed.offer.id)).count();
+        // A name of its own: the same file again must set the prices again, and known keys are passed over anyway.
+        let key = uuid::Uuid::new_v4().to_string().into();
+        let act = Act::StockOffers(StockOffers { offers: stockings, key });
+        let command = Command { party, at: clock::now(), correlation: None, act };
+        let new_keys = match direct::apply(&mut database.writer()?, command).await? {
+            Outcome::Done(Done::OffersStocked { added }) => added,
+            other => return Err(failed(format!("the ledger answered {other:?}"))),
+        };
+        let keys = read.iter().map(|listed| listed.keys.len()).sum();
+        self.report(read.len(), new_offers, keys, new_keys)
+    }
+
+    fn report(&self, offers: usize, new_offers: usize, keys: usize, new_keys: i64) -> Ended {
+        if self.json {
+            let party = &self.party;
+            output::json(&json!({
+                "party": party, "offers": offers, "new_offers": new_offers, "keys": keys, "new_keys": new_keys
+            }))?;
+        } else {
+            output::line(&format!("{offers} offers ({new_offers} new), {keys} keys ({new_keys} new)"))?;
+        }
+        Ok(true)
+    }
+}
+
+impl List {
+    async fn run(self, config: &Config) -> Ended {
+        let (party, _) = hub(config, &self.party)?;
+        let database = app::database(config);
+        database.migrate().await?;
+        let known = database.query(move |conn| offers::of_party(conn, &party)).await?;
+        if self.json {
+            output::json(&known.iter().map(|state| described(config, state)).collect::<Vec<Value>>())?;
+            return Ok(true);
+        }
+        let rows = known.iter().map(|OfferState { offer, stock, .. }| {
+            let (id, name) = (offer.id.to_string(), offer.name.to_string());
+            vec![id, name, price(config, offer), offer.currency.to_string(), stock.to_string()]
+        });
+        output::table(&["offer", "name", "price", "currency", "stock"], &rows.collect::<Vec<_>>())?;
+        Ok(true)
+    }
+}
+
+fn described(config: &Config, OfferState { offer, stock, .. }: &OfferState) -> Value {
+    json!({
+        "id": offer.id,
+        "name": offer.name,
+        "price": price(config, offer),
+        "currency": offer.currency,
+        "stock": stock,
+    })
+}
+
+fn price(config: &Config, offer: &crate::ledger::offer::Offer) -> String {
+    format_decimal(offer.price.minor(), config.exponent(offer.currency))
+}

@@ -1,0 +1,36 @@
+//! `purser schema`: the interface documents.
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::{Ended, Failure, output};
+use crate::app;
+use crate::config::Config;
+use crate::dialects::{asyncapi, openapi};
+
+#[derive(Subcommand)]
+pub enum Schema {
+    /// The queues, as an AsyncAPI 3 document.
+    Asyncapi,
+    /// The HTTP dialects that are configured, as an OpenAPI 3.1 document; `purser serve` has it at /openapi.json.
+    Openapi,
+}
+
+impl Schema {
+    pub fn run(self, mut config: Config) -> Ended {
+        let document = match self {
+            Self::Asyncapi => asyncapi::document(config.parties.keys()),
+            Self::Openapi => {
+                config.ensure_demo_secret()?;
+                openapi::document(&app::wire(&config).map_err(Failure::Usage)?.mounts)
+            }
+        };
+        print(&document)
+    }
+}
+
+fn print(document: &Value) -> Ended {
+    let text = serde_json::to_string_pretty(document)?;
+    output::line(&text)?;
+    Ok(true)
+}

@@ -1,0 +1,224 @@
+//! `purser voids`: what partners have asked operators to take back (Balance Service `QueueManualVoidReturn`).
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Ended, Failure, failed, output, party};
+use crate::app;
+use crate::clock;
+use crate::config::Config;
+use crate::ledger::account::Bucket;
+use crate::ledger::command::{Act, Command, Timestamp};
+use crate::ledger::money::format_decimal;
+use crate::ledger::transaction::{ResolveVoid, VoidState};
+use crate::ledger::{Currency, Done, Outcome, Refusal};
+use crate::sequencer::direct;
+use crate::storage::voids::{self, Queued};
+
+#[derive(Subcommand)]
+pub enum Voids {
+    /// Show the voids that wait, oldest first.
+    List(List),
+    /// Move back what the transaction moved.
+    Approve(Resolve),
+    /// Leave the transaction as it is.
+    Dismiss(Resolve),
+}
+
+#[derive(Args)]
+pub struct List {
+    #[arg(long)]
+    party: String,
+    /// Show those that were approved or dismissed, too.
+    #[arg(long)]
+    all: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct Resolve {
+    /// The number of the transaction: its bet365_games_transaction_id.
+    #[arg(value_name = "ID")]
+    source: i64,
+    #[arg(long)]
+    party: String,
+    #[arg(long)]
+    json: bool,
+}
+
+/// Amounts are what the transaction moved, in major units.
+#[derive(Serialize)]
+struct Line {
+    id: i64,
+    player: String,
+    transaction_type_id: i32,
+    partner_transaction_id: String,
+    state: &'static str,
+    currency: Currency,
+    real: String,
+    ring_fenced: String,
+    bonus: String,
+    gbt_bonus: String,
+    queued_at: String,
+}
+
+impl Voids {
+    pub async fn run(self, config: &Config) -> Ended {
+        match self {
+            Self::List(list) => list.run(config).await,
+            Self::Approve(resolve) => resolve.run(config, true).await,
+            Self::Dismiss(resolve) => resolve.run(config, false).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, config: &Config) -> Ended {
+        let (party, _) = party(config, &self.party)?;
+        let database = app::database(config);
+        database.migrate().await?;
+        let found = database.query(move |conn| voids::list(conn, &party, self.all)).await?;
+        let lines: Vec<Line> = found.iter().map(|queued| line(config, queued)).collect();
+        if self.json {
+            output::json(&lines)?;
+        } else if lines.is_empty() {
+            output::line("no voids wait")?;
+        } else {
+            let heading =
+                ["id", "player", "type", "state", "currency", "real", "ring_fenced", "bonus", "gbt_bonus", "since"];
+            output::table(&heading, &lines.into_iter().map(Line::cells).collect::<Vec<_>>())?;
+        }
+        Ok(true)
+    }
+}
+
+fn line(config: &Config, queued: &Queued) -> Line {
+    let source = &queued.source;
+    let amount = |bucket| format_decimal(source.moved.get(bucket), config.exponent(source.currency));
+    Line {
+        id: source.number,
+        player: queued.player.to_string(),
+        transaction_type_id: source.label.kind,
+        partner_transaction_id: source.label.reference.to_string(),
+        state: queued.void.state.as_str(),
+        currency: source.currency,
+        real: amount(Bucket::Real),
+        ring_fenced: amount(Bucket::RingFenced),
+        bonus: amount(Bucket::Bonus),
+        gbt_bonus: amount(Bucket::GbtBonus),
+        queued_at: written(queued.void.queued_at),
+    }
+}
+
+fn written(Timestamp(micros): Timestamp) -> String {
+    let since = Duration::from_micros(u64::try_from(micros).unwrap_or_default());
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
+}
+
+impl Line {
+    fn cells(self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.player,
+            self.transaction_type_id.to_string(),
+            self.state.to_owned(),
+            self.currency.to_string(),
+            self.real,
+            self.ring_fenced,
+            self.bonus,
+            self.gbt_bonus,
+            self.queued_at,
+        ]
+    }
+}
+
+impl Resolve {
+    async fn run(self, config: &Config, approve: bool) -> Ended {
+        let (party, _) = party(config, &self.party)?;
+        let database = app::database(config);
+        database.migrate().await?;
+        let (of, source) = (party.clone(), self.source);
+        let queued = database.query(move |conn| voids::find(conn, &of, source)).await?;
+        let queued = queued.ok_or_else(|| self.unknown())?;
+        let act = Act::ResolveVoid(ResolveVoid { player: queued.player.clone(), source, approve, number: None });
+        let command = Command { party, at: clock::now(), correlation: None, act };
+        match direct::apply(&mut database.writer()?, command).await? {
+            Outcome::Done(Done::VoidApproved { transaction }) => self.approved(transaction),
+            Outcome::Done(Done::VoidDismissed) => self.dismissed(),
+            Outcome::Done(_) => Err(failed("the ledger answered something else")),
+            Outcome::Refused(refusal) => Err(self.refused(config, &queued, refusal)),
+        }
+    }
+
+    fn approved(&self, transaction: i64) -> Ended {
+        let (id, state) = (self.source, VoidState::Approved.as_str());
+        if self.json {
+            output::json(&json!({ "id": id, "state": state, "transaction": transaction }))?;
+        } else {
+            output::line(&format!("void of transaction {id} approved: transaction {transaction} moved it back"))?;
+        }
+        Ok(true)
+    }
+
+    fn dismissed(&self) -> Ended {
+        let (id, state) = (self.source, VoidState::Dismissed.as_str());
+        if self.json {
+            output::json(&json!({ "id": id, "state": state }))?;
+        } else {
+            output::line(&format!("void of transaction {id} dismissed: nothing was moved"))?;
+        }
+        Ok(true)
+    }
+
+    fn unknown(&self) -> Failure {
+        let (id, party) = (self.source, &self.party);
+        failed(format!(
+            "no void of transaction {id} was asked for; `purser voids list --party {party}` shows those that wait"
+        ))
+    }
+
+    fn refused(&self, config: &Config, queued: &Queued, refusal: Refusal) -> Failure {
+        let (id, player, currency) = (self.source, &queued.player, queued.source.currency);
+        match refusal {
+            Refusal::VoidUnknown | Refusal::TransactionUnknown => self.unknown(),
+            Refusal::PlayerUnknown => failed(format!("there is no player {player} any more")),
+            // The other answer was given under the same key.
+            Refusal::KeyReused | Refusal::VoidResolved => {
+                let party = &self.party;
+                failed(format!(
+                    "the void of transaction {id} was resolved before; `purser voids list --all --party {party}` shows how"
+                ))
+            }
+            Refusal::TransactionEnded => {
+                failed(format!("transaction {id} was given back meanwhile, by the partner; dismiss its void"))
+            }
+            Refusal::InsufficientFunds { balance } => failed(format!(
+                "player {player} has only {} {currency} left in one of the buckets that transaction {id} was paid \
+                 into; nothing was moved, and the void still waits",
+                format_decimal(balance, config.exponent(currency))
+            )),
+            Refusal::BalanceOverflow => failed("a balance would be more than an account can hold"),
+            Refusal::DiffersFromBet
+            | Refusal::GameUnknown
+            | Refusal::OrderUnknown
+            | Refusal::OrderNotTheirs
+            | Refusal::OrderSettled
+            | Refusal::OrderCancelled
+            | Refusal::OrderRefused
+            | Refusal::RoundDiffers
+            | Refusal::MaxBet { .. }
+            | Refusal::MaxStakePerDay { .. }
+            | Refusal::TransactionUndone
+            | Refusal::AmountsDisagree
+            | Refusal::VipNotHigher
+            | Refusal::OfferUnknown
+            | Refusal::OfferCurrencyDiffers
+            | Refusal::OfferPriceDiffers { .. }
+            | Refusal::OutOfStock { .. } => failed(format!("refused: {refusal:?}")),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! `AdjustBalance`: one movement of a user's money, of one of 32 types.
+
+use std::sync::Arc;
+
+use super::balance::check_home;
+use super::call::Members;
+use super::code::{Code, Refused, of_refusal};
+use super::decimal::Decimal;
+use super::desk::{Asked, Desk, SCOPE, result, then};
+use super::kind::Family;
+use super::model::{Inserted, Memo};
+use super::params::{self, Adjust};
+use crate::dialects::http::{Decided, Next};
+use crate::ledger::command::Act;
+use crate::ledger::transaction::{self, Buckets, Change, FindBy, Label, Transaction};
+use crate::ledger::{Bucket, Currency, Done, Outcome, PlayerKey};
+
+/// What tells of the type, before anything is known of what it needs.
+const TYPE: &str = "transaction_type_id";
+
+pub fn adjust(desk: &Arc<Desk>, params: &Members, asked: Asked) -> Result<Next, Refused> {
+    let (family, wanted) = decode(params)?;
+    let currency = desk.currency(wanted.currency_id)?;
+    let amounts = Amounts::of(&wanted, desk.exponent(currency))?;
+    let change = change(desk, family, &wanted, &amounts)?;
+    let currency_id = wanted.currency_id;
+    let worth = desk.in_gbp(amounts.total, currency)?;
+    let adjust = in_ledger_words(wanted, currency, change, &amounts);
+    let adjust = transaction::Adjust { worth: Some(worth.into()), ..adjust? };
+    let player = PlayerKey::of(&desk.party, &adjust.player);
+    let decide = move |desk: &Arc<Desk>, found: Option<_>| {
+        check_home(desk, Some(currency_id), &found.ok_or(Code::UserUnknown)?)?;
+        Ok(Next::Decide(desk.command(asked, Act::Adjust(adjust)), then(desk, decided)))
+    };
+    Ok(Next::Player(player, then(desk, decide)))
+}
+
+/// Decodes the parameters, once the type tells which of them must be there.
+fn decode(params: &Members) -> Result<(Family, Adjust), Refused> {
+    #[derive(serde::Deserialize)]
+    struct Type {
+        transaction_type_id: i32,
+    }
+    let Type { transaction_type_id } = params.decode(&[TYPE])?;
+    let family = Family::of(transaction_type_id);
+    let family = family.ok_or_else(|| Code::TransactionType.because("a balance is not adjusted with this type"))?;
+    let wanted: Adjust = params.decode(&family.required())?;
+    wanted.check_texts()?;
+    Ok((family, wanted))
+}
+
+/// The call's amounts in minor units, signed as they came; one that is not there is nothing.
+struct Amounts {
+    real: i64,
+    ring_fenced: i64,
+    bonus: i64,
+    total: i64,
+    external_bonus: i64,
+    external_ring_fenced: i64,
+}
+
+impl Amounts {
+    fn of(wanted: &Adjust, exponent: u32) -> Result<Self, Refused> {
+        let minor =
+            |name: &str, amount: &Option<Decimal>| amount.as_ref().map_or(Ok(0), |amount| amount.minor(name, exponent));
+        let external = &wanted.external_balance_change;
+        Ok(Self {
+            real: minor("real_amount", &wanted.real_amount)?,
+            ring_fenced: minor("ring_fenced_amount", &wanted.ring_fenced_amount)?,
+            bonus: minor("bonus_amount", &wanted.bonus_amount)?,
+            total: wanted.total_amount.minor("total_amount", exponent)?,
+            external_bonus: minor("external_balance_change.bonus_amount", &external.bonus_amount)?,
+            external_ring_fenced: minor("external_balance_change.ring_fenced_amount", &external.ring_fenced_amount)?,
+        })
+    }
+
+    fn external(&self) -> Option<i64> {
+        self.external_bonus.checked_add(self.external_ring_fenced)
+    }
+
+    /// What a stake takes altogether, and what of that elsewhere; neither is negative.
+    fn staked(&self) -> Result<(i64, i64), Refused> {
+        let signed = [self.total, self.external_bonus, self.external_ring_fenced];
+        if signed.into_iter().any(|minor| minor > 0) {
+            return Err(Code::Amounts.because("a stake's amounts must not be positive"));
+        }
+        let external = self.external().filter(|external| *external >= self.total);
+        let external = external.ok_or_else(|| Code::Amounts.because("more changed elsewhere than the total"))?;
+        let sizes = self.total.checked_neg().zip(external.checked_neg());
+        sizes.ok_or_else(|| Code::Value.because("total_amount is too large"))
+    }
+
+    /// What comes to the user, by bucket, and what of the total elsewhere; they add up.
+    fn returned(&self, has_gbt_bonus: bool) -> Result<(Buckets, i64), Refused> {
+        let signed = [self.real, self.ring_fenced, self.bonus, self.external_bonus, self.external_ring_fenced];
+        if self.total < 0 || signed.into_iter().any(|minor| minor < 0) {
+            return Err(Code::Amounts.because("only a stake's amounts may be negative"));
+        }
+        let sum = signed.into_iter().try_fold(0_i64, i64::checked_add);
+        let external = self.external().filter(|_| sum == Some(self.total));
+        let external = external.ok_or_else(|| Code::Amounts.because("total_amount is not the sum of the others"))?;
+        let mut amounts = Buckets { real: self.real, ring_fenced: self.ring_fenced, ..Buckets::default() };
+        amounts.set(if has_gbt_bonus { Bucket::GbtBonus } else { Bucket::Bonus }, self.bonus);
+        Ok((amounts, external))
+    }
+}
+
+fn change(desk: &Desk, family: Family, wanted: &Adjust, amounts: &Amounts) -> Result<Change, Refused> {
+    let has_gbt_bonus = wanted.user_bonus_id.is_some();
+    let source = wanted.source_bet365_games_transaction_id.unwrap_or_default();
+    match family {
+        Family::Stake | Family::InstantGamesStake => {
+            let (total, external) = amounts.staked()?;
+            Ok(Change::Stake { total, external, from: spent_from(desk, wanted) })
+        }
+        Family::Return | Family::InstantGamesReturn => {
+            let (amounts, external) = amounts.returned(has_gbt_bonus)?;
+            Ok(Change::Pay { amounts, external, source: Some(source) })
+        }
+        Family::Award => {
+            // An award need not be for anything that was staked; the seed's own way to say "none" is 0.
+            let (amounts, external) = amounts.returned(has_gbt_bonus)?;
+            Ok(Change::Pay { amounts, external, source: Some(source).filter(|source| *source != 0) })
+        }
+        Family::Void | Family::InstantGamesVoid => {
+            let (amounts, external) = amounts.returned(has_gbt_bonus)?;
+            Ok(Change::Void { source, amounts, external })
+        }
+    }
+}
+
+/// The buckets that a stake may be spent from, in the party's order.
+fn spent_from(desk: &Desk, wanted: &Adjust) -> Vec<Bucket> {
+    let bonus = if wanted.user_bonus_id.is_some() { Bucket::GbtBonus } else { Bucket::Bonus };
+    let (allow_bonus, allow_ring_fenced) = (wanted.allow_bonus == Some(true), wanted.allow_ring_fenced == Some(true));
+    let spent = desk.settings.spend_order.iter().filter_map(|bucket| match bucket {
+        Bucket::Real => Some(Bucket::Real),
+        Bucket::RingFenced => allow_ring_fenced.then_some(Bucket::RingFenced),
+        Bucket::Bonus | Bucket::GbtBonus => allow_bonus.then_some(bonus),
+    });
+    spent.collect()
+}
+
+/// The adjustment, but for what it is worth.
+fn in_ledger_words(
+    wanted: Adjust,
+    currency: Currency,
+    change: Change,
+    amounts: &Amounts,
+) -> Result<transaction::Adjust, Refused> {
+    let (user, region) = (wanted.user_id, wanted.provider_region_id);
+    let (kind, reference) = (wanted.transaction_type_id, wanted.partner_transaction_id);
+    // Numbers have no slashes, so nothing in the reference makes two names equal.
+    let name = format!("{SCOPE}/{user}/{region}/{kind}/{reference}");
+    let memo = Memo {
+        user_id: user,
+        flake_id: wanted.flake_id,
+        action_type_id: wanted.action_type_id,
+        partner_timestamp_utc: wanted.partner_timestamp_utc,
+        regulated_game_id: wanted.regulated_game_id,
+        cmscore_game_id: wanted.cmscore_game_id,
+        bonus_game_type: wanted.bonus_game_type,
+        bet365_transaction_id: wanted.bet365_transaction_id,
+        user_bonus_id: wanted.user_bonus_id,
+        external_bonus: amounts.external_bonus,
+        external_ring_fenced: amounts.external_ring_fenced,
+    };
+    let label = Label {
+        scope: SCOPE.into(),
+        kind,
+        region,
+        partner: wanted.partner_id,
+        reference: reference.into(),
+        round: Some(wanted.game_round_id.to_string().into()),
+    };
+    Ok(transaction::Adjust {
+        player: params::player(user)?,
+        name: name.into(),
+        label,
+        currency,
+        product: wanted.product_id,
+        change,
+        memo: serde_json::to_string(&memo).map_err(|_| Code::Unexpected)?.into(),
+        worth: None,
+        number: None,
+        token: Some(wanted.token.into()),
+    })
+}
+
+/// Shows the transaction that was made, now or before.
+fn decided(desk: &Arc<Desk>, decided: Decided) -> Result<Next, Refused> {
+    let (number, is_new) = match decided.outcome {
+        Outcome::Done(Done::Adjusted { transaction, .. }) => (transaction, !decided.repeated),
+        Outcome::Done(Done::AlreadyVoided { transaction }) => (transaction, false),
+        Outcome::Done(
+            Done::PlayerOpened
+            | Done::Deposited { .. }
+            | Done::Withdrawn { .. }
+            | Done::BetPlaced
+            | Done::OrderSettled { .. }
+            | Done::OrderCancelled { .. }
+            | Done::NothingUndone { .. }
+            | Done::VoidQueued
+            | Done::VoidApproved { .. }
+            | Done::VoidDismissed
+            | Done::VipBought { .. }
+            | Done::OffersStocked { .. }
+            | Done::KeysBought { .. },
+        ) => return Err(Code::Unrecognised.into()),
+        Outcome::Refused(refusal) => return Err(of_refusal(refusal)),
+    };
+    let show = move |desk: &Arc<Desk>, found: Vec<Transaction>| {
+        let made = found.last().ok_or(Code::Unexpected)?;
+        Ok(result(Inserted::of(desk, made, is_new)?))
+    };
+    Ok(Next::Transactions(desk.finding(FindBy::Number(number)), then(desk, show)))
+}

@@ -1,0 +1,64 @@
+//! The Balance Service: JSON objects that name a method, posted to an address that names it again.
+//!
+//! Reading order: [`gate`] (who may call), [`call`] (the object around the parameters), [`params`], [`decimal`] and
+//! [`timestamp`] (what is in them), [`kind`] (the transaction types), [`desk`] (one party's counter), then its methods:
+//! [`balance`], [`adjust`], [`queue`], [`find`]; [`model`] and [`code`] (what is answered), [`document`].
+
+pub mod gate;
+pub mod call;
+pub mod params;
+pub mod decimal;
+pub mod timestamp;
+pub mod kind;
+pub mod desk;
+pub mod balance;
+pub mod adjust;
+pub mod queue;
+pub mod find;
+pub mod model;
+pub mod code;
+pub mod document;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::dialects::http::{Dialect, Handler, Host, Mount, MountError, Request, Route};
+use call::Method;
+use desk::Desk;
+
+/// The longest body that is read, in bytes: twenty times the largest call of the seed's.
+const MAX_BODY: usize = 64 * 1024;
+
+pub static DIALECT: Dialect = Dialect { name: "balance_service", mounts, failure: code::failure };
+
+/// One mount for each party that has a section.
+fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
+    let mounts = host.parties.iter().filter_map(|of_party| {
+        let settings = of_party.settings.balance_service.clone()?;
+        let (party, path) = (of_party.party.clone(), settings.path.clone());
+        let desk = Arc::new(Desk { party: party.clone(), settings, config: host.config.clone() });
+        Some(Mount { dialect: &DIALECT, party: Some(party), path, routes: routes(&desk) })
+    });
+    Ok(mounts.collect())
+}
+
+/// The methods' own addresses, so that each is documented and counted by itself, and one for all other spellings.
+fn routes(desk: &Arc<Desk>) -> Vec<Route> {
+    let of_methods = Method::ALL.into_iter().map(|method| {
+        let desk = desk.clone();
+        let handle = move |request: Request| desk.answer(method.name(), &request);
+        route(method.path(), method.name(), Arc::new(handle), document::of(method))
+    });
+    let desk = desk.clone();
+    let handle = move |request: Request| desk.answer(request.parameter("method").unwrap_or_default(), &request);
+    of_methods.chain([route("/{method}", "other", Arc::new(handle), document::elsewhere)]).collect()
+}
+
+fn route(path: &'static str, operation: &'static str, handle: Handler, document: fn() -> Value) -> Route {
+    // Whatever is not POST is answered by the dialect, too: with the seed's code 1.
+    Route { method: None, path, operation, max_body: MAX_BODY, handle, document }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! `QueueManualVoidReturn`: asks an operator to void a transaction, and moves nothing.
+
+use std::sync::Arc;
+
+use super::call::Members;
+use super::code::{Code, Refused, of_refusal};
+use super::desk::{Asked, Desk, result, then};
+use super::kind::VOID_RETURN;
+use super::model::Memo;
+use super::params::{self, Params, QueueVoid};
+use crate::dialects::http::{Decided, Next};
+use crate::ledger::command::Act;
+use crate::ledger::transaction::{self, FindBy, Transaction};
+use crate::ledger::{Done, Outcome};
+
+pub fn queue_void(desk: &Arc<Desk>, params: &Members, asked: Asked) -> Result<Next, Refused> {
+    let wanted = QueueVoid::of(params)?;
+    if wanted.transaction_type_id != VOID_RETURN {
+        return Err(Code::TransactionType.because(format!("only {VOID_RETURN} can be queued")));
+    }
+    let finding = desk.finding(FindBy::Number(wanted.source_bet365_games_transaction_id));
+    Ok(Next::Transactions(finding, then(desk, move |desk, found: Vec<_>| queue(desk, &found, asked))))
+}
+
+fn queue(desk: &Arc<Desk>, found: &[Transaction], asked: Asked) -> Result<Next, Refused> {
+    let source = found.last().ok_or(Code::TransactionUnknown)?;
+    let player = params::player(Memo::of(source)?.user_id)?;
+    let act = Act::QueueVoid(transaction::QueueVoid { player, source: source.number, kind: VOID_RETURN });
+    Ok(Next::Decide(desk.command(asked, act), then(desk, |_, decided: Decided| queued(decided.outcome))))
+}
+
+fn queued(outcome: Outcome) -> Result<Next, Refused> {
+    match outcome {
+        Outcome::Done(Done::VoidQueued) => Ok(result(true)),
+        Outcome::Done(
+            Done::PlayerOpened
+            | Done::Deposited { .. }
+            | Done::Withdrawn { .. }
+            | Done::BetPlaced
+            | Done::OrderSettled { .. }
+            | Done::OrderCancelled { .. }
+            | Done::Adjusted { .. }
+            | Done::AlreadyVoided { .. }
+            | Done::NothingUndone { .. }
+            | Done::VoidApproved { .. }
+            | Done::VoidDismissed
+            | Done::VipBought { .. }
+            | Done::OffersStocked { .. }
+            | Done::KeysBought { .. },
+        ) => Err(Code::Unrecognised.into()),
+        Outcome::Refused(refusal) => Err(of_refusal(refusal)),
+    }
+}

@@ -1,0 +1,66 @@
+//! The CodeGames hub: partners sign in, look at gift-card offers, buy keys of them, and fetch what they bought.
+//!
+//! A success has a body of its own; every refusal is `{"code", "message"}` with an HTTP status that fits.
+//! Seed: "CODE GAMES API-HUB".
+//!
+//! Reading order: [`wire`] (what is sent), [`refusal`] (why not), [`users`] (who asks), [`desk`] (what is done about
+//! it), [`answer`] (what is answered), [`document`] (what we say of it).
+
+mod wire;
+mod refusal;
+mod users;
+mod desk;
+mod answer;
+mod document;
+
+use std::sync::{Arc, Mutex};
+
+use http::Method;
+
+use super::http::{Dialect, Failure, Host, Mount, MountError, Next, PartyHost, Reply, Request, Route};
+use crate::identity::sealing::Vault;
+use crate::identity::throttle::{FREE_TRIES_OF_PROGRAMS, Throttle};
+use desk::Desk;
+use users::Users;
+
+/// The longest call, `pay`, holds a few hundred bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+pub static DIALECT: Dialect = Dialect { name: "codegames", mounts, failure };
+
+fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
+    let parties = host.parties.iter();
+    parties.filter_map(|party| mount(host, party).transpose()).collect()
+}
+
+fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountError> {
+    let Some(settings) = &of.settings.codegames else { return Ok(None) };
+    let unusable = || MountError(format!("parties.{}.codegames.keys_secret: no keys can be derived of it", of.party));
+    let desk = Arc::new(Desk {
+        party: of.party.clone(),
+        currency: settings.currency,
+        exponent: host.config.exponent(settings.currency),
+        users: Users::new(of.party, settings).ok_or_else(unusable)?,
+        vault: Arc::new(Vault::open(&settings.keys_secret, of.party).map_err(|_| unusable())?),
+        throttle: Mutex::new(Throttle::with_free_tries(FREE_TRIES_OF_PROGRAMS)),
+    });
+    let route = |path, operation, handle: fn(&Arc<Desk>, &Request) -> Next, document| {
+        let desk = Arc::clone(&desk);
+        let handle = Arc::new(move |request: Request| handle(&desk, &request));
+        Route { method: Some(Method::POST), path, operation, max_body: MAX_BODY, handle, document }
+    };
+    let routes = vec![
+        route("/auth/sign-in", "sign-in", Desk::sign_in, document::sign_in),
+        route("/partner/product-offers/check", "check", Desk::check, document::check),
+        route("/partner/product-offers/pay", "pay", Desk::pay, document::pay),
+        route("/partner/product-offers/keys", "keys", Desk::keys, document::keys),
+    ];
+    Ok(Some(Mount { dialect: &DIALECT, party: Some(of.party.clone()), path: settings.path.clone(), routes }))
+}
+
+fn failure(failure: Failure) -> Reply {
+    answer::failed(failure)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! The bodies of the partners' calls.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::refusal::Refusal;
+use crate::dialects::http::exact::{self, Decimal, Name};
+use crate::ledger::money::InvalidAmount;
+use crate::ledger::{Amount, Currency};
+
+/// The longest id of an offer or transaction, in characters.
+const MAX_NAME: usize = 128;
+/// The most keys that one order takes: each is a row that is locked while the order is decided.
+pub const MAX_COUNT: u32 = 100;
+/// The longest login or password, in bytes: a longer one is a mistake, or meant to keep us hashing.
+const MAX_CREDENTIAL: usize = 1024;
+
+/// Body of `auth/sign-in`.
+#[derive(Deserialize, JsonSchema)]
+pub struct SignIn {
+    pub login: String,
+    pub password: String,
+}
+
+/// Body of `partner/product-offers/check`.
+#[derive(Deserialize, JsonSchema)]
+pub struct Check {
+    /// Product offer ID.
+    id: Name,
+    /// The currency that the offer is sold in.
+    currency: String,
+}
+
+/// Body of `partner/product-offers/pay`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pay {
+    /// Product offer ID.
+    id: Name,
+    /// The price of one key, as `check` named it.
+    price: Decimal,
+    currency: String,
+    /// The partner's own name for the purchase: each is good for one.
+    txn_id: Name,
+    /// How many keys; one where it is left out.
+    #[schemars(range(min = 1, max = 100))]
+    count: Option<u32>,
+}
+
+/// Body of `partner/product-offers/keys`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Keys {
+    /// The number that `pay` answered with.
+    order_id: Name,
+}
+
+/// A well-formed purchase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purchase {
+    pub offer: String,
+    /// `None`: a number that no price can be.
+    pub price: Option<Amount>,
+    pub currency: Currency,
+    pub reference: String,
+    pub count: u32,
+}
+
+/// Reads a body. What is wrong with it is told without repeating any of it: it may hold a password.
+pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    exact::read(body).map_err(|error| match error.classify() {
+        Category::Data => Refusal::malformed(format!(
+            "A field is missing or of the wrong type; see line {} column {}",
+            error.line(),
+            error.column()
+        )),
+        Category::Io | Category::Syntax | Category::Eof => {
+            Refusal::malformed(format!("The body is not JSON; see line {} column {}", error.line(), error.column()))
+        }
+    })
+}
+
+impl SignIn {
+    pub fn check(self) -> Result<Self, Refusal> {
+        let fits = |text: &str| !text.is_empty() && text.len() <= MAX_CREDENTIAL;
+        if !fits(&self.login) {
+            return Err(Refusal::malformed(format!("login must be 1 to {MAX_CREDENTIAL} bytes long")));
+        }
+        if !fits(&self.password) {
+            return Err(Refusal::malformed(format!("password must be 1 to {MAX_CREDENTIAL} bytes long")));
+        }
+        Ok(self)
+    }
+}
+
+impl Check {
+    /// The offer's id, and the currency.
+    pub fn parse(self) -> Result<(String, Currency), Refusal> {
+        Ok((name("id", self.id)?, currency(&self.currency)?))
+    }
+}
+
+impl Pay {
+    /// Amounts are minor units of a currency with this many decimal places.
+    pub fn parse(self, exponent: u32) -> Result<Purchase, Refusal> {
+        let price = match self.price.minor(exponent).and_then(Amount::new) {
+            Ok(price) => Some(price),
+            Err(InvalidAmount::NotDecimal) => return Err(Refusal::malformed("price must be a decimal number")),
+            Err(InvalidAmount::NotPositive | InvalidAmount::TooManyPlaces(_) | InvalidAmount::TooLarge) => None,
+        };
+        let count = self.count.unwrap_or(1);
+        if !(1..=MAX_COUNT).contains(&count) {
+            return Err(Refusal::malformed(format!("count must be 1 to {MAX_COUNT}")));
+        }
+        Ok(Purchase {
+            offer: name("id", self.id)?,
+            price,
+            currency: currency(&self.currency)?,
+            reference: name("txnId", self.txn_id)?,
+            count,
+        })
+    }
+}
+
+impl Keys {
+    /// The order's number; `None` where it is beyond any that an order can have.
+    pub fn parse(self) -> Result<Option<i64>, Refusal> {
+        let digits = self.order_id.0.strip_prefix('-').unwrap_or(&self.order_id.0);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Refusal::malformed("orderId must be a whole number"));
+        }
+        Ok(self.order_id.0.parse().ok())
+    }
+}
+
+fn currency(sent: &str) -> Result<Currency, Refusal> {
+    Currency::parse(sent).map_err(|error| Refusal::malformed(format!("currency {error}")))
+}
+
+fn name(field: &str, Name(sent): Name) -> Result<String, Refusal> {
+    let length = sent.chars().take(MAX_NAME + 1).count();
+    let is_printable = !sent.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
+    if (1..=MAX_NAME).contains(&length) && is_printable {
+        Ok(sent)
+    } else {
+        Err(Refusal::malformed(format!("{field} must be 1 to {MAX_NAME} printable characters")))
+    }
+}

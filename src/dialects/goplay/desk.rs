@@ -1,0 +1,42 @@
+//! One party's counter: what it sells, to whose players, through which clients.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::ticket::TicketKey;
+use crate::config::{GoPlay, OauthClient, VipLevel};
+use crate::identity::grants::Client;
+use crate::identity::throttle::Throttle;
+use crate::ledger::Party;
+
+pub struct Desk {
+    pub party: Party,
+    pub settings: GoPlay,
+    /// Decimal places of the GoPlay token.
+    pub exponent: u32,
+    pub tickets: TicketKey,
+    throttle: Mutex<Throttle>,
+}
+
+impl Desk {
+    pub fn new(party: Party, settings: GoPlay, exponent: u32) -> Self {
+        let tickets = TicketKey::of_secrets(settings.clients.iter().map(|client| &client.secret));
+        Self { party, settings, exponent, tickets, throttle: Mutex::default() }
+    }
+
+    pub fn configured(&self, id: &str) -> Option<&OauthClient> {
+        self.settings.clients.iter().find(|client| client.id == id)
+    }
+
+    pub fn client(&self, configured: &OauthClient) -> Client {
+        Client { party: self.party.clone(), id: configured.id.as_str().into() }
+    }
+
+    pub fn level(&self, name: &str) -> Option<&VipLevel> {
+        self.settings.vip.iter().find(|level| level.name == name)
+    }
+
+    /// No panic can leave the counts half changed, so a poisoned lock is as good as any.
+    pub fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,77 @@
+//! GoPlay's partner API: an OAuth 2.0 provider (RFC 6749, 6750, 7009, 7636), a player's profile, and VIP memberships.
+//!
+//! Reading order: [`desk`] (what a party's counter knows), [`parameters`] and [`client`] (what every OAuth request has),
+//! [`request`] (what an authorization request asks), [`page`] and [`ticket`] (the sign-in page), then the operations:
+//! [`authorize`], [`token`], [`partner`]; [`document`] describes them all.
+
+mod desk;
+mod parameters;
+mod client;
+mod scope;
+mod request;
+mod page;
+mod ticket;
+mod authorize;
+mod token;
+mod partner;
+mod wire;
+mod document;
+
+use std::sync::Arc;
+
+use ::http::Method;
+use serde_json::Value;
+
+use crate::dialects::http::{Dialect, Failure, Host, Mount, MountError, Next, Reply, Request, Route};
+use desk::Desk;
+
+pub static DIALECT: Dialect = Dialect { name: "goplay", mounts, failure };
+
+/// The longest form that is read: the authorization request comes again with the player's name and password.
+const MAX_FORM: usize = 64 * 1024;
+
+/// The longest body of a request that needs none.
+const NO_BODY: usize = 1024;
+
+fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
+    let goplays = host.parties.iter().filter_map(|party| Some((party.party, party.settings.goplay.as_ref()?)));
+    let mounts = goplays.map(|(party, goplay)| {
+        let exponent = host.config.exponent(goplay.currency);
+        let desk = Arc::new(Desk::new(party.clone(), goplay.clone(), exponent));
+        Mount { dialect: &DIALECT, party: Some(party.clone()), path: goplay.path.clone(), routes: routes(&desk) }
+    });
+    Ok(mounts.collect())
+}
+
+fn routes(desk: &Arc<Desk>) -> Vec<Route> {
+    let route = |method, path, operation, handle: fn(&Arc<Desk>, Request) -> Next, document: fn() -> Value| {
+        let desk = Arc::clone(desk);
+        let max_body = if method == Method::GET { NO_BODY } else { MAX_FORM };
+        let handle = Arc::new(move |request| handle(&desk, request));
+        Route { method: Some(method), path, operation, max_body, handle, document }
+    };
+    vec![
+        route(Method::GET, "/oauth/authorize", "authorize.page", authorize::show, document::show),
+        route(Method::POST, "/oauth/authorize", "authorize", authorize::submit, document::submit),
+        route(Method::POST, "/oauth/token", "token", token::exchange, document::exchange),
+        route(Method::POST, "/oauth/revoke", "revoke", token::revoke, document::revoke),
+        route(Method::GET, "/partner/1/profile", "profile", partner::profile, document::profile),
+        route(Method::POST, "/partner/1/vip", "vip", partner::buy_vip, document::buy_vip),
+    ]
+}
+
+/// One object for both kinds of callers: those of the partner API and those of OAuth.
+fn failure(failure: Failure) -> Reply {
+    let (error, message) = match failure {
+        Failure::NotFound => ("not_found", "There is nothing under this path"),
+        Failure::MethodNotAllowed => ("method_not_allowed", "This path does not take this method"),
+        Failure::TooLarge => ("invalid_request", "The body is too long"),
+        Failure::Unreadable => ("invalid_request", "The body did not come whole and in time"),
+        Failure::Unavailable => ("temporarily_unavailable", "Not possible at the moment; please try again"),
+        Failure::Fault => ("server_error", "Something went wrong on our side"),
+    };
+    Reply::json(failure.status(), error, &wire::Failed::new(error, message)).with_header("cache-control", "no-store")
+}
+
+#[cfg(test)]
+mod tests;

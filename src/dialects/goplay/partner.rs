@@ -1,0 +1,237 @@
+//! The partner API proper (seed 002): a player's profile and VIP membership, for whoever holds an access token.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::desk::Desk;
+use super::parameters::{Parameters, Repeated};
+use super::scope::Scope;
+use super::wire::{Profile, Said, unstored};
+use crate::config::VipLevel;
+use crate::dialects::http::exact::Number;
+use crate::dialects::http::{Next, Reply, Request};
+use crate::identity::grants::{Grant, GrantAct, Granted, TokenHash};
+use crate::ledger::account::{Bucket, Pocket};
+use crate::ledger::command::{Act, Command};
+use crate::ledger::membership::BuyVip;
+use crate::ledger::outcome::{Done, Outcome, Refusal};
+use crate::ledger::state::PlayerState;
+use crate::ledger::{Amount, PlayerKey};
+
+/// The longest `Idempotency-Key`, in characters.
+const MAX_KEY: usize = 255;
+
+pub fn profile(desk: &Arc<Desk>, request: Request) -> Next {
+    let (query, no_form) = (Parameters::of_query(&request), Parameters::none());
+    let shop = Arc::clone(desk);
+    with_grant(desk, &request, [&query, &no_form], Scope::Profile, move |grant| {
+        let key = PlayerKey::of(&shop.party, &grant.player);
+        let told =
+            move |player: Option<PlayerState>| Next::Reply(player.map_or_else(gone, |player| told(&shop, &player)));
+        Next::Player(key, Box::new(told))
+    })
+}
+
+fn told(desk: &Desk, state: &PlayerState) -> Reply {
+    let currency = desk.settings.currency;
+    let balance = |pocket: &Pocket| Number::of_minor(state.account(pocket).balance, desk.exponent);
+    let profile = &state.player.profile;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let reply = Profile {
+        success: true,
+        message: "",
+        nickname: text(&profile.nickname),
+        email: text(&profile.email),
+        gender: text(&profile.gender),
+        vip: state.vip.as_deref().map(str::to_owned),
+        goplay_token: balance(&Pocket::real(currency)),
+        free_goplay_token: balance(&Pocket { bucket: Bucket::Bonus, ..Pocket::real(currency) }),
+    };
+    unstored(Reply::json(200, "ok", &reply))
+}
+
+pub fn buy_vip(desk: &Arc<Desk>, request: Request) -> Next {
+    let query = Parameters::of_query(&request);
+    let Some(form) = Parameters::of_form(&request) else {
+        return Next::Reply(malformed("The body must be application/x-www-form-urlencoded"));
+    };
+    let level = match level(&query, &form) {
+        Ok(level) => level.unwrap_or_default().to_owned(),
+        Err(_) => return Next::Reply(malformed("level is there more than once")),
+    };
+    let key = match idempotency_key(&request) {
+        Ok(key) => key.map(str::to_owned),
+        Err(why) => return Next::Reply(malformed(why)),
+    };
+    let (shop, at, correlation) = (Arc::clone(desk), request.at, Arc::clone(&request.correlation));
+    with_grant(desk, &request, [&query, &form], Scope::Vip, move |grant| {
+        let buy = shop.level(&level).and_then(|level| purchase(&shop, level, &grant, key.as_deref()));
+        let Some(buy) = buy else { return Next::Reply(refused("vip_unknown", "There is no such VIP level")) };
+        let command = Command { party: shop.party.clone(), at, correlation: Some(correlation), act: Act::BuyVip(buy) };
+        Next::Decide(Box::new(command), Box::new(|decided| Next::Reply(bought(decided.outcome))))
+    })
+}
+
+fn level<'a>(query: &'a Parameters, form: &'a Parameters) -> Result<Option<&'a str>, Repeated> {
+    match (query.one("level")?, form.one("level")?) {
+        (Some(_), Some(_)) => Err(Repeated("level")),
+        (in_query, in_form) => Ok(in_query.or(in_form)),
+    }
+}
+
+fn idempotency_key(request: &Request) -> Result<Option<&str>, &'static str> {
+    let mut headers = request.headers.get_all("idempotency-key").iter();
+    let Some(header) = headers.next() else { return Ok(None) };
+    let text = header.to_str().ok().filter(|text| (1..=MAX_KEY).contains(&text.len()) && headers.next().is_none());
+    text.map(Some).ok_or("Idempotency-Key must be there once, with 1 to 255 printable ASCII characters")
+}
+
+/// `None` where the level has no price, which the configuration does not let in.
+fn purchase(desk: &Desk, level: &VipLevel, grant: &Grant, key: Option<&str>) -> Option<BuyVip> {
+    Some(BuyVip {
+        player: grant.player.clone(),
+        level: level.name.as_str().into(),
+        price: Amount::new(level.price_minor).ok()?,
+        currency: desk.settings.currency,
+        ladder: desk.settings.vip.iter().map(|level| level.name.as_str().into()).collect(),
+        key: purchase_key(grant, key).into(),
+    })
+}
+
+/// Keys are a client's own, and a player's own. The lengths keep one's apart from another's.
+fn purchase_key(grant: &Grant, key: Option<&str>) -> String {
+    let Some(key) = key else { return format!("once:{}", Uuid::new_v4()) };
+    let (client, player) = (&grant.client.id, grant.player.as_str());
+    format!("key:{}:{client}:{}:{player}:{key}", client.len(), player.len())
+}
+
+fn bought(outcome: Outcome) -> Reply {
+    match outcome {
+        Outcome::Done(Done::VipBought { .. }) => unstored(Reply::json(200, "bought", &Said::done())),
+        Outcome::Refused(refusal) => {
+            let (code, message) = why_not(refusal);
+            refused(code, message)
+        }
+        // What other acts do.
+        Outcome::Done(
+            Done::PlayerOpened
+            | Done::Deposited { .. }
+            | Done::Withdrawn { .. }
+            | Done::BetPlaced
+            | Done::OrderSettled { .. }
+            | Done::OrderCancelled { .. }
+            | Done::Adjusted { .. }
+            | Done::AlreadyVoided { .. }
+            | Done::NothingUndone { .. }
+            | Done::VoidQueued
+            | Done::VoidApproved { .. }
+            | Done::VoidDismissed
+            | Done::OffersStocked { .. }
+            | Done::KeysBought { .. },
+        ) => refused("refused", "The purchase was refused"),
+    }
+}
+
+fn why_not(refusal: Refusal) -> (&'static str, &'static str) {
+    match refusal {
+        Refusal::VipNotHigher => ("vip_not_higher", "The player has this VIP level or a higher one"),
+        Refusal::InsufficientFunds { .. } => ("insufficient_funds", "The player has too few GoPlay Tokens"),
+        Refusal::KeyReused => ("key_reused", "This Idempotency-Key was used for another level"),
+        Refusal::PlayerUnknown => ("player_unknown", "The player is not known any more"),
+        // What only other acts are refused for.
+        Refusal::DiffersFromBet
+        | Refusal::GameUnknown
+        | Refusal::OrderUnknown
+        | Refusal::OrderNotTheirs
+        | Refusal::OrderSettled
+        | Refusal::OrderCancelled
+        | Refusal::OrderRefused
+        | Refusal::RoundDiffers
+        | Refusal::MaxBet { .. }
+        | Refusal::MaxStakePerDay { .. }
+        | Refusal::BalanceOverflow
+        | Refusal::TransactionUnknown
+        | Refusal::TransactionEnded
+        | Refusal::TransactionUndone
+        | Refusal::AmountsDisagree
+        | Refusal::VoidUnknown
+        | Refusal::VoidResolved
+        | Refusal::OfferUnknown
+        | Refusal::OfferCurrencyDiffers
+        | Refusal::OfferPriceDiffers { .. }
+        | Refusal::OutOfStock { .. } => ("refused", "The purchase was refused"),
+    }
+}
+
+/// Goes on with what the access token is good for (RFC 6750).
+fn with_grant(
+    desk: &Desk,
+    request: &Request,
+    places: [&Parameters; 2],
+    needed: Scope,
+    then: impl FnOnce(Grant) -> Next + Send + 'static,
+) -> Next {
+    let token = match access_token(request, places) {
+        Ok(Some(token)) => TokenHash::of(token),
+        Ok(None) => return Next::Reply(unauthorized("", "An access_token is needed")),
+        Err(why) => return Next::Reply(malformed(why)),
+    };
+    let act = GrantAct::Look { access: token, party: desk.party.clone(), at: request.at };
+    let checked = move |answer: Result<Granted, _>| match answer {
+        Ok(granted) if needed.is_in(&granted.scope) => then(granted.grant),
+        Ok(_) => Next::Reply(insufficient(needed)),
+        Err(_) => Next::Reply(unauthorized(", error=\"invalid_token\"", "The access_token is not valid (any more)")),
+    };
+    Next::Grants(Box::new(act), Box::new(checked))
+}
+
+/// The one token in query, form or header.
+fn access_token<'a>(request: &'a Request, places: [&'a Parameters; 2]) -> Result<Option<&'a str>, &'static str> {
+    const TWICE: &str = "The access_token must be there once: in the query, the form or the header";
+    let mut found = None;
+    for place in places {
+        let token = place.one("access_token").map_err(|_| TWICE)?;
+        if token.is_some() && found.is_some() {
+            return Err(TWICE);
+        }
+        found = found.or(token);
+    }
+    let headers = request.headers.get_all("authorization").iter().count();
+    match (request.bearer(), found) {
+        (Some(_), Some(_)) => Err(TWICE),
+        (Some(token), None) if headers == 1 => Ok(Some(token)),
+        (None, found) if headers == 0 => Ok(found),
+        _ => Err("The authorization header must read 'Bearer <token>', once"),
+    }
+}
+
+fn refused(code: &'static str, message: &str) -> Reply {
+    unstored(Reply::json(200, code, &Said::refused(message)))
+}
+
+fn malformed(message: &str) -> Reply {
+    let challenge = "Bearer realm=\"goplay\", error=\"invalid_request\"";
+    challenged(400, "invalid_request", message, challenge.to_owned())
+}
+
+/// Without a token there is no error to name (RFC 6750, 3).
+fn unauthorized(error: &str, message: &str) -> Reply {
+    challenged(401, "invalid_token", message, format!("Bearer realm=\"goplay\"{error}"))
+}
+
+fn insufficient(needed: Scope) -> Reply {
+    let scope = needed.as_str();
+    let message = format!("The access_token is not good for this: it needs the scope {scope}");
+    let challenge = format!("Bearer realm=\"goplay\", error=\"insufficient_scope\", scope=\"{scope}\"");
+    challenged(403, "insufficient_scope", &message, challenge)
+}
+
+fn challenged(status: u16, code: &'static str, message: &str, challenge: String) -> Reply {
+    unstored(Reply::json(status, code, &Said::refused(message))).with_header("www-authenticate", challenge)
+}
+
+/// The token outlived its player: as good as none.
+fn gone() -> Reply {
+    unauthorized(", error=\"invalid_token\"", "The player is not known any more")
+}

@@ -1,0 +1,118 @@
+//! What goes over the wire. The OpenAPI document and `schemas/goplay/` are generated from these types.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+
+use super::parameters::Repeated;
+use crate::dialects::http::Reply;
+use crate::dialects::http::exact::Number;
+
+/// Seed 002, `GET /partner/1/profile`. What a player has not given is empty.
+#[derive(Serialize, JsonSchema)]
+pub struct Profile {
+    /// Always true.
+    pub success: bool,
+    /// Always empty.
+    pub message: &'static str,
+    pub nickname: String,
+    pub email: String,
+    pub gender: String,
+    /// The VIP level, or null where there is none.
+    #[schemars(schema_with = "text_or_null")]
+    pub vip: Option<String>,
+    /// The balance of GoPlay Tokens, in whole tokens.
+    pub goplay_token: Number,
+    /// The balance of free GoPlay Tokens, in whole tokens.
+    pub free_goplay_token: Number,
+}
+
+/// Always there, unlike what a type that may be absent says of itself.
+fn text_or_null(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"] })
+}
+
+/// Seed 002: whether it was done, and if not, why. Also the reply to every refused call of the partner API.
+#[derive(Serialize, JsonSchema)]
+pub struct Said {
+    pub success: bool,
+    /// Why not, for people; empty where it was done.
+    pub message: String,
+}
+
+impl Said {
+    pub fn done() -> Self {
+        Self { success: true, message: String::new() }
+    }
+
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self { success: false, message: message.into() }
+    }
+}
+
+/// What is said where no operation answers, in the words of both APIs.
+#[derive(Serialize, JsonSchema)]
+pub struct Failed {
+    pub success: bool,
+    pub message: &'static str,
+    pub error: &'static str,
+    pub error_description: &'static str,
+}
+
+impl Failed {
+    pub fn new(error: &'static str, message: &'static str) -> Self {
+        Self { success: false, message, error, error_description: message }
+    }
+}
+
+/// RFC 6749, 5.1.
+#[derive(Serialize, JsonSchema)]
+pub struct Tokens<'a> {
+    pub access_token: &'a str,
+    /// `Bearer`.
+    pub token_type: &'static str,
+    /// Seconds.
+    pub expires_in: i64,
+    pub refresh_token: &'a str,
+    /// What the access token is good for: words with spaces between.
+    pub scope: &'a str,
+}
+
+/// RFC 6749, 5.2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OauthError {
+    pub error: &'static str,
+    pub error_description: &'static str,
+}
+
+impl OauthError {
+    pub fn new(error: &'static str, error_description: &'static str) -> Self {
+        Self { error, error_description }
+    }
+
+    pub fn invalid_request(error_description: &'static str) -> Self {
+        Self::new("invalid_request", error_description)
+    }
+
+    pub fn invalid_client(error_description: &'static str) -> Self {
+        Self::new("invalid_client", error_description)
+    }
+
+    pub fn reply(&self) -> Reply {
+        if self.error == "invalid_client" {
+            unstored(Reply::json(401, self.error, self)).with_header("www-authenticate", "Basic realm=\"goplay\"")
+        } else {
+            unstored(Reply::json(400, self.error, self))
+        }
+    }
+}
+
+impl From<Repeated> for OauthError {
+    fn from(_: Repeated) -> Self {
+        Self::invalid_request("A parameter is there more than once")
+    }
+}
+
+/// A reply that no cache may keep (RFC 6749, 5.1).
+pub fn unstored(reply: Reply) -> Reply {
+    reply.with_header("cache-control", "no-store").with_header("pragma", "no-cache")
+}

@@ -1,0 +1,210 @@
+//! Numbers on the wire as their exact text: no float ever touches an amount or an identifier.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::ledger::money::{self, InvalidAmount};
+
+/// An identifier that is sent as a string or as a number, whose digits then are the identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(pub String);
+
+/// An amount in major units, sent as a number or as a string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decimal {
+    Number(String),
+    Text(String),
+}
+
+/// A number as it is answered: decimal text without trailing zeros.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Number(String);
+
+impl Decimal {
+    /// In minor units, exactly.
+    pub fn minor(&self, exponent: u32) -> Result<i64, InvalidAmount> {
+        match self {
+            Self::Number(text) => money::parse_number(text, exponent),
+            Self::Text(text) => money::parse_decimal(text, exponent),
+        }
+    }
+}
+
+impl Number {
+    /// Minor units in major units: `1230` of two places is `12.3`.
+    pub fn of_minor(minor: i64, exponent: u32) -> Self {
+        let text = money::format_decimal(minor, exponent);
+        let trimmed = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+        Self(trimmed.to_owned())
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Decimal::deserialize(deserializer)? {
+            Decimal::Number(text) | Decimal::Text(text) => Ok(Self(text)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let json = raw.get();
+        match json.as_bytes().first() {
+            Some(b'"') => serde_json::from_str(json).map(Self::Text).map_err(D::Error::custom),
+            Some(b'-' | b'0'..=b'9') => Ok(Self::Number(json.to_owned())),
+            _ => Err(D::Error::custom("expected a number or a string")),
+        }
+    }
+}
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw = RawValue::from_string(self.0.clone()).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl JsonSchema for Name {
+    fn schema_name() -> Cow<'static, str> {
+        "Name".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number"] })
+    }
+}
+
+impl JsonSchema for Decimal {
+    fn schema_name() -> Cow<'static, str> {
+        "Decimal".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["number", "string"], "description": "Major units, as a number or as decimal text." })
+    }
+}
+
+impl JsonSchema for Number {
+    fn schema_name() -> Cow<'static, str> {
+        "Number".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number" })
+    }
+}
+
+/// Reads a wire type from a JSON object: serde would take an array of the members' values, too.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_map(OfObject(PhantomData))
+}
+
+struct OfObject<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OfObject<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members))
+    }
+}
+
+/// Reads a whole body that is one JSON object.
+pub fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let read = object(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(read)
+}
+
+/// The JSON Schema of a wire type, whole in itself.
+pub fn schema_of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_keeps_its_text() {
+        let number = |text: &str| Some(Decimal::Number(text.to_owned()));
+        let string = |text: &str| Some(Decimal::Text(text.to_owned()));
+        let cases = [
+            ("956.30", number("956.30")),
+            ("  -1e-7 ", number("-1e-7")),
+            ("123456789012345678901234567890", number("123456789012345678901234567890")),
+            ("\"12\\u002e5\"", string("12.5")),
+            ("null", None),
+            ("true", None),
+            ("[1]", None),
+            ("{}", None),
+            ("1.", None),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(serde_json::from_str(json).ok(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn only_an_object_is_read() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Wire {
+            amount: Decimal,
+            #[serde(deserialize_with = "object")]
+            inner: Inner,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Inner {
+            id: Name,
+        }
+        let right = read::<Wire>(br#" {"amount": 1.50, "inner": {"id": 7}} "#).unwrap();
+        let expected = Wire { amount: Decimal::Number("1.50".to_owned()), inner: Inner { id: Name("7".to_owned()) } };
+        assert_eq!(right, expected);
+        for wrong in [
+            r#"[1.50, {"id": 7}]"#,
+            r#"{"amount": 1.50, "inner": [7]}"#,
+            r#"{"amount": 1.50, "inner": {"id": 7}} {}"#,
+            r#"{"amount": 1.50, "amount": 1.50, "inner": {"id": 7}}"#,
+            "null",
+            "",
+        ] {
+            assert!(read::<Wire>(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_answered_has_no_trailing_zeros() {
+        let cases = [
+            (1234, 2, "12.34"),
+            (1230, 2, "12.3"),
+            (10_000, 2, "100"),
+            (0, 2, "0"),
+            (100, 0, "100"),
+            (i64::MAX, 2, "92233720368547758.07"),
+            (1, 9, "0.000000001"),
+        ];
+        for (minor, exponent, expected) in cases {
+            assert_eq!(serde_json::to_string(&Number::of_minor(minor, exponent)).unwrap(), expected);
+        }
+    }
+}

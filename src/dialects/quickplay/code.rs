@@ -1,0 +1,96 @@
+//! The error codes of the seed's table, and the one that we add.
+
+use crate::ledger::Refusal;
+
+/// Why a call is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    InvalidPartner,
+    InvalidToken,
+    InvalidUser,
+    InsufficientFunds,
+    InvalidSignature,
+    TokenExpired,
+    /// Ours: whatever no other code covers.
+    Refused,
+}
+
+impl Code {
+    pub const ALL: [Self; 7] = [
+        Self::InvalidPartner,
+        Self::InvalidToken,
+        Self::InvalidUser,
+        Self::InsufficientFunds,
+        Self::InvalidSignature,
+        Self::TokenExpired,
+        Self::Refused,
+    ];
+
+    pub fn number(self) -> u16 {
+        match self {
+            Self::InvalidPartner => 1,
+            Self::InvalidToken => 2,
+            Self::InvalidUser => 3,
+            Self::InsufficientFunds => 4,
+            Self::InvalidSignature => 5,
+            Self::TokenExpired => 6,
+            Self::Refused => 7,
+        }
+    }
+
+    /// The number as text, for logs and metrics.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::InvalidPartner => "1",
+            Self::InvalidToken => "2",
+            Self::InvalidUser => "3",
+            Self::InsufficientFunds => "4",
+            Self::InvalidSignature => "5",
+            Self::TokenExpired => "6",
+            Self::Refused => "7",
+        }
+    }
+
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::InvalidPartner => "Invalid partner name provided",
+            Self::InvalidToken => "Invalid token provided",
+            Self::InvalidUser => "Invalid user provided",
+            Self::InsufficientFunds => "Insufficient user funds",
+            Self::InvalidSignature => "Invalid message signature",
+            Self::TokenExpired => "User login token has been expired",
+            Self::Refused => "Transaction refused",
+        }
+    }
+
+    pub fn of(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::PlayerUnknown => Self::InvalidUser,
+            Refusal::InsufficientFunds { .. } => Self::InsufficientFunds,
+            Refusal::KeyReused
+            | Refusal::TransactionUnknown
+            | Refusal::TransactionEnded
+            | Refusal::TransactionUndone
+            | Refusal::AmountsDisagree
+            | Refusal::BalanceOverflow => Self::Refused,
+            // No act of this dialect's is refused for these.
+            Refusal::DiffersFromBet
+            | Refusal::GameUnknown
+            | Refusal::OrderUnknown
+            | Refusal::OrderNotTheirs
+            | Refusal::OrderSettled
+            | Refusal::OrderCancelled
+            | Refusal::OrderRefused
+            | Refusal::RoundDiffers
+            | Refusal::MaxBet { .. }
+            | Refusal::MaxStakePerDay { .. }
+            | Refusal::VoidUnknown
+            | Refusal::VoidResolved
+            | Refusal::VipNotHigher
+            | Refusal::OfferUnknown
+            | Refusal::OfferCurrencyDiffers
+            | Refusal::OfferPriceDiffers { .. }
+            | Refusal::OutOfStock { .. } => Self::Refused,
+        }
+    }
+}

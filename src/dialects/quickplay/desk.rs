@@ -1,0 +1,207 @@
+//! The three calls. What is wrong is looked for in this order: the signature (5), the body's shape (7), the partner
+//! (1), the token where one is needed (2, 6), the user (3), and then whatever the ledger says (3, 4, 7).
+
+use std::sync::Arc;
+
+use super::answer;
+use super::code::Code;
+use super::wire::{self, Auth, Movement, Transaction, UserDetails};
+use crate::dialects::http::{Failure, Next, Request};
+use crate::identity::{Rejection, SignatureKey, TimeClaim, TokenVerifier, Verified};
+use crate::ledger::command::{Act, Command, Timestamp};
+use crate::ledger::transaction::{Adjust, Label};
+use crate::ledger::{Currency, Done, Outcome, Party, PlayerId, PlayerKey, Pocket};
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// One party's counter for QuickPlay.
+pub struct Desk {
+    pub party: Party,
+    /// The name that QuickPlay knows the party by.
+    pub partner: String,
+    pub currency: Currency,
+    pub exponent: u32,
+    pub signer: SignatureKey,
+    pub verifier: Arc<TokenVerifier>,
+}
+
+impl Desk {
+    /// Who the player of a token is.
+    pub fn auth(self: &Arc<Self>, request: &Request) -> Next {
+        let read = || {
+            self.check_signature(request)?;
+            wire::read::<Auth>(&request.body)
+        };
+        let auth = match read() {
+            Ok(auth) => auth,
+            Err(code) => return refuse(code),
+        };
+        let desk = Arc::clone(self);
+        self.identify(wire::token(auth.token.as_ref()), request, move |player| desk.show(player, None))
+    }
+
+    /// A player's name and balance.
+    pub fn user_details(self: &Arc<Self>, request: &Request) -> Next {
+        let read = || {
+            self.check_signature(request)?;
+            let asked: UserDetails = wire::read(&request.body)?;
+            wire::player(asked.user_id.as_ref(), asked.user.as_ref())
+        };
+        match read() {
+            Ok(player) => self.show(player, None),
+            Err(code) => refuse(code),
+        }
+    }
+
+    /// Moves money.
+    pub fn transaction(self: &Arc<Self>, request: &Request) -> Next {
+        let (sent, movement) = match self.read_transaction(request) {
+            Ok(read) => read,
+            Err(code) => return refuse(code),
+        };
+        let named = wire::player(sent.user_id.as_ref(), sent.user.as_ref());
+        let (at, correlation) = (request.at, Arc::clone(&request.correlation));
+        if movement.kind != 0 {
+            return named.map_or_else(refuse, |player| self.apply(player, movement, at, correlation));
+        }
+        let desk = Arc::clone(self);
+        self.identify(wire::token(sent.token.as_ref()), request, move |player| match named {
+            Ok(named) if named == player => desk.apply(player, movement, at, correlation),
+            Ok(_) => refuse(Code::InvalidToken),
+            Err(code) => refuse(code),
+        })
+    }
+
+    fn read_transaction(&self, request: &Request) -> Result<(Transaction, Movement), Code> {
+        self.check_signature(request)?;
+        let sent: Transaction = wire::read(&request.body)?;
+        let movement = sent.movement(self.exponent)?;
+        match &sent.partner {
+            Some(partner) if partner.0 == self.partner => Ok((sent, movement)),
+            _ => Err(Code::InvalidPartner),
+        }
+    }
+
+    /// QuickPlay's samples leave open what is signed: the whole body or its `data`; either will do.
+    fn check_signature(&self, request: &Request) -> Result<(), Code> {
+        let signature = request.header("x-quickplay-signature").ok_or(Code::InvalidSignature)?;
+        let is_signed = |message: &[u8]| self.signer.verifies(message, signature);
+        let is_good =
+            is_signed(&request.body) || wire::signed_data(&request.body).is_some_and(|data| is_signed(data.as_bytes()));
+        if is_good { Ok(()) } else { Err(Code::InvalidSignature) }
+    }
+
+    /// Goes on with the player of the call's token, fetching newer keys once where those at hand do not know it.
+    fn identify(
+        &self,
+        sent: Option<&str>,
+        request: &Request,
+        then: impl FnOnce(PlayerId) -> Next + Send + 'static,
+    ) -> Next {
+        let Some(token) = sent.or_else(|| request.header("token")).filter(|token| !token.is_empty()) else {
+            return refuse(Code::InvalidToken);
+        };
+        let at = request.at;
+        let settle = move |verified: Result<Verified, Rejection>| match verified {
+            Ok(verified) => player_at(&verified, at).map_or_else(refuse, then),
+            Err(_) => refuse(Code::InvalidToken),
+        };
+        match self.verifier.verify_now(token) {
+            Err(Rejection::UnknownKey) => {
+                let (verifier, token) = (Arc::clone(&self.verifier), token.to_owned());
+                Next::RefreshKeys(
+                    Arc::clone(&self.verifier),
+                    Box::new(move |()| match verifier.verify_now(&token) {
+                        // Nobody can tell whether the token is good: that is no fault of the player's.
+                        Err(Rejection::UnknownKey) if !verifier.has_keys() => {
+                            Next::Reply(answer::failed(Failure::Unavailable).with_header("retry-after", "1"))
+                        }
+                        verified => settle(verified),
+                    }),
+                )
+            }
+            verified => settle(verified),
+        }
+    }
+
+    fn apply(self: &Arc<Self>, player: PlayerId, movement: Movement, at: Timestamp, correlation: Arc<str>) -> Next {
+        let label = Label {
+            scope: super::DIALECT.name.into(),
+            kind: movement.kind,
+            region: 0,
+            partner: 0,
+            reference: movement.name.as_str().into(),
+            round: movement.contest.map(Into::into),
+        };
+        let adjust = Adjust {
+            player: player.clone(),
+            name: wire::ledger_name(&movement.name).into(),
+            label,
+            currency: self.currency,
+            product: 0,
+            change: movement.change,
+            memo: movement.memo.into(),
+            worth: None,
+            number: None,
+            token: None,
+        };
+        let party = self.party.clone();
+        let command = Command { party, at, correlation: Some(correlation), act: Act::Adjust(adjust) };
+        let desk = Arc::clone(self);
+        Next::Decide(Box::new(command), Box::new(move |decided| desk.answer(player, decided.outcome)))
+    }
+
+    /// A repeat has the balance of the first time: it is the same answer.
+    fn answer(self: &Arc<Self>, player: PlayerId, outcome: Outcome) -> Next {
+        match outcome {
+            Outcome::Done(Done::Adjusted { balance, .. } | Done::NothingUndone { balance }) => {
+                self.show(player, Some(balance))
+            }
+            Outcome::Refused(refusal) => refuse(Code::of(refusal)),
+            // What other acts end with.
+            Outcome::Done(
+                Done::PlayerOpened
+                | Done::Deposited { .. }
+                | Done::Withdrawn { .. }
+                | Done::BetPlaced
+                | Done::OrderSettled { .. }
+                | Done::OrderCancelled { .. }
+                | Done::AlreadyVoided { .. }
+                | Done::VoidQueued
+                | Done::VoidApproved { .. }
+                | Done::VoidDismissed
+                | Done::VipBought { .. }
+                | Done::OffersStocked { .. }
+                | Done::KeysBought { .. },
+            ) => Next::Reply(answer::failed(Failure::Fault)),
+        }
+    }
+
+    /// Answers with a player, and with the balance of now where no other is given.
+    fn show(&self, player: PlayerId, balance: Option<i64>) -> Next {
+        let (key, pocket, exponent) = (PlayerKey::of(&self.party, &player), Pocket::real(self.currency), self.exponent);
+        Next::Player(
+            key,
+            Box::new(move |found| match found {
+                Some(state) => {
+                    let balance = balance.unwrap_or_else(|| state.account(&pocket).balance);
+                    Next::Reply(answer::user(&state.player, balance, exponent))
+                }
+                None => refuse(Code::InvalidUser),
+            }),
+        )
+    }
+}
+
+/// The token's player, where the token holds at that moment.
+fn player_at(verified: &Verified, at: Timestamp) -> Result<PlayerId, Code> {
+    match verified.time_claims_at(at.0.div_euclid(MICROS_PER_SECOND)) {
+        Ok(()) => Ok(verified.player.clone()),
+        Err(TimeClaim::Expired) => Err(Code::TokenExpired),
+        Err(TimeClaim::NotYetValid) => Err(Code::InvalidToken),
+    }
+}
+
+fn refuse(code: Code) -> Next {
+    Next::Reply(answer::refused(code))
+}

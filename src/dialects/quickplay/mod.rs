@@ -1,0 +1,67 @@
+//! QuickPlay's partner wallet: QuickPlay calls us to learn who a player is, and to move money in and out of contests.
+//!
+//! Every call is signed. A success is `200 {"data": …}`, a refusal `400 {"error": …}` with a [`code::Code`].
+//! Seed: "Partner QP Integration".
+//!
+//! Reading order: [`wire`] (what is sent), [`code`] (why not), [`desk`] (what is done about it), [`answer`] (what is
+//! answered), [`document`] (what we say of it).
+
+mod wire;
+mod code;
+mod desk;
+mod answer;
+mod document;
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::http::{Dialect, Failure, Host, Mount, MountError, Next, PartyHost, Reply, Request, Route};
+use crate::identity::SignatureKey;
+use desk::Desk;
+
+/// What a call holds is a few hundred bytes, and a token at most 8 KiB.
+const MAX_BODY: usize = 64 * 1024;
+
+pub static DIALECT: Dialect = Dialect { name: "quickplay", mounts, failure };
+
+fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
+    let parties = host.parties.iter();
+    parties.filter_map(|party| mount(host, party).transpose()).collect()
+}
+
+fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountError> {
+    let Some(settings) = &of.settings.quickplay else { return Ok(None) };
+    let place = format!("parties.{}.quickplay", of.party);
+    let verifier = of.verifier.clone().ok_or_else(|| {
+        MountError(format!("{place} needs a [parties.{}.jwt] section to check the players' tokens with", of.party))
+    })?;
+    let signer = SignatureKey::open(&settings.public_key_file, settings.digest)
+        .map_err(|error| MountError(format!("{place}.public_key_file: {error}")))?;
+    let desk = Arc::new(Desk {
+        party: of.party.clone(),
+        partner: settings.partner.clone(),
+        currency: settings.currency,
+        exponent: host.config.exponent(settings.currency),
+        signer,
+        verifier,
+    });
+    let route = |path, operation, handle: fn(&Arc<Desk>, &Request) -> Next, document| {
+        let desk = Arc::clone(&desk);
+        let handle = Arc::new(move |request: Request| handle(&desk, &request));
+        Route { method: Some(Method::POST), path, operation, max_body: MAX_BODY, handle, document }
+    };
+    let routes = vec![
+        route("/auth", "auth", Desk::auth, document::auth),
+        route("/user-details", "user-details", Desk::user_details, document::user_details),
+        route("/transaction", "transaction", Desk::transaction, document::transaction),
+    ];
+    Ok(Some(Mount { dialect: &DIALECT, party: Some(of.party.clone()), path: settings.path.clone(), routes }))
+}
+
+fn failure(failure: Failure) -> Reply {
+    answer::failed(failure)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! The bodies of QuickPlay's calls: everything is in `data`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::code::Code;
+use crate::dialects::http::exact::{self, Decimal, Name};
+use crate::ledger::transaction::Change;
+use crate::ledger::{Bucket, PlayerId};
+
+/// The longest id of a contest or transaction, in characters.
+pub const MAX_NAME: usize = 128;
+
+#[derive(Deserialize)]
+struct Signed<'a> {
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+/// Body of every call.
+#[derive(Deserialize, JsonSchema)]
+#[serde(bound(deserialize = "T: DeserializeOwned"))]
+pub struct Envelope<T> {
+    #[serde(deserialize_with = "exact::object")]
+    pub data: T,
+}
+
+/// `data` of `auth`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Auth {
+    /// The player's token, a JWT. It may come in the header `token` instead.
+    #[schemars(with = "Option<String>")]
+    pub token: Option<Value>,
+}
+
+/// `data` of `user-details`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct UserDetails {
+    /// The player's id.
+    pub user_id: Option<Name>,
+    /// The same by its other name; `user_id` goes first.
+    pub user: Option<Name>,
+}
+
+/// `data` of `transaction`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Transaction {
+    /// The name that QuickPlay knows us by.
+    pub partner: Option<Name>,
+    /// The player's token, required where `type` is 0 and ignored elsewhere. It may come in the header `token` instead.
+    #[schemars(with = "Option<String>")]
+    pub token: Option<Value>,
+    /// The player's id.
+    pub user_id: Option<Name>,
+    /// The same by its other name; `user_id` goes first.
+    pub user: Option<Name>,
+    /// 0 enters a contest, 1 is a win, 2 cancels an entry, 3 rolls a transaction back.
+    #[serde(rename = "type")]
+    pub kind: Name,
+    /// In major units, zero or more; needed unless `type` is 3.
+    pub amount: Option<Decimal>,
+    /// Needed unless `type` is 3.
+    pub contest_id: Option<Name>,
+    /// QuickPlay's own name for this transaction: the same again is answered as before, and moves nothing.
+    pub transaction_id: Name,
+    /// The `transaction_id` that is rolled back; needed where `type` is 3.
+    pub reference: Option<Name>,
+}
+
+/// A transaction of the right shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    pub kind: i32,
+    pub name: String,
+    pub contest: Option<String>,
+    pub change: Change,
+    /// What else was said, so that a transaction that says something else is another one.
+    pub memo: String,
+}
+
+/// The raw text of `data`, exactly as it was sent: what QuickPlay may have signed instead of the whole body.
+pub fn signed_data(body: &[u8]) -> Option<&str> {
+    serde_json::from_slice::<Signed<'_>>(body).ok().map(|signed| signed.data.get())
+}
+
+/// Reads a body. The reason why not is for our log: QuickPlay has a code for it and no more.
+pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Code> {
+    exact::read::<Envelope<T>>(body).map(|envelope| envelope.data).map_err(|_| Code::Refused)
+}
+
+/// The token where it is text; anything else is no token.
+pub fn token(sent: Option<&Value>) -> Option<&str> {
+    sent.and_then(Value::as_str)
+}
+
+/// The player that a call names. An id that no player can have is one of nobody.
+pub fn player(user_id: Option<&Name>, user: Option<&Name>) -> Result<PlayerId, Code> {
+    let named = user_id.or(user).ok_or(Code::InvalidUser)?;
+    PlayerId::parse(&named.0).map_err(|_| Code::InvalidUser)
+}
+
+impl Transaction {
+    /// What is to be moved, in minor units of a currency with this many decimal places.
+    pub fn movement(&self, exponent: u32) -> Result<Movement, Code> {
+        let amount = self.amount.as_ref().map(|amount| minor(amount, exponent)).transpose()?;
+        let contest = self.contest_id.as_ref().map(name).transpose()?;
+        let reference = self.reference.as_ref().map(name).transpose()?;
+        let needed = || amount.filter(|_| contest.is_some()).ok_or(Code::Refused);
+        let (kind, change) = match self.kind.0.as_str() {
+            "0" => (0, Change::Stake { total: needed()?, external: 0, from: vec![Bucket::Real] }),
+            "1" => (1, Change::Win { amount: needed()? }),
+            "2" => (2, Change::Refund { amount: needed()? }),
+            "3" => (3, Change::Rollback { name: ledger_name(reference.as_deref().ok_or(Code::Refused)?).into() }),
+            _ => return Err(Code::Refused),
+        };
+        let memo = match &change {
+            Change::Rollback { .. } => amount.map(|minor| minor.to_string()),
+            _ => reference,
+        };
+        Ok(Movement { kind, name: name(&self.transaction_id)?, contest, change, memo: memo.unwrap_or_default() })
+    }
+}
+
+/// A transaction's name among all of the party's.
+pub fn ledger_name(transaction_id: &str) -> String {
+    format!("quickplay:{transaction_id}")
+}
+
+fn minor(amount: &Decimal, exponent: u32) -> Result<i64, Code> {
+    amount.minor(exponent).ok().filter(|minor| *minor >= 0).ok_or(Code::Refused)
+}
+
+fn name(sent: &Name) -> Result<String, Code> {
+    let length = sent.0.chars().take(MAX_NAME + 1).count();
+    let is_printable = !sent.0.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
+    if (1..=MAX_NAME).contains(&length) && is_printable { Ok(sent.0.clone()) } else { Err(Code::Refused) }
+}

@@ -1,0 +1,91 @@
+//! A dialect of the tests' own: a bar that puts drinks on a player's tab. This folder is all of it
+//! (`docs/adding-a-dialect.md`).
+
+use std::sync::Arc;
+
+use http::Method;
+use purser::dialects::http::{Dialect, Failure, Host, Mount, MountError, Next, Reply, Request, Route};
+use purser::ledger::command::Command;
+use purser::ledger::transaction::{Adjust, Change, Label};
+use purser::ledger::{Act, Bucket, Done, Outcome, Party, PlayerId, Refusal};
+use serde::Deserialize;
+use serde_json::json;
+
+pub static DIALECT: Dialect = Dialect { name: "tab", mounts, failure };
+
+/// A drink and who drank it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Drink {
+    player: String,
+    /// The bar's own number of the drink.
+    receipt: u64,
+    /// Minor units.
+    price: i64,
+}
+
+fn failure(failure: Failure) -> Reply {
+    told(failure.status(), "the bar is closed")
+}
+
+fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
+    let mount = |party: &Party, currency| Mount {
+        dialect: &DIALECT,
+        party: Some(party.clone()),
+        path: format!("/tab/{party}"),
+        routes: vec![Route {
+            method: Some(Method::POST),
+            path: "/drinks",
+            operation: "drink",
+            max_body: 1024,
+            handle: {
+                let party = party.clone();
+                Arc::new(move |request| drink(&party, currency, &request))
+            },
+            document: || json!({ "operationId": "drink", "responses": { "200": { "description": "Cheers." } } }),
+        }],
+    };
+    Ok(host.parties.iter().map(|party| mount(party.party, party.settings.currencies[0])).collect())
+}
+
+fn drink(party: &Party, currency: purser::ledger::Currency, request: &Request) -> Next {
+    let Ok(drink) = serde_json::from_slice::<Drink>(&request.body) else {
+        return Next::Reply(told(400, "that is no drink"));
+    };
+    let Ok(player) = PlayerId::parse(&drink.player) else {
+        return Next::Reply(told(400, "that is no player"));
+    };
+    let receipt = drink.receipt.to_string();
+    let adjust = Adjust {
+        player,
+        name: format!("tab:{receipt}").into(),
+        label: Label { scope: "tab".into(), kind: 0, region: 0, partner: 0, reference: receipt.into(), round: None },
+        currency,
+        product: 0,
+        change: Change::Stake { total: drink.price, external: 0, from: vec![Bucket::Real] },
+        memo: "".into(),
+        worth: None,
+        number: None,
+        token: None,
+    };
+    let command = Command {
+        party: party.clone(),
+        at: request.at,
+        correlation: Some(Arc::clone(&request.correlation)),
+        act: Act::Adjust(adjust),
+    };
+    Next::Decide(Box::new(command), Box::new(|decided| Next::Reply(of_outcome(decided.outcome))))
+}
+
+fn of_outcome(outcome: Outcome) -> Reply {
+    match outcome {
+        Outcome::Done(Done::Adjusted { balance, .. }) => told(200, &format!("cheers; {balance} left")),
+        Outcome::Refused(Refusal::InsufficientFunds { .. }) => told(402, "your tab is full"),
+        Outcome::Refused(Refusal::PlayerUnknown) => told(404, "who are you?"),
+        other => told(409, &format!("{other:?}")),
+    }
+}
+
+fn told(status: u16, words: &str) -> Reply {
+    Reply::json(status, status.to_string(), &json!({ "says": words }))
+}

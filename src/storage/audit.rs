@@ -5,6 +5,7 @@
 
 mod journal;
 mod names;
+mod partners;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;

@@ -8,7 +8,7 @@ mod check;
 mod crowd;
 mod demo;
 mod migrate;
-mod offers;
+pub mod offers;
 mod output;
 mod player;
 mod schema;

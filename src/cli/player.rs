@@ -66,7 +66,7 @@ impl Add {
         let home_currency = named
             .or_else(|| settings.currencies.first().copied())
             .ok_or_else(|| usage(format!("party {party} has no currencies")))?;
-        if !settings.currencies.contains(&home_currency) {
+        if !settings.all_currencies().any(|known| known == home_currency) {
             return Err(usage(format!("--currency {home_currency} is not one of party {party}'s")));
         }
         let password = if self.password_stdin { Some(read_password()?) } else { None };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jsonschema::{Registry, Validator};
 use purser::dialects::egpp::desk::Denied;
+use purser::dialects::egpp::rest::wire as rest;
 use purser::dialects::egpp::status;
 use purser::dialects::egpp::wire::{self, Malformed};
 use purser::dialects::egpp::{BalanceQuestion, Operation, Reply};
@@ -127,6 +128,31 @@ fn every_request_fares_with_the_decoder_as_with_its_schema() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(executed > 200, "only {executed} requests were found");
+}
+
+/// The decoder of a REST request with a body.
+fn decoder_of(schema: &str) -> Option<fn(&[u8]) -> bool> {
+    match schema.strip_prefix("v1.0/egpp-")?.strip_suffix("-req-rest")? {
+        "order.bet" => Some(|body| rest::order_bet(body, &currencies()).is_ok()),
+        "order.bet.result" => Some(|body| rest::order_bet_result(body, &currencies()).is_ok()),
+        "order.bet.cancel" => Some(|body| rest::order_bet_cancel(body).is_ok()),
+        "token" => Some(|body| rest::token(body).is_ok()),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_rest_request_fares_with_the_decoder_as_with_its_schema() {
+    let (mut executed, mut wrong) = (0, Vec::new());
+    for example in examples() {
+        let Some(is_taken) = decoder_of(&example.schema) else { continue };
+        executed += 1;
+        if is_taken(&example.body) != example.is_valid {
+            wrong.push(example.path);
+        }
+    }
+    assert_eq!(wrong, Vec::<PathBuf>::new());
+    assert!(executed > 100, "only {executed} requests were found");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::cli::{Failure, failed};
-use crate::dialects::http::exact::{Decimal, Name};
+use crate::dialects::http::exact::{self, Decimal, Name};
 use crate::ledger::offer::Offer;
 use crate::ledger::{Amount, Currency};
 
@@ -94,7 +94,7 @@ pub fn read(text: &str, currency: Currency, exponent: u32) -> Result<Vec<Listed>
 type Problem = (String, String);
 
 fn one(raw: &RawValue, currency: Currency, exponent: u32) -> Result<Listed, Problem> {
-    let wire: Wire<'_> = serde_json::from_str(raw.get()).map_err(|_| {
+    let wire: Wire<'_> = exact::read(raw.get().as_bytes()).map_err(|_| {
         (
             String::new(),
             "must be an object with id, name, price, currency and keys, each once, and nothing else".to_owned(),

@@ -2,6 +2,8 @@
 
 mod file;
 
+pub use file::MAX_KEYS;
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::refusal::Refusal;
-use crate::dialects::http::exact::{Decimal, Name};
+use crate::dialects::http::exact::{self, Decimal, Name};
 use crate::ledger::money::InvalidAmount;
 use crate::ledger::{Amount, Currency};
 
@@ -70,7 +70,7 @@ pub struct Purchase {
 
 /// Reads a body. What is wrong with it is told without repeating any of it: it may hold a password.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
+    exact::read(body).map_err(|error| match error.classify() {
         Category::Data => Refusal::malformed(format!(
             "A field is missing or of the wrong type; see line {} column {}",
             error.line(),

@@ -232,7 +232,7 @@ pub(super) fn wallet(text: Option<String>) -> Result<Option<Wallet>, Malformed> 
     }
 }
 
-pub(super) fn player(text: String) -> Result<PlayerField, Malformed> {
+fn player(text: String) -> Result<PlayerField, Malformed> {
     if text.chars().nth(MAX_PLAYER_ID).is_some() && is_token_shaped(&text) {
         return Ok(PlayerField::Token(text));
     }

@@ -1,10 +1,13 @@
 //! Numbers on the wire as their exact text: no float ever touches an amount or an identifier.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::Error as _;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -102,6 +105,33 @@ impl JsonSchema for Number {
     }
 }
 
+/// Reads a wire type from a JSON object: serde would take an array of the members' values, too.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_map(OfObject(PhantomData))
+}
+
+struct OfObject<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OfObject<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members))
+    }
+}
+
+/// Reads a whole body that is one JSON object.
+pub fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let read = object(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(read)
+}
+
 /// The JSON Schema of a wire type, whole in itself.
 pub fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
@@ -132,6 +162,33 @@ mod tests {
         ];
         for (json, expected) in cases {
             assert_eq!(serde_json::from_str(json).ok(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn only_an_object_is_read() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Wire {
+            amount: Decimal,
+            #[serde(deserialize_with = "object")]
+            inner: Inner,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Inner {
+            id: Name,
+        }
+        let right = read::<Wire>(br#" {"amount": 1.50, "inner": {"id": 7}} "#).unwrap();
+        let expected = Wire { amount: Decimal::Number("1.50".to_owned()), inner: Inner { id: Name("7".to_owned()) } };
+        assert_eq!(right, expected);
+        for wrong in [
+            r#"[1.50, {"id": 7}]"#,
+            r#"{"amount": 1.50, "inner": [7]}"#,
+            r#"{"amount": 1.50, "inner": {"id": 7}} {}"#,
+            r#"{"amount": 1.50, "amount": 1.50, "inner": {"id": 7}}"#,
+            "null",
+            "",
+        ] {
+            assert!(read::<Wire>(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
 

@@ -62,3 +62,6 @@ fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountErro
 fn failure(failure: Failure) -> Reply {
     answer::failed(failure)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::code::Code;
-use crate::dialects::http::exact::{Decimal, Name};
+use crate::dialects::http::exact::{self, Decimal, Name};
 use crate::ledger::transaction::Change;
 use crate::ledger::{Bucket, PlayerId};
 
@@ -22,7 +22,9 @@ struct Signed<'a> {
 
 /// Body of every call.
 #[derive(Deserialize, JsonSchema)]
+#[serde(bound(deserialize = "T: DeserializeOwned"))]
 pub struct Envelope<T> {
+    #[serde(deserialize_with = "exact::object")]
     pub data: T,
 }
 
@@ -86,7 +88,7 @@ pub fn signed_data(body: &[u8]) -> Option<&str> {
 
 /// Reads a body. The reason why not is for our log: QuickPlay has a code for it and no more.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Code> {
-    serde_json::from_slice::<Envelope<T>>(body).map(|envelope| envelope.data).map_err(|_| Code::Refused)
+    exact::read::<Envelope<T>>(body).map(|envelope| envelope.data).map_err(|_| Code::Refused)
 }
 
 /// The token where it is text; anything else is no token.

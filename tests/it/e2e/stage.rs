@@ -95,6 +95,12 @@ impl Stage {
         Serving::start(&config, &self.file(name).with_extension("log"))
     }
 
+    /// Replaces the parties, for the next start.
+    pub fn reconfigure(&mut self, parties: &str) {
+        parties.clone_into(&mut self.parties);
+        self.configure(&self.config(), self.http);
+    }
+
     fn configure(&self, file: &Path, http: SocketAddr) {
         let database = match &self.database {
             Database::Sqlite(path) => format!("sqlite://{}", path.display()),

@@ -1,9 +1,12 @@
 //! The HTTP dialects from outside: a real `purser serve`, a plain HTTP client, both databases.
 
 pub mod client;
+mod example;
+mod rest;
+mod quickplay;
+mod codegames;
 mod server;
 mod goplay;
-mod rest;
 mod tab;
 mod sixth;
 mod balance_service;

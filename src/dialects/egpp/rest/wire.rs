@@ -4,10 +4,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::dialects::egpp::wire::{
-    Act, Malformed, PlayerField, Request, amount, currency, object, order, player, round, wallet,
+    Act, Malformed, PlayerField, Request, amount, currency, object, order, round, wallet,
 };
 use crate::ledger::command::GameResult;
-use crate::ledger::{Amount, Currency, Wallet};
+use crate::ledger::{Amount, Currency, PlayerId, Wallet};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -87,7 +87,7 @@ pub fn balance_get(
 ) -> Result<Request, Malformed> {
     let wire: BalanceGet = object(&query_object(query)?)?;
     let act = Act::Balance { currency: currency(&wire.currency, currencies)? };
-    Ok(Request { player: player(path_player.to_owned())?, wallet: wallet(wire.wallet_id)?, act })
+    Ok(Request { player: plain_player(path_player)?, wallet: wallet(wire.wallet_id)?, act })
 }
 
 /// `POST /v1/order`.
@@ -150,7 +150,12 @@ fn result(symbol: &str, amount: Option<Amount>) -> Result<GameResult, Malformed>
 }
 
 fn player_field(text: Option<String>) -> Result<PlayerField, Malformed> {
-    text.map_or(Ok(PlayerField::Absent), player)
+    text.map_or(Ok(PlayerField::Absent), |text| plain_player(&text))
+}
+
+/// Over REST the token has a place of its own.
+fn plain_player(text: &str) -> Result<PlayerField, Malformed> {
+    PlayerId::parse(text).map(PlayerField::Plain).map_err(|error| Malformed(format!("playerId {error}")))
 }
 
 /// The query as the object that a body would be.

@@ -5,6 +5,7 @@ mod money;
 mod shown;
 mod voids;
 mod crowd;
+mod away;
 mod examples;
 
 use serde_json::{Value, json};

@@ -75,6 +75,15 @@ impl Add {
         database.migrate().await?;
         let key = PlayerKey::of(&party, &player);
         let is_new = database.query(move |conn| Ok(queries::player(conn, key)?.is_none())).await?;
+        if let (true, Some(username)) = (is_new, self.username.clone()) {
+            let (of_party, of_player, login) = (party.clone(), player.clone(), username.clone());
+            let taken = database.query(move |conn| queries::is_login_taken(conn, &of_party, &login, &of_player));
+            if taken.await? {
+                return Err(failed(format!(
+                    "--username {username} is another player's name to sign in by; nothing was changed"
+                )));
+            }
+        }
         let profile = Profile {
             home_currency,
             username: self.username.clone(),

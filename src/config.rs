@@ -105,8 +105,9 @@ impl Config {
             let known = |currency: Currency| {
                 self.currencies.contains_key(&currency) || money::standard_exponent(currency).is_some()
             };
-            if let Some(token) = config.currencies.iter().find(|currency| !known(**currency)) {
-                let place = Place { key: format!("parties.{party}.currencies"), origin: None };
+            if let Some(token) = config.all_currencies().find(|currency| !known(*currency)) {
+                let own = if config.currencies.contains(&token) { ".currencies" } else { "" };
+                let place = Place { key: format!("parties.{party}{own}"), origin: None };
                 return Err(place.wrong(format!(
                     "names {token}, which is not in ISO 4217: say how many decimal places it has, [currencies.{token}] exponent = 2"
                 )));

@@ -48,7 +48,7 @@ impl Cash {
         let (party, settings) = party(config, &self.party)?;
         let movement = self.movement(config)?;
         let currency = movement.pocket.currency;
-        if !settings.currencies.contains(&currency) {
+        if !settings.all_currencies().any(|known| known == currency) {
             return Err(usage(format!("--currency {currency} is not one of party {party}'s")));
         }
         let act = match direction {

@@ -6,6 +6,7 @@ mod bench;
 mod cash;
 mod check;
 mod crowd;
+mod dead;
 mod demo;
 pub mod journal;
 mod migrate;
@@ -69,6 +70,9 @@ enum Command {
     Offers(offers::Offers),
     /// Print a player token.
     Token(token::Token),
+    /// Look at dead letters, put them back, or drop them.
+    #[command(subcommand)]
+    Dead(dead::Dead),
     /// Print the interface documents.
     #[command(subcommand)]
     Schema(schema::Schema),
@@ -137,6 +141,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Balance(balance) => balance.run(&config).await,
         Command::Offers(offers) => offers.run(&config).await,
         Command::Token(token) => token.run(config),
+        Command::Dead(dead) => dead.run(&config).await,
         Command::Schema(schema) => schema.run(config),
         Command::Voids(voids) => voids.run(&config).await,
         Command::Journal(journal) => journal.run(&config).await,

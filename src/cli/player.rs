@@ -66,7 +66,7 @@ impl Add {
         let home_currency = named
             .or_else(|| settings.currencies.first().copied())
             .ok_or_else(|| usage(format!("party {party} has no currencies")))?;
-        if !settings.currencies.contains(&home_currency) {
+        if !settings.all_currencies().any(|known| known == home_currency) {
             return Err(usage(format!("--currency {home_currency} is not one of party {party}'s")));
         }
         let password = if self.password_stdin { Some(read_password()?) } else { None };
@@ -75,6 +75,15 @@ impl Add {
         database.migrate().await?;
         let key = PlayerKey::of(&party, &player);
         let is_new = database.query(move |conn| Ok(queries::player(conn, key)?.is_none())).await?;
+        if let (true, Some(username)) = (is_new, self.username.clone()) {
+            let (of_party, of_player, login) = (party.clone(), player.clone(), username.clone());
+            let taken = database.query(move |conn| queries::is_login_taken(conn, &of_party, &login, &of_player));
+            if taken.await? {
+                return Err(failed(format!(
+                    "--username {username} is another player's name to sign in by; nothing was changed"
+                )));
+            }
+        }
         let profile = Profile {
             home_currency,
             username: self.username.clone(),

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use url::Url;
 
 use super::error::ConfigError;
+use super::jwt::MIN_HMAC_SECRET_BYTES;
 use super::secret::Secret;
 use super::section::{Section, Setting};
 use crate::ledger::account::Bucket;
@@ -227,10 +228,16 @@ fn redirect_uri(setting: Setting) -> Result<String, ConfigError> {
     })
 }
 
-pub(super) fn codegames(mut section: Section) -> Result<CodeGames, ConfigError> {
+pub(super) fn codegames(mut section: Section, warnings: &mut Vec<String>) -> Result<CodeGames, ConfigError> {
     let keys_secret = section.secret("keys_secret")?.ok_or_else(|| {
         section.place().wrong("needs keys_secret or keys_secret_file: gift-card keys are never stored in the clear")
     })?;
+    let (place, bytes) = (&section.place().key, keys_secret.1.expose().len());
+    if bytes < MIN_HMAC_SECRET_BYTES {
+        warnings.push(format!(
+            "{place}.keys_secret has {bytes} bytes; {MIN_HMAC_SECRET_BYTES} random ones cannot be guessed"
+        ));
+    }
     let config = CodeGames {
         path: path(&mut section)?,
         currency: section.require("currency")?.named(Currency::parse)?,

@@ -25,6 +25,18 @@ pub struct PartyConfig {
 }
 
 impl PartyConfig {
+    /// Every currency that the party's players may have money in: its own, and those that its dialects pay in.
+    pub fn all_currencies(&self) -> impl Iterator<Item = Currency> {
+        let balance_service = self.balance_service.iter().flat_map(|dialect| dialect.currency_ids.values().copied());
+        self.currencies
+            .iter()
+            .copied()
+            .chain(self.quickplay.as_ref().map(|dialect| dialect.currency))
+            .chain(balance_service)
+            .chain(self.goplay.as_ref().map(|dialect| dialect.currency))
+            .chain(self.codegames.as_ref().map(|dialect| dialect.currency))
+    }
+
     /// The HTTP dialects in use and where their routes begin.
     pub fn paths(&self) -> impl Iterator<Item = (&'static str, &str)> {
         [
@@ -107,7 +119,10 @@ fn party(mut section: Section, reading: &mut Reading<'_>) -> Result<PartyConfig,
             .map(|section| dialects::balance_service(section, reading.warnings))
             .transpose()?,
         goplay: section.section("goplay")?.map(|section| dialects::goplay(section, reading.exponent)).transpose()?,
-        codegames: section.section("codegames")?.map(dialects::codegames).transpose()?,
+        codegames: section
+            .section("codegames")?
+            .map(|section| dialects::codegames(section, reading.warnings))
+            .transpose()?,
     };
     section.finish()?;
     Ok(config)

@@ -79,7 +79,7 @@ fn the_samples_dialects_are_typed() {
 const TRUSTED: &str = "[parties.acme]\ncurrencies = [\"CHF\", \"EUR\"]\nplayer_tokens = \"trusted\"\n";
 
 /// What is wrong, and what the message must say. `@` stands for a party that is otherwise in order.
-const ERRORS: [(&str, &str); 67] = [
+const ERRORS: [(&str, &str); 68] = [
     ("amqp = 5", "amqp (set in test.toml) must be a table of settings"),
     ("[amqp", "test.toml, line 1, column 6:"),
     ("[http]\nlisten = \"127.0.0.1:80\"\nlisten = \"127.0.0.1:81\"", "test.toml, line 3"),
@@ -214,6 +214,10 @@ const ERRORS: [(&str, &str); 67] = [
     (
         "@codegames = { path = \"/c\", currency = \"CHF\", keys_secret = \"k\", users = [{ login = \"l\", password_hash = \"plain\", player = \"l\" }] }",
         "must be an Argon2id hash",
+    ),
+    (
+        "@goplay = { path = \"/c\", currency = \"GPT\" }",
+        "parties.acme names GPT, which is not in ISO 4217: say how many decimal places it has",
     ),
     (
         "@goplay = { path = \"/c\", currency = \"CHF\" }\ncodegames = { path = \"/c\", currency = \"CHF\", keys_secret = \"k\" }",
@@ -365,12 +369,14 @@ fn a_secret_may_be_in_a_file_whose_last_newline_is_no_part_of_it() {
 fn what_is_unwise_is_a_warning() {
     let short = format!("{TRUSTED}jwt = {{ hmac_secret = \"short\" }}");
     let plain = format!("{TRUSTED}jwt = {{ jwks_url = \"http://id.example/keys\" }}");
+    let sealed = format!("{TRUSTED}codegames = {{ path = \"/a\", currency = \"CHF\", keys_secret = \"short\" }}");
     let unrated = format!("{TRUSTED}balance_service = {{ path = \"/a\", currency_ids = {{ 2 = \"EUR\" }} }}");
     let cases = [
         ("[amqp]\nprefetch = 100", "amqp.prefetch is below ledger.max_batch"),
         (&short, "parties.acme.jwt.hmac_secret (set in test.toml) has 5 bytes"),
         (&short, "parties.acme.rest.api_keys is empty"),
         (&plain, "plain http"),
+        (&sealed, "parties.acme.codegames.keys_secret has 5 bytes"),
         (&unrated, "parties.acme.balance_service has no gbp_rates for EUR"),
     ];
     for (toml, expected) in cases {

@@ -10,6 +10,10 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Tries in a row that nobody has to wait for: people mistype.
 const FREE_TRIES: u32 = 5;
 
+/// The same for programs: several may sign in side by side, and those under way count as failed. Their passwords are
+/// not words that so few tries could find.
+pub const FREE_TRIES_OF_PROGRAMS: u32 = 200;
+
 /// The wait after the last free try; each further one doubles it.
 const FIRST_WAIT: i64 = 10 * MICROS_PER_SECOND;
 
@@ -32,6 +36,7 @@ pub struct Wait(pub i64);
 /// Counts tries.
 #[derive(Debug)]
 pub struct Throttle {
+    free_tries: u32,
     logins: HashMap<Box<str>, Tries>,
     minute: Timestamp,
     in_minute: u32,
@@ -45,8 +50,8 @@ struct Tries {
 
 impl Tries {
     /// Until when the next try has to wait.
-    fn until(self) -> i64 {
-        let Some(beyond) = self.count.checked_sub(FREE_TRIES) else { return self.last.0 };
+    fn until(self, free_tries: u32) -> i64 {
+        let Some(beyond) = self.count.checked_sub(free_tries) else { return self.last.0 };
         let wait = FIRST_WAIT.saturating_mul(1_i64.checked_shl(beyond.min(32)).unwrap_or(i64::MAX));
         self.last.0.saturating_add(wait.min(MAX_WAIT))
     }
@@ -54,11 +59,15 @@ impl Tries {
 
 impl Default for Throttle {
     fn default() -> Self {
-        Self { logins: HashMap::new(), minute: Timestamp(i64::MIN), in_minute: 0 }
+        Self::with_free_tries(FREE_TRIES)
     }
 }
 
 impl Throttle {
+    pub fn with_free_tries(free_tries: u32) -> Self {
+        Self { free_tries, logins: HashMap::new(), minute: Timestamp(i64::MIN), in_minute: 0 }
+    }
+
     /// Lets a try in, or not. It counts as failed until [`Self::succeeded`], so that tries at once are counted, too.
     pub fn admit(&mut self, login: &str, at: Timestamp) -> Result<(), Wait> {
         self.sweep(at);
@@ -66,8 +75,9 @@ impl Throttle {
             return Err(wait_from(at, self.minute.0.saturating_add(MINUTE)));
         }
         let tries = self.logins.entry(login.into()).or_insert(Tries { count: 0, last: at });
-        if tries.until() > at.0 {
-            return Err(wait_from(at, tries.until()));
+        let until = tries.until(self.free_tries);
+        if until > at.0 {
+            return Err(wait_from(at, until));
         }
         *tries = Tries { count: tries.count.saturating_add(1), last: at };
         self.in_minute = self.in_minute.saturating_add(1);

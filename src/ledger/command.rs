@@ -189,7 +189,8 @@ impl Command {
             Act::CancelOrder(cancel) => CommandKey::of_order(OrderId::of(&self.party, &cancel.order), 3),
             Act::Adjust(adjust) => CommandKey::of_adjust(&self.party, &adjust.name),
             Act::QueueVoid(queue) => of_text("queue_void", &queue.source.to_string()),
-            Act::ResolveVoid(resolve) => of_text("resolve_void", &resolve.source.to_string()),
+            // Each of the two answers has a key of its own: the other one, given later, is no misuse of the key.
+            Act::ResolveVoid(resolve) => of_text("resolve_void", &format!("{}:{}", resolve.source, resolve.approve)),
             Act::BuyVip(buy) => of_text("buy_vip", &buy.key),
             Act::StockOffers(stock) => of_text("stock_offers", &stock.key),
             Act::BuyKeys(buy) => {

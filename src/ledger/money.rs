@@ -111,6 +111,9 @@ pub fn parse_number(text: &str, exponent: u32) -> Result<i64, InvalidAmount> {
         return Err(if power > 0 { InvalidAmount::TooLarge } else { InvalidAmount::TooManyPlaces(exponent) });
     }
     let (sign, digits) = mantissa.strip_prefix('-').map_or(("", mantissa), |digits| ("-", digits));
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(InvalidAmount::NotDecimal);
+    }
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let zeros = "0".repeat(zeros);
     // The point moves right through the fraction, or left through the whole: padded, there is always enough of both.
@@ -180,6 +183,9 @@ mod tests {
             ("1e-99999", 2, Err(InvalidAmount::TooManyPlaces(2))),
             ("1e", 2, Err(InvalidAmount::NotDecimal)),
             ("e1", 2, Err(InvalidAmount::NotDecimal)),
+            ("é1e1", 2, Err(InvalidAmount::NotDecimal)),
+            ("1.2.3e1", 2, Err(InvalidAmount::NotDecimal)),
+            ("--1e1", 2, Err(InvalidAmount::NotDecimal)),
             ("1e1e1", 2, Err(InvalidAmount::NotDecimal)),
             ("1e99999999999", 2, Err(InvalidAmount::NotDecimal)),
         ];

@@ -223,11 +223,12 @@ impl Transaction {
         self.moved.sum()?.checked_add(self.external)
     }
 
-    /// Whether it took money that can be settled, voided or rolled back.
+    /// Whether it took money that can be settled, voided or rolled back. Operators void payments, too, and these can
+    /// be rolled back: what they left is no stake.
     pub fn is_stake(&self) -> bool {
         let is_one = match self.state {
-            TransactionState::Open | TransactionState::Settled | TransactionState::Voided => true,
-            TransactionState::RolledBack => self.total().is_some_and(|total| total <= 0),
+            TransactionState::Open | TransactionState::Settled => true,
+            TransactionState::Voided | TransactionState::RolledBack => self.total().is_some_and(|total| total <= 0),
             TransactionState::Done | TransactionState::Tombstone | TransactionState::Reversal => false,
         };
         is_one && self.source.is_none()

@@ -120,6 +120,22 @@ pub fn player_of_login(conn: &mut AnyConnection, party: &Party, login: &str) -> 
     }
 }
 
+/// Whether another player of the party signs in by this name: as a username, or as a player id.
+pub fn is_login_taken(
+    conn: &mut AnyConnection,
+    party: &Party,
+    login: &str,
+    by_other_than: &PlayerId,
+) -> Result<bool, StoreError> {
+    let others = players::table
+        .filter(players::party.eq(party.as_str()))
+        .filter(players::player.ne(by_other_than.as_str()))
+        .filter(players::username.eq(login).or(players::player.eq(login)));
+    let first: Option<String> =
+        on!(conn, conn => others.select(players::player).first(conn)).optional().map_err(classify)?;
+    Ok(first.is_some())
+}
+
 /// An order with its player's name.
 pub fn order(conn: &mut AnyConnection, id: OrderId) -> Result<Option<(Order, PlayerId)>, StoreError> {
     let of_order = orders::table.find(bytes(id.uuid()));

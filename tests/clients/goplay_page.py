@@ -113,7 +113,7 @@ def check_focus_order(driver):
         assert focused(driver).value_of_css_property("outline-style") != "none", "the focus is not to be seen"
     assert order == ["username", "password", "allow", "deny"], order
     for _ in range(3):
-        press(driver, Keys.SHIFT, Keys.TAB, Keys.NULL)
+        webdriver.ActionChains(driver).key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
     assert focused(driver).get_attribute("name") == "username"
 
 

@@ -111,9 +111,9 @@ impl Fresh {
         reading.await.expect("a number").number.unwrap_or(0)
     }
 
-    /// A party's journal rows in order: the command and its outcome, as they are stored.
-    pub async fn journal(&self, party: &str) -> Vec<(String, String)> {
-        let sql = format!("SELECT command, outcome FROM journal WHERE party = '{party}' ORDER BY seq");
+    /// A party's journal rows in order: the number, the command and its outcome, as they are stored.
+    pub async fn journal(&self, party: &str) -> Vec<(i64, String, String)> {
+        let sql = format!("SELECT seq, command, outcome FROM journal WHERE party = '{party}' ORDER BY seq");
         let reading = self.database.query(move |conn| {
             let rows = match conn {
                 AnyConnection::Sqlite(conn) => diesel::sql_query(sql).load::<Told>(conn),
@@ -122,7 +122,7 @@ impl Fresh {
             rows.map_err(|error| StoreError::Rejected(error.to_string()))
         });
         let rows = reading.await.expect("the journal");
-        rows.into_iter().map(|row| (row.command, row.outcome)).collect()
+        rows.into_iter().map(|row| (row.seq, row.command, row.outcome)).collect()
     }
 }
 
@@ -134,6 +134,8 @@ struct Number {
 
 #[derive(QueryableByName)]
 struct Told {
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
     #[diesel(sql_type = Text)]
     command: String,
     #[diesel(sql_type = Text)]

@@ -2,6 +2,7 @@
 
 mod script;
 mod databases;
+mod memory;
 mod patience;
 mod wiretap;
 mod scenarios;

@@ -1,6 +1,8 @@
 //! The ledger once more, as plainly as it can be written: maps and ifs from what the interface promises, sharing no
 //! code with the program's own decisions. Slow, and wrong only where the promise was misread twice.
 
+mod partners;
+
 use std::collections::HashMap;
 
 use purser::ledger::command::{Act, CancelOrder, Cash, Command, GameResult, PlaceBet, SettleOrder};
@@ -15,6 +17,7 @@ pub struct Model {
     orders: HashMap<(String, String), ModelOrder>,
     /// Movements of cash by kind and key: what was asked, and the answer.
     cash: HashMap<(&'static str, String), (String, String)>,
+    partners: partners::Partners,
 }
 
 #[derive(Default)]
@@ -41,7 +44,8 @@ impl ModelOrder {
 }
 
 impl Model {
-    pub fn answer(&mut self, command: &Command) -> String {
+    /// `number` is what the command is known by, should it be done.
+    pub fn answer(&mut self, command: &Command, number: i64) -> String {
         match &command.act {
             Act::OpenPlayer(open) => {
                 let wanted = format!("{:?}", open.profile);
@@ -53,12 +57,12 @@ impl Model {
             Act::PlaceBet(bet) => self.bet(bet, command.at.0.div_euclid(24 * 60 * 60 * 1_000_000)),
             Act::SettleOrder(settle) => self.settle(settle),
             Act::CancelOrder(cancel) => self.cancel(cancel),
-            Act::Adjust(_)
-            | Act::QueueVoid(_)
-            | Act::ResolveVoid(_)
-            | Act::BuyVip(_)
-            | Act::StockOffers(_)
-            | Act::BuyKeys(_) => panic!("not a command of this model's"),
+            Act::Adjust(adjust) => self.adjust(adjust, number),
+            Act::QueueVoid(queue) => self.queue_void(queue),
+            Act::ResolveVoid(resolve) => self.resolve_void(resolve, number),
+            Act::BuyVip(buy) => self.buy_vip(buy),
+            Act::StockOffers(stock) => self.stock_offers(stock),
+            Act::BuyKeys(buy) => self.buy_keys(buy, number),
         }
     }
 

@@ -13,8 +13,33 @@
 //! order o1                           -> won, paid 250        likewise
 //! ```
 //!
-//! Options stand at the end: `wallet=` `bucket=` `product=` `game=` `offered=no` `max=` `daymax=` `key=`
-//! `at=<day>` or `at=<day>+<microseconds>`. Amounts are minor units; `MAX` is the largest.
+//! What partners ask names transactions; where the ledger has a number for one, a scenario has its name. Amounts may be
+//! of several buckets, as `60,bonus:40`, and a transaction of no round is of `-`:
+//!
+//! ```text
+//! stake alice s1 g1 100 CHF          -> 200 adjusted s1 900          from=real,bonus
+//! pay alice p1 g1 50 CHF             -> 200 adjusted p1 950          source=s1
+//! void alice v1 s1 100 CHF           -> 200 adjusted v1 1000
+//! prize alice w1 g1 250 CHF          -> 200 adjusted w1 1150         a round's win
+//! refund alice f1 g1 100 CHF         -> 200 adjusted f1 1000
+//! rollback alice b1 s1 CHF           -> 200 adjusted b1 1000
+//! queue alice s1                     -> 200 void_queued
+//! approve alice s1                   -> 200 void_approved approved:s1
+//! dismiss alice s1                   -> 200 void_dismissed
+//! vip alice gold 100 CHF             -> 200 vip_bought 900           ladder=silver,gold
+//! stock card 30 CHF k1,k2            -> 200 offers_stocked 2         or several: card 30 CHF k1 and game 5 CHF -
+//! buy alice b1 card 2 30 CHF         -> 200 keys_bought b1 940       buyer=
+//! transaction s1                     -> voided by v1, real -100      not a command, like the next three
+//! queued s1                          -> pending
+//! level alice                        -> gold
+//! offer card                         -> 2 at 30 CHF
+//! ```
+//!
+//! Options stand at the end: `wallet=` `bucket=` `product=` `game=` `offered=no` `max=` `daymax=` `key=` `external=`
+//! `scope=` `kind=` `memo=` `worth=` `token=` `at=<day>` or `at=<day>+<microseconds>`. Amounts are minor units; `MAX` is
+//! the largest.
+
+mod partners;
 
 use std::collections::HashMap;
 
@@ -22,12 +47,16 @@ use purser::dialects::egpp::status;
 use purser::ledger::command::{
     CancelOrder, Cash, GameResult, Keyed, OpenPlayer, PlaceBet, SettleOrder, Terms, Timestamp,
 };
+use purser::ledger::offer::OfferId;
 use purser::ledger::order::OrderKey;
 use purser::ledger::player::Profile;
 use purser::ledger::{
-    Act, Amount, Bucket, Command, Currency, Done, ExternalId, Game, OrderId, Outcome, Party, PlayerId, PlayerKey,
-    Pocket, Refusal, State, Wallet,
+    Act, Amount, Bucket, Command, CommandKey, Currency, Done, ExternalId, Game, OrderId, Outcome, Party, PlayerId,
+    PlayerKey, Pocket, Refusal, State, Wallet,
 };
+
+use crate::memory::Memory;
+pub use partners::{Names, UNKNOWN, key_id, set_source};
 
 /// The game of a step that names none.
 const GAME: &str = "wallstroulette";
@@ -39,6 +68,21 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 pub struct Step {
     pub text: String,
     pub asked: Asked,
+    /// The transaction that the step is about, where it is known by its number.
+    about: Option<String>,
+    /// What scenarios call the number that the command is given.
+    name: Option<String>,
+}
+
+impl Step {
+    /// The command, with the number of what it is about.
+    pub fn command(&self, names: &Names) -> Option<Keyed> {
+        let Asked::Command(keyed) = &self.asked else { return None };
+        let Some(about) = &self.about else { return Some((**keyed).clone()) };
+        let mut command = keyed.command.clone();
+        partners::set_source(&mut command.act, names.number(about));
+        Some(command.keyed())
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -46,6 +90,11 @@ pub enum Asked {
     Command(Box<Keyed>),
     Balance(PlayerKey, Pocket),
     Order(OrderId),
+    Transaction(CommandKey),
+    /// The void of the transaction with this name.
+    Queued(String),
+    Level(PlayerKey),
+    Offer(OfferId),
 }
 
 /// Parses a scenario; its players and orders are `party`'s.
@@ -55,13 +104,21 @@ pub fn parse(party: &str, text: &str) -> Vec<Step> {
     lines.enumerate().map(|(number, line)| Line::parse(&party, number, line).step(line)).collect()
 }
 
-/// The commands of a scenario that has no answers beside them.
+/// The commands of a scenario that has no answers beside them, for a ledger that is empty.
 pub fn commands(party: &str, text: &str) -> Vec<Keyed> {
-    let commands = parse(party, text).into_iter().filter_map(|step| match step.asked {
-        Asked::Command(keyed) => Some(*keyed),
-        Asked::Balance(..) | Asked::Order(_) => None,
-    });
-    commands.collect()
+    rehearsed(&parse(party, text), 1).0
+}
+
+/// The commands of a scenario as they are where the journal's next number is `next`, and what the numbers are called.
+pub fn rehearsed(steps: &[Step], next: i64) -> (Vec<Keyed>, Names) {
+    let (mut memory, mut names, mut commands) = (Memory::from(next), Names::default(), Vec::new());
+    for step in steps {
+        let Some(keyed) = step.command(&names) else { continue };
+        let (_, outcomes) = memory.apply(std::slice::from_ref(&keyed));
+        names.learn(step, outcomes[0]);
+        commands.push(keyed);
+    }
+    (commands, names)
 }
 
 /// A scenario with its spacing evened out, for comparing.
@@ -80,7 +137,7 @@ pub fn written(asked: &str, answer: &str) -> String {
     format!("{} -> {}", words(asked), words(answer))
 }
 
-/// An outcome as scenarios write it: the status code that a provider sees, and why.
+/// An outcome as scenarios write it: the status code that a provider sees, and why. A partner's refusal has none.
 pub fn told(outcome: Outcome) -> String {
     let why = match outcome {
         Outcome::Done(done) => match done {
@@ -128,11 +185,14 @@ pub fn told(outcome: Outcome) -> String {
             Refusal::OutOfStock { stock } => format!("out_of_stock {stock}"),
         },
     };
-    format!("{} {why}", status::of_outcome(outcome).code)
+    match status::of_outcome(outcome).code {
+        "500" => format!("refused {why}"),
+        code => format!("{code} {why}"),
+    }
 }
 
 /// What a state holds, as scenarios write it. The state has what the question is about, or the ledger does not.
-pub fn held(state: &State, asked: &Asked) -> String {
+pub fn held(state: &State, asked: &Asked, names: &Names) -> String {
     match asked {
         Asked::Command(_) => panic!("a command is not a question"),
         Asked::Balance(player, pocket) => match state.players.get(player) {
@@ -141,6 +201,22 @@ pub fn held(state: &State, asked: &Asked) -> String {
         },
         Asked::Order(id) => match state.orders.get(id) {
             Some(order) => format!("{}, paid {}", order.state.as_str(), order.paid),
+            None => "unknown".to_owned(),
+        },
+        Asked::Transaction(key) => match state.transactions.named(*key) {
+            Some(transaction) => partners::written(transaction, names),
+            None => "unknown".to_owned(),
+        },
+        Asked::Queued(name) => match state.voids.get(&names.number(name)) {
+            Some(void) => void.state.as_str().to_owned(),
+            None => "unknown".to_owned(),
+        },
+        Asked::Level(player) => {
+            let level = state.players.get(player).and_then(|player| player.vip.as_deref());
+            level.unwrap_or("none").to_owned()
+        }
+        Asked::Offer(id) => match state.offers.get(id) {
+            Some(known) => format!("{} at {} {}", known.stock, known.offer.price.minor(), known.offer.currency),
             None => "unknown".to_owned(),
         },
     }
@@ -165,10 +241,14 @@ impl<'a> Line<'a> {
         let asked = match self.words[0] {
             "balance" => Asked::Balance(PlayerKey::of(self.party, &self.player()), self.pocket(2)),
             "order" => Asked::Order(OrderId::of(self.party, &self.order(1))),
+            "transaction" => Asked::Transaction(self.transaction_key(self.words[1])),
+            "queued" => Asked::Queued(self.words[1].to_owned()),
+            "level" => Asked::Level(PlayerKey::of(self.party, &self.player())),
+            "offer" => Asked::Offer(OfferId::of(self.party, self.words[1])),
             _ => Asked::Command(Box::new(self.command().keyed())),
         };
         let text = line.split_once("->").map_or(line, |(asked, _)| asked).to_owned();
-        Step { text, asked }
+        Step { text, asked, about: self.about(), name: self.name() }
     }
 
     fn command(&self) -> Command {
@@ -194,7 +274,10 @@ impl<'a> Line<'a> {
                 wallet: self.wallet(),
                 terms: self.terms(),
             }),
-            verb => panic!("line {}: what is {verb}?", self.number),
+            verb => match self.partner_act() {
+                Some(act) => act,
+                None => panic!("line {}: what is {verb}?", self.number),
+            },
         };
         Command { party: self.party.clone(), at: self.at(), correlation: None, act }
     }

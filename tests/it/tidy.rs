@@ -26,6 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "storage::BalanceKey",
             "storage::Reader",
             "storage::StoreError",
+            "storage::grants",
             "storage::queries",
         ],
     ),

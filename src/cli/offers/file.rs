@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::cli::{Failure, failed};
-use crate::dialects::http::exact::{self, Decimal, Name};
+use crate::dialects::http::exact::{self, Decimal, MAX_NAME, Name};
 use crate::ledger::offer::Offer;
 use crate::ledger::{Amount, Currency};
 
@@ -18,7 +18,7 @@ use crate::ledger::{Amount, Currency};
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Keys of a file. An import is one transaction, and purchases of its offers wait for it: this many take seconds.
 pub const MAX_KEYS: usize = 20_000;
-/// The longest id, name or key, in characters.
+/// The longest name or key, in characters.
 const MAX_TEXT: usize = 255;
 
 /// One offer of the file, its keys each once.
@@ -107,10 +107,11 @@ fn one(raw: &RawValue, currency: Currency, exponent: u32) -> Result<Listed, Prob
         return Err((".currency".to_owned(), format!("must be {currency}, which the party's hub sells in")));
     }
     let offer = Offer {
-        id: field("id", wire.id, &texts("a number or text"), |json| {
-            serde_json::from_str(json).ok().and_then(|Name(id)| fits(&id).then(|| id.into()))
+        id: field("id", wire.id, &texts("a number or text", MAX_NAME), |json| {
+            let id = serde_json::from_str::<Name>(json).ok()?.checked()?;
+            fits(&id).then(|| id.into())
         })?,
-        name: field("name", wire.name, &texts("text"), string)?.into(),
+        name: field("name", wire.name, &texts("text", MAX_TEXT), string)?.into(),
         price: field(
             "price",
             wire.price,
@@ -127,7 +128,7 @@ fn one(raw: &RawValue, currency: Currency, exponent: u32) -> Result<Listed, Prob
     let keys = keys
         .into_iter()
         .enumerate()
-        .map(|(at, json)| field(&format!("keys[{at}]"), Some(json), &texts("text"), string));
+        .map(|(at, json)| field(&format!("keys[{at}]"), Some(json), &texts("text", MAX_TEXT), string));
     Ok(Listed { offer, keys: keys.collect::<Result<_, _>>()? })
 }
 
@@ -143,8 +144,8 @@ fn field<'a, T>(
     }
 }
 
-fn texts(what: &str) -> String {
-    format!("must be {what} of 1 to {MAX_TEXT} printable characters, with no space at either end")
+fn texts(what: &str, longest: usize) -> String {
+    format!("must be {what} of 1 to {longest} printable characters, with no space at either end")
 }
 
 fn string(json: &str) -> Option<String> {

@@ -35,17 +35,21 @@ impl Method {
         Self::GetLatestTransactionByTransactionTypeId,
     ];
 
-    /// As the seed spells it, in the address.
-    pub fn name(self) -> &'static str {
+    /// The address below the mount's, as the seed spells it.
+    pub fn path(self) -> &'static str {
         match self {
-            Self::GetUserBalance => "GetUserBalance",
-            Self::AdjustBalance => "AdjustBalance",
-            Self::QueueManualVoidReturn => "QueueManualVoidReturn",
-            Self::GetTransactionsByGameRound => "GetTransactionsByGameRound",
-            Self::GetTransactionById => "GetTransactionById",
-            Self::GetTransactionsByPartnerTransactionId => "GetTransactionsByPartnerTransactionID",
-            Self::GetLatestTransactionByTransactionTypeId => "GetLatestTransactionByTransactionTypeId",
+            Self::GetUserBalance => "/GetUserBalance",
+            Self::AdjustBalance => "/AdjustBalance",
+            Self::QueueManualVoidReturn => "/QueueManualVoidReturn",
+            Self::GetTransactionsByGameRound => "/GetTransactionsByGameRound",
+            Self::GetTransactionById => "/GetTransactionById",
+            Self::GetTransactionsByPartnerTransactionId => "/GetTransactionsByPartnerTransactionID",
+            Self::GetLatestTransactionByTransactionTypeId => "/GetLatestTransactionByTransactionTypeId",
         }
+    }
+
+    pub fn name(self) -> &'static str {
+        self.path().trim_start_matches('/')
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -44,15 +44,15 @@ struct Success<T> {
 }
 
 impl Desk {
-    /// Takes a request as far as it goes without waiting.
-    pub fn answer(self: &Arc<Self>, request: &Request) -> Next {
-        next(self.open(request))
+    /// Takes a request as far as it goes without waiting; `address` is the method that its address names.
+    pub fn answer(self: &Arc<Self>, address: &str, request: &Request) -> Next {
+        next(self.open(address, request))
     }
 
-    fn open(self: &Arc<Self>, request: &Request) -> Result<Next, Refused> {
+    fn open(self: &Arc<Self>, address: &str, request: &Request) -> Result<Next, Refused> {
         gate::check_key(&self.settings.api_keys, request)?;
         gate::check_headers(request)?;
-        let Call { method, params } = call::parse(request.parameter("method").unwrap_or_default(), &request.body)?;
+        let Call { method, params } = call::parse(address, &request.body)?;
         let asked = Asked { at: request.at, correlation: request.correlation.clone() };
         match method {
             Method::GetUserBalance => balance::get(self, &params),

@@ -12,18 +12,51 @@ use super::kind::{Family, VOID_RETURN};
 use super::model::{Inserted, Selected};
 use super::params;
 
-/// The OpenAPI Operation of the one route.
-pub fn call() -> Value {
-    let names: Vec<&str> = Method::ALL.into_iter().map(Method::name).collect();
-    let requests: Vec<Value> = Method::ALL.into_iter().map(request).collect();
-    let answers: Vec<Value> = answers().into_iter().chain([schema::<Failed>()]).collect();
-    let failed = |description: &str| json!({ "description": description, "content": { "application/json": { "schema": schema::<Failed>() } } });
-    let mut unavailable = failed("The database is away: send the same request again. Nothing happens twice.");
-    unavailable["headers"] = json!({ "Retry-After": { "description": "Seconds.", "schema": { "type": "integer" } } });
+/// What writes the OpenAPI Operation of a method's own address.
+pub fn of(method: Method) -> fn() -> Value {
+    match method {
+        Method::GetUserBalance => || operation(Method::GetUserBalance),
+        Method::AdjustBalance => || operation(Method::AdjustBalance),
+        Method::QueueManualVoidReturn => || operation(Method::QueueManualVoidReturn),
+        Method::GetTransactionsByGameRound => || operation(Method::GetTransactionsByGameRound),
+        Method::GetTransactionById => || operation(Method::GetTransactionById),
+        Method::GetTransactionsByPartnerTransactionId => || operation(Method::GetTransactionsByPartnerTransactionId),
+        Method::GetLatestTransactionByTransactionTypeId => {
+            || operation(Method::GetLatestTransactionByTransactionTypeId)
+        }
+    }
+}
+
+fn operation(method: Method) -> Value {
     json!({
-        "summary": "Call a method of the Balance Service",
+        "summary": summary(method),
         "description": description(),
-        "operationId": "balanceServiceCall",
+        "operationId": method.name(),
+        "tags": ["balance_service"],
+        "security": [{ "apiKey": [] }],
+        "requestBody": { "required": true, "content": content(&request(method)) },
+        "responses": responses(&response(method)),
+    })
+}
+
+fn summary(method: Method) -> &'static str {
+    match method {
+        Method::GetUserBalance => "A user's balances in one product",
+        Method::AdjustBalance => "Move a user's money: stakes, returns, awards, voided stakes",
+        Method::QueueManualVoidReturn => "Ask an operator to void a transaction",
+        Method::GetTransactionsByGameRound => "Every transaction of a game round, oldest first",
+        Method::GetTransactionById => "One transaction by its number",
+        Method::GetTransactionsByPartnerTransactionId => "Transactions by the partner's own id, oldest first",
+        Method::GetLatestTransactionByTransactionTypeId => "A user's newest transaction of a type",
+    }
+}
+
+/// The OpenAPI Operation of every other address: other spellings of the methods', and what is no method.
+pub fn elsewhere() -> Value {
+    json!({
+        "summary": "The same methods by other spellings of their names",
+        "description": description(),
+        "operationId": "BalanceService",
         "tags": ["balance_service"],
         "security": [{ "apiKey": [] }],
         "parameters": [{
@@ -31,20 +64,25 @@ pub fn call() -> Value {
             "in": "path",
             "required": true,
             "description": "The method that the body names, too; in any case.",
-            "schema": { "type": "string", "enum": names },
+            "schema": { "type": "string" },
         }],
-        "requestBody": {
-            "required": true,
-            "content": { "application/json": { "schema": { "oneOf": requests } } },
-        },
-        "responses": {
-            "200": {
-                "description": "A result, or an error with its code.",
-                "content": { "application/json": { "schema": { "oneOf": answers } } },
-            },
-            "401": failed("The API key is missing or not one of the party's."),
-            "503": unavailable,
-        },
+        "requestBody": { "required": true, "content": content(&call(&json!({ "type": "string" }), &json!({ "type": "object" }))) },
+        "responses": responses(&json!({ "oneOf": answers() })),
+    })
+}
+
+fn content(schema: &Value) -> Value {
+    json!({ "application/json": { "schema": schema } })
+}
+
+fn responses(answer: &Value) -> Value {
+    let failed = |description: &str| json!({ "description": description, "content": content(&schema::<Failed>()) });
+    let mut unavailable = failed("The database is away: send the same request again. Nothing happens twice.");
+    unavailable["headers"] = json!({ "Retry-After": { "description": "Seconds.", "schema": { "type": "integer" } } });
+    json!({
+        "200": { "description": "A result, or an error with its code.", "content": content(answer) },
+        "401": failed("The API key is missing or not one of the party's."),
+        "503": unavailable,
     })
 }
 
@@ -83,11 +121,15 @@ fn request(method: Method) -> Value {
         Method::GetTransactionsByPartnerTransactionId => schema::<params::ByReference>(),
         Method::GetLatestTransactionByTransactionTypeId => schema::<params::Latest>(),
     };
+    call(&json!({ "type": "string", "enum": [method.name()] }), &params)
+}
+
+fn call(method: &Value, params: &Value) -> Value {
     json!({
         "type": "object",
         "required": ["method", "params"],
         "properties": {
-            "method": { "type": "string", "enum": [method.name()] },
+            "method": method,
             "id": { "description": "Yours; it is not looked at." },
             "params": params,
         },
@@ -127,14 +169,14 @@ fn response(method: Method) -> Value {
 /// Each kind of answer once.
 fn answers() -> Vec<Value> {
     let selected = schema::<Selected>();
-    let kinds = [
+    let results = [
         schema::<Balances>(),
         schema::<Inserted>(),
         json!({ "const": true }),
         selected.clone(),
         json!({ "type": "array", "items": selected }),
     ];
-    kinds.into_iter().map(success).collect()
+    results.into_iter().map(success).chain([schema::<Failed>()]).collect()
 }
 
 fn success(result: Value) -> Value {

@@ -21,7 +21,10 @@ pub mod document;
 
 use std::sync::Arc;
 
-use crate::dialects::http::{Dialect, Host, Mount, MountError, Route};
+use serde_json::Value;
+
+use crate::dialects::http::{Dialect, Handler, Host, Mount, MountError, Request, Route};
+use call::Method;
 use desk::Desk;
 
 /// The longest body that is read, in bytes: twenty times the largest call of the seed's.
@@ -35,21 +38,26 @@ fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
         let settings = of_party.settings.balance_service.clone()?;
         let (party, path) = (of_party.party.clone(), settings.path.clone());
         let desk = Arc::new(Desk { party: party.clone(), settings, config: host.config.clone() });
-        Some(Mount { dialect: &DIALECT, party: Some(party), path, routes: vec![route(desk)] })
+        Some(Mount { dialect: &DIALECT, party: Some(party), path, routes: routes(&desk) })
     });
     Ok(mounts.collect())
 }
 
-fn route(desk: Arc<Desk>) -> Route {
-    Route {
-        // Whatever is not POST is answered here, too: with the seed's code 1.
-        method: None,
-        path: "/{method}",
-        operation: "call",
-        max_body: MAX_BODY,
-        handle: Arc::new(move |request| desk.answer(&request)),
-        document: document::call,
-    }
+/// The methods' own addresses, so that each is documented and counted by itself, and one for all other spellings.
+fn routes(desk: &Arc<Desk>) -> Vec<Route> {
+    let of_methods = Method::ALL.into_iter().map(|method| {
+        let desk = desk.clone();
+        let handle = move |request: Request| desk.answer(method.name(), &request);
+        route(method.path(), method.name(), Arc::new(handle), document::of(method))
+    });
+    let desk = desk.clone();
+    let handle = move |request: Request| desk.answer(request.parameter("method").unwrap_or_default(), &request);
+    of_methods.chain([route("/{method}", "other", Arc::new(handle), document::elsewhere)]).collect()
+}
+
+fn route(path: &'static str, operation: &'static str, handle: Handler, document: fn() -> Value) -> Route {
+    // Whatever is not POST is answered by the dialect, too: with the seed's code 1.
+    Route { method: None, path, operation, max_body: MAX_BODY, handle, document }
 }
 
 #[cfg(test)]

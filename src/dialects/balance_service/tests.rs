@@ -71,6 +71,11 @@ fn call(method: &str, params: &Value) -> Request {
     request("POST", method, &HEADERS, body.as_bytes())
 }
 
+/// What the desk makes of a request.
+fn answer(desk: &Arc<Desk>, request: &Request) -> Next {
+    desk.answer(request.parameter("method").unwrap(), request)
+}
+
 fn replied(next: Next) -> Reply {
     match next {
         Next::Reply(reply) => reply,
@@ -130,7 +135,7 @@ fn a_call_without_one_of_the_keys_is_unauthorized_before_anything_else() {
     ];
     for (keys, headers, is_loopback, status) in cases {
         let request = Request { is_loopback, ..request("GET", "nothing", headers, b"") };
-        let reply = replied(desk_with(keys).answer(&request));
+        let reply = replied(answer(&desk_with(keys), &request));
         assert_eq!(reply.status, status, "{headers:?}");
         assert_eq!(refused(&reply).0, if status == 200 { 1 } else { 401 }, "{headers:?}");
     }
@@ -179,7 +184,7 @@ fn what_is_wrong_with_a_request_is_told_in_the_order_of_the_codes() {
         ),
     ];
     for (verb, address, headers, body, code) in cases {
-        let (is, message) = code_of(desk().answer(&request(verb, address, &headers, &body)));
+        let (is, message) = code_of(answer(&desk(), &request(verb, address, &headers, &body)));
         assert_eq!(is, code, "{verb} {address} {} {message}", String::from_utf8_lossy(&body));
     }
 }
@@ -191,10 +196,10 @@ fn every_required_parameter_is_missed_by_name_before_any_value_is_judged() {
         for missing in family.required() {
             let mut params = with(adjustment(kind), &[("flake_id", json!("wrong"))]);
             params[missing] = Value::Null;
-            let (code, message) = code_of(desk().answer(&call("AdjustBalance", &params)));
+            let (code, message) = code_of(answer(&desk(), &call("AdjustBalance", &params)));
             assert_eq!((code, message.ends_with(&format!(": {missing}"))), (7, true), "{kind}: {message}");
             params.as_object_mut().unwrap().remove(missing);
-            assert_eq!(code_of(desk().answer(&call("AdjustBalance", &params))).0, 7, "{kind}: {missing}");
+            assert_eq!(code_of(answer(&desk(), &call("AdjustBalance", &params))).0, 7, "{kind}: {missing}");
         }
     }
     let others: [(&str, &[&str]); 6] = [
@@ -209,7 +214,7 @@ fn every_required_parameter_is_missed_by_name_before_any_value_is_judged() {
         for missing in required {
             let present = required.iter().filter(|name| *name != missing);
             let params: BTreeMap<&str, &str> = present.map(|name| (*name, "wrong")).collect();
-            let (code, message) = code_of(desk().answer(&call(method, &json!(params))));
+            let (code, message) = code_of(answer(&desk(), &call(method, &json!(params))));
             assert_eq!((code, message.ends_with(&format!(": {missing}"))), (7, true), "{method}: {message}");
         }
     }
@@ -252,7 +257,7 @@ fn a_value_of_the_wrong_type_or_out_of_range_is_1011_and_named() {
     ];
     for (name, value) in cases {
         let params = with(adjustment(2), &[(name, value.clone())]);
-        let (code, message) = code_of(desk().answer(&call("AdjustBalance", &params)));
+        let (code, message) = code_of(answer(&desk(), &call("AdjustBalance", &params)));
         assert_eq!((code, message.contains(name)), (1011, true), "{name} {value}: {message}");
     }
 }
@@ -261,9 +266,9 @@ fn a_value_of_the_wrong_type_or_out_of_range_is_1011_and_named() {
 fn other_types_are_1009_and_named_before_what_else_is_missing() {
     for kind in [6, 0, 1, 5, -2, 48, 129, i32::MAX] {
         let params = json!({ "transaction_type_id": kind });
-        assert_eq!(code_of(desk().answer(&call("AdjustBalance", &params))).0, 1009, "{kind}");
+        assert_eq!(code_of(answer(&desk(), &call("AdjustBalance", &params))).0, 1009, "{kind}");
         let params = json!({ "transaction_type_id": kind, "source_bet365_games_transaction_id": 1 });
-        let next = desk().answer(&call("QueueManualVoidReturn", &params));
+        let next = answer(&desk(), &call("QueueManualVoidReturn", &params));
         assert_eq!(matches!(next, Next::Transactions(..)), kind == 6, "{kind}");
         if kind != 6 {
             assert_eq!(code_of(next).0, 1009, "{kind}");
@@ -302,7 +307,7 @@ fn amounts_of_the_wrong_sign_or_that_do_not_add_up_are_1006() {
     ];
     for (kind, changes) in cases {
         let params = with(adjustment(kind), &changes);
-        assert_eq!(code_of(desk().answer(&call("AdjustBalance", &params))).0, 1006, "{kind} {changes:?}");
+        assert_eq!(code_of(answer(&desk(), &call("AdjustBalance", &params))).0, 1006, "{kind} {changes:?}");
     }
 }
 
@@ -314,7 +319,7 @@ fn player(home: &str) -> PlayerState {
 
 /// The command that an adjustment becomes, for a player with this home currency.
 fn decided(params: &Value, home: &str, outcome: Outcome) -> (Box<crate::ledger::Command>, Next) {
-    let Next::Player(_, then) = desk().answer(&call("AdjustBalance", params)) else { panic!("no player is read") };
+    let Next::Player(_, then) = answer(&desk(), &call("AdjustBalance", params)) else { panic!("no player is read") };
     let Next::Decide(command, then) = then(Some(player(home))) else { panic!("nothing is decided") };
     (command, then(Decided { outcome, repeated: false }))
 }
@@ -362,7 +367,7 @@ fn an_amount_is_worth_its_rate_in_gbp_rounded_half_to_even() {
         assert_eq!(adjust.worth.as_deref(), Some(worth), "{total} {home}");
     }
     let params = with(adjustment(2), &[("currency_id", json!(4))]);
-    assert_eq!(code_of(desk().answer(&call("AdjustBalance", &params))).0, 1007, "there is no rate for JPY");
+    assert_eq!(code_of(answer(&desk(), &call("AdjustBalance", &params))).0, 1007, "there is no rate for JPY");
 }
 
 #[test]
@@ -393,7 +398,7 @@ fn a_user_who_is_unknown_is_1001_and_another_currency_than_the_users_1011() {
     let balance = json!({ "user_id": 1030979, "product_id": 4, "currency_id": 1 });
     for (method, params) in [("GetUserBalance", balance), ("AdjustBalance", adjustment(2))] {
         for (found, code) in [(None, 1001), (Some(player("EUR")), 1011)] {
-            let Next::Player(_, then) = desk().answer(&call(method, &params)) else { panic!("no player is read") };
+            let Next::Player(_, then) = answer(&desk(), &call(method, &params)) else { panic!("no player is read") };
             assert_eq!(code_of(then(found)).0, code, "{method}");
         }
     }
@@ -481,7 +486,7 @@ proptest! {
     /// Every request is either understood or answered with an error of the dialect's.
     #[test]
     fn no_bytes_make_it_panic(body in prop_oneof![prop::collection::vec(any::<u8>(), 0..256), nearly()]) {
-        if let Next::Reply(reply) = desk().answer(&request("POST", "AdjustBalance", &HEADERS, &body)) {
+        if let Next::Reply(reply) = answer(&desk(), &request("POST", "AdjustBalance", &HEADERS, &body)) {
             let (code, message) = refused(&reply);
             prop_assert!([4, 5, 6, 7, 1006, 1009, 1011].contains(&code), "{code} {message}");
         }

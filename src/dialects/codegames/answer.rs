@@ -78,6 +78,7 @@ pub fn refused(refusal: &Refusal) -> Reply {
         Code::Unauthorized | Code::InvalidCredentials => reply.with_header("www-authenticate", "Bearer"),
         Code::BadRequest
         | Code::WrongCurrency
+        | Code::TooManyRequests
         | Code::UserNotFound
         | Code::OfferNotFound
         | Code::OrderNotFound
@@ -86,6 +87,10 @@ pub fn refused(refusal: &Refusal) -> Reply {
         | Code::TxnDuplicate
         | Code::InsufficientFunds => reply,
     }
+}
+
+pub fn too_many(seconds: i64) -> Reply {
+    refused(&Code::TooManyRequests.plainly()).with_header("retry-after", seconds.to_string())
 }
 
 pub fn failed(failure: Failure) -> Reply {

@@ -1,7 +1,7 @@
 //! The four calls. What is wrong is looked for in this order: the token (401), the body's shape (400), the currency
 //! (400), and then whatever the ledger says.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::answer;
 use super::refusal::{Code, Refusal};
@@ -10,6 +10,7 @@ use super::wire::{self, Check, Keys, Pay, Purchase, SignIn};
 use crate::config::Secret;
 use crate::dialects::http::{Decided, Failure, Next, PasswordHash, Request};
 use crate::identity::sealing::Vault;
+use crate::identity::throttle::{Throttle, Wait};
 use crate::ledger::command::{Act, Command};
 use crate::ledger::offer::{BuyKeys, OfferId, OfferState};
 use crate::ledger::{Amount, Currency, Done, Outcome, Party};
@@ -21,6 +22,7 @@ pub struct Desk {
     pub exponent: u32,
     pub users: Users,
     pub vault: Arc<Vault>,
+    pub throttle: Mutex<Throttle>,
 }
 
 impl Desk {
@@ -30,12 +32,18 @@ impl Desk {
             Ok(sent) => sent,
             Err(refusal) => return refuse(&refusal),
         };
+        if let Err(Wait(seconds)) = self.throttle().admit(&sent.login, request.at) {
+            return Next::Reply(answer::too_many(seconds));
+        }
         let user = self.users.named(&sent.login).cloned();
         let against =
             user.as_ref().map_or(PasswordHash::Nobody, |user| PasswordHash::Known(user.password_hash.clone()));
-        let at = request.at;
+        let (desk, at) = (Arc::clone(self), request.at);
         let then = Box::new(move |is_right| match user {
-            Some(user) if is_right => Next::Reply(answer::signed_in(user.token(at))),
+            Some(user) if is_right => {
+                desk.throttle().succeeded(&user.login);
+                Next::Reply(answer::signed_in(user.token(at)))
+            }
             Some(_) => refuse(&Code::InvalidCredentials.plainly()),
             None => refuse(&Code::UserNotFound.plainly()),
         });
@@ -121,6 +129,11 @@ impl Desk {
             None => refuse(&Code::OrderNotFound.plainly()),
         });
         Next::SoldKeys { party, buyer, order, then }
+    }
+
+    /// No panic can leave the counts half changed, so a poisoned lock is as good as any.
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn signed_in(&self, request: &Request) -> Result<Arc<User>, Refusal> {

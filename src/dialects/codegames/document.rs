@@ -18,7 +18,7 @@ const FAILURES: [(&str, &str); 5] = [
 ];
 
 pub fn sign_in() -> Value {
-    let codes = [Code::BadRequest, Code::InvalidCredentials, Code::UserNotFound];
+    let codes = [Code::BadRequest, Code::InvalidCredentials, Code::TooManyRequests, Code::UserNotFound];
     let mut operation = operation::<SignIn, SignedIn>("sign-in", "Sign in", "200", &codes);
     operation["security"] = json!([]);
     operation
@@ -54,7 +54,7 @@ fn operation<Req: JsonSchema, Res: JsonSchema>(name: &str, summary: &str, status
     for (status, description) in FAILURES {
         responses[status] = body(description, &refused);
     }
-    for status in [400, 401, 404, 409] {
+    for status in [400, 401, 404, 409, 429] {
         let of_status = codes.iter().filter(|code| code.status() == status).map(|code| code.symbol());
         let symbols = of_status.collect::<Vec<_>>().join(", ");
         if !symbols.is_empty() {

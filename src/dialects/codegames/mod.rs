@@ -13,12 +13,13 @@ mod desk;
 mod answer;
 mod document;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::Method;
 
 use super::http::{Dialect, Failure, Host, Mount, MountError, Next, PartyHost, Reply, Request, Route};
 use crate::identity::sealing::Vault;
+use crate::identity::throttle::{FREE_TRIES_OF_PROGRAMS, Throttle};
 use desk::Desk;
 use users::Users;
 
@@ -41,6 +42,7 @@ fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountErro
         exponent: host.config.exponent(settings.currency),
         users: Users::new(of.party, settings).ok_or_else(unusable)?,
         vault: Arc::new(Vault::open(&settings.keys_secret, of.party).map_err(|_| unusable())?),
+        throttle: Mutex::new(Throttle::with_free_tries(FREE_TRIES_OF_PROGRAMS)),
     });
     let route = |path, operation, handle: fn(&Arc<Desk>, &Request) -> Next, document| {
         let desk = Arc::clone(&desk);
@@ -59,3 +61,6 @@ fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountErro
 fn failure(failure: Failure) -> Reply {
     answer::failed(failure)
 }
+
+#[cfg(test)]
+mod tests;

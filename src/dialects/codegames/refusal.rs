@@ -19,6 +19,8 @@ pub enum Code {
     /// Ours.
     WrongCurrency,
     InvalidCredentials,
+    /// Ours: too many sign-ins failed.
+    TooManyRequests,
     Unauthorized,
     UserNotFound,
     OfferNotFound,
@@ -36,6 +38,7 @@ impl Code {
             Self::BadRequest => "BAD_REQUEST",
             Self::WrongCurrency => "WRONG_CURRENCY",
             Self::InvalidCredentials => "INVALID_CREDENTIALS",
+            Self::TooManyRequests => "TOO_MANY_REQUESTS",
             Self::Unauthorized => "UNAUTHORIZED",
             Self::UserNotFound => "USER_NOT_FOUND",
             Self::OfferNotFound => "PRODUCT_OFFER_NOT_FOUND",
@@ -51,6 +54,7 @@ impl Code {
         match self {
             Self::BadRequest | Self::WrongCurrency => 400,
             Self::InvalidCredentials | Self::Unauthorized => 401,
+            Self::TooManyRequests => 429,
             Self::UserNotFound | Self::OfferNotFound | Self::OrderNotFound => 404,
             Self::OutOfStock | Self::WrongPrice | Self::TxnDuplicate | Self::InsufficientFunds => 409,
         }
@@ -62,6 +66,7 @@ impl Code {
             Self::BadRequest => "The request is not what this call takes",
             Self::WrongCurrency => "The offer is not sold in this currency",
             Self::InvalidCredentials => "Incorrect login or password",
+            Self::TooManyRequests => "Too many sign-ins failed; wait as Retry-After says",
             Self::Unauthorized => "Sign in and send the token as 'Authorization: Bearer <token>'",
             Self::UserNotFound => "User not found",
             Self::OfferNotFound => "Product offer not found",

@@ -1,26 +1,26 @@
 //! The bodies of the partners' calls.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::refusal::Refusal;
-use crate::dialects::http::exact::{self, Decimal, Name};
+use crate::dialects::http::exact::{self, Decimal, MAX_NAME, Name};
 use crate::ledger::money::InvalidAmount;
 use crate::ledger::{Amount, Currency};
 
-/// The longest id of an offer or transaction, in characters.
-const MAX_NAME: usize = 128;
 /// The most keys that one order takes: each is a row that is locked while the order is decided.
 pub const MAX_COUNT: u32 = 100;
-/// The longest login or password, in bytes: a longer one is a mistake, or meant to keep us hashing.
-const MAX_CREDENTIAL: usize = 1024;
+/// The longest login or password, in characters: a longer one is a mistake, or meant to keep us hashing.
+const MAX_CREDENTIAL: usize = 256;
 
 /// Body of `auth/sign-in`.
 #[derive(Deserialize, JsonSchema)]
 pub struct SignIn {
+    #[schemars(length(min = 1, max = 256))]
     pub login: String,
+    #[schemars(length(max = 256))]
     pub password: String,
 }
 
@@ -30,6 +30,7 @@ pub struct Check {
     /// Product offer ID.
     id: Name,
     /// The currency that the offer is sold in.
+    #[schemars(regex(pattern = "^[A-Z]{3,4}$"))]
     currency: String,
 }
 
@@ -41,6 +42,7 @@ pub struct Pay {
     id: Name,
     /// The price of one key, as `check` named it.
     price: Decimal,
+    #[schemars(regex(pattern = "^[A-Z]{3,4}$"))]
     currency: String,
     /// The partner's own name for the purchase: each is good for one.
     txn_id: Name,
@@ -54,7 +56,12 @@ pub struct Pay {
 #[serde(rename_all = "camelCase")]
 pub struct Keys {
     /// The number that `pay` answered with.
+    #[schemars(schema_with = "order_number")]
     order_id: Name,
+}
+
+fn order_number(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["integer", "string"], "pattern": "^-?[0-9]+$" })
 }
 
 /// A well-formed purchase.
@@ -84,12 +91,12 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 
 impl SignIn {
     pub fn check(self) -> Result<Self, Refusal> {
-        let fits = |text: &str| !text.is_empty() && text.len() <= MAX_CREDENTIAL;
-        if !fits(&self.login) {
-            return Err(Refusal::malformed(format!("login must be 1 to {MAX_CREDENTIAL} bytes long")));
+        let fits = |text: &str| text.chars().count() <= MAX_CREDENTIAL;
+        if self.login.is_empty() || !fits(&self.login) {
+            return Err(Refusal::malformed(format!("login must be 1 to {MAX_CREDENTIAL} characters long")));
         }
         if !fits(&self.password) {
-            return Err(Refusal::malformed(format!("password must be 1 to {MAX_CREDENTIAL} bytes long")));
+            return Err(Refusal::malformed(format!("password must be at most {MAX_CREDENTIAL} characters long")));
         }
         Ok(self)
     }
@@ -139,12 +146,6 @@ fn currency(sent: &str) -> Result<Currency, Refusal> {
     Currency::parse(sent).map_err(|error| Refusal::malformed(format!("currency {error}")))
 }
 
-fn name(field: &str, Name(sent): Name) -> Result<String, Refusal> {
-    let length = sent.chars().take(MAX_NAME + 1).count();
-    let is_printable = !sent.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
-    if (1..=MAX_NAME).contains(&length) && is_printable {
-        Ok(sent)
-    } else {
-        Err(Refusal::malformed(format!("{field} must be 1 to {MAX_NAME} printable characters")))
-    }
+fn name(field: &str, sent: Name) -> Result<String, Refusal> {
+    sent.checked().ok_or_else(|| Refusal::malformed(format!("{field} must be 1 to {MAX_NAME} printable characters")))
 }

@@ -53,7 +53,7 @@ pub fn submit(desk: &Arc<Desk>, request: Request) -> Next {
         let denied = OauthError::new("access_denied", "The player has not allowed it");
         return Next::Reply(redirect(303, denied.error, visit.asked.back.with_error(&denied)));
     }
-    visit.admit(typed.password)
+    visit.look_up(typed.password)
 }
 
 /// What was typed and pressed.
@@ -99,8 +99,8 @@ impl Visit {
         self.page(403, "wrong_password", Some("Username or password is wrong."))
     }
 
-    /// Tries the password, if it may be tried now.
-    fn admit(self, password: Secret) -> Next {
+    /// Finds out whose password it would be.
+    fn look_up(self, password: Secret) -> Next {
         if self.username.is_empty() || password.expose().is_empty() {
             let problem = "Please enter your username and your password.";
             return Next::Reply(self.page(400, "incomplete", Some(problem)));
@@ -108,9 +108,16 @@ impl Visit {
         if self.username.len() > MAX_TYPED || password.expose().len() > MAX_TYPED {
             return Next::Reply(self.wrong_password());
         }
-        let admitted = self.desk.throttle().admit(&self.username, self.at);
+        let (party, login) = (self.desk.party.clone(), self.username.clone());
+        Next::PlayerOfLogin { party, login, then: Box::new(move |player| self.admit(password, player)) }
+    }
+
+    /// Tries the password, if it may be tried now. A player's names count together.
+    fn admit(self, password: Secret, player: Option<PlayerId>) -> Next {
+        let login = player.as_ref().map_or(self.username.as_str(), PlayerId::as_str);
+        let admitted = self.desk.throttle().admit(login, self.at);
         match admitted {
-            Ok(()) => self.sign_in(password),
+            Ok(()) => self.sign_in(password, player),
             Err(Wait(seconds)) => {
                 let problem = format!("Too many tries. Please wait {seconds} seconds and try again.");
                 let page = self.page(429, "too_many_tries", Some(&problem));
@@ -120,22 +127,18 @@ impl Visit {
     }
 
     /// Takes as long for a name that nobody has.
-    fn sign_in(self, password: Secret) -> Next {
-        let (party, login) = (self.desk.party.clone(), self.username.clone());
-        let known = Box::new(move |player: Option<PlayerId>| {
-            let key = player.as_ref().map(|player| PlayerKey::of(&self.desk.party, player));
-            let against = key.map_or(PasswordHash::Nobody, PasswordHash::OfPlayer);
-            let then = Box::new(move |is_right: bool| match player.filter(|_| is_right) {
-                Some(player) => self.allow(player),
-                None => Next::Reply(self.wrong_password()),
-            });
-            Next::CheckPassword { password, against, then }
+    fn sign_in(self, password: Secret, player: Option<PlayerId>) -> Next {
+        let key = player.as_ref().map(|player| PlayerKey::of(&self.desk.party, player));
+        let against = key.map_or(PasswordHash::Nobody, PasswordHash::OfPlayer);
+        let then = Box::new(move |is_right: bool| match player.filter(|_| is_right) {
+            Some(player) => self.allow(player),
+            None => Next::Reply(self.wrong_password()),
         });
-        Next::PlayerOfLogin { party, login, then: known }
+        Next::CheckPassword { password, against, then }
     }
 
     fn allow(self, player: PlayerId) -> Next {
-        self.desk.throttle().succeeded(&self.username);
+        self.desk.throttle().succeeded(player.as_str());
         let Self { desk, asked, at, .. } = self;
         let grant = Grant {
             id: Uuid::new_v4(),

@@ -11,8 +11,8 @@ use crate::dialects::http::exact::schema_of;
 pub fn show() -> Value {
     let mut parameters: Vec<Value> = vec![
         query("response_type", true, json!({ "const": "code" }), "Always `code`."),
-        query("client_id", true, json!({ "type": "string" }), "As configured for the partner."),
-        query("redirect_uri", true, json!({ "type": "string" }), "One of the client's, exactly as configured."),
+        query("client_id", true, filled(), "As configured for the partner."),
+        query("redirect_uri", true, filled(), "One of the client's, exactly as configured."),
         query("code_challenge", true, challenge(), "PKCE (RFC 7636): base64url of the verifier's SHA-256 digest."),
         query("code_challenge_method", true, json!({ "const": "S256" }), "Always `S256`."),
     ];
@@ -201,6 +201,10 @@ fn text(description: &str) -> Value {
         return json!({ "type": "string" });
     }
     json!({ "type": "string", "description": description })
+}
+
+fn filled() -> Value {
+    json!({ "type": "string", "minLength": 1 })
 }
 
 fn challenge() -> Value {

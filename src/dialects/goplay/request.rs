@@ -38,7 +38,7 @@ pub struct Back {
 pub enum Wrong {
     /// To be told on a page.
     Nowhere(&'static str),
-    Client(Back, OauthError),
+    Client(Box<Back>, OauthError),
 }
 
 impl Asked {
@@ -47,7 +47,7 @@ impl Asked {
         let asked = back.read_state(parameters).and_then(|()| what(parameters));
         match asked {
             Ok((scopes, challenge)) => Ok(Self { client: client.clone(), back, scopes, challenge }),
-            Err(error) => Err(Wrong::Client(back, error)),
+            Err(error) => Err(Wrong::Client(Box::new(back), error)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What goes over the wire. The OpenAPI document and `schemas/goplay/` are generated from these types.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use super::parameters::Repeated;
@@ -18,11 +18,17 @@ pub struct Profile {
     pub email: String,
     pub gender: String,
     /// The VIP level, or null where there is none.
+    #[schemars(schema_with = "text_or_null")]
     pub vip: Option<String>,
     /// The balance of GoPlay Tokens, in whole tokens.
     pub goplay_token: Number,
     /// The balance of free GoPlay Tokens, in whole tokens.
     pub free_goplay_token: Number,
+}
+
+/// Always there, unlike what a type that may be absent says of itself.
+fn text_or_null(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "null"] })
 }
 
 /// Seed 002: whether it was done, and if not, why. Also the reply to every refused call of the partner API.

@@ -14,6 +14,14 @@ use serde_json::value::RawValue;
 
 use crate::ledger::money::{self, InvalidAmount};
 
+/// The longest identifier, in characters.
+pub const MAX_NAME: usize = 128;
+
+/// No control characters and no line or paragraph separators, as a schema says it.
+const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$";
+/// What [`money::parse_decimal`] reads.
+const DECIMAL: &str = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)$";
+
 /// An identifier that is sent as a string or as a number, whose digits then are the identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(pub String);
@@ -28,6 +36,15 @@ pub enum Decimal {
 /// A number as it is answered: decimal text without trailing zeros.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Number(String);
+
+impl Name {
+    /// The identifier, if it is 1 to [`MAX_NAME`] printable characters.
+    pub fn checked(self) -> Option<String> {
+        let length = self.0.chars().take(MAX_NAME.saturating_add(1)).count();
+        let is_printable = !self.0.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
+        ((1..=MAX_NAME).contains(&length) && is_printable).then_some(self.0)
+    }
+}
 
 impl Decimal {
     /// In minor units, exactly.
@@ -81,7 +98,7 @@ impl JsonSchema for Name {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "number"] })
+        json_schema!({ "type": ["string", "number"], "minLength": 1, "maxLength": MAX_NAME, "pattern": PRINTABLE })
     }
 }
 
@@ -91,7 +108,7 @@ impl JsonSchema for Decimal {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["number", "string"], "description": "Major units, as a number or as decimal text." })
+        json_schema!({ "type": ["number", "string"], "pattern": DECIMAL })
     }
 }
 

@@ -11,9 +11,6 @@ use crate::dialects::http::exact::{self, Decimal, Name};
 use crate::ledger::transaction::Change;
 use crate::ledger::{Bucket, PlayerId};
 
-/// The longest id of a contest or transaction, in characters.
-pub const MAX_NAME: usize = 128;
-
 #[derive(Deserialize)]
 struct Signed<'a> {
     #[serde(borrow)]
@@ -134,7 +131,5 @@ fn minor(amount: &Decimal, exponent: u32) -> Result<i64, Code> {
 }
 
 fn name(sent: &Name) -> Result<String, Code> {
-    let length = sent.0.chars().take(MAX_NAME + 1).count();
-    let is_printable = !sent.0.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
-    if (1..=MAX_NAME).contains(&length) && is_printable { Ok(sent.0.clone()) } else { Err(Code::Refused) }
+    sent.clone().checked().ok_or(Code::Refused)
 }

@@ -1,6 +1,8 @@
 //! Adjustments: stakes, payments, voids and what ends a stake (Balance Service `AdjustBalance`, QuickPlay
 //! `transaction`).
 
+use std::collections::BTreeSet;
+
 use super::{
     Account, Amount, Done, Effects, HouseAccount, Judged, Keyed, PlayerState, Refusal, Side, State, Transaction,
     Transfer, known_player, rollback,
@@ -41,7 +43,8 @@ impl Adjusting<'_> {
         let wanted = wanted.ok_or(Refusal::AmountsDisagree)?;
         let mut moved = Buckets::default();
         let (mut missing, mut available) = (wanted, 0_i64);
-        for bucket in from {
+        let mut seen = BTreeSet::new();
+        for bucket in from.iter().filter(|bucket| seen.insert(**bucket)) {
             let balance = self.account(*bucket).balance;
             available = available.saturating_add(balance);
             let taken = balance.min(missing);

@@ -32,8 +32,13 @@ pub(super) fn resolve(state: &State, keyed: &Keyed, resolve: &ResolveVoid, numbe
         let void = ManualVoid { state: VoidState::Dismissed, ..void.clone() };
         return Ok((Done::VoidDismissed, Effects { void: Some(void), ..Effects::default() }));
     }
-    if source.state == TransactionState::Voided {
-        return Err(Refusal::TransactionEnded);
+    match source.state {
+        TransactionState::Open | TransactionState::Settled | TransactionState::Done => {}
+        // It moved nothing, or what it moved was moved back before.
+        TransactionState::Voided
+        | TransactionState::RolledBack
+        | TransactionState::Tombstone
+        | TransactionState::Reversal => return Err(Refusal::TransactionEnded),
     }
     let transaction = reversal(keyed, source, void.kind, number)?;
     let (accounts, transfers) = moved(player, &transaction)?;

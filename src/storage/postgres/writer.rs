@@ -236,11 +236,14 @@ impl Session {
 
     /// One round trip as well. Where a statement fails, the ones after it fail with it, and the commit rolls back.
     async fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let rows = BatchRows::of(batch, &self.writer)?;
+        let mut rows = BatchRows::of(batch, &self.writer)?;
         let Some(writer) = rows.writer else {
             return Err(StoreError::Rejected("a batch without a writer".to_owned()));
         };
         if !batch.partners.is_empty() {
+            // A player who is opened and buys a level in one batch must be there to be given it.
+            let opened = std::mem::take(&mut rows.players);
+            InsertPlayers::of(opened).execute(&mut self.conn).await.map_err(classify)?;
             self.write_partners(&rows.partners).await.map_err(classify)?;
         }
         let advance = AdvanceWriter { last_seq: writer.last_seq, head: writer.head, id: writer.id };

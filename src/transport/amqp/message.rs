@@ -20,7 +20,19 @@ const PERSISTENT: u8 = 2;
 const MAX_KEPT_HEADERS: usize = 64 * 1024;
 
 /// Headers that would act again when the message is published again.
-const ROUTING_HEADERS: [&str; 2] = ["CC", "BCC"];
+const ROUTING_HEADERS: [&str; 3] = ["CC", "BCC", COPY_TO];
+
+/// What a dead letter says of its death: why, what exactly, where from, and when (seconds since 1970).
+pub const DEAD_REASON: &str = "x-purser-reason";
+pub const DEAD_ERROR: &str = "x-purser-error";
+pub const DEAD_QUEUE: &str = "x-purser-queue";
+pub const DEAD_AT: &str = "x-purser-dead-at";
+
+/// How often a dead letter has been put back.
+pub const REDRIVEN: &str = "x-purser-redriven";
+
+/// A queue that gets a copy of the reply: whoever puts a dead letter back wants to know what became of it.
+pub const COPY_TO: &str = "x-purser-copy-to";
 
 /// The length of a W3C `traceparent`.
 const TRACEPARENT: usize = 55;
@@ -106,16 +118,34 @@ fn is_process_id(term: &[u8]) -> bool {
     }
 }
 
+/// How a delivery became a dead letter.
+#[derive(Debug, Clone, Copy)]
+pub struct Died<'a> {
+    pub reason: &'a str,
+    pub error: &'a str,
+    /// Seconds since 1970.
+    pub at: i64,
+}
+
+/// The reply once more, for whoever the request names besides the one who asked; nobody waits for it.
+pub fn copy(delivery: &Delivery, reply: &Publication) -> Option<Publication> {
+    let queue = header(&delivery.properties, COPY_TO).filter(|queue| is_safe(queue))?;
+    let (body, properties) = (reply.body.clone(), reply.properties.clone());
+    Some(Publication { exchange: ShortString::default(), routing_key: short(queue), body, properties })
+}
+
 /// A delivery as a dead letter: the body and properties as they came, with headers that say why and where from.
-pub fn dead_letter(delivery: &Delivery, party: &Party, operation: Operation, reason: &str, error: &str) -> Publication {
+pub fn dead_letter(delivery: &Delivery, queue: (&Party, Operation), died: Died<'_>) -> Publication {
+    let ((party, operation), Died { reason, error, at }) = (queue, died);
     let came_with = &delivery.properties;
     let mut headers = kept_headers(came_with);
     let mut note = |name: &str, value: &str| {
         headers.insert(short(name), AMQPValue::LongString(value.into()));
     };
-    note("x-purser-reason", reason);
-    note("x-purser-error", error);
-    note("x-purser-queue", &topology::request_queue(party, operation));
+    note(DEAD_REASON, reason);
+    note(DEAD_ERROR, error);
+    note(DEAD_AT, &at.to_string());
+    note(DEAD_QUEUE, &topology::request_queue(party, operation));
     // These two would act on the dead letter itself, so they are kept as headers.
     if let Some(user) = came_with.user_id() {
         note("x-purser-user-id", user.as_str());

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`topology`] (what is declared), [`message`] (a delivery and its reply), [`subscriber`] (one queue),
 //! [`publisher`] (replies, confirms, acks), [`acks`] (which tags may be acked), [`session`] (one connection's life),
-//! [`supervisor`] (the next one).
+//! [`supervisor`] (the next one), [`dead`] (what operators do with dead letters).
 
 pub mod topology;
 pub mod message;
@@ -11,6 +11,7 @@ pub mod publisher;
 pub mod acks;
 pub mod session;
 pub mod supervisor;
+pub mod dead;
 
 use std::path::PathBuf;
 

@@ -13,8 +13,9 @@ use lapin::{Channel, Confirmation, PublisherConfirm};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::message::{self, Publication};
+use super::message::{self, Died, Publication};
 use super::subscriber::{Answered, Queue, Verdict};
+use crate::clock;
 use crate::dialects::egpp::status;
 use crate::metrics;
 use crate::sequencer::Answer;
@@ -71,6 +72,7 @@ struct Published {
     correlation: String,
     code: &'static str,
     reply: PublisherConfirm,
+    copy: Option<PublisherConfirm>,
     dead_letter: Option<PublisherConfirm>,
 }
 
@@ -86,9 +88,13 @@ async fn publish_one(channel: &Channel, answered: Answered) -> lapin::Result<Pub
         Some(publication) => Some(send(channel, publication).await?),
         None => None,
     };
+    let copy = match message::copy(&delivery, &reply) {
+        Some(publication) => Some(send(channel, publication).await?),
+        None => None,
+    };
     let reply = send(channel, reply).await?;
     let correlation = message::correlation(&delivery.properties).map(|id| id.as_str().to_owned()).unwrap_or_default();
-    Ok(Published { queue, tag: delivery.delivery_tag, correlation, code, reply, dead_letter })
+    Ok(Published { queue, tag: delivery.delivery_tag, correlation, code, reply, copy, dead_letter })
 }
 
 /// What an answered delivery becomes.
@@ -106,7 +112,8 @@ fn publications(answered: &Answered) -> (&'static str, Publication, Option<Publi
     };
     let dead_letter = parked.map(|(reason, error)| {
         metrics::dead_lettered(party.as_str(), reason);
-        message::dead_letter(delivery, party, operation, reason, error)
+        let at = clock::now().0.div_euclid(1_000_000);
+        message::dead_letter(delivery, (party, operation), Died { reason, error, at })
     });
     (reply.code, message::reply(delivery, party, operation, reply), dead_letter)
 }
@@ -125,6 +132,10 @@ async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
             && !is_kept(&confirm.await?)
         {
             return Err(PublishError::DeadLetterUnroutable);
+        }
+        if let Some(copy) = published.copy {
+            // Whoever wanted it may be gone by now.
+            copy.await?;
         }
         if !is_kept(&published.reply.await?) {
             let party = published.queue.desk.rules.party.as_str();

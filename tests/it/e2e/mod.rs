@@ -14,5 +14,6 @@ mod tokens;
 mod malformed;
 mod ordering;
 mod play;
+mod dead;
 mod faults;
 mod crash;

@@ -85,7 +85,9 @@ impl Example {
     /// An example that is refused may be one that breaks the schema.
     fn check(&self) {
         if self.status() < 400 {
-            assert_fits(&self.dialect, &(self.operation() + "-req"), &self.value["request"]["body"], &self.file);
+            // Whatever number the ledger gives.
+            let body = serde_json::from_str(&self.body().replace("\"{orderId}\"", "1")).expect("JSON");
+            assert_fits(&self.dialect, &(self.operation() + "-req"), &body, &self.file);
         }
     }
 }

@@ -7,12 +7,15 @@ mod repeats;
 mod limits;
 mod pockets;
 mod bounds;
+mod transactions;
+mod offers;
 
-use purser::ledger::{Keys, State};
+use purser::ledger::Keys;
 use purser::storage::Store;
 
-use crate::databases::{Fresh, apply, decide_all};
-use crate::script::{Asked, Step, held, parse, tidied, told, written};
+use crate::databases::{Fresh, apply};
+use crate::memory::{Memory, next_number};
+use crate::script::{Asked, Names, Step, held, parse, rehearsed, tidied, written};
 
 /// A fact, and the scenario that shows it.
 type Scenario = (&'static str, &'static str);
@@ -61,58 +64,68 @@ fn batchable(steps: Vec<Step>) -> Vec<Step> {
 }
 
 fn fold_one_by_one(steps: &[Step]) -> Vec<String> {
-    let mut state = State::default();
-    let answers = steps.iter().map(|step| match &step.asked {
-        Asked::Command(keyed) => told(decide_all(&mut state, std::slice::from_ref(keyed)).1[0]),
-        question => held(&state, question),
-    });
-    answers.collect()
+    let (mut memory, mut names, mut answers) = (Memory::default(), Names::default(), Vec::new());
+    for step in steps {
+        answers.push(match step.command(&names) {
+            Some(keyed) => {
+                let (_, outcomes) = memory.apply(std::slice::from_ref(&keyed));
+                names.learn(step, outcomes[0]);
+                names.told(outcomes[0])
+            }
+            None => held(&memory.state, &step.asked, &names),
+        });
+    }
+    answers
 }
 
 fn fold_at_once(steps: &[Step]) -> Vec<String> {
-    let mut state = State::default();
-    let (_, outcomes) = decide_all(&mut state, &commands(steps));
-    let questions = steps.iter().filter(|step| !matches!(step.asked, Asked::Command(_)));
-    let answers = questions.map(|step| held(&state, &step.asked)).collect::<Vec<_>>();
-    outcomes.into_iter().map(told).chain(answers).collect()
+    let mut memory = Memory::default();
+    let (commands, names) = rehearsed(steps, memory.next);
+    let (_, outcomes) = memory.apply(&commands);
+    let answers = outcomes.into_iter().map(|outcome| names.told(outcome));
+    answers.chain(questions(steps).map(|step| held(&memory.state, &step.asked, &names))).collect()
 }
 
 async fn store_one_by_one(store: &mut impl Store, steps: &[Step]) -> Vec<String> {
-    let mut answers = Vec::new();
+    let (mut names, mut answers) = (Names::default(), Vec::new());
     for step in steps {
-        answers.push(match &step.asked {
-            Asked::Command(keyed) => told(apply(store, std::slice::from_ref(keyed)).await.expect("applied")[0]),
-            question => look(store, question).await,
+        answers.push(match step.command(&names) {
+            Some(keyed) => {
+                let outcomes = apply(store, std::slice::from_ref(&keyed)).await.expect("applied");
+                names.learn(step, outcomes[0]);
+                names.told(outcomes[0])
+            }
+            None => look(store, &step.asked, &names).await,
         });
     }
     answers
 }
 
 async fn store_at_once(store: &mut impl Store, steps: &[Step]) -> Vec<String> {
-    let outcomes = apply(store, &commands(steps)).await.expect("applied");
-    let mut answers: Vec<String> = outcomes.into_iter().map(told).collect();
-    for step in steps.iter().filter(|step| !matches!(step.asked, Asked::Command(_))) {
-        answers.push(look(store, &step.asked).await);
+    let (commands, names) = rehearsed(steps, next_number(store).await);
+    let outcomes = apply(store, &commands).await.expect("applied");
+    let mut answers: Vec<String> = outcomes.into_iter().map(|outcome| names.told(outcome)).collect();
+    for step in questions(steps) {
+        answers.push(look(store, &step.asked, &names).await);
     }
     answers
 }
 
-async fn look(store: &mut impl Store, question: &Asked) -> String {
+fn questions(steps: &[Step]) -> impl Iterator<Item = &Step> {
+    steps.iter().filter(|step| !matches!(step.asked, Asked::Command(_)))
+}
+
+async fn look(store: &mut impl Store, question: &Asked, names: &Names) -> String {
     let mut keys = Keys::default();
     match question {
         Asked::Command(_) => panic!("a command is not a question"),
-        Asked::Balance(player, _) => drop(keys.players.insert(*player)),
+        Asked::Balance(player, _) | Asked::Level(player) => drop(keys.players.insert(*player)),
         Asked::Order(order) => drop(keys.orders.insert(*order)),
+        Asked::Transaction(key) => drop(keys.named.insert(*key)),
+        Asked::Queued(name) => drop(keys.voids.insert(names.number(name))),
+        Asked::Offer(id) => drop(keys.offers.insert(*id, 0)),
     }
     let state = store.load(&keys).await.expect("loaded");
     store.abandon().await;
-    held(&state, question)
-}
-
-fn commands(steps: &[Step]) -> Vec<purser::ledger::command::Keyed> {
-    let commands = steps.iter().filter_map(|step| match &step.asked {
-        Asked::Command(keyed) => Some((**keyed).clone()),
-        Asked::Balance(..) | Asked::Order(_) => None,
-    });
-    commands.collect()
+    held(&state, question, names)
 }

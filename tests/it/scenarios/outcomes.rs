@@ -80,6 +80,128 @@ const DONE: &[Scenario] = &[
          balance alice CHF        -> 1000
          order o1                 -> cancelled, paid 300",
     ),
+    (
+        "Adjusted by a stake",
+        "open alice CHF            -> 200 opened
+         deposit alice 1000 CHF    -> 200 deposited 1000
+         stake alice s1 g1 300 CHF -> 200 adjusted s1 700
+         balance alice CHF         -> 700
+         transaction s1            -> open, real -300",
+    ),
+    (
+        "Adjusted by a payment",
+        "open alice CHF            -> 200 opened
+         pay alice p1 - 300 CHF    -> 200 adjusted p1 300
+         balance alice CHF         -> 300
+         transaction p1            -> done, real 300",
+    ),
+    (
+        "Adjusted by a void",
+        "open alice CHF            -> 200 opened
+         deposit alice 1000 CHF    -> 200 deposited 1000
+         stake alice s1 g1 300 CHF -> 200 adjusted s1 700
+         void alice v1 s1 300 CHF  -> 200 adjusted v1 1000
+         transaction s1            -> voided by v1, real -300
+         transaction v1            -> done of s1, real 300",
+    ),
+    (
+        "Adjusted by a win",
+        "open alice CHF            -> 200 opened
+         deposit alice 1000 CHF    -> 200 deposited 1000
+         stake alice s1 g1 300 CHF -> 200 adjusted s1 700
+         prize alice w1 g1 500 CHF -> 200 adjusted w1 1200
+         transaction s1            -> settled by w1, real -300
+         transaction w1            -> done of s1, real 500",
+    ),
+    (
+        "Adjusted by a refund",
+        "open alice CHF             -> 200 opened
+         deposit alice 1000 CHF     -> 200 deposited 1000
+         stake alice s1 g1 300 CHF  -> 200 adjusted s1 700
+         refund alice f1 g1 300 CHF -> 200 adjusted f1 1000
+         transaction s1             -> voided by f1, real -300
+         transaction f1             -> done of s1, real 300",
+    ),
+    (
+        "Adjusted by a rollback",
+        "open alice CHF            -> 200 opened
+         deposit alice 1000 CHF    -> 200 deposited 1000
+         stake alice s1 g1 300 CHF -> 200 adjusted s1 700
+         rollback alice b1 s1 CHF  -> 200 adjusted b1 1000
+         transaction s1            -> rolled_back by b1, real -300
+         transaction b1            -> reversal of s1, real 300",
+    ),
+    (
+        "AlreadyVoided",
+        "open alice CHF            -> 200 opened
+         deposit alice 1000 CHF    -> 200 deposited 1000
+         stake alice s1 g1 300 CHF -> 200 adjusted s1 700
+         void alice v1 s1 300 CHF  -> 200 adjusted v1 1000
+         void alice v2 s1 300 CHF  -> 200 already_voided v1
+         balance alice CHF         -> 1000
+         transaction v2            -> unknown",
+    ),
+    (
+        "NothingUndone",
+        "open alice CHF            -> 200 opened
+         deposit alice 1000 CHF    -> 200 deposited 1000
+         rollback alice b1 s1 CHF  -> 200 nothing_undone 1000
+         transaction s1            -> tombstone
+         transaction b1            -> unknown",
+    ),
+    (
+        "VoidQueued",
+        "open alice CHF            -> 200 opened
+         deposit alice 1000 CHF    -> 200 deposited 1000
+         stake alice s1 g1 300 CHF -> 200 adjusted s1 700
+         queue alice s1            -> 200 void_queued
+         queued s1                 -> pending
+         balance alice CHF         -> 700",
+    ),
+    (
+        "VoidApproved",
+        "open alice CHF            -> 200 opened
+         deposit alice 1000 CHF    -> 200 deposited 1000
+         stake alice s1 g1 300 CHF -> 200 adjusted s1 700
+         queue alice s1            -> 200 void_queued
+         approve alice s1          -> 200 void_approved approved:s1
+         queued s1                 -> approved
+         transaction s1            -> voided by approved:s1, real -300
+         balance alice CHF         -> 1000",
+    ),
+    (
+        "VoidDismissed",
+        "open alice CHF            -> 200 opened
+         deposit alice 1000 CHF    -> 200 deposited 1000
+         stake alice s1 g1 300 CHF -> 200 adjusted s1 700
+         queue alice s1            -> 200 void_queued
+         dismiss alice s1          -> 200 void_dismissed
+         queued s1                 -> dismissed
+         transaction s1            -> open, real -300
+         balance alice CHF         -> 700",
+    ),
+    (
+        "VipBought",
+        "open alice CHF            -> 200 opened
+         deposit alice 1000 CHF    -> 200 deposited 1000
+         level alice               -> none
+         vip alice silver 300 CHF  -> 200 vip_bought 700
+         level alice               -> silver",
+    ),
+    (
+        "OffersStocked",
+        "offer card                -> unknown
+         stock card 30 CHF k1,k2   -> 200 offers_stocked 2
+         offer card                -> 2 at 30 CHF",
+    ),
+    (
+        "KeysBought",
+        "open alice CHF            -> 200 opened
+         deposit alice 1000 CHF    -> 200 deposited 1000
+         stock card 30 CHF k1,k2,k3 -> 200 offers_stocked 3
+         buy alice b1 card 2 30 CHF -> 200 keys_bought b1 940
+         offer card                -> 1 at 30 CHF",
+    ),
 ];
 
 /// `Refusal`, variant by variant.
@@ -232,6 +354,104 @@ const REFUSED: &[Scenario] = &[
          deposit alice MAX CHF           -> 200 deposited 9223372036854775807
          deposit alice 1 CHF             -> 400 balance_overflow
          balance alice CHF               -> 9223372036854775807",
+    ),
+    (
+        "TransactionUnknown",
+        "open alice CHF                  -> 200 opened
+         void alice v1 s1 300 CHF        -> refused transaction_unknown
+         refund alice f1 g1 300 CHF      -> refused transaction_unknown
+         pay alice p1 - 5 CHF source=s1  -> refused transaction_unknown
+         queue alice s1                  -> refused transaction_unknown
+         balance alice CHF               -> 0",
+    ),
+    (
+        "TransactionEnded",
+        "open alice CHF                  -> 200 opened
+         deposit alice 1000 CHF          -> 200 deposited 1000
+         stake alice s1 g1 300 CHF       -> 200 adjusted s1 700
+         prize alice w1 g1 0 CHF         -> 200 adjusted w1 700
+         void alice v1 s1 300 CHF        -> refused transaction_ended
+         refund alice f1 g1 300 CHF      -> refused transaction_ended
+         prize alice w2 g1 5 CHF         -> refused transaction_ended
+         balance alice CHF               -> 700",
+    ),
+    (
+        "TransactionUndone: rolled back before it came",
+        "open alice CHF                  -> 200 opened
+         deposit alice 1000 CHF          -> 200 deposited 1000
+         rollback alice b1 s1 CHF        -> 200 nothing_undone 1000
+         stake alice s1 g1 300 CHF       -> refused transaction_undone
+         balance alice CHF               -> 1000
+         transaction s1                  -> tombstone",
+    ),
+    (
+        "AmountsDisagree",
+        "open alice CHF                  -> 200 opened
+         deposit alice 1000 CHF          -> 200 deposited 1000
+         stake alice s1 g1 300 CHF       -> 200 adjusted s1 700
+         void alice v1 s1 299 CHF        -> refused amounts_disagree
+         refund alice f1 g1 299 CHF      -> refused amounts_disagree
+         stake alice s2 g1 5 CHF external=6 -> refused amounts_disagree
+         pay alice p1 - -5 CHF           -> refused amounts_disagree
+         prize alice w1 g1 -5 CHF        -> refused amounts_disagree
+         balance alice CHF               -> 700
+         transaction s1                  -> open, real -300",
+    ),
+    (
+        "VoidUnknown",
+        "open alice CHF                  -> 200 opened
+         deposit alice 1000 CHF          -> 200 deposited 1000
+         stake alice s1 g1 300 CHF       -> 200 adjusted s1 700
+         approve alice s1                -> refused void_unknown
+         dismiss alice s1                -> refused void_unknown
+         balance alice CHF               -> 700",
+    ),
+    (
+        "VoidResolved: the other answer comes too late",
+        "open alice CHF                  -> 200 opened
+         deposit alice 1000 CHF          -> 200 deposited 1000
+         stake alice s1 g1 300 CHF       -> 200 adjusted s1 700
+         queue alice s1                  -> 200 void_queued
+         dismiss alice s1                -> 200 void_dismissed
+         approve alice s1                -> refused void_resolved
+         queued s1                       -> dismissed
+         balance alice CHF               -> 700",
+    ),
+    (
+        "VipNotHigher",
+        "open alice CHF                  -> 200 opened
+         deposit alice 1000 CHF          -> 200 deposited 1000
+         vip alice silver 300 CHF        -> 200 vip_bought 700
+         vip alice silver 300 CHF        -> refused vip_not_higher
+         vip alice bronze 300 CHF        -> refused vip_not_higher
+         balance alice CHF               -> 700
+         level alice                     -> silver",
+    ),
+    (
+        "OfferUnknown",
+        "open alice CHF                  -> 200 opened
+         buy alice b1 card 1 30 CHF      -> refused offer_unknown",
+    ),
+    (
+        "OfferCurrencyDiffers",
+        "open alice CHF                  -> 200 opened
+         stock card 30 CHF k1            -> 200 offers_stocked 1
+         buy alice b1 card 1 30 EUR      -> refused offer_currency_differs",
+    ),
+    (
+        "OfferPriceDiffers",
+        "open alice CHF                  -> 200 opened
+         stock card 30 CHF k1            -> 200 offers_stocked 1
+         buy alice b1 card 1 29 CHF      -> refused offer_price_differs 30",
+    ),
+    (
+        "OutOfStock",
+        "open alice CHF                  -> 200 opened
+         deposit alice 1000 CHF          -> 200 deposited 1000
+         stock card 30 CHF k1            -> 200 offers_stocked 1
+         buy alice b1 card 2 30 CHF      -> refused out_of_stock 1
+         balance alice CHF               -> 1000
+         offer card                      -> 1 at 30 CHF",
     ),
 ];
 

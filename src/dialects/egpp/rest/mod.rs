@@ -157,7 +157,8 @@ impl Visit {
     }
 
     fn open(self, operation: Operation, asked: Asked, order: Option<OrderId>) -> Next {
-        self.try_open(operation, asked, order, true)
+        let party = self.counter.desk.rules.party.clone();
+        Next::Of(party, Box::new(self.try_open(operation, asked, order, true)))
     }
 
     /// `again`: whether the party's keys may still be fetched anew.
@@ -175,7 +176,8 @@ impl Visit {
 
     /// Goes on with the token's player.
     fn identified(self, then: impl FnOnce(&Self, PlayerId) -> Next + Send + 'static) -> Next {
-        self.try_identify(then, true)
+        let party = self.counter.desk.rules.party.clone();
+        Next::Of(party, Box::new(self.try_identify(then, true)))
     }
 
     fn try_identify(self, then: impl FnOnce(&Self, PlayerId) -> Next + Send + 'static, again: bool) -> Next {

@@ -103,7 +103,7 @@ async fn every_refusal_of_an_adjustment_has_its_code_and_moves_nothing() {
             ("an unknown user", with(stake("x", "-1"), json!({ "user_id": 7 })), 1001),
             ("no user's number", with(stake("x", "-1"), json!({ "user_id": -7 })), 1001),
             ("the same again, with another amount", stake("staked", "-2"), 1004),
-            ("the same again, with another time", with(stake("staked", "-1"), json!({ "flake_id": 1 })), 1004),
+            ("the same again, with another flake id", with(stake("staked", "-1"), json!({ "flake_id": 1 })), 1004),
             ("the same again, in another round", with(stake("staked", "-1"), json!({ "game_round_id": 2 })), 1004),
             ("too little money", stake("poor", "-9.01"), 1005),
             ("too little money, again", stake("poor", "-9.01"), 1005),

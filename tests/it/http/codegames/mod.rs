@@ -31,7 +31,7 @@ pub fn parties_with(hash: &str, keys_secret: &str) -> String {
     format!(
         r#"
 [parties.acme]
-currencies = ["KZT", "EUR"]
+currencies = ["EUR"]
 player_tokens = "trusted"
 [parties.acme.codegames]
 path = "/api/v1"

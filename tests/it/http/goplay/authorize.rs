@@ -213,6 +213,7 @@ async fn after_five_wrong_passwords_even_the_right_one_has_to_wait() {
             assert!((1..=10).contains(&wait), "{wait}");
             check_headers(&response);
         }
+        assert_eq!(page.sign_in(&stage, "ali", PASSWORD).await.status, 429, "alice's other name");
         let (_, query) = landing(&page.sign_in(&stage, "bob", PASSWORD).await);
         assert!(value(&query, "code").is_some(), "others do not wait");
     })

@@ -4,10 +4,10 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::partner::{
-    ASKING, Page, SECRET, VERIFIER, ask_token, basic, challenge_of, change, code_of, encode, error, execute, form,
-    open, pair, profile, redeeming, refreshing, revoke, tokens_of, with,
+    ASKING, Page, REDIRECT, SECRET, VERIFIER, ask_token, basic, challenge_of, change, code_of, encode, error, execute,
+    form, open, pair, profile, redeeming, refreshing, revoke, tokens_of, with,
 };
-use crate::e2e::stage::{Base, Stage, on_both};
+use crate::e2e::stage::{Base, Stage, on_both, party};
 use crate::http::client::Call;
 use crate::patience::until;
 
@@ -202,6 +202,39 @@ async fn codes_and_tokens_have_their_time_and_are_forgotten_after_it() {
         assert_eq!(page.sign_in(&stage, "alice", super::partner::PASSWORD).await.status, 303);
         assert_eq!((rows(&stage, "grants").await, rows(&stage, "grant_tokens").await), (1, 1), "the new code alone");
         assert_eq!(profile(&stage, &access).await.status, 401);
+    })
+    .await;
+}
+
+/// The database took it, and the connection broke before it could say so: the program asks again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_whose_answer_was_lost_is_a_repeat() {
+    use purser::identity::grants::{Client, Exchange, GrantAct, GrantRefusal, Proof, TokenHash};
+    use purser::identity::pkce::Challenge;
+    on_both(async |base| {
+        let stage = open(base).await;
+        let code = code_of(&stage, "alice", &[]).await;
+        let exchange = |access: &str| {
+            let challenge = Challenge::of_verifier(VERIFIER);
+            GrantAct::Exchange(Exchange {
+                given: TokenHash::of(&code),
+                proof: Proof::Code { redirect_uri: REDIRECT.to_owned(), challenge },
+                client: Client { party: party("acme"), id: "vip-shop".into() },
+                access: TokenHash::of(access),
+                refresh: TokenHash::of("refresh"),
+                at: purser::clock::now(),
+            })
+        };
+        let carry_out = async |act: GrantAct| {
+            let carrying = stage.database.query(move |conn| purser::storage::grants::carry_out(conn, &act));
+            carrying.await.expect("an answer").map(|granted| granted.scope.to_string())
+        };
+        for _ in 0..2 {
+            assert_eq!(carry_out(exchange("access")).await, Ok("profile vip".to_owned()));
+            assert_eq!(profile(&stage, "access").await.status, 200);
+        }
+        assert_eq!(carry_out(exchange("another")).await, Err(GrantRefusal::Spent));
+        assert_eq!(profile(&stage, "access").await.status, 401);
     })
     .await;
 }

@@ -7,6 +7,7 @@ mod signer;
 mod script;
 mod codes;
 mod transactions;
+mod races;
 mod signatures;
 mod examples;
 

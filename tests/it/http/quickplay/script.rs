@@ -21,7 +21,7 @@ pub async fn play(quickplay: &QuickPlay, name: &str, script: &str) {
         stage.add_player("acme", player).await;
         stage.deposit("acme", player, "100", "EUR").await;
     }
-    let mut last = [100_00, 100_00];
+    let mut last = [10_000, 10_000];
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let line = line.split('#').next().expect("a line");
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -1,0 +1,252 @@
+//! `purser dead`: a party's dead letters.
+
+mod filter;
+mod redrive;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::{Ended, Failure, failed, output, party, usage};
+use crate::app;
+use crate::config::Config;
+use crate::ledger::Party;
+use crate::transport::amqp::dead::{DeadLetter, DeadQueue};
+use filter::Filter;
+
+/// Characters of an error that a table's cell has room for.
+const CELL: usize = 60;
+
+#[derive(Subcommand)]
+pub enum Dead {
+    /// A line for each dead letter, oldest first. Nothing is taken.
+    List(Look),
+    /// Each dead letter whole, but for its secrets. Nothing is taken.
+    Show(Look),
+    /// Put dead letters back into the queues that they came from, and say what they were answered.
+    Redrive(redrive::Redrive),
+    /// Take dead letters out for good.
+    Drop(Drop),
+}
+
+#[derive(Args)]
+pub struct Look {
+    #[command(flatten)]
+    of: Of,
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which letters of which party.
+#[derive(Args)]
+pub struct Of {
+    #[arg(long)]
+    party: String,
+    #[command(flatten)]
+    filter: Filter,
+}
+
+#[derive(Args)]
+pub struct Drop {
+    #[command(flatten)]
+    of: Of,
+    /// Only say what would be dropped.
+    #[arg(long)]
+    dry_run: bool,
+    /// Needed to drop without --id, --reason or --since.
+    #[arg(long)]
+    all: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+/// A dead letter as it is told.
+#[derive(Serialize)]
+struct Line {
+    id: String,
+    reason: String,
+    error: String,
+    queue: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    died_at: Option<String>,
+    redriven: u32,
+    bytes: usize,
+}
+
+#[derive(Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    line: Line,
+    properties: std::collections::BTreeMap<String, String>,
+    body: String,
+}
+
+impl Dead {
+    pub async fn run(self, config: &Config) -> Ended {
+        match self {
+            Self::List(look) => look.list(config).await,
+            Self::Show(look) => look.show(config).await,
+            Self::Redrive(redrive) => redrive.run(config).await,
+            Self::Drop(drop) => drop.run(config).await,
+        }
+    }
+}
+
+impl Of {
+    /// Opens the party's queue.
+    async fn open(&self, config: &Config) -> Result<(Party, DeadQueue), Failure> {
+        let (party, _) = party(config, &self.party)?;
+        let settings = app::broker(config).ok_or_else(|| usage("amqp.url is empty: there is no broker to ask"))?;
+        let queue = DeadQueue::open(&settings, party.clone()).await?;
+        Ok((party, queue))
+    }
+
+    /// Tells every letter that fits to `each`, then lets all of them go back to their places.
+    async fn look(
+        &self,
+        config: &Config,
+        mut each: impl FnMut(&DeadLetter) -> Result<(), Failure>,
+    ) -> Result<u64, Failure> {
+        let (_, mut queue) = self.open(config).await?;
+        // As many as there are now: what dies meanwhile is for the next look.
+        let waiting = queue.count().await?;
+        let mut found = 0;
+        for _ in 0..waiting {
+            let Some(letter) = queue.next().await? else { break };
+            if self.filter.takes(&letter) {
+                each(&letter)?;
+                found += 1;
+            }
+        }
+        queue.release().await?;
+        Ok(found)
+    }
+}
+
+impl Look {
+    async fn list(self, config: &Config) -> Ended {
+        let mut rows = Vec::new();
+        let json = self.json;
+        let found = self.of.look(config, |letter| {
+            let line = line(letter);
+            if json {
+                output::json(&line)?;
+            } else {
+                rows.push(row(line));
+            }
+            Ok(())
+        });
+        let found = found.await?;
+        if json {
+            return Ok(true);
+        }
+        if found == 0 {
+            output::line("no dead letters")?;
+        } else {
+            output::table(&["id", "reason", "from", "died at", "redriven", "bytes", "error"], &rows)?;
+        }
+        Ok(true)
+    }
+
+    async fn show(self, config: &Config) -> Ended {
+        let json = self.json;
+        let found = self.of.look(config, |letter| {
+            let whole = Whole { line: line(letter), properties: letter.described(), body: shown(letter.body()) };
+            if json {
+                return Ok(output::json(&whole)?);
+            }
+            output::line(&format!("--- {} ({})", whole.line.id, whole.line.reason))?;
+            for (name, value) in &whole.properties {
+                output::line(&format!("{name}: {value}"))?;
+            }
+            Ok(output::line(&format!("\n{}\n", whole.body))?)
+        });
+        match found.await? {
+            0 => Err(failed("no such dead letter")),
+            _ => Ok(true),
+        }
+    }
+}
+
+impl Drop {
+    async fn run(self, config: &Config) -> Ended {
+        if self.of.filter.is_empty() && !self.all && !self.dry_run {
+            return Err(usage("name what to drop by --id, --reason or --since, or say --all"));
+        }
+        let (party, mut queue) = self.of.open(config).await?;
+        let waiting = queue.count().await?;
+        let progress = output::progress_bar(waiting, "letters");
+        let mut dropped = 0_u64;
+        for _ in 0..waiting {
+            let Some(letter) = queue.next().await? else { break };
+            if self.of.filter.takes(&letter) {
+                if !self.dry_run {
+                    queue.drop_letter(&letter).await?;
+                }
+                dropped += 1;
+            }
+            progress.inc(1);
+        }
+        progress.finish_and_clear();
+        queue.release().await?;
+        let verb = if self.dry_run { "would be dropped" } else { "dropped" };
+        if self.json {
+            output::json(&serde_json::json!({ "dropped": dropped, "dry_run": self.dry_run }))?;
+        } else {
+            output::line(&format!("{dropped} of {waiting} dead letters of {party} {verb}"))?;
+        }
+        Ok(true)
+    }
+}
+
+fn line(letter: &DeadLetter) -> Line {
+    let died_at = letter.died_at().and_then(|seconds| u64::try_from(seconds).ok());
+    let died_at = died_at.map(|seconds| std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+    Line {
+        id: letter.id().to_owned(),
+        reason: letter.reason().to_owned(),
+        error: letter.error().to_owned(),
+        queue: letter.queue().to_owned(),
+        died_at: died_at.map(|time| humantime::format_rfc3339_seconds(time).to_string()),
+        redriven: letter.redriven(),
+        bytes: letter.body().len(),
+    }
+}
+
+fn row(line: Line) -> Vec<String> {
+    let error = line.error.chars().take(CELL).collect();
+    let died_at = line.died_at.unwrap_or_default();
+    vec![line.id, line.reason, line.queue, died_at, line.redriven.to_string(), line.bytes.to_string(), error]
+}
+
+/// The body as text, with whatever looks like a token hidden: a `playerId` may be one.
+fn shown(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(start) = rest.find("eyJ") {
+        let token = rest[start..].find(|c| !is_part(c)).map_or(&rest[start..], |end| &rest[start..start + end]);
+        shown.push_str(&rest[..start]);
+        shown.push_str(if token.matches('.').count() == 2 { "(token)" } else { token });
+        rest = &rest[start + token.len()..];
+    }
+    shown + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_in_a_body_is_hidden_and_the_rest_is_shown() {
+        let cases = [
+            (r#"{"playerId":"eyJhbGciOi.eyJzdWIi.c2ln","amount":1}"#, r#"{"playerId":"(token)","amount":1}"#),
+            (r#"{"playerId":"eyJ"}"#, r#"{"playerId":"eyJ"}"#),
+            ("no JSON", "no JSON"),
+            ("eyJa.b.c", "(token)"),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(shown(body.as_bytes()), expected);
+        }
+    }
+}

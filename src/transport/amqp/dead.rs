@@ -1,0 +1,241 @@
+//! A party's dead letters, for operators: looked at without taking, put back, or dropped.
+//!
+//! Letters are handed out one by one and held unacked; whatever is not acked in the end goes back to its place, also
+//! when the program is killed in between. While somebody looks, nobody else sees what they hold.
+
+use std::collections::BTreeMap;
+
+use lapin::message::BasicGetMessage;
+use lapin::options::{
+    BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
+
+use super::Settings;
+use super::message::{self, COPY_TO, DEAD_AT, DEAD_ERROR, DEAD_QUEUE, DEAD_REASON, REDRIVEN};
+use super::session::{self, SessionError};
+use super::topology::{self, short};
+use crate::dialects::egpp::Operation;
+use crate::ledger::Party;
+
+/// Headers that tell of a message's death, ours and the broker's: a message that is put back is alive.
+const OF_DEATH: [&str; 10] = [
+    DEAD_REASON,
+    DEAD_ERROR,
+    DEAD_QUEUE,
+    DEAD_AT,
+    "x-death",
+    "x-first-death-exchange",
+    "x-first-death-queue",
+    "x-first-death-reason",
+    "x-last-death-reason",
+    "x-delivery-count",
+];
+
+/// A dead letter, held.
+pub struct DeadLetter {
+    message: BasicGetMessage,
+}
+
+impl DeadLetter {
+    /// What the provider calls it: its correlation id, else its message id.
+    pub fn id(&self) -> &str {
+        message::correlation(&self.message.properties).map_or("", |id| id.as_str())
+    }
+
+    /// `malformed`, `fault`, or the broker's own word, such as `delivery_limit`.
+    pub fn reason(&self) -> &str {
+        self.text(DEAD_REASON).or_else(|| self.text("x-first-death-reason")).unwrap_or("unknown")
+    }
+
+    pub fn error(&self) -> &str {
+        self.text(DEAD_ERROR).unwrap_or_default()
+    }
+
+    /// The queue that it came from.
+    pub fn queue(&self) -> &str {
+        self.text(DEAD_QUEUE).or_else(|| self.text("x-first-death-queue")).unwrap_or_default()
+    }
+
+    /// When it died, in seconds since 1970; unknown where nobody wrote it down.
+    pub fn died_at(&self) -> Option<i64> {
+        self.text(DEAD_AT).and_then(|text| text.parse().ok()).or_else(|| self.first_death())
+    }
+
+    /// How often it has been put back before.
+    pub fn redriven(&self) -> u32 {
+        match self.header(REDRIVEN) {
+            Some(AMQPValue::LongUInt(times)) => *times,
+            _ => 0,
+        }
+    }
+
+    pub fn body(&self) -> &[u8] {
+        &self.message.data
+    }
+
+    /// Properties and headers as text, secrets hidden.
+    pub fn described(&self) -> BTreeMap<String, String> {
+        let properties = &self.message.properties;
+        let mut described = BTreeMap::new();
+        let named = [
+            ("correlation_id", properties.correlation_id()),
+            ("message_id", properties.message_id()),
+            ("reply_to", properties.reply_to()),
+            ("content_type", properties.content_type()),
+            ("type", properties.kind()),
+            ("app_id", properties.app_id()),
+        ];
+        for (name, value) in named {
+            described.extend(value.as_ref().map(|value| (name.to_owned(), value.to_string())));
+        }
+        for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
+            let hidden = name.as_str().eq_ignore_ascii_case("authorization");
+            let text = if hidden { "(hidden)".to_owned() } else { written(value) };
+            described.insert(name.to_string(), text);
+        }
+        described
+    }
+
+    fn header(&self, name: &str) -> Option<&AMQPValue> {
+        self.message.properties.headers().as_ref()?.inner().get(name)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        match self.header(name)? {
+            AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
+            AMQPValue::ShortString(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The broker's own note of when it first gave up on the message.
+    fn first_death(&self) -> Option<i64> {
+        let AMQPValue::FieldArray(deaths) = self.header("x-death")? else { return None };
+        let AMQPValue::FieldTable(death) = deaths.as_slice().last()? else { return None };
+        match death.inner().get("time")? {
+            AMQPValue::Timestamp(seconds) => i64::try_from(*seconds).ok(),
+            _ => None,
+        }
+    }
+}
+
+fn written(value: &AMQPValue) -> String {
+    match value {
+        AMQPValue::LongString(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
+        AMQPValue::ShortString(text) => text.to_string(),
+        AMQPValue::LongUInt(number) => number.to_string(),
+        AMQPValue::LongInt(number) => number.to_string(),
+        AMQPValue::LongLongInt(number) => number.to_string(),
+        AMQPValue::Boolean(is) => is.to_string(),
+        AMQPValue::Timestamp(seconds) => seconds.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// What went wrong with the dead letters.
+#[derive(Debug, thiserror::Error)]
+pub enum DeadError {
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Broker(#[from] lapin::Error),
+    #[error("queue {queue} did not take the message back; it stays where it was")]
+    NotTaken { queue: String },
+}
+
+/// A party's dead-letter queue, opened by an operator.
+pub struct DeadQueue {
+    party: Party,
+    channel: Channel,
+    /// The letter that was handed out last, while nothing is decided about it.
+    current: Option<u64>,
+    /// The last of those that go back to their places.
+    last_held: Option<u64>,
+    connection: Connection,
+}
+
+impl DeadQueue {
+    pub async fn open(settings: &Settings, party: Party) -> Result<Self, DeadError> {
+        let connection = session::connect(settings).await?;
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { party, channel, current: None, last_held: None, connection })
+    }
+
+    /// How many letters wait.
+    pub async fn count(&self) -> Result<u64, DeadError> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let queue = short(&topology::dead_queue(&self.party));
+        let declared = self.channel.queue_declare(queue, options, FieldTable::default()).await?;
+        Ok(u64::from(declared.message_count()))
+    }
+
+    /// The next letter, held until it is dropped or put back, or all are released.
+    pub async fn next(&mut self) -> Result<Option<DeadLetter>, DeadError> {
+        self.last_held = self.current.take().or(self.last_held);
+        let queue = short(&topology::dead_queue(&self.party));
+        let got = self.channel.basic_get(queue, BasicGetOptions::default()).await?;
+        self.current = got.as_ref().map(|message| message.delivery.delivery_tag);
+        Ok(got.map(|message| DeadLetter { message }))
+    }
+
+    /// The queue of the party's that the letter came from; `None` where it names none.
+    pub fn home(&self, letter: &DeadLetter) -> Option<String> {
+        let queues = Operation::ALL.map(|operation| topology::request_queue(&self.party, operation));
+        queues.into_iter().find(|queue| queue == letter.queue())
+    }
+
+    /// Publishes the letter to `home`, and takes it out of the dead letters once the broker has it there. `copy_to`
+    /// gets a copy of what it will be answered.
+    pub async fn put_back(&mut self, letter: DeadLetter, home: &str, copy_to: &str) -> Result<(), DeadError> {
+        let delivery = &letter.message.delivery;
+        let properties = alive(&letter, copy_to);
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let publishing = self.channel.basic_publish(short(""), short(home), options, &delivery.data, properties);
+        match publishing.await?.await? {
+            Confirmation::Ack(None) => self.drop_letter(&letter).await,
+            _ => Err(DeadError::NotTaken { queue: home.to_owned() }),
+        }
+    }
+
+    /// Takes the letter out for good.
+    pub async fn drop_letter(&mut self, letter: &DeadLetter) -> Result<(), DeadError> {
+        let tag = letter.message.delivery.delivery_tag;
+        self.current = self.current.filter(|current| *current != tag);
+        Ok(self.channel.basic_ack(tag, BasicAckOptions { multiple: false }).await?)
+    }
+
+    /// Lets everything that is still held go back to its place. A nack does not count towards delivery limits where
+    /// the broker tells the two apart.
+    pub async fn release(self) -> Result<(), DeadError> {
+        if let Some(tag) = self.current.or(self.last_held) {
+            let options = BasicNackOptions { multiple: true, requeue: true };
+            self.channel.basic_nack(tag, options).await?;
+        }
+        self.channel.close(200, "looked".into()).await?;
+        Ok(self.connection.close(200, "looked".into()).await?)
+    }
+
+    /// The connection, for whatever else belongs to the same look.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// The letter's properties without its death, and with what counts its returns.
+fn alive(letter: &DeadLetter, copy_to: &str) -> BasicProperties {
+    let properties = letter.message.properties.clone();
+    let mut headers = FieldTable::default();
+    for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
+        if !OF_DEATH.contains(&name.as_str()) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    headers.insert(short(REDRIVEN), AMQPValue::LongUInt(letter.redriven().saturating_add(1)));
+    if !copy_to.is_empty() {
+        headers.insert(short(COPY_TO), AMQPValue::LongString(copy_to.into()));
+    }
+    properties.with_headers(headers)
+}

@@ -1,0 +1,168 @@
+//! Dead letters in an operator's hands: looked at, put back, dropped, and nothing lost whatever interrupts.
+
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
+use purser::dialects::egpp::Operation;
+use purser::transport::amqp::topology::short;
+use serde_json::{Value, json};
+
+use super::process::purser;
+use super::stage::{ACME, Base, Stage};
+use super::wire::{Message, Wire, code, correlation, publish};
+use crate::patience::until;
+
+const DEAD: &str = "v1.0.acme.dead";
+
+fn bet(id: &str) -> Value {
+    json!({
+        "amount": 1, "currency": "CHF", "game": "wallstroulette", "round": 1, "externalId": id, "playerId": "alice",
+    })
+}
+
+/// A bet that a fault of ours has parked, as the program would have left it.
+async fn park(wire: &Wire, id: &str) {
+    park_with(wire, id, FieldTable::default()).await;
+}
+
+async fn park_with(wire: &Wire, id: &str, mut headers: FieldTable) {
+    for (name, value) in [
+        ("x-purser-reason", "fault"),
+        ("x-purser-error", "the disk was on fire"),
+        ("x-purser-queue", "v1.0.acme.order.bet"),
+        ("x-purser-dead-at", "1700000000"),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    ] {
+        headers.insert(short(name), AMQPValue::LongString(value.into()));
+    }
+    let properties = BasicProperties::default()
+        .with_correlation_id(short(id))
+        .with_reply_to(short(&wire.replies))
+        .with_delivery_mode(2)
+        .with_headers(headers);
+    publish(&wire.channel, "", DEAD, bet(id).to_string().as_bytes(), properties).await;
+}
+
+async fn open() -> (Stage, Wire) {
+    let stage = Stage::open(Base::Sqlite, ACME).await;
+    stage.add_player("acme", "alice").await;
+    stage.deposit("acme", "alice", "10.00", "CHF").await;
+    let wire = Wire::connect(&stage).await;
+    (stage, wire)
+}
+
+async fn told(stage: &Stage, arguments: &[&str]) -> String {
+    stage.done(&[&["dead"], arguments, &["--party", "acme"]].concat()).await
+}
+
+async fn lines(stage: &Stage, arguments: &[&str]) -> Vec<Value> {
+    let told = told(stage, &[arguments, &["--json"]].concat()).await;
+    told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_looked_at_without_being_taken() {
+    let (stage, mut wire) = open().await;
+    assert_eq!(told(&stage, &["list"]).await, "no dead letters\n");
+    wire.ask(Message::new(Operation::OrderBet, "bad", &json!([]))).await;
+    for id in ["one", "two", "three"] {
+        let mut secret = FieldTable::default();
+        secret.insert(short("authorization"), AMQPValue::LongString("Bearer top-secret".into()));
+        park_with(&wire, id, secret).await;
+    }
+    for _ in 0..3 {
+        let ids: Vec<Value> = lines(&stage, &["list"]).await.iter().map(|line| line["id"].clone()).collect();
+        assert_eq!(ids, ["bad", "one", "two", "three"]);
+    }
+    let faults = lines(&stage, &["list", "--reason", "fault"]).await;
+    assert_eq!(faults.len(), 3);
+    assert_eq!(faults[0]["died_at"], "2023-11-14T22:13:20Z");
+    assert_eq!(lines(&stage, &["list", "--since", "1h"]).await.len(), 1);
+    let shown = told(&stage, &["show", "--id", "two"]).await;
+    for part in ["the disk was on fire", "v1.0.acme.order.bet", "\"externalId\":\"two\"", "authorization: (hidden)"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    assert!(!shown.contains("top-secret"));
+    until("all are back", async || wire.ready(DEAD).await == 4).await;
+    let missing = stage.run(&["dead", "show", "--party", "acme", "--id", "nothing"]).await;
+    assert_eq!(missing.status.code(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_that_are_put_back_are_answered_and_counted() {
+    let (stage, mut wire) = open().await;
+    wire.ask(Message::new(Operation::OrderBet, "bad", &json!([]))).await;
+    park(&wire, "one").await;
+    park(&wire, "two").await;
+    let dry = &lines(&stage, &["redrive", "--dry-run"]).await[0];
+    assert_eq!((&dry["redriven"], &dry["dry_run"]), (&json!(3), &json!(true)));
+    until("all are back", async || wire.ready(DEAD).await == 3).await;
+
+    let summary = &lines(&stage, &["redrive"]).await[0];
+    assert_eq!(summary["answered"], json!({ "201": 2, "400": 1 }));
+    // The provider is answered where it asked to be; what is malformed is so again.
+    for _ in 0..3 {
+        let reply = wire.next_reply().await;
+        assert_eq!(code(&reply), if correlation(&reply) == "bad" { "400" } else { "201" });
+    }
+    let left = lines(&stage, &["list"]).await;
+    assert_eq!((left.len(), &left[0]["id"], &left[0]["redriven"]), (1, &json!("bad"), &json!(1)));
+    lines(&stage, &["redrive", "--id", "bad"]).await;
+    assert_eq!(lines(&stage, &["list"]).await[0]["redriven"], 2);
+    assert_eq!(stage.balance("acme", "alice", "CHF").await, 998);
+    stage.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_dropped_only_when_they_are_named() {
+    let (stage, wire) = open().await;
+    for id in ["one", "two", "three"] {
+        park(&wire, id).await;
+    }
+    let unnamed = stage.run(&["dead", "drop", "--party", "acme"]).await;
+    assert_eq!(unnamed.status.code(), Some(2));
+    assert_eq!(
+        told(&stage, &["drop", "--id", "two", "--dry-run"]).await,
+        "1 of 3 dead letters of acme would be dropped\n"
+    );
+    assert_eq!(told(&stage, &["drop", "--id", "two"]).await, "1 of 3 dead letters of acme dropped\n");
+    let ids: Vec<Value> = lines(&stage, &["list"]).await.iter().map(|line| line["id"].clone()).collect();
+    assert_eq!(ids, ["one", "three"]);
+    told(&stage, &["drop", "--all"]).await;
+    until("none is left", async || wire.ready(DEAD).await == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_that_is_killed_loses_nothing_and_can_be_repeated() {
+    const LETTERS: usize = 400;
+    let (stage, mut wire) = open().await;
+    for number in 0..LETTERS {
+        park(&wire, &format!("bet-{number}")).await;
+    }
+    let mut killed = 0;
+    // Killed at whatever moment the first hundreds have been put back.
+    while wire.ready(DEAD).await > LETTERS as u32 / 2 && killed < 3 {
+        let mut child = purser(&stage.config(), &["dead", "redrive", "--party", "acme"]).spawn().expect("purser runs");
+        let before = wire.ready("v1.0.acme.dead").await;
+        until("some are put back", async || wire.ready(DEAD).await + 20 < before).await;
+        child.kill().expect("killed");
+        child.wait().expect("a status");
+        killed += 1;
+    }
+    let mut letters = wire.ready(DEAD).await;
+    until("what was held is back", async || {
+        let now = wire.ready(DEAD).await;
+        std::mem::replace(&mut letters, now) == now
+    })
+    .await;
+    assert!(killed > 0 && letters > 0, "{letters} letters after {killed} kills");
+    lines(&stage, &["redrive"]).await;
+    let mut answered = std::collections::BTreeSet::new();
+    while answered.len() < LETTERS {
+        let reply = wire.next_reply().await;
+        assert_eq!(code(&reply), "201", "{}", correlation(&reply));
+        answered.insert(correlation(&reply).to_owned());
+    }
+    until("none is left", async || wire.ready(DEAD).await == 0).await;
+    assert_eq!(stage.balance("acme", "alice", "CHF").await, 1000 - LETTERS as i64);
+    stage.audit().await;
+}

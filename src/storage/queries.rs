@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
@@ -60,6 +61,25 @@ impl Database {
             }
         }
     }
+}
+
+/// Runs `work` on one snapshot of the database, and writes nothing. However long it takes: whoever reads what it tells
+/// may be slow.
+pub fn snapshot<T>(
+    conn: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    match conn {
+        AnyConnection::Sqlite(conn) => conn.batch_execute("BEGIN"),
+        AnyConnection::Postgres(conn) => conn.batch_execute(
+            "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        ),
+    }
+    .map_err(classify)?;
+    let worked = work(conn);
+    on!(conn, conn => conn.batch_execute("ROLLBACK")).map_err(classify)?;
+    worked
 }
 
 /// A failed query, in the words of the database that failed it.

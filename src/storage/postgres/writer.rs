@@ -159,7 +159,9 @@ impl Session {
 
     async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
         let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
-        let (players, accounts, orders, decided) = self.read(keys, count).await.map_err(classify)?;
+        // With offers, numbers are taken when these are locked, too.
+        let at_once = if keys.offers.is_empty() { count } else { 0 };
+        let (players, accounts, orders, decided) = self.read(keys, at_once).await.map_err(classify)?;
         // Mostly every player was there to be locked, and nothing can be torn.
         let strangers = players.len() < keys.players.len();
         let has_accounts =

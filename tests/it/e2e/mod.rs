@@ -17,6 +17,8 @@ mod ordering;
 mod play;
 mod dead;
 mod faults;
+mod proxy;
+mod chaos;
 mod crash;
 mod tls;
 mod permissions;

@@ -24,6 +24,7 @@ use crate::memory::next_number;
 use crate::patience::{until, within_deadline};
 use crate::properties::{History, check_few};
 use crate::script::{parse, rehearsed};
+use crate::storage::feed;
 
 /// Something of everything, at times that a reader can tell apart.
 const STORY: &str = "
@@ -181,6 +182,28 @@ async fn a_story_of_every_act_moves_to_postgres_and_back() {
     let exported = export(&original, "acme").await;
     assert!(!String::from_utf8_lossy(&exported).contains("secret"), "a transaction's private token stays where it is");
     moves(&original, "acme").await;
+}
+
+/// Several writers sell from one stock: their numbers tell in which order, so a replay gives every order its own keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn purchases_of_several_writers_keep_their_keys() {
+    let [_, postgres] = Fresh::both().await;
+    let stock: String = (0..120).map(|number| format!("stock card 30 CHF k{number} key={number}\n")).collect();
+    let shopper = |player: &str| {
+        let buys: String = (0..40).map(|number| format!("buy {player} {player}-{number} card 1 30 CHF\n")).collect();
+        format!("open {player} CHF\ndeposit {player} 100000 CHF key={player}\n{buys}")
+    };
+    let shoppers = ["alice", "bob", "carol"].map(shopper);
+    let feeding = shoppers.iter().chain([&stock]).map(|text| {
+        let all = commands("acme", text);
+        tokio::spawn(feed(postgres.writer(), all, 2))
+    });
+    for fed in feeding.collect::<Vec<_>>() {
+        within_deadline("the writers", fed).await.expect("fed");
+    }
+    let sold = postgres.number("SELECT COUNT(*) FROM gift_keys WHERE purchase IS NOT NULL").await;
+    assert!(sold > 0, "something was sold");
+    moves(&postgres, "acme").await;
 }
 
 /// Names that partners know stay free: what comes after a replay is called by numbers that nothing is called by.

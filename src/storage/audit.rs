@@ -5,6 +5,7 @@
 
 mod journal;
 mod names;
+mod partners;
 mod digest;
 
 use diesel::prelude::*;

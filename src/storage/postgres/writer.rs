@@ -159,6 +159,7 @@ impl Session {
 
     async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
         let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
+        // With offers, numbers are taken when these are locked, too.
         let at_once = if keys.offers.is_empty() { count } else { 0 };
         let (players, accounts, orders, decided) = self.read(keys, at_once).await.map_err(classify)?;
         // Mostly every player was there to be locked, and nothing can be torn.
@@ -171,8 +172,8 @@ impl Session {
             load_partners!(&mut self.conn, keys, &mut state, later, for_no_key_update);
         }
         if !keys.offers.is_empty() {
-            // Only now are the offers locked, too: purchases of different players are numbered in the order in which
-            // they take keys out of the stock, so that whoever replays them by their numbers sells the same keys.
+            // Offers are locked by now, too: purchases of different players are numbered in the order in which they
+            // take keys out of the stock, so that whoever replays them by their numbers sells the same keys.
             state.numbers = self.take_seqs(count).await.map_err(classify)?;
         }
         self.last_taken = state.numbers.iter().copied().max().unwrap_or(i64::MAX);

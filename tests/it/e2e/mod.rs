@@ -16,4 +16,6 @@ mod ordering;
 mod play;
 mod dead;
 mod faults;
+mod proxy;
+mod chaos;
 mod crash;

@@ -173,4 +173,5 @@ async fn two_players_cannot_sign_in_by_one_name() {
     assert_eq!(add("bob", "bobby").await, Some(0));
     assert_eq!(add("robert", "bobby").await, Some(1));
     assert_eq!(add("carol", "alice").await, Some(1));
+    assert_eq!(add("bobby", "other").await, Some(1));
 }

@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use proptest::prelude::*;
 use purser::cli::journal::line::{self, Malformed};
 use purser::ledger::command::{Keyed, Timestamp};
@@ -12,7 +14,8 @@ use purser::ledger::recorded::Recorded;
 use purser::ledger::{Done, Keys, Outcome, Party};
 use purser::sequencer::replay::{Comparison, Replay, ReplayError};
 use purser::storage::audit::{self, Report};
-use purser::storage::{Store, journal};
+use purser::storage::queries::AnyConnection;
+use purser::storage::{Store, StoreError, journal};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -182,6 +185,27 @@ async fn a_story_of_every_act_moves_to_postgres_and_back() {
     let exported = export(&original, "acme").await;
     assert!(!String::from_utf8_lossy(&exported).contains("secret"), "a transaction's private token stays where it is");
     moves(&original, "acme").await;
+}
+
+/// Numbers are the ledger's, so parties are moved one after another, and neither is in the other's way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_of_two_parties_is_moved_party_by_party() {
+    let original = Fresh::sqlite().await;
+    let mut writer = original.writer();
+    for (turn, of) in ["acme", "beta", "acme", "beta"].into_iter().enumerate() {
+        let steps = parse(of, &STORY.replace("s1", &format!("s1-{turn}")));
+        let next = next_number(&mut writer).await;
+        apply(&mut writer, &rehearsed(&steps, next).0).await.expect("applied");
+    }
+    drop(writer);
+    for order in [["acme", "beta"], ["beta", "acme"]] {
+        for fresh in Fresh::both().await {
+            for of in order {
+                assert_replays(&export(&original, of).await, &fresh).await;
+            }
+            assert_eq!(digest(&fresh).await, digest(&original).await, "{}", fresh.kind());
+        }
+    }
 }
 
 /// Several writers sell from one stock: their numbers tell in which order, so a replay gives every order its own keys.
@@ -512,6 +536,19 @@ async fn an_export_whose_reader_has_seen_enough_ends_quietly() {
     assert_eq!(text, "");
 }
 
+/// Beside it, a party whose players need tokens.
+const WITH_TOKENS: &str = r#"
+[parties.acme]
+currencies = ["CHF", "EUR"]
+games = ["wallstroulette"]
+player_tokens = "trusted"
+[parties.beta]
+currencies = ["CHF"]
+games = ["wallstroulette"]
+[parties.beta.jwt]
+hmac_secret = "a secret of well over thirty-two bytes, shared with nobody"
+"#;
+
 /// For rehearsals: a provider's requests come again, to whoever serves the broker.
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_requests_are_published_again_and_another_ledger_comes_to_the_same_orders() {
@@ -522,22 +559,51 @@ async fn recorded_requests_are_published_again_and_another_ledger_comes_to_the_s
         win alice won r1 250 CHF
         bet alice lost r1 100 CHF
         lose alice lost r1 100 CHF
+        win alice noted r1 5 CHF
+        bet alice tied r1 100 CHF
+        tie alice tied r1 90 CHF
         bet alice cancelled r1 70 CHF
         cancel alice cancelled
         bet alice open r1 40 CHF
-        win alice noted r1 5 CHF
+        bet alice rest r1 10 CHF
+        lose alice rest r1
     ";
     let from = stage(Base::Sqlite).await;
     apply(&mut from.database.writer().expect("a writer"), &commands("acme", story)).await.expect("applied");
-    let to = Stage::open(Base::Sqlite, ACME).await;
-    to.add_player("acme", "alice").await;
-    to.deposit("acme", "alice", "10.00", "CHF").await;
     let exported = from.done(&["journal", "export", "--party", "acme"]).await;
-    let counted = |dry_run: bool| json!({ "dry_run": dry_run, "published": 7, "passed_over": 3, "incomplete": 0 });
-    let rehearsed = to.done_with(&["replay", "-", "--to", "amqp", "--dry-run", "--json"], &exported).await;
-    assert_eq!(summary(&rehearsed), counted(true));
-    let published = to.done_with(&["replay", "-", "--to", "amqp", "--rate", "100", "--json"], &exported).await;
-    assert_eq!(summary(&published), counted(false));
-    until("the orders are as they were", async || to.balance("acme", "alice", "CHF").await == 1010).await;
-    to.audit().await;
+    for (parties, of) in [(ACME, "acme"), (WITH_TOKENS, "beta")] {
+        let to = Stage::open(Base::Sqlite, parties).await;
+        to.add_player(of, "alice").await;
+        to.deposit(of, "alice", "10.00", "CHF").await;
+        let arguments = ["replay", "-", "--json", "--to", "amqp", "--party", of];
+        let counted = |dry_run: bool| json!({ "dry_run": dry_run, "published": 10, "passed_over": 3, "incomplete": 1 });
+        let rehearsed = to.done_with(&[arguments.as_slice(), &["--dry-run"]].concat(), &exported).await;
+        assert_eq!(summary(&rehearsed), counted(true));
+        let published = to.done_with(&[arguments.as_slice(), &["--rate", "100"]].concat(), &exported).await;
+        assert_eq!(summary(&published), counted(false));
+        // The loser that could not be said stays open, as the last bet does.
+        until("the orders are as they were", async || {
+            let open = format!("SELECT COUNT(*) AS number FROM orders WHERE party = '{of}' AND state <> 'open'");
+            count(&to, open).await == 4 && to.balance(of, "alice", "CHF").await == 990
+        })
+        .await;
+        to.audit().await;
+    }
+}
+
+async fn count(stage: &Stage, sql: String) -> i64 {
+    let counting = stage.database.query(move |conn| {
+        let counted = match conn {
+            AnyConnection::Sqlite(conn) => diesel::sql_query(&sql).get_result::<Number>(conn),
+            AnyConnection::Postgres(conn) => diesel::sql_query(&sql).get_result::<Number>(conn),
+        };
+        counted.map_err(|error| StoreError::Rejected(error.to_string()))
+    });
+    counting.await.expect("a count").number
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
 }

@@ -110,14 +110,29 @@ impl Vhost {
         closed
     }
 
+    /// Puts `{}` into a queue, with properties that no client's stack might bear.
+    pub async fn put(&self, queue: &str, properties: &str) {
+        let body = format!(
+            r#"{{"routing_key":"{queue}","properties":{properties},"payload":"{{}}","payload_encoding":"string"}}"#
+        );
+        let path = format!("exchanges/{}/amq.default/publish", self.name);
+        let put = self.management_with(reqwest::Method::POST, &path, body).await;
+        assert_eq!(put, br#"{"routed":true}"#);
+    }
+
     async fn connections(&self) -> Vec<Value> {
         let listed = self.management(reqwest::Method::GET, &format!("vhosts/{}/connections", self.name)).await;
         serde_json::from_slice(&listed).expect("a list of connections")
     }
 
     async fn management(&self, method: reqwest::Method, path: &str) -> Vec<u8> {
+        self.management_with(method, path, String::new()).await
+    }
+
+    async fn management_with(&self, method: reqwest::Method, path: &str, body: String) -> Vec<u8> {
         let url = format!("{}api/{path}", self.addresses.management);
-        let sending = reqwest::Client::new().request(method, &url).header("content-type", "application/json").send();
+        let sending = reqwest::Client::new().request(method, &url).header("content-type", "application/json");
+        let sending = sending.body(body).send();
         let response = sending.await.expect("the management API answers");
         let status = response.status();
         let body = response.bytes().await.expect("a body").to_vec();

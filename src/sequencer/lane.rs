@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::RngExt;
+use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -44,6 +46,8 @@ pub struct Lane<S> {
     released: Vec<Item>,
     start: Instant,
     culprits: u32,
+    /// Draws the lengths of pauses, so that lanes which met once do not meet again.
+    jitter: StdRng,
 }
 
 impl<S: Store> Lane<S> {
@@ -52,9 +56,10 @@ impl<S: Store> Lane<S> {
         inbox: mpsc::Receiver<Submission>,
         bounds: Bounds,
         health: Arc<watch::Sender<Health>>,
+        jitter: StdRng,
     ) -> Self {
         let waiting = WaitingRoom::new(bounds.ordering_grace, bounds.crowd);
-        Self { store, inbox, bounds, health, waiting, released: Vec::new(), start: Instant::now(), culprits: 0 }
+        Self { store, inbox, bounds, health, waiting, released: Vec::new(), start: Instant::now(), culprits: 0, jitter }
     }
 
     /// Works until every handle is dropped and everything taken is answered.
@@ -87,6 +92,8 @@ impl<S: Store> Lane<S> {
             }
             let due = self.waiting.next_due().map(|due| self.start + due);
             tokio::select! {
+                // Either way the next look begins with those whose time has come: nobody is put off by the order.
+                biased;
                 received = self.inbox.recv() => match received {
                     Some(submission) => self.released.push(Item { submission, arrived: self.now() }),
                     None => sleep_until(due?).await,
@@ -114,7 +121,7 @@ impl<S: Store> Lane<S> {
                 Err(StoreError::Outage(why)) => self.sit_out(why).await,
                 Err(StoreError::Conflict(_)) if conflicts < CONFLICT_RETRIES => {
                     conflicts += 1;
-                    sleep(RETRY_PAUSE.mul_f64(rand::random())).await;
+                    sleep(RETRY_PAUSE.mul_f64(self.jitter.random())).await;
                 }
                 Err(StoreError::Conflict(why) | StoreError::Rejected(why)) => {
                     tracing::warn!(commands = batch.len(), error = why, "a batch failed; trying its commands apart");
@@ -226,7 +233,7 @@ impl<S: Store> Lane<S> {
 
     async fn outage_pause(&mut self) {
         let (shortest, longest) = OUTAGE_PAUSE;
-        sleep(shortest + (longest - shortest).mul_f64(rand::random::<f64>() / 2.0)).await;
+        sleep(shortest + (longest - shortest).mul_f64(self.jitter.random::<f64>() / 2.0)).await;
     }
 }
 

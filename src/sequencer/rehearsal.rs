@@ -1,6 +1,6 @@
 //! A replay that writes nothing: what it would have written is kept in memory, so that later commands see it.
 //!
-//! Its size is that of everything that the commands touch: about a KiB a command.
+//! Its size is that of everything that the commands touch: about half a KiB a command.
 
 use crate::ledger::{Keys, State};
 

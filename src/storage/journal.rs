@@ -2,6 +2,7 @@
 
 use std::ops::{ControlFlow, Range};
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::StoreError;
@@ -14,6 +15,10 @@ use crate::ledger::{Command, Outcome, Party};
 
 /// Rows read at a time. Most are half a KiB; one that stocks offers may be some MiB.
 const PAGE: i64 = 500;
+
+/// A page is read along the index, whatever the planner thinks of a table that has just grown: else each would cost a
+/// pass over the whole journal.
+const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
 
 #[derive(Queryable)]
 struct CommandRow {
@@ -41,6 +46,9 @@ pub fn tell<B>(
     mut tell: impl FnMut(Recorded) -> ControlFlow<B>,
 ) -> Result<ControlFlow<B>, StoreError> {
     snapshot(conn, |conn| {
+        if let AnyConnection::Postgres(conn) = conn {
+            conn.batch_execute(BY_INDEX).map_err(classify)?;
+        }
         let mut after = i64::MIN;
         loop {
             let theirs = journal::table

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
@@ -18,8 +19,9 @@ use crate::ledger::{Act, Done, Outcome, Party, PlayerId, Wallet};
 use crate::provider::{Provider, Request};
 use crate::transport::amqp::Settings;
 
-/// Tokens that are kept for their players' next requests; then all are made anew, before they expire.
+/// Tokens that are kept for their players' next requests, and for how long: half of what they are good for.
 const TOKENS: usize = 10_000;
+const TOKENS_KEPT: Duration = Duration::from_secs(1_800);
 
 /// What a result that pays nothing, and was recorded without an amount, says in its place: the interface asks for one.
 const NO_AMOUNT: i64 = 1;
@@ -42,6 +44,8 @@ struct Publishing {
     party: Option<Party>,
     providers: HashMap<Party, Arc<Provider>>,
     tokens: HashMap<(Party, PlayerId), Option<String>>,
+    /// When the first of them was made.
+    tokens_since: Instant,
 }
 
 pub(super) async fn publish(replay: Replay, mut config: Config) -> Ended {
@@ -50,7 +54,7 @@ pub(super) async fn publish(replay: Replay, mut config: Config) -> Ended {
     let settings = app::broker(&config).ok_or_else(|| usage("amqp.url is empty: there is no broker to publish to"))?;
     let mut pacing = replay.pacing(&config)?;
     let (providers, tokens) = (HashMap::new(), HashMap::new());
-    let mut publishing = Publishing { config, settings, party, providers, tokens };
+    let mut publishing = Publishing { config, settings, party, providers, tokens, tokens_since: Instant::now() };
     let mut summary = Summary { dry_run: replay.dry_run, ..Summary::default() };
     while let Some(records) = pacing.next().await? {
         let mut sendings = Vec::new();
@@ -118,15 +122,16 @@ impl Publishing {
     }
 
     fn token(&mut self, party: &Party, player: &PlayerId) -> Result<Option<String>, Failure> {
+        if self.tokens.len() >= TOKENS || self.tokens_since.elapsed() > TOKENS_KEPT {
+            self.tokens.clear();
+            self.tokens_since = Instant::now();
+        }
         let of = (party.clone(), player.clone());
         if let Some(token) = self.tokens.get(&of) {
             return Ok(token.clone());
         }
         let settings = self.config.parties.get(party).ok_or_else(|| usage(format!("{party} is not configured")))?;
         let token = crowd::token(party, settings, player)?;
-        if self.tokens.len() >= TOKENS {
-            self.tokens.clear();
-        }
         self.tokens.insert(of, token.clone());
         Ok(token)
     }

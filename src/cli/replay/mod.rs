@@ -19,7 +19,7 @@ use crate::app;
 use crate::config::Config;
 use crate::ledger::Outcome;
 use crate::ledger::recorded::Recorded;
-use crate::sequencer::replay::{Comparison, Replay as Applying};
+use crate::sequencer::replay::{Comparison, Replay as Applying, ReplayError};
 use source::{Batch, Source, SourceError};
 
 /// Commands that are applied together. What fails takes so many with it, and they are done again.
@@ -96,7 +96,7 @@ impl Replay {
         summary: &mut Summary,
     ) -> Result<(), Failure> {
         while let Some(records) = pacing.next().await? {
-            let compared = applying.apply(records.clone()).await?;
+            let compared = applying.apply(records.clone()).await.map_err(|error| stopped(&records, &error))?;
             for (recorded, comparison) in records.iter().zip(compared) {
                 summary.take(comparison);
                 if let Comparison::Different(decided) = comparison {
@@ -112,6 +112,12 @@ impl Replay {
         let parties = config.parties.keys().cloned().collect();
         Pacing::start(&self.file, parties, self.rate)
     }
+}
+
+/// What stopped a batch, and where it will go on.
+fn stopped(records: &[Recorded], error: &ReplayError) -> Failure {
+    let seq = records.first().map_or(0, |recorded| recorded.seq);
+    failed(format!("{error}; what came before seq {seq} is done, and running it again goes on there"))
 }
 
 /// Prints a difference: it is part of the result.

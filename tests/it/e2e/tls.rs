@@ -231,9 +231,10 @@ async fn bets_go_through_where_all_of_it_is_encrypted(own: &Own, papers: &Papers
                        "externalId": "one", "playerId": "alice" });
     assert_eq!(code(&wire.ask(Message::new(Operation::OrderBet, "one", &body)).await), "201");
     assert_eq!(plain_sessions(&stage.database).await, 0);
-    let listed = own.run(&["rabbitmqctl", "-q", "list_connections", "user", "auth_mechanism", "ssl"]).await;
-    let of_purser: Vec<&str> = listed.lines().filter(|line| line.starts_with("purser")).collect();
-    assert_eq!(of_purser, ["purser\tEXTERNAL\ttrue"], "{listed}");
+    let listed = own.run(&["rabbitmqctl", "-q", "list_connections", "vhost", "user", "auth_mechanism", "ssl"]).await;
+    let of_purser: Vec<&str> = listed.lines().filter(|line| line.contains("\tpurser\t")).collect();
+    let here = of_purser.iter().filter_map(|line| line.strip_prefix(vhost));
+    assert_eq!(here.collect::<Vec<_>>(), ["\tpurser\tEXTERNAL\ttrue"], "{listed}");
 
     // Files are read for every connection, whatever comes of it.
     std::fs::copy(file("other-ca.pem"), &trusted).expect("copied");

@@ -111,6 +111,16 @@ pub fn main() -> ExitCode {
     stack::deepen();
     let arguments = Arguments::parse();
     start_logging(&arguments);
+    // The first thread's stack is the system's business, and commands look at messages, too.
+    let running = std::thread::Builder::new().stack_size(stack::WORKER_BYTES).spawn(|| run_to_end(arguments));
+    match running.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(error) => fail(&anyhow::Error::new(error), 1),
+    }
+}
+
+fn run_to_end(arguments: Arguments) -> ExitCode {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = match runtime.enable_all().thread_stack_size(stack::WORKER_BYTES).build() {
         Ok(runtime) => runtime,

@@ -1,15 +1,18 @@
 //! One lane: collect what is waiting, load, fold, commit, answer.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::RngExt;
+use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::waiting::WaitingRoom;
 use super::{Answer, Bounds, Health, Submission};
-use crate::ledger::{Act, Keys, Verdict, fold};
+use crate::ledger::{Act, Keys, OrderId, Verdict, fold};
 use crate::metrics;
 use crate::storage::{Store, StoreError};
 
@@ -32,6 +35,19 @@ const OUTAGE_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration:
 struct Item {
     submission: Submission,
     arrived: Duration,
+    /// Whether it may wait for its bet (still, or again); said anew of every batch.
+    may_wait: bool,
+}
+
+impl Item {
+    fn new(submission: Submission, arrived: Duration) -> Self {
+        Self { submission, arrived, may_wait: true }
+    }
+
+    fn bet(&self) -> Option<OrderId> {
+        let keyed = &self.submission.keyed;
+        keyed.order.filter(|_| matches!(keyed.command.act, Act::PlaceBet(_)))
+    }
 }
 
 pub struct Lane<S> {
@@ -44,6 +60,8 @@ pub struct Lane<S> {
     released: Vec<Item>,
     start: Instant,
     culprits: u32,
+    /// Draws the lengths of pauses, so that lanes which met once do not meet again.
+    jitter: StdRng,
 }
 
 impl<S: Store> Lane<S> {
@@ -52,9 +70,10 @@ impl<S: Store> Lane<S> {
         inbox: mpsc::Receiver<Submission>,
         bounds: Bounds,
         health: Arc<watch::Sender<Health>>,
+        jitter: StdRng,
     ) -> Self {
         let waiting = WaitingRoom::new(bounds.ordering_grace, bounds.crowd);
-        Self { store, inbox, bounds, health, waiting, released: Vec::new(), start: Instant::now(), culprits: 0 }
+        Self { store, inbox, bounds, health, waiting, released: Vec::new(), start: Instant::now(), culprits: 0, jitter }
     }
 
     /// Works until every handle is dropped and everything taken is answered.
@@ -80,15 +99,18 @@ impl<S: Store> Lane<S> {
             while batch.len() < max
                 && let Ok(submission) = self.inbox.try_recv()
             {
-                self.enlist(&mut batch, Item { submission, arrived: now });
+                self.enlist(&mut batch, Item::new(submission, now));
             }
             if !batch.is_empty() {
+                self.look_at_the_clock(&mut batch, now);
                 return Some(batch);
             }
             let due = self.waiting.next_due().map(|due| self.start + due);
             tokio::select! {
+                // Either way the next look begins with those whose time has come: nobody is put off by the order.
+                biased;
                 received = self.inbox.recv() => match received {
-                    Some(submission) => self.released.push(Item { submission, arrived: self.now() }),
+                    Some(submission) => self.released.push(Item::new(submission, self.now())),
                     None => sleep_until(due?).await,
                 },
                 () = sleep_until(due.unwrap_or(self.start)), if due.is_some() => {}
@@ -98,11 +120,25 @@ impl<S: Store> Lane<S> {
 
     /// Adds a command to a batch; before a bet, those who wait for it, since they came first.
     fn enlist(&mut self, batch: &mut Vec<Item>, item: Item) {
-        let keyed = &item.submission.keyed;
-        if let (Act::PlaceBet(_), Some(order), false) = (&keyed.command.act, keyed.order, self.waiting.is_empty()) {
+        if let (Some(order), false) = (item.bet(), self.waiting.is_empty()) {
             batch.extend(self.waiting.release(order));
         }
         batch.push(item);
+    }
+
+    /// Says who may wait. What the database takes from here on, be it an outage, is taken from nobody's patience; and
+    /// a bet in the same batch came in time, since it was here before anybody gave up.
+    fn look_at_the_clock(&self, batch: &mut [Item], now: Duration) {
+        let in_time = |item: &Item| now.saturating_sub(item.arrived) < self.waiting.patience(item.submission.source);
+        if batch.iter().all(in_time) {
+            batch.iter_mut().for_each(|item| item.may_wait = true);
+            return;
+        }
+        let bets: HashSet<OrderId> = batch.iter().filter_map(Item::bet).collect();
+        for item in batch {
+            let has_bet = item.submission.keyed.order.is_some_and(|order| bets.contains(&order));
+            item.may_wait = has_bet || in_time(item);
+        }
     }
 
     /// Brings a batch to its end, however long that takes.
@@ -114,7 +150,7 @@ impl<S: Store> Lane<S> {
                 Err(StoreError::Outage(why)) => self.sit_out(why).await,
                 Err(StoreError::Conflict(_)) if conflicts < CONFLICT_RETRIES => {
                     conflicts += 1;
-                    sleep(RETRY_PAUSE.mul_f64(rand::random())).await;
+                    sleep(RETRY_PAUSE.mul_f64(self.jitter.random())).await;
                 }
                 Err(StoreError::Conflict(why) | StoreError::Rejected(why)) => {
                     tracing::warn!(commands = batch.len(), error = why, "a batch failed; trying its commands apart");
@@ -168,8 +204,7 @@ impl<S: Store> Lane<S> {
         let began = Instant::now();
         let keys = Keys::of(batch.iter().map(|item| &item.submission.keyed));
         let mut state = self.store.load(&keys).await?;
-        let now = self.now();
-        let commands = batch.iter().map(|item| (&item.submission.keyed, self.may_wait(item, now)));
+        let commands = batch.iter().map(|item| (&item.submission.keyed, item.may_wait));
         // A panic in the core is a bug, but the batch is only data: treat it as a batch that cannot be applied.
         let folded = catch_unwind(AssertUnwindSafe(|| fold(&mut state, commands)));
         let Ok((decided, verdicts)) = folded else {
@@ -185,10 +220,6 @@ impl<S: Store> Lane<S> {
         self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
         metrics::batch(batch.len(), began.elapsed());
         Ok(verdicts)
-    }
-
-    fn may_wait(&self, item: &Item, now: Duration) -> bool {
-        now.saturating_sub(item.arrived) < self.waiting.patience(item.submission.source)
     }
 
     fn answer(&mut self, batch: impl IntoIterator<Item = Item>, verdicts: Vec<Verdict>) {
@@ -226,7 +257,7 @@ impl<S: Store> Lane<S> {
 
     async fn outage_pause(&mut self) {
         let (shortest, longest) = OUTAGE_PAUSE;
-        sleep(shortest + (longest - shortest).mul_f64(rand::random::<f64>() / 2.0)).await;
+        sleep(shortest + (longest - shortest).mul_f64(self.jitter.random::<f64>() / 2.0)).await;
     }
 }
 

@@ -14,6 +14,8 @@ pub mod rehearsal;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -79,10 +81,50 @@ pub struct Bounds {
     pub crowd: usize,
 }
 
+/// The lanes' end that commands are put in at.
+#[derive(Clone)]
+pub struct Lanes(Arc<[mpsc::Sender<Submission>]>);
+
+impl Lanes {
+    /// Starts one lane per store. The tasks end when every handle is dropped and everything taken is answered. The
+    /// lengths of their pauses are drawn from `seed`.
+    pub fn start<S: Store>(
+        stores: Vec<S>,
+        bounds: Bounds,
+        health: watch::Sender<Health>,
+        seed: u64,
+    ) -> (Self, Vec<JoinHandle<()>>) {
+        let health = Arc::new(health);
+        let mut seeds = StdRng::seed_from_u64(seed);
+        // Every lane has a waiting room of its own; together they must leave room in the source's prefetch.
+        let bounds_of_lane = Bounds { crowd: bounds.crowd / stores.len().max(1), ..bounds };
+        let mut tasks = Vec::new();
+        let lanes = stores.into_iter().map(|store| {
+            // Room for the batch that collects itself, and for one more so that nobody waits for the lane to look.
+            let (sender, inbox) = mpsc::channel(bounds.max_batch.saturating_mul(2));
+            let jitter = StdRng::from_rng(&mut seeds);
+            let lane = lane::Lane::new(store, inbox, bounds_of_lane, Arc::clone(&health), jitter);
+            tasks.push(tokio::spawn(lane.run()));
+            sender
+        });
+        (Self(lanes.collect()), tasks)
+    }
+
+    /// Puts a command on its player's lane; waits while the lane is full.
+    pub async fn submit(&self, submission: Submission) -> Result<(), Stopped> {
+        self.lane_of(submission.keyed.player).send(submission).await.map_err(|_| Stopped)
+    }
+
+    fn lane_of(&self, player: PlayerKey) -> &mpsc::Sender<Submission> {
+        let spread = player.uuid().as_u128() % (self.0.len() as u128);
+        &self.0[usize::try_from(spread).unwrap_or(0)]
+    }
+}
+
 /// The handle that transports submit through.
 #[derive(Clone)]
 pub struct Sequencer {
-    lanes: Arc<[mpsc::Sender<Submission>]>,
+    lanes: Lanes,
     balances: mpsc::Sender<BalanceAsk>,
 }
 
@@ -95,18 +137,7 @@ impl Sequencer {
         bounds: Bounds,
         health: HealthWriters,
     ) -> (Self, Vec<JoinHandle<()>>) {
-        let lanes_health = Arc::new(health.lanes);
-        // Every lane has a waiting room of its own; together they must leave room in the source's prefetch.
-        let bounds_of_lane = Bounds { crowd: bounds.crowd / stores.len().max(1), ..bounds };
-        let mut tasks = Vec::new();
-        let lanes = stores.into_iter().map(|store| {
-            // Room for the batch that collects itself, and for one more so that nobody waits for the lane to look.
-            let (sender, inbox) = mpsc::channel(bounds.max_batch.saturating_mul(2));
-            let lane = lane::Lane::new(store, inbox, bounds_of_lane, Arc::clone(&lanes_health));
-            tasks.push(tokio::spawn(lane.run()));
-            sender
-        });
-        let lanes = lanes.collect();
+        let (lanes, mut tasks) = Lanes::start(stores, bounds, health.lanes, rand::random());
         let (ask, asked) = mpsc::channel(bounds.max_batch.saturating_mul(2));
         tasks.push(tokio::spawn(reader::run(balances, asked, bounds.max_batch, health.reader)));
         (Self { lanes, balances: ask }, tasks)
@@ -114,16 +145,11 @@ impl Sequencer {
 
     /// Puts a command on its player's lane; waits while the lane is full.
     pub async fn submit(&self, submission: Submission) -> Result<(), Stopped> {
-        self.lane_of(submission.keyed.player).send(submission).await.map_err(|_| Stopped)
+        self.lanes.submit(submission).await
     }
 
     /// Asks for a balance.
     pub async fn balance(&self, ask: BalanceAsk) -> Result<(), Stopped> {
         self.balances.send(ask).await.map_err(|_| Stopped)
-    }
-
-    fn lane_of(&self, player: PlayerKey) -> &mpsc::Sender<Submission> {
-        let spread = player.uuid().as_u128() % (self.lanes.len() as u128);
-        &self.lanes[usize::try_from(spread).unwrap_or(0)]
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use purser::ledger::command::Keyed;
 use purser::ledger::{Batch, Keys, State};
@@ -337,6 +337,28 @@ async fn an_outage_pauses_and_loses_nothing() {
         assert_eq!(stage.fresh.number("SELECT COUNT(*) FROM transfers").await, 2 + 4, "{mishaps:?}");
         stage.ends_well().await;
     }
+}
+
+/// What the database takes must not make a lane give up on a bet that lies before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_takes_is_taken_from_nobodys_patience() {
+    let stage = Stage::set(SHORT_GRACE).await;
+    let permits = stage.hold().await;
+    let asked = stage
+        .ask_all(
+            "win alice o1 r1 250 CHF   -> 200 settled 250
+             cancel alice o2           -> 200 cancelled 100
+             win alice o3 r1 250 CHF   -> 493 order_unknown
+             bet alice o1 r1 100 CHF   -> 201 placed
+             bet alice o2 r1 100 CHF   -> 201 placed",
+        )
+        .await;
+    let asked_at = Instant::now();
+    until("the grace is over", async || asked_at.elapsed() > SHORT_GRACE * 2).await;
+    stage.cues.gate.add_permits(permits);
+    assert_answers(asked).await;
+    assert_eq!(stage.balance("alice").await, 1150);
+    stage.ends_well().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -130,6 +130,17 @@ async fn a_request_under_way_is_answered_before_the_program_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn half_a_request_does_not_hold_up_the_end() {
+    let mut stage = open(Base::Sqlite, &Addresses::shared()).await;
+    let address = stage.url("").trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(address).expect("connected");
+    stream.write_all(b"GET /hea").expect("written");
+    let began = std::time::Instant::now();
+    stage.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_one_log_line_and_none_tells_a_secret() {
     let stage = open(Base::Sqlite, &Addresses::shared()).await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

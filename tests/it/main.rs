@@ -11,6 +11,7 @@ mod properties;
 mod storage;
 mod tampering;
 mod sequencer;
+mod simulation;
 mod schemas;
 mod decoder;
 mod tidy;

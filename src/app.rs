@@ -16,10 +16,12 @@ use crate::dialects::{self, openapi};
 use crate::identity::TokenVerifier;
 use crate::metrics;
 use crate::sequencer::{Bounds, Health, HealthWriters, Sequencer};
+use crate::storage::postgres::Address;
 use crate::storage::{Database, Reader, StoreError};
+use crate::tls::Files;
 use crate::transport::amqp::session::Context;
 use crate::transport::amqp::topology;
-use crate::transport::amqp::{Broker, Settings, Supervisor};
+use crate::transport::amqp::{Broker, Settings, Supervisor, TLS_NAMES};
 use crate::transport::http::mounts::{self, Serving};
 use crate::transport::http::operating::{self, Readiness};
 use crate::transport::http::server;
@@ -58,9 +60,34 @@ pub fn broker(config: &Config) -> Option<Settings> {
         },
         prefetch: amqp.prefetch,
         delivery_limit: amqp.delivery_limit,
-        ca_file: amqp.ca_file.clone(),
-        client_identity: identity,
+        tls: Files { names: &TLS_NAMES, ca: amqp.ca_file.clone(), identity },
     })
+}
+
+/// The files that connections to database and broker are made with, where they speak TLS.
+pub struct Encryption {
+    pub database: Option<Files>,
+    pub broker: Option<Files>,
+}
+
+impl Encryption {
+    /// `Err` where the database's URL says something about TLS that cannot be understood.
+    pub fn of(config: &Config) -> anyhow::Result<Self> {
+        let database = match &config.database.url {
+            DatabaseUrl::Sqlite(_) => None,
+            DatabaseUrl::Postgres(url) => Address::parse(url.expose()).map_err(anyhow::Error::msg)?.tls,
+        };
+        let settings = broker(config).filter(|settings| settings.url.starts_with("amqps:"));
+        Ok(Self { database, broker: settings.map(|settings| settings.tls) })
+    }
+
+    /// Reads the files, so that a start fails where one is missing or not what it should be, and does not wait for ever.
+    pub fn check(&self) -> anyhow::Result<()> {
+        for files in self.database.iter().chain(&self.broker) {
+            files.client_config()?;
+        }
+        Ok(())
+    }
 }
 
 /// What is made of the configuration before anything runs.

@@ -137,7 +137,21 @@ impl Config {
             self.warnings
                 .push("amqp.prefetch is below ledger.max_batch, so that no batch will ever be full".to_owned());
         }
+        for (what, is_exposed) in
+            [("amqp.url", self.amqp.is_exposed()), ("database.url", self.database.url.is_exposed())]
+        {
+            if is_exposed {
+                self.warnings.push(format!(
+                    "{what} goes to another machine without TLS: who is on the way can read secrets and move money"
+                ));
+            }
+        }
         for (party, config) in &self.parties {
+            if config.balance_service.as_ref().is_some_and(|service| service.api_keys.is_empty()) {
+                self.warnings.push(format!(
+                    "parties.{party}.balance_service.api_keys is empty: every caller from this machine can move money, and behind a proxy everybody is one"
+                ));
+            }
             let open = config.jwt.is_some() && config.rest.as_ref().is_none_or(|rest| rest.api_keys.is_empty());
             if open && self.http.listen.is_some() {
                 self.warnings.push(format!(

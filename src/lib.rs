@@ -18,6 +18,7 @@ pub mod sequencer;
 pub mod transport;
 pub mod config;
 pub mod clock;
+pub mod tls;
 pub mod metrics;
 pub mod provider;
 pub mod app;

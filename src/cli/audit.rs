@@ -17,7 +17,7 @@ impl Audit {
     pub async fn run(self, config: &Config) -> Ended {
         let database = app::database(config);
         database.migrate().await?;
-        let report = database.query(audit::run).await?;
+        let report = database.query(audit::run_with_digest).await?;
         if self.json {
             output::json(&report)?
         } else {
@@ -40,6 +40,9 @@ pub fn print(report: &Report) -> std::io::Result<()> {
     output::table(&["party", "currency", "players", "house", "cashier"], &rows)?;
     let Report { commands, transfers, orders, players, .. } = report;
     output::line(&format!("{commands} commands, {transfers} transfers, {orders} orders, {players} players"))?;
+    if let Some(digest) = &report.digest {
+        output::line(&format!("digest {digest}"))?;
+    }
     for finding in &report.findings {
         output::line(&format!("WRONG: {finding}"))?;
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Ended, output};
 use crate::app;
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 use crate::ledger::Party;
 use crate::storage::StoreError;
 use crate::storage::migrations::Schema;
@@ -69,10 +69,15 @@ fn keys(config: &Config, demo: Option<std::io::Error>) -> Result<String, String>
 
 async fn database(config: &Config) -> Result<String, String> {
     let url = &config.database.url;
+    let encryption = app::Encryption::of(config).map_err(|error| error.to_string())?;
+    let tls = match url {
+        DatabaseUrl::Sqlite(_) => "",
+        DatabaseUrl::Postgres(_) => speaks(encryption.database.is_some()),
+    };
     match app::database(config).schema().await {
-        Ok(Schema::UpToDate(version)) => Ok(format!("{url} is reachable, schema {version}")),
+        Ok(Schema::UpToDate(version)) => Ok(format!("{url} is reachable{tls}, schema {version}")),
         Ok(Schema::Behind { missing }) => {
-            Ok(format!("{url} is reachable; `purser serve` or `purser migrate` will apply {}", missing.join(", ")))
+            Ok(format!("{url} is reachable{tls}; `purser serve` or `purser migrate` will apply {}", missing.join(", ")))
         }
         Ok(Schema::Ahead { unknown }) => {
             Err(format!("{url} was migrated by a newer purser ({}); use that one", unknown.join(", ")))
@@ -83,16 +88,21 @@ async fn database(config: &Config) -> Result<String, String> {
     }
 }
 
+/// Where there is TLS, the server has been verified: there is no other.
+fn speaks(tls: bool) -> &'static str {
+    if tls { " (TLS)" } else { " (no TLS)" }
+}
+
 async fn broker(config: &Config) -> Vec<Line> {
     let (Some(settings), Some(address)) = (app::broker(config), config.amqp.address()) else {
         return vec![line("broker", Ok("off (amqp.url is empty)".to_owned()))];
     };
-    let tls = if address.starts_with("amqps") { "TLS" } else { "no TLS" };
+    let tls = speaks(address.starts_with("amqps:"));
     let connection = match session::connect(&settings).await {
         Ok(connection) => connection,
         Err(error) => return vec![line("broker", Err(format!("{address} cannot be reached: {error}")))],
     };
-    let mut lines = vec![line("broker", Ok(format!("{address} is reachable ({tls})")))];
+    let mut lines = vec![line("broker", Ok(format!("{address} is reachable{tls}")))];
     let parties: Vec<Party> = config.parties.keys().cloned().collect();
     let declared = topology::declare(&connection, &parties, settings.queue_type, settings.delivery_limit).await;
     match declared {

@@ -8,10 +8,12 @@ mod check;
 mod crowd;
 mod dead;
 mod demo;
+pub mod journal;
 mod migrate;
 pub mod offers;
 mod output;
 mod player;
+mod replay;
 mod schema;
 mod serve;
 mod stack;
@@ -77,6 +79,11 @@ enum Command {
     /// Decide on what partners have asked to take back by hand.
     #[command(subcommand)]
     Voids(voids::Voids),
+    /// Tell what was asked and what was decided.
+    #[command(subcommand)]
+    Journal(journal::Journal),
+    /// Apply an exported journal to the ledger, or publish it again.
+    Replay(replay::Replay),
     /// Recompute everything in the ledger and compare.
     Audit(audit::Audit),
 }
@@ -104,6 +111,16 @@ pub fn main() -> ExitCode {
     stack::deepen();
     let arguments = Arguments::parse();
     start_logging(&arguments);
+    // The first thread's stack is the system's business, and commands look at messages, too.
+    let running = std::thread::Builder::new().stack_size(stack::WORKER_BYTES).spawn(|| run_to_end(arguments));
+    match running.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(error) => fail(&anyhow::Error::new(error), 1),
+    }
+}
+
+fn run_to_end(arguments: Arguments) -> ExitCode {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = match runtime.enable_all().thread_stack_size(stack::WORKER_BYTES).build() {
         Ok(runtime) => runtime,
@@ -137,6 +154,8 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Dead(dead) => dead.run(&config).await,
         Command::Schema(schema) => schema.run(config),
         Command::Voids(voids) => voids.run(&config).await,
+        Command::Journal(journal) => journal.run(&config).await,
+        Command::Replay(replay) => replay.run(config).await,
         Command::Audit(audit) => audit.run(&config).await,
     }
 }

@@ -41,6 +41,15 @@ pub fn progress_bar(length: u64, of_what: &str) -> ProgressBar {
     ProgressBar::with_draw_target(Some(length), target).with_style(style)
 }
 
+/// A count of what has been done, where nobody knows how much there is: on standard error, where that is a terminal.
+pub fn counter(of_what: &str) -> ProgressBar {
+    let terminal = io::stderr().is_terminal();
+    let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let template = format!("{{spinner}} {{pos}} {of_what}  {{per_sec}}");
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+    ProgressBar::with_draw_target(None, target).with_style(style)
+}
+
 fn aligned(cell: &str, width: usize) -> String {
     let is_number = cell.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
     if is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }

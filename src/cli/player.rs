@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::identity::password;
 use crate::ledger::command::{Act, Command, OpenPlayer};
 use crate::ledger::player::Profile;
-use crate::ledger::{Currency, Outcome, PlayerId, PlayerKey, Refusal};
+use crate::ledger::{Currency, Outcome, Party, PlayerId, PlayerKey, Refusal};
 use crate::sequencer::direct;
 use crate::storage::{Database, queries};
 
@@ -75,6 +75,9 @@ impl Add {
         database.migrate().await?;
         let key = PlayerKey::of(&party, &player);
         let is_new = database.query(move |conn| Ok(queries::player(conn, key)?.is_none())).await?;
+        if is_new {
+            self.check_logins(&database, &party, &player).await?;
+        }
         let profile = Profile {
             home_currency,
             username: self.username.clone(),
@@ -95,6 +98,20 @@ impl Add {
             set_password(&database, key, password).await?;
         }
         self.report(&player, is_new)
+    }
+
+    /// The names that a player signs in by must be nobody else's.
+    async fn check_logins(&self, database: &Database, party: &Party, player: &PlayerId) -> Result<(), super::Failure> {
+        let logins = [Some(("--player", player.to_string())), self.username.clone().map(|name| ("--username", name))];
+        for (option, login) in logins.into_iter().flatten() {
+            let (of_party, of_player, named) = (party.clone(), player.clone(), login.clone());
+            let taken = database.query(move |conn| queries::is_login_taken(conn, &of_party, &named, &of_player));
+            if taken.await? {
+                let problem = "is another player's name to sign in by; nothing was changed";
+                return Err(failed(format!("{option} {login} {problem}")));
+            }
+        }
+        Ok(())
     }
 
     fn report(&self, player: &PlayerId, is_new: bool) -> Ended {

@@ -20,6 +20,7 @@ pub async fn run(mut config: Config) -> Ended {
         parties = config.parties.len(),
         "starting"
     );
+    app::Encryption::of(&config).and_then(|encryption| encryption.check()).map_err(Failure::Usage)?;
     let wiring = app::wire(&config).map_err(Failure::Usage)?;
     app::serve(config, wiring, stop()).await?;
     Ok(true)

@@ -43,6 +43,17 @@ impl fmt::Display for DatabaseUrl {
     }
 }
 
+impl DatabaseUrl {
+    /// Whether it goes to another machine without TLS.
+    pub fn is_exposed(&self) -> bool {
+        let Self::Postgres(url) = self else { return false };
+        let (place, query) = url.expose().split_once('?').unwrap_or((url.expose(), ""));
+        let is_encrypted = |mode: &str| matches!(mode, "require" | "verify-ca" | "verify-full");
+        let encrypted = query.split('&').filter_map(|pair| pair.strip_prefix("sslmode=")).any(is_encrypted);
+        !encrypted && is_elsewhere(place)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Amqp {
     /// None: no subscribers.
@@ -57,6 +68,11 @@ pub struct Amqp {
 }
 
 impl Amqp {
+    /// Whether it goes to another machine without TLS.
+    pub fn is_exposed(&self) -> bool {
+        self.url.as_ref().is_some_and(|url| url.expose().starts_with("amqp:") && is_elsewhere(url.expose()))
+    }
+
     /// The broker's address, fit for logs.
     pub fn address(&self) -> Option<String> {
         self.url.as_ref().map(without_credentials)
@@ -132,7 +148,7 @@ fn database_url(place: &Place, secret: Secret) -> Result<DatabaseUrl, ConfigErro
 }
 
 pub(super) fn amqp(mut section: Section) -> Result<Amqp, ConfigError> {
-    let url = section.secret("url")?.map(|(place, url)| amqp_url(&place, url)).transpose()?;
+    let url = section.secret("url")?;
     let queue_type = section.require("queue_type")?.parsed("must be \"quorum\" or \"classic\"", QueueType::parse)?;
     let prefetch = section.require("prefetch")?.integer(MIN_PREFETCH..=i64::from(u16::MAX))?;
     let delivery_limit = section.require("delivery_limit")?.integer(1..=i64::from(u32::MAX))?;
@@ -142,19 +158,44 @@ pub(super) fn amqp(mut section: Section) -> Result<Amqp, ConfigError> {
     if client_cert_file.is_some() != client_key_file.is_some() {
         return Err(section.place().wrong("needs client_cert_file and client_key_file together, or neither"));
     }
+    if let Some((place, url)) = &url {
+        let has_files = ca_file.is_some() || client_cert_file.is_some();
+        check_encryption(place, url, has_files, client_cert_file.is_some())?;
+    }
     section.finish()?;
     let (prefetch, delivery_limit) = (narrow(prefetch), narrow(delivery_limit));
+    let url = url.map(|(_, url)| url);
     Ok(Amqp { url, queue_type, prefetch, delivery_limit, ca_file, client_cert_file, client_key_file })
 }
 
-fn amqp_url(place: &Place, secret: Secret) -> Result<Secret, ConfigError> {
+/// What may be said after the question mark; anything else, such as the files that other clients take there, would be
+/// passed over in silence.
+const AMQP_PARAMETERS: [&str; 5] = ["auth_mechanism", "channel_max", "connection_timeout", "frame_max", "heartbeat"];
+
+/// The URL, and whether what is said about TLS in it and beside it goes together.
+fn check_encryption(place: &Place, secret: &Secret, has_files: bool, has_cert: bool) -> Result<(), ConfigError> {
     let parsed = Url::parse(secret.expose()).ok();
-    let fits = parsed.is_some_and(|url| matches!(url.scheme(), "amqp" | "amqps") && url.has_host());
-    if fits {
-        Ok(secret)
-    } else {
-        Err(place.wrong("must be amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS"))
+    let Some(url) = parsed.filter(|url| matches!(url.scheme(), "amqp" | "amqps") && url.has_host()) else {
+        return Err(place.wrong("must be amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS"));
+    };
+    let is_plain = url.scheme() == "amqp";
+    let is_unknown = |name: &str| !AMQP_PARAMETERS.contains(&name);
+    if url.query_pairs().any(|(name, _)| is_unknown(&name)) {
+        let known = AMQP_PARAMETERS.join(", ");
+        return Err(
+            place.wrong(format!("takes these parameters and no others: {known}; ca_file is a setting of its own"))
+        );
     }
+    if is_plain && has_files {
+        return Err(place.wrong("begins with amqp://, so that the files for TLS would not be used; write amqps://"));
+    }
+    let is_external = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+        name == "auth_mechanism" && value.eq_ignore_ascii_case("external")
+    };
+    if url.query_pairs().any(is_external) && (is_plain || !has_cert) {
+        return Err(place.wrong("with auth_mechanism=external needs amqps://, client_cert_file and client_key_file"));
+    }
+    Ok(())
 }
 
 pub(super) fn http(mut section: Section) -> Result<Http, ConfigError> {
@@ -197,6 +238,12 @@ pub(super) fn currencies(section: Section) -> Result<BTreeMap<Currency, u32>, Co
 /// For numbers whose bounds have been checked: nothing is ever cut off here.
 fn narrow<T: TryFrom<i64> + Default>(checked: i64) -> T {
     T::try_from(checked).unwrap_or_default()
+}
+
+/// Whether a URL's host is another machine; several hosts are.
+fn is_elsewhere(url: &str) -> bool {
+    let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.is_none_or(|host| host != "localhost" && host != "[::1]" && !host.starts_with("127."))
 }
 
 /// Scheme, host, port and path: never user, password or parameters.

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::ledger::account::Bucket;
 
@@ -79,7 +81,7 @@ fn the_samples_dialects_are_typed() {
 const TRUSTED: &str = "[parties.acme]\ncurrencies = [\"CHF\", \"EUR\"]\nplayer_tokens = \"trusted\"\n";
 
 /// What is wrong, and what the message must say. `@` stands for a party that is otherwise in order.
-const ERRORS: [(&str, &str); 68] = [
+const ERRORS: [(&str, &str); 71] = [
     ("amqp = 5", "amqp (set in test.toml) must be a table of settings"),
     ("[amqp", "test.toml, line 1, column 6:"),
     ("[http]\nlisten = \"127.0.0.1:80\"\nlisten = \"127.0.0.1:81\"", "test.toml, line 3"),
@@ -113,6 +115,12 @@ const ERRORS: [(&str, &str); 68] = [
     ("[amqp]\nprefetch = 2.5", "from 2 to 65535"),
     ("[amqp]\nprefetch = 99999999999999999999", "out of range"),
     ("[amqp]\ndelivery_limit = 0", "amqp.delivery_limit (set in test.toml) must be a whole number from 1"),
+    ("[amqp]\nurl = \"amqp://h\"\nca_file = \"a.pem\"", "amqp.url (set in test.toml) begins with amqp://, so that"),
+    ("[amqp]\nurl = \"amqps://h?verify=none\"", "amqp.url (set in test.toml) takes these parameters and no others"),
+    (
+        "[amqp]\nurl = \"amqps://h?auth_mechanism=EXTERNAL\"",
+        "amqp.url (set in test.toml) with auth_mechanism=external needs amqps://, client_cert_file",
+    ),
     (
         "[amqp]\nclient_cert_file = \"a.pem\"",
         "amqp (set in test.toml) needs client_cert_file and client_key_file together",
@@ -378,10 +386,60 @@ fn what_is_unwise_is_a_warning() {
         (&plain, "plain http"),
         (&sealed, "parties.acme.codegames.keys_secret has 5 bytes"),
         (&unrated, "parties.acme.balance_service has no gbp_rates for EUR"),
+        (&unrated, "parties.acme.balance_service.api_keys is empty"),
+        ("[amqp]\nurl = \"amqp://broker/p\"", "amqp.url goes to another machine without TLS"),
+        ("[database]\nurl = \"postgres://u@db/p?sslmode=prefer\"", "database.url goes to another machine without TLS"),
+        ("[database]\nurl = \"postgres://u@127.0.0.1:1,two:2/p\"", "database.url goes to another machine without TLS"),
     ];
     for (toml, expected) in cases {
         let warnings = parse(toml).unwrap().warnings;
         assert!(warnings.iter().any(|warning| warning.contains(expected)), "{expected}: {warnings:?}");
+    }
+}
+
+#[test]
+fn what_is_encrypted_or_stays_on_this_machine_is_no_reason_to_warn() {
+    let urls = [
+        ("amqp", "amqps://broker/p"),
+        ("amqp", "amqp://localhost/p"),
+        ("amqp", "amqp://[::1]/p"),
+        ("amqp", "amqp://127.0.0.2:5672/p"),
+        ("database", "postgres://u@db/p?connect_timeout=3&sslmode=verify-full"),
+        ("database", "postgres://u@localhost/p"),
+    ];
+    for (section, url) in urls {
+        let warnings = parse(&format!("[{section}]\nurl = \"{url}\"")).unwrap().warnings;
+        assert_eq!(warnings, Vec::<String>::new(), "{url}");
+    }
+}
+
+/// Stands in every secret of the sample; no error may contain it.
+const HIDDEN: &str = "H1DD3N";
+
+/// Text that is nearly a configuration: the sample with some of it replaced.
+fn nearly() -> impl Strategy<Value = String> {
+    let signs = ["\"", "'", "=", "[", "]]", "{", "}", "\n", "#", "\\u0000", "nan", "1e400", ".", "_file"];
+    let piece = prop_oneof!["\\PC{0,6}", prop::sample::select(signs.to_vec()).prop_map(str::to_owned)];
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), 0..12_usize, piece), 1..5);
+    edits.prop_map(|edits| {
+        let mut text: Vec<char> = SAMPLE.replace('…', HIDDEN).chars().collect();
+        for (at, length, piece) in edits {
+            let from = at.index(text.len() + 1);
+            let to = text.len().min(from + length);
+            text.splice(from..to, piece.chars());
+        }
+        text.into_iter().collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic_or_repeat_a_secret(toml in prop_oneof![nearly(), "\\PC{0,200}"], games in "\\PC{0,60}") {
+        for variables in [vec![], vec![("PURSER__PARTIES__ACME__GAMES", games.as_str())]] {
+            let said = parse_with(&toml, &variables).err().map(|error| error.to_string()).unwrap_or_default();
+            // A name is repeated, also one that an edit has made of a secret.
+            prop_assert!(!said.contains(HIDDEN) || said.contains("is not a setting"), "{said}");
+        }
     }
 }
 

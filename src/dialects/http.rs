@@ -198,6 +198,8 @@ pub struct Decided {
 /// What is to be done next about a request. Where a step fails, the dialect's [`Failure`] is the reply.
 pub enum Next {
     Reply(Reply),
+    /// Note whose request it is, where the mount does not say, and go on.
+    Of(Party, Box<Next>),
     /// Decide the command, and commit what follows.
     Decide(Box<Command>, Then<Decided>),
     /// Read a player with every account that was ever used.

@@ -7,7 +7,6 @@
 
 mod cache;
 mod claims;
-mod compare;
 pub mod grants;
 mod keys;
 mod mint;
@@ -23,7 +22,6 @@ pub mod throttle;
 mod verifier;
 
 pub use claims::{Home, TimeClaim, Verified, claimed_home};
-pub use compare::is_secret;
 pub use keys::KeyError;
 pub use mint::{MintError, mint};
 pub use rejection::Rejection;

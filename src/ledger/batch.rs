@@ -123,6 +123,24 @@ pub fn fold<'a>(state: &mut State, commands: impl IntoIterator<Item = (&'a Keyed
     (folding.finish(state), verdicts)
 }
 
+/// Decides `commands` in order, and lets only those take effect that `takes` says yes to when it sees what is decided
+/// of them. For a replay: nothing waits.
+pub fn fold_where<'a>(
+    state: &mut State,
+    commands: impl IntoIterator<Item = &'a Keyed>,
+    mut takes: impl FnMut(&Keyed, &Decision) -> bool,
+) -> Batch {
+    let mut folding = Folding::default();
+    for keyed in commands {
+        let seq = folding.next_seq(state);
+        let decision = decide(state, keyed, seq);
+        if takes(keyed, &decision) && decision.keeping != Keeping::Ignored {
+            folding.record(state, keyed, decision, seq);
+        }
+    }
+    folding.finish(state)
+}
+
 #[derive(Default)]
 struct Folding {
     batch: Batch,

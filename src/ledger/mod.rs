@@ -4,7 +4,8 @@
 //! [`State`] that was loaded for it or in the [`Command`] itself, so a journal replays to the same ledger.
 //!
 //! Reading order: [`ids`] and [`money`] (the words), [`account`], [`order`], [`transaction`], [`offer`] and
-//! [`membership`] (what is kept), [`command`] and [`outcome`] (what is asked and answered), [`state`], [`decide`], [`batch`], [`chain`].
+//! [`membership`] (what is kept), [`command`] and [`outcome`] (what is asked and answered), [`state`], [`decide`], [`batch`],
+//! [`recorded`], [`chain`].
 
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
@@ -21,10 +22,11 @@ pub mod outcome;
 pub mod state;
 pub mod decide;
 pub mod batch;
+pub mod recorded;
 pub mod chain;
 
 pub use account::{Account, AccountId, Bucket, Pocket};
-pub use batch::{Batch, Entry, Verdict, fold};
+pub use batch::{Batch, Entry, Verdict, fold, fold_where};
 pub use command::{Act, Command, CommandKey};
 pub use decide::decide;
 pub use ids::{Currency, ExternalId, Game, Party, PlayerId, Wallet};

@@ -133,6 +133,7 @@ pub struct State {
 pub struct Transactions {
     by_number: BTreeMap<i64, Transaction>,
     by_key: HashMap<CommandKey, i64>,
+    by_round: HashMap<(PlayerKey, Arc<str>), BTreeSet<i64>>,
 }
 
 impl Transactions {
@@ -151,15 +152,27 @@ impl Transactions {
         scope: &'a str,
         round: &'a str,
     ) -> impl Iterator<Item = &'a Transaction> {
-        self.by_number.values().filter(move |transaction| {
-            let label = &transaction.label;
-            transaction.player == player && *label.scope == *scope && label.round.as_deref() == Some(round)
-        })
+        let in_round = self.by_round.get(&(player, round.into())).into_iter().flatten();
+        let in_round = in_round.filter_map(|number| self.by_number.get(number));
+        in_round.filter(move |transaction| *transaction.label.scope == *scope)
     }
 
     pub fn keep(&mut self, transaction: Transaction) {
         self.by_key.insert(transaction.key, transaction.number);
+        if let Some(round) = &transaction.label.round {
+            let in_round = self.by_round.entry((transaction.player, Arc::clone(round))).or_default();
+            in_round.insert(transaction.number);
+        }
         self.by_number.insert(transaction.number, transaction);
+    }
+
+    /// Takes those of `others` that are not here.
+    pub fn keep_unknown(&mut self, others: Self) {
+        for (number, transaction) in others.by_number {
+            if !self.by_number.contains_key(&number) {
+                self.keep(transaction);
+            }
+        }
     }
 }
 

@@ -150,7 +150,8 @@ pub enum Change {
     Win { amount: i64 },
     /// Gives back the player's open stake of exactly this amount in the round.
     Refund { amount: i64 },
-    /// Undoes whatever the named transaction did, once. A name that is not known becomes unusable.
+    /// Undoes whatever the named transaction did, once; not a stake that has been settled or given back. A name that is
+    /// not known becomes unusable.
     Rollback { name: Arc<str> },
 }
 

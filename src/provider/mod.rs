@@ -129,6 +129,11 @@ impl Provider {
         }
     }
 
+    /// Publishes a request, and leaves its reply alone. Returns when the broker has taken it.
+    pub async fn send(&self, request: Request) -> Result<(), ProviderError> {
+        self.publish(request).await
+    }
+
     async fn publish(&self, request: Request) -> Result<(), ProviderError> {
         let Request { operation, correlation, body, token } = request;
         let mut properties = BasicProperties::default()

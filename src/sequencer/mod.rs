@@ -8,6 +8,8 @@ pub mod lane;
 pub mod waiting;
 pub mod reader;
 pub mod direct;
+pub mod replay;
+pub mod rehearsal;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,13 +5,14 @@
 
 mod journal;
 mod names;
+mod partners;
+mod digest;
 
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Text};
 
 use super::StoreError;
-use super::queries::{AnyConnection, classify, on};
+use super::queries::{AnyConnection, classify, on, snapshot};
 use super::rows::{Bytes, uuid};
 
 /// Rows read at a time.
@@ -31,6 +32,9 @@ pub struct Report {
     pub books: Vec<Book>,
     /// Each names a row and what disagrees. Empty: the ledger is sound.
     pub findings: Vec<String>,
+    /// SHA-256 of everything that the ledger holds, where it was asked for: two ledgers with one digest are the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// One party's money in one currency.
@@ -48,16 +52,15 @@ pub struct Book {
 
 /// Runs the audit.
 pub fn run(conn: &mut AnyConnection) -> Result<Report, StoreError> {
-    match conn {
-        AnyConnection::Sqlite(conn) => conn.batch_execute("BEGIN"),
-        AnyConnection::Postgres(conn) => {
-            conn.batch_execute("SET statement_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        }
-    }
-    .map_err(classify)?;
-    let report = audit(conn);
-    on!(conn, conn => conn.batch_execute("ROLLBACK")).map_err(classify)?;
-    report
+    snapshot(conn, audit)
+}
+
+/// Runs the audit, and makes the digest of the same snapshot.
+pub fn run_with_digest(conn: &mut AnyConnection) -> Result<Report, StoreError> {
+    snapshot(conn, |conn| {
+        let report = audit(conn)?;
+        Ok(Report { digest: Some(digest::digest(conn)?), ..report })
+    })
 }
 
 fn audit(conn: &mut AnyConnection) -> Result<Report, StoreError> {

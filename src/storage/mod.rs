@@ -4,8 +4,8 @@
 //! transaction and a constant number of round trips. Everything else reads: [`Balances`] for `balance.get`, and
 //! [`queries`] for people.
 //!
-//! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`], [`grants`],
-//! [`audit`].
+//! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`], [`journal`],
+//! [`grants`], [`audit`].
 
 pub mod schema;
 pub mod migrations;
@@ -19,6 +19,7 @@ pub mod queries;
 pub mod offers;
 pub mod reader;
 pub mod voids;
+pub mod journal;
 pub mod grants;
 pub mod audit;
 

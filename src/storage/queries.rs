@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
@@ -62,6 +63,25 @@ impl Database {
     }
 }
 
+/// Runs `work` on one snapshot of the database, and writes nothing. However long it takes: whoever reads what it tells
+/// may be slow.
+pub fn snapshot<T>(
+    conn: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    match conn {
+        AnyConnection::Sqlite(conn) => conn.batch_execute("BEGIN"),
+        AnyConnection::Postgres(conn) => conn.batch_execute(
+            "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        ),
+    }
+    .map_err(classify)?;
+    let worked = work(conn);
+    on!(conn, conn => conn.batch_execute("ROLLBACK")).map_err(classify)?;
+    worked
+}
+
 /// A failed query, in the words of the database that failed it.
 pub fn classify(error: diesel::result::Error) -> StoreError {
     StoreError::Rejected(error.to_string())
@@ -98,6 +118,22 @@ pub fn player_of_login(conn: &mut AnyConnection, party: &Party, login: &str) -> 
         [only] => Ok(PlayerId::parse(only).ok()),
         _ => Ok(None),
     }
+}
+
+/// Whether another player of the party signs in by this name: as a username, or as a player id.
+pub fn is_login_taken(
+    conn: &mut AnyConnection,
+    party: &Party,
+    login: &str,
+    by_other_than: &PlayerId,
+) -> Result<bool, StoreError> {
+    let others = players::table
+        .filter(players::party.eq(party.as_str()))
+        .filter(players::player.ne(by_other_than.as_str()))
+        .filter(players::username.eq(login).or(players::player.eq(login)));
+    let first: Option<String> =
+        on!(conn, conn => others.select(players::player).first(conn)).optional().map_err(classify)?;
+    Ok(first.is_some())
 }
 
 /// An order with its player's name.

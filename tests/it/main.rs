@@ -10,6 +10,7 @@ mod model;
 mod properties;
 mod storage;
 mod tampering;
+mod replay;
 mod sequencer;
 mod simulation;
 mod schemas;

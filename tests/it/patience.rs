@@ -12,6 +12,11 @@ pub async fn pause() {
     tokio::time::sleep(PAUSE).await;
 }
 
+/// So much later: for a world that is slow, not for a test that hopes.
+pub async fn delay(by: Duration) {
+    tokio::time::sleep(by).await;
+}
+
 /// Polls until `is_so`; panics with `what` when the time is up.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let start = Instant::now();

@@ -26,7 +26,7 @@ async fn insist(store: &mut impl Store, batch: &[Keyed]) -> (Vec<Outcome>, u32) 
     panic!("{TRIES} conflicts in a row")
 }
 
-async fn feed(mut store: Writer, commands: Vec<Keyed>, length: usize) -> Vec<Outcome> {
+pub async fn feed(mut store: Writer, commands: Vec<Keyed>, length: usize) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for batch in commands.chunks(length) {
         outcomes.extend(insist(&mut store, batch).await.0);

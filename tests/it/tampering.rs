@@ -24,7 +24,42 @@ const STORY: &str = "
     withdraw bob 10 CHF
 ";
 
-const TABLES: [&str; 6] = ["writers", "journal", "transfers", "players", "accounts", "orders"];
+/// What partners write, likewise.
+const PARTNERS: &str = "
+    open alice CHF
+    deposit alice 1000 CHF
+    stake alice settled g1 100 CHF
+    prize alice win g1 150 CHF
+    stake alice voided g2 70 CHF
+    void alice void voided 70 CHF
+    stake alice rolled g3 30 CHF
+    rollback alice back rolled CHF
+    rollback alice early tombstone CHF
+    stake alice open g4 40 CHF external=10
+    pay alice paid - 5,bonus:6 CHF
+    queue alice paid kind=7
+    approve alice paid
+    queue alice open
+    dismiss alice open
+    queue alice voided
+    vip alice silver 20 CHF
+    stock card 30 CHF k1,k2,k3 and game 50 CHF k4
+    buy alice bought card 2 30 CHF
+";
+
+const TABLES: [&str; 11] = [
+    "writers",
+    "journal",
+    "transfers",
+    "players",
+    "accounts",
+    "orders",
+    "transactions",
+    "voids",
+    "offers",
+    "gift_keys",
+    "purchases",
+];
 
 /// What is done, and what the finding says; `{alice}` and `{bob}` are accounts, `{won}` and so on orders.
 type Case = (&'static str, &'static str);
@@ -120,6 +155,75 @@ const ORDERS: &[Case] = &[
     ),
 ];
 
+const TRANSACTIONS: &[Case] = &[
+    (
+        "UPDATE transactions SET state = 'open', ended_by = NULL WHERE number = 3",
+        "3 is a transaction open, not settled",
+    ),
+    ("UPDATE transactions SET state = 'voided' WHERE number = 3", "3 is a transaction voided, not settled"),
+    ("UPDATE transactions SET state = 'open', ended_by = NULL WHERE number = 5", "5 is a transaction open, not voided"),
+    (
+        "UPDATE transactions SET state = 'open', ended_by = NULL WHERE number = 7",
+        "7 is a transaction open, not rolled_back",
+    ),
+    (
+        "UPDATE transactions SET state = 'done', ended_by = NULL WHERE number = 11",
+        "11 is a transaction done, not voided",
+    ),
+    ("UPDATE transactions SET ended_by = 6 WHERE number = 3", "3 is a transaction that was ended by none (settled)"),
+    (
+        "UPDATE transactions SET state = 'settled' WHERE number = 10",
+        "10 is a transaction that was ended by none (settled)",
+    ),
+    (
+        "UPDATE transactions SET state = 'open' WHERE state = 'tombstone'",
+        "tombstone is a transaction that was undone and is not",
+    ),
+    ("DELETE FROM transactions WHERE state = 'tombstone'", "tombstone is a transaction that was undone and is not"),
+    ("DELETE FROM transactions WHERE number = 10", "10 is a transaction that is missing (journal row 10)"),
+    ("UPDATE transactions SET number = 99 WHERE number = 10", "10 is a transaction that is missing (journal row 10)"),
+    ("UPDATE transactions SET moved_real = -31 WHERE number = 10", "10 is a transaction that is not as it was told"),
+    ("UPDATE transactions SET moved_bonus = 7 WHERE number = 11", "11 is a transaction that is not as it was told"),
+    ("UPDATE transactions SET moved_real = 1 WHERE number = 13", "13 is a transaction that is not as it was told"),
+    ("UPDATE transactions SET external = 0 WHERE number = 10", "10 is a transaction that is not as it was told"),
+    ("UPDATE transactions SET reference = 'x' WHERE number = 10", "10 is a transaction that is not as it was told"),
+    ("UPDATE transactions SET round = NULL WHERE number = 10", "10 is a transaction that is not as it was told"),
+    ("UPDATE transactions SET currency = 'EUR' WHERE number = 10", "10 is a transaction that is not as it was told"),
+    ("UPDATE transactions SET source = 10 WHERE number = 6", "6 is a transaction that is not as it was told"),
+    ("UPDATE transactions SET source = NULL WHERE number = 4", "3 is a transaction that was ended by none (settled)"),
+    ("UPDATE voids SET kind = 8 WHERE source = 11", "11 is a void that is not as it was queued"),
+    ("UPDATE voids SET queued_at = 8 WHERE source = 11", "11 is a void that is not as it was queued"),
+    ("UPDATE voids SET state = 'pending' WHERE source = 11", "11 is a void that is not approved"),
+    ("UPDATE voids SET state = 'pending' WHERE source = 10", "10 is a void that is not dismissed"),
+    (
+        "UPDATE voids SET state = 'approved' WHERE source = 5",
+        "3 resolved voids are stored, and the journal accounts for 2",
+    ),
+    ("DELETE FROM voids WHERE source = 5", "5 is a void that is not as it was queued"),
+];
+
+const SALES: &[Case] = &[
+    ("UPDATE players SET vip = 'gold'", "is a player who bought level silver and does not have it"),
+    ("UPDATE players SET vip = NULL", "0 VIP levels are stored, and the journal accounts for 1"),
+    ("UPDATE offers SET price = 29 WHERE offer = 'card'", "is an offer that is not as it was stocked"),
+    ("UPDATE offers SET stock = 2 WHERE offer = 'card'", "is an offer with 2 in stock, and has 1 keys for sale"),
+    ("DELETE FROM offers WHERE offer = 'game'", "1 offers are stored, and the journal accounts for 2"),
+    ("UPDATE gift_keys SET sealed = 'x'", "is a gift-card key that is not as it was stocked"),
+    (
+        "UPDATE gift_keys SET offer = (SELECT id FROM offers WHERE offer = 'game')",
+        "is a gift-card key that is not as it was stocked",
+    ),
+    ("UPDATE gift_keys SET seq = 99", "is a gift-card key that is not as it was stocked"),
+    ("DELETE FROM gift_keys WHERE position = 1", "3 gift-card keys are stored, and the journal accounts for 4"),
+    ("UPDATE gift_keys SET purchase = NULL WHERE position = 1", "19 is a purchase of another number of keys (2)"),
+    ("UPDATE gift_keys SET purchase = 19", "19 is a purchase of another number of keys (2)"),
+    ("UPDATE gift_keys SET purchase = 7 WHERE position = 4", "7 is no purchase, and sold keys (1)"),
+    ("UPDATE purchases SET keys = 1", "19 is a purchase that is not as it was made"),
+    ("UPDATE purchases SET paid = 59", "19 is a purchase that is not as it was made"),
+    ("UPDATE purchases SET buyer = 'kiosk'", "19 is a purchase that is not as it was made"),
+    ("DELETE FROM purchases", "0 purchases are stored, and the journal accounts for 1"),
+];
+
 /// Fills in the names of a case.
 fn filled(text: &str, kind: &str, written: bool) -> String {
     let party = Party::parse("acme").expect("a party");
@@ -147,10 +251,10 @@ fn filled(text: &str, kind: &str, written: bool) -> String {
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn check(cases: &[Case]) {
+async fn check(story: &str, cases: &[Case]) {
     for fresh in Fresh::both().await {
         let kind = fresh.kind();
-        apply(&mut fresh.writer(), &commands("acme", STORY)).await.expect("applied");
+        apply(&mut fresh.writer(), &commands("acme", story)).await.expect("applied");
         assert_eq!(fresh.audit().await.findings, Vec::<String>::new(), "{kind}");
         for table in TABLES {
             fresh.execute(format!("CREATE TABLE saved_{table} AS SELECT * FROM {table}")).await;
@@ -173,15 +277,25 @@ async fn check(cases: &[Case]) {
 
 #[test]
 fn a_journal_that_was_changed_is_found_out() {
-    check(JOURNAL);
+    check(STORY, JOURNAL);
 }
 
 #[test]
 fn money_that_was_moved_by_hand_is_found_out() {
-    check(MONEY);
+    check(STORY, MONEY);
 }
 
 #[test]
 fn orders_that_were_changed_are_found_out() {
-    check(ORDERS);
+    check(STORY, ORDERS);
+}
+
+#[test]
+fn transactions_that_were_changed_are_found_out() {
+    check(PARTNERS, TRANSACTIONS);
+}
+
+#[test]
+fn sales_that_were_changed_are_found_out() {
+    check(PARTNERS, SALES);
 }

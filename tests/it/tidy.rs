@@ -8,7 +8,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("dialects", &["ledger", "identity", "config", "dialects::http"]),
     ("identity", &["ledger", "config"]),
-    ("storage", &["ledger", "identity::grants", "identity::pkce"]),
+    ("storage", &["ledger", "identity::grants", "identity::pkce", "tls"]),
     (
         "sequencer",
         &["ledger", "metrics", "storage::Store", "storage::StoreError", "storage::Balances", "storage::BalanceKey"],
@@ -28,11 +28,13 @@ const LAYERS: &[(&str, &[&str])] = &[
             "storage::StoreError",
             "storage::grants",
             "storage::queries",
+            "tls",
         ],
     ),
     ("config", &["ledger"]),
     ("clock", &["ledger"]),
     ("metrics", &[]),
+    ("tls", &[]),
 ];
 
 /// Modules that put things together and may name everything.

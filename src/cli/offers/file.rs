@@ -159,6 +159,8 @@ fn fits(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read_kzt(text: &str) -> Result<Vec<Listed>, String> {
@@ -228,5 +230,31 @@ mod tests {
         assert!(twice(card(1, "A"), card(2, "A")).starts_with("[1].keys has a key of [0]"));
         assert!(twice(card(1, "A"), card(1, "B")).starts_with("[1].id is the id of [0]"));
         assert!(twice(card(1, "A"), "7".to_owned()).starts_with("[1] must be an object"));
+    }
+
+    /// A good file with some of it replaced.
+    fn nearly() -> impl Strategy<Value = String> {
+        let signs = ["\"", "\\", "{", "}", "[", ",", ":", "null", "1e9", "-", "\\u0000", "\\ud800"];
+        let piece = prop_oneof!["\\PC{0,4}", prop::sample::select(signs.to_vec()).prop_map(str::to_owned)];
+        let edits = prop::collection::vec((any::<prop::sample::Index>(), 0..8_usize, piece), 1..4);
+        edits.prop_map(|edits| {
+            let mut text: Vec<char> = with("", "").chars().collect();
+            for (at, length, piece) in edits {
+                let from = at.index(text.len() + 1);
+                let to = text.len().min(from + length);
+                text.splice(from..to, piece.chars());
+            }
+            text.into_iter().collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_or_repeat_a_key(text in prop_oneof![nearly(), "\\PC{0,200}"]) {
+            match read_kzt(&text) {
+                Ok(listed) => prop_assert!(listed.iter().all(|listed| listed.offer.price.minor() > 0)),
+                Err(problem) => prop_assert!(!problem.contains("SECRET"), "{problem}"),
+            }
+        }
     }
 }

@@ -20,7 +20,7 @@ const MAX_CREDENTIAL: usize = 256;
 pub struct SignIn {
     #[schemars(length(min = 1, max = 256))]
     pub login: String,
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(length(max = 256))]
     pub password: String,
 }
 
@@ -91,12 +91,12 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 
 impl SignIn {
     pub fn check(self) -> Result<Self, Refusal> {
-        let fits = |text: &str| !text.is_empty() && text.chars().count() <= MAX_CREDENTIAL;
-        if !fits(&self.login) {
+        let fits = |text: &str| text.chars().count() <= MAX_CREDENTIAL;
+        if self.login.is_empty() || !fits(&self.login) {
             return Err(Refusal::malformed(format!("login must be 1 to {MAX_CREDENTIAL} characters long")));
         }
         if !fits(&self.password) {
-            return Err(Refusal::malformed(format!("password must be 1 to {MAX_CREDENTIAL} characters long")));
+            return Err(Refusal::malformed(format!("password must be at most {MAX_CREDENTIAL} characters long")));
         }
         Ok(self)
     }

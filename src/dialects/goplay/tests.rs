@@ -70,6 +70,7 @@ fn request(method: Method, query: &str, body: &[u8], headers: &[(&str, &str)]) -
 fn finish(mut next: Next) -> Reply {
     loop {
         next = match next {
+            Next::Of(_, next) => *next,
             Next::Reply(reply) => return reply,
             Next::PlayerOfLogin { login, then, .. } => then((login == "alice").then(alice)),
             Next::CheckPassword { password, against, then } => {

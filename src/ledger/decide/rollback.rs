@@ -18,9 +18,12 @@ pub(super) fn decide(adjusting: &Adjusting<'_>, name: &str) -> Judged {
             let done = Done::NothingUndone { balance: adjusting.balance() };
             return Ok((done, Effects::default()));
         }
-        // A stake that was given back would be given back twice; a rollback is nobody's to undo.
-        TransactionState::Voided | TransactionState::Reversal => return Err(Refusal::TransactionEnded),
-        TransactionState::Open | TransactionState::Settled | TransactionState::Done => {}
+        // A stake that has met its fate meets no second one: what was given back would be given back twice, and what
+        // was won with it would be kept. A rollback is nobody's to undo.
+        TransactionState::Settled | TransactionState::Voided | TransactionState::Reversal => {
+            return Err(Refusal::TransactionEnded);
+        }
+        TransactionState::Open | TransactionState::Done => {}
     }
     let moved = undone.moved.reversed().ok_or(Refusal::BalanceOverflow)?;
     let reversal = Transaction {

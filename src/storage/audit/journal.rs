@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use diesel::prelude::*;
 
+use super::partners::{Leg, PartnersAudit};
 use super::{PAGE, Report, count, hex};
 use crate::ledger::chain::{self, Hash};
-use crate::ledger::command::{Act, Command, GameResult};
+use crate::ledger::command::{Act, Command, GameResult, Keyed};
 use crate::ledger::order::{Order, Stake};
 use crate::ledger::{Done, OrderId, OrderState, Outcome, PlayerKey, Refusal};
 use crate::storage::StoreError;
@@ -31,6 +32,7 @@ pub(super) struct JournalAudit {
     confirmed: i64,
     /// Players that were opened.
     opened: i64,
+    partners: PartnersAudit,
 }
 
 impl JournalAudit {
@@ -51,6 +53,7 @@ impl JournalAudit {
             self.page(conn, &rows, &moves, report)?;
         }
         self.finish(conn, report)?;
+        self.partners.finish(conn, report)?;
         Ok(self.opened)
     }
 
@@ -75,7 +78,14 @@ impl JournalAudit {
                         report.findings.push(format!("journal row {seq} is filed under another party or time"));
                     }
                     self.opened += i64::from(outcome == Outcome::Done(Done::PlayerOpened));
-                    expected.extend(expectation(row.seq, command, outcome));
+                    let keyed = command.keyed();
+                    if is_of_partners(&keyed.command.act) {
+                        let moved = by_seq.get(&row.seq).map_or(&[][..], Vec::as_slice);
+                        let legs: Vec<Leg<'_>> =
+                            moved.iter().map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount)).collect();
+                        self.partners.row(conn, (row.seq, &keyed, outcome), &legs, report)?;
+                    }
+                    expected.extend(expectation(row.seq, keyed, outcome));
                 }
                 None => report.findings.push(format!("journal row {} cannot be read", row.seq)),
             }
@@ -174,6 +184,19 @@ fn read(row: &JournalRow) -> Option<(Command, Outcome)> {
     Some((serde_json::from_str(&row.command).ok()?, serde_json::from_str(&row.outcome).ok()?))
 }
 
+fn is_of_partners(act: &Act) -> bool {
+    match act {
+        Act::Adjust(_)
+        | Act::QueueVoid(_)
+        | Act::ResolveVoid(_)
+        | Act::BuyVip(_)
+        | Act::StockOffers(_)
+        | Act::BuyKeys(_) => true,
+        Act::OpenPlayer(_) | Act::Deposit(_) | Act::Withdraw(_) => false,
+        Act::PlaceBet(_) | Act::SettleOrder(_) | Act::CancelOrder(_) => false,
+    }
+}
+
 /// Whether a row is the order that it was at first, but for what became of it.
 fn is_as_begun(row: &OrderRow, begun: &Order) -> bool {
     let (state, paid, changed_seq) = (row.state.clone(), row.paid, row.changed_seq);
@@ -181,8 +204,7 @@ fn is_as_begun(row: &OrderRow, begun: &Order) -> bool {
 }
 
 /// What a journal row did to its order, if anything.
-fn expectation(seq: i64, command: Command, outcome: Outcome) -> Option<Expected> {
-    let keyed = command.keyed();
+fn expectation(seq: i64, keyed: Keyed, outcome: Outcome) -> Option<Expected> {
     let order = keyed.order?;
     let (state, paid) = match (&keyed.command.act, outcome) {
         (Act::PlaceBet(_), Outcome::Done(_)) => (OrderState::Open, 0),

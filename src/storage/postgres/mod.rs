@@ -4,9 +4,11 @@
 //! connection are sent in the order in which they are first polled, provided that they are prepared already: that is
 //! why [`PostgresStore`] prepares every statement when a session begins.
 
+mod address;
 mod session;
 mod statements;
 mod writer;
 
+pub use address::Address;
 pub use session::{classify, connect};
 pub use writer::{PostgresStore, ROUND_TRIP_TIMEOUT};

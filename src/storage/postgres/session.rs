@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use rustls::ClientConfig;
-use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::address::Address;
 use crate::storage::StoreError;
+use crate::tls::Files;
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,19 +23,20 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET lock_timeout = '10s'; \
 
 /// Connects to the database that `url` names.
 pub async fn connect(url: &str) -> Result<AsyncPgConnection, StoreError> {
-    let (plain, tls) = tls_of(url)?;
-    let mut config: tokio_postgres::Config =
-        plain.parse().map_err(|error| StoreError::Outage(format!("database.url is not valid: {error}")))?;
-    config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(TCP_USER_TIMEOUT).keepalives_idle(TCP_USER_TIMEOUT);
-    config.application_name("purser").ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+    let Address { mut driver, tls } = Address::parse(url).map_err(StoreError::Outage)?;
+    driver.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(TCP_USER_TIMEOUT).keepalives_idle(TCP_USER_TIMEOUT);
+    driver.application_name("purser");
     let connecting = async {
         let connected = match tls {
-            Some(tls) => {
-                let (client, connection) = config.connect(MakeRustlsConnect::new(tls)).await.map_err(outage)?;
+            Some(files) => {
+                let tls =
+                    files.client_config().map_err(|error| StoreError::Outage(format!("database.url: {error}")))?;
+                let connecting = driver.connect(MakeRustlsConnect::new(tls)).await;
+                let (client, connection) = connecting.map_err(|error| refused(&files, error))?;
                 AsyncPgConnection::try_from_client_and_connection(client, connection).await
             }
             None => {
-                let (client, connection) = config.connect(tokio_postgres::NoTls).await.map_err(outage)?;
+                let (client, connection) = driver.connect(tokio_postgres::NoTls).await.map_err(outage)?;
                 AsyncPgConnection::try_from_client_and_connection(client, connection).await
             }
         };
@@ -49,55 +50,18 @@ pub async fn connect(url: &str) -> Result<AsyncPgConnection, StoreError> {
     }
 }
 
+/// What refused TLS means, in words that say what to do.
+fn refused(files: &Files, error: tokio_postgres::Error) -> StoreError {
+    match files.explain(&error) {
+        Some(why) => StoreError::Outage(why),
+        None => outage(error),
+    }
+}
+
 fn outage(error: tokio_postgres::Error) -> StoreError {
     use std::error::Error as _;
     let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
     StoreError::Outage(format!("{error}{cause}"))
-}
-
-/// Splits `sslmode` (and `sslrootcert`) off the URL, since the driver does not know `verify-full`.
-///
-/// `disable` and `prefer` (the default) connect without TLS; `require`, `verify-ca` and `verify-full` all verify the
-/// server's certificate and name: TLS that anybody may end is none.
-fn tls_of(url: &str) -> Result<(String, Option<ClientConfig>), StoreError> {
-    let invalid = |why: String| StoreError::Outage(format!("database.url: {why}"));
-    let mut parsed = url::Url::parse(url).map_err(|error| invalid(error.to_string()))?;
-    let pairs: Vec<(String, String)> = parsed.query_pairs().into_owned().collect();
-    let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-    let mode = value("sslmode").unwrap_or_else(|| "prefer".to_owned());
-    let rest: Vec<&(String, String)> = pairs.iter().filter(|(key, _)| !key.starts_with("ssl")).collect();
-    parsed.set_query(None);
-    for (key, value) in rest {
-        parsed.query_pairs_mut().append_pair(key, value);
-    }
-    match mode.as_str() {
-        "disable" | "prefer" => Ok((parsed.to_string(), None)),
-        "require" | "verify-ca" | "verify-full" => {
-            Ok((parsed.to_string(), Some(client_config(value("sslrootcert")).map_err(invalid)?)))
-        }
-        other => Err(invalid(format!("sslmode '{other}' is not one of disable, prefer, require, verify-full"))),
-    }
-}
-
-fn client_config(root_cert_file: Option<String>) -> Result<ClientConfig, String> {
-    let mut roots = rustls::RootCertStore::empty();
-    match root_cert_file {
-        Some(file) => {
-            let pem = std::fs::read(&file).map_err(|error| format!("sslrootcert {file}: {error}"))?;
-            for cert in rustls_pemfile::certs(&mut pem.as_slice()) {
-                let cert = cert.map_err(|error| format!("sslrootcert {file}: {error}"))?;
-                roots.add(cert).map_err(|error| format!("sslrootcert {file}: {error}"))?;
-            }
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// Sorts errors by what is to be done. Diesel drops the SQLSTATE of most, so the rest is told by the message; what

@@ -31,6 +31,9 @@ macro_rules! later {
 /// Advisory locks of this class say which writer numbers are taken ("PURS").
 const WRITER_LOCKS: i32 = 0x5055_5253;
 
+/// Numbers that are taken one by one to get past those that a replay brings: a second's worth.
+const MOST_PASSED: i64 = 1_000_000;
+
 /// The planner must not change its mind: on a table that has just grown from empty, a prepared `= ANY($1)` would keep
 /// a sequential scan for the session's life.
 const WRITER_SETTINGS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off";
@@ -46,6 +49,8 @@ struct Session {
     writer: WriterRow,
     /// Journal numbers for the batch that is loaded.
     seqs: Vec<i64>,
+    /// The last of them.
+    last_taken: i64,
 }
 
 impl PostgresStore {
@@ -124,7 +129,7 @@ impl Session {
              ON CONFLICT (id) DO NOTHING"
         );
         conn.batch_execute(&insert).await.map_err(classify)?;
-        let mut session = Self { conn, writer: WriterRow::start(id), seqs: Vec::new() };
+        let mut session = Self { conn, writer: WriterRow::start(id), seqs: Vec::new(), last_taken: i64::MAX };
         session.prepare().await?;
         Ok(session)
     }
@@ -154,7 +159,9 @@ impl Session {
 
     async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
         let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
-        let (players, accounts, orders, decided) = self.read(keys, count).await.map_err(classify)?;
+        // With offers, numbers are taken when these are locked, too.
+        let at_once = if keys.offers.is_empty() { count } else { 0 };
+        let (players, accounts, orders, decided) = self.read(keys, at_once).await.map_err(classify)?;
         // Mostly every player was there to be locked, and nothing can be torn.
         let strangers = players.len() < keys.players.len();
         let has_accounts =
@@ -164,6 +171,12 @@ impl Session {
         if keys.has_partners() {
             load_partners!(&mut self.conn, keys, &mut state, later, for_no_key_update);
         }
+        if !keys.offers.is_empty() {
+            // Offers are locked by now, too: purchases of different players are numbered in the order in which they
+            // take keys out of the stock, so that whoever replays them by their numbers sells the same keys.
+            state.numbers = self.take_seqs(count).await.map_err(classify)?;
+        }
+        self.last_taken = state.numbers.iter().copied().max().unwrap_or(i64::MAX);
         if strangers && is_torn(keys, &state, &has_accounts) {
             return Err(StoreError::Conflict("a player was opened while the batch was read".to_owned()));
         }
@@ -197,9 +210,29 @@ impl Session {
         Ok((players, accounts, orders, decided))
     }
 
+    async fn take_seqs(&mut self, count: i64) -> QueryResult<Vec<i64>> {
+        TakeSeqs { count }.load::<i64>(&mut self.conn).await
+    }
+
     /// One after another, ahead of the pipeline: there are few of them.
     async fn write_partners(&mut self, rows: &PartnerRows) -> QueryResult<()> {
+        self.pass_numbers(rows).await?;
         write_partners!(&mut self.conn, rows, later);
+        Ok(())
+    }
+
+    /// A replay brings names that were given elsewhere: the sequence must never come upon one of them. It moves by
+    /// taking numbers, since setting it might set it back behind what another session takes meanwhile; by so much
+    /// that it would take long, nobody else moves it.
+    async fn pass_numbers(&mut self, rows: &PartnerRows) -> QueryResult<()> {
+        let transactions = rows.transactions.iter().map(|row| row.number);
+        let highest = transactions.chain(rows.purchases.iter().map(|(row, _)| row.number)).max();
+        let Some(highest) = highest.filter(|highest| *highest > self.last_taken) else { return Ok(()) };
+        let ahead = highest.saturating_sub(self.last_taken);
+        if ahead > MOST_PASSED {
+            return self.conn.batch_execute(&format!("SELECT setval('journal_seq', {highest})")).await;
+        }
+        self.last_taken = self.take_seqs(ahead).await?.into_iter().max().unwrap_or(highest);
         Ok(())
     }
 

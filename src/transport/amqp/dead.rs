@@ -35,7 +35,7 @@ const OF_DEATH: [&str; 10] = [
 
 /// A dead letter, held.
 pub struct DeadLetter {
-    message: BasicGetMessage,
+    pub(super) message: BasicGetMessage,
 }
 
 impl DeadLetter {
@@ -121,8 +121,11 @@ impl DeadLetter {
     }
 }
 
+/// A header as people read it. Tables and lists are left at what they are: they may be thousands deep.
 fn written(value: &AMQPValue) -> String {
     match value {
+        AMQPValue::FieldTable(table) => format!("(a table of {})", table.inner().len()),
+        AMQPValue::FieldArray(array) => format!("(a list of {})", array.as_slice().len()),
         AMQPValue::LongString(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
         AMQPValue::ShortString(text) => text.to_string(),
         AMQPValue::LongUInt(number) => number.to_string(),

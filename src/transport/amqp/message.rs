@@ -97,8 +97,12 @@ pub fn reply(delivery: &Delivery, party: &Party, operation: Operation, reply: Re
 }
 
 /// Whether a reply may be sent to this queue. The broker closes the whole connection over a direct reply-to name that it
-/// cannot read, so a forged one counts as none.
+/// cannot read, so a forged one counts as none. So does a queue of Purser's own: nobody may have it write to a party
+/// whom he may not write to himself.
 fn is_safe(queue: &str) -> bool {
+    if topology::is_ours(queue) {
+        return false;
+    }
     let Some(direct) = queue.strip_prefix("amq.rabbitmq.reply-to.") else { return !queue.is_empty() };
     let channel = direct.split_once('.').map(|(channel, _)| BASE64.decode(channel));
     matches!(channel, Some(Ok(term)) if is_process_id(&term))

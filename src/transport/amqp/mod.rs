@@ -13,7 +13,7 @@ pub mod session;
 pub mod supervisor;
 pub mod dead;
 
-use std::path::PathBuf;
+use crate::tls::{Files, Names};
 
 pub use supervisor::{Broker, Supervisor};
 
@@ -25,7 +25,12 @@ pub struct Settings {
     pub queue_type: topology::QueueType,
     pub prefetch: u16,
     pub delivery_limit: u32,
-    pub ca_file: Option<PathBuf>,
-    /// Certificate and key for mutual TLS.
-    pub client_identity: Option<(PathBuf, PathBuf)>,
+    /// For `amqps://`.
+    pub tls: Files,
 }
+
+/// What the files for TLS are called in the configuration.
+pub const TLS_NAMES: Names = Names { ca: "amqp.ca_file", cert: "amqp.client_cert_file", key: "amqp.client_key_file" };
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
-use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
+use lapin::tcp::{AMQPUriTcpExt, RustlsConnector, TLSConfig};
 use lapin::types::FieldTable;
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
@@ -24,6 +24,7 @@ use super::{Settings, topology::request_queue};
 use crate::dialects::egpp::{Desk, Operation};
 use crate::ledger::Party;
 use crate::sequencer::{Sequencer, Source};
+use crate::tls::TlsError;
 
 /// How long connecting, declaring and subscribing, and closing may each take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -52,8 +53,10 @@ pub enum SessionError {
     Ended(#[from] tokio::task::JoinError),
     #[error("amqp.url is not valid: {0}")]
     Url(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("{0}")]
-    File(String),
+    Refused(String),
 }
 
 /// What every session of this process needs.
@@ -70,23 +73,37 @@ pub struct Context {
 pub async fn connect(settings: &Settings) -> Result<Connection, SessionError> {
     let mut uri: AMQPUri = settings.url.parse().map_err(SessionError::Url)?;
     uri.query.heartbeat.get_or_insert(HEARTBEAT);
+    if let Some(address) = ipv6(&settings.url) {
+        uri.authority.host = address;
+    }
     let properties = ConnectionProperties::default().with_connection_name("purser".into());
     let runtime = lapin::runtime::default_runtime()?;
-    let connecting = Connection::connect_uri_with_config(uri, properties, tls(settings)?, runtime);
-    tokio::time::timeout(PATIENCE, connecting).await.map_err(|_| SessionError::Silent)?.map_err(Into::into)
+    let tls = match uri.scheme {
+        AMQPScheme::AMQPS => Some(RustlsConnector::from(settings.tls.client_config()?)),
+        AMQPScheme::AMQP => None,
+    };
+    // lapin would trust the system's authorities beside the configured one, so the handshake is made here.
+    let dial = async move |uri: AMQPUri, runtime| {
+        let plain = AMQPUri { scheme: AMQPScheme::AMQP, ..uri.clone() };
+        let stream = plain.connect_with_config_async(TLSConfig::default(), &runtime).await?;
+        Ok(match &tls {
+            Some(connector) => stream.into_rustls(connector, &uri.authority.host).await?,
+            None => stream,
+        })
+    };
+    let connecting = tokio::time::timeout(PATIENCE, Connection::connector(uri, runtime, dial, properties));
+    connecting.await.map_err(|_| SessionError::Silent)?.map_err(|error| match settings.tls.explain(&error) {
+        Some(why) => SessionError::Refused(why),
+        None => error.into(),
+    })
 }
 
-fn tls(settings: &Settings) -> Result<OwnedTLSConfig, SessionError> {
-    let read = |path: &std::path::Path| {
-        std::fs::read(path).map_err(|error| SessionError::File(format!("{}: {error}", path.display())))
-    };
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| SessionError::File("not a PEM file".to_owned()));
-    let cert_chain = settings.ca_file.as_deref().map(|path| read(path).and_then(text)).transpose()?;
-    let identity = match &settings.client_identity {
-        Some((cert, key)) => Some(OwnedIdentity::PKCS8 { pem: read(cert)?, key: read(key)? }),
-        None => None,
-    };
-    Ok(OwnedTLSConfig { identity, cert_chain })
+/// The address where the URL has one of IPv6, for which lapin would take `localhost`.
+fn ipv6(url: &str) -> Option<String> {
+    match url::Url::parse(url).ok()?.host()? {
+        url::Host::Ipv6(address) => Some(address.to_string()),
+        url::Host::Ipv4(_) | url::Host::Domain(_) => None,
+    }
 }
 
 /// Runs one session to its end: `Ok` when the program has drained.

@@ -44,6 +44,12 @@ pub fn dead_queue(party: &Party) -> String {
     format!("v1.0.{party}.dead")
 }
 
+/// Whether this is the name of a queue that Purser itself reads, or keeps dead letters in, whichever the party.
+pub fn is_ours(queue: &str) -> bool {
+    let named = queue.strip_prefix("v1.0.").and_then(|rest| rest.split_once('.'));
+    named.is_some_and(|(_, what)| what == "dead" || Operation::ALL.iter().any(|operation| operation.name() == what))
+}
+
 /// Something that exists with other arguments, or that may not be declared: its name and what the broker says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::RawPathParams;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, any, get, on};
@@ -110,9 +111,15 @@ impl Counter {
         let method = counter.route.method.clone();
         let handler = {
             let counter = Arc::clone(&counter);
-            move |parameters: RawPathParams, request: axum::extract::Request| {
+            move |parameters: Result<RawPathParams, RawPathParamsRejection>, request: axum::extract::Request| {
                 let counter = Arc::clone(&counter);
-                async move { counter.answer(&parameters, request).await }
+                async move {
+                    match parameters {
+                        Ok(parameters) => counter.answer(&parameters, request).await,
+                        // A segment that is no UTF-8 names nothing.
+                        Err(_) => response(failed(counter.dialect, Failure::NotFound)),
+                    }
+                }
             }
         };
         match method.and_then(|method| MethodFilter::try_from(method).ok()) {

@@ -39,15 +39,16 @@ impl Steps {
         Self { sequencer, reader, readiness, passwords: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) }
     }
 
-    /// Goes from step to step until there is a reply. Notes the `party` of a command on the way.
+    /// Goes from step to step until there is a reply. Notes the `party` on the way.
     pub async fn take(&self, mut next: Next, party: &mut Option<Party>) -> Result<Reply, Failure> {
         loop {
             next = match next {
                 Next::Reply(reply) => return Ok(reply),
-                Next::Decide(command, then) => {
-                    *party = Some(command.party.clone());
-                    then(self.decide(*command).await?)
+                Next::Of(whose, next) => {
+                    *party = Some(whose);
+                    *next
                 }
+                Next::Decide(command, then) => then(self.decide(*command).await?),
                 Next::Player(key, then) => then(self.ask(move |conn| queries::player(conn, key)).await?),
                 Next::Order(id, then) => then(self.ask(move |conn| queries::order(conn, id)).await?),
                 Next::Transactions(finding, then) => {

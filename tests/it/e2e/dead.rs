@@ -87,6 +87,21 @@ async fn letters_are_looked_at_without_being_taken() {
     assert_eq!(missing.status.code(), Some(1));
 }
 
+/// As deep as the headers of a dead letter are kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_with_deep_headers_are_looked_at_and_put_back_like_others() {
+    let (stage, wire) = open().await;
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(9_000), "}".repeat(9_000));
+    let headers = format!(r#"{{"x-purser-queue":"v1.0.acme.order.bet","deep":{deep}}}"#);
+    stage.vhost.put(DEAD, &format!(r#"{{"correlation_id":"deep","headers":{headers}}}"#)).await;
+    assert!(told(&stage, &["show", "--id", "deep"]).await.contains("deep: (a table of 1)"));
+    until("it is back", async || wire.ready(DEAD).await == 1).await;
+    assert_eq!(lines(&stage, &["redrive"]).await[0]["answered"], json!({ "400": 1 }));
+    let again = &lines(&stage, &["list"]).await[0];
+    assert_eq!((&again["id"], &again["redriven"]), (&json!("deep"), &json!(1)));
+    assert!(!stage.log().contains("overflow"), "{}", stage.log());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn letters_that_are_put_back_are_answered_and_counted() {
     let (stage, mut wire) = open().await;

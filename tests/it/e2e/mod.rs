@@ -1,10 +1,11 @@
 //! The program as its users meet it: the binary as a process of its own, a real RabbitMQ between it and the test, and
 //! each scenario on both databases.
 //!
-//! Reading order: [`services`] (broker and Postgres), [`process`] (the program), [`stage`] (all of that for one test),
+//! Reading order: [`services`] (broker and Postgres), [`papers`] (certificates), [`process`] (the program), [`stage`] (all of that for one test),
 //! [`wire`] (one message at a time), [`raw`] (bytes that no client sends), [`play`] (thousands of them), then the scenarios.
 
 pub mod services;
+pub mod papers;
 pub mod process;
 pub mod stage;
 pub mod wire;
@@ -16,4 +17,8 @@ mod ordering;
 mod play;
 mod dead;
 mod faults;
+mod proxy;
+mod chaos;
 mod crash;
+mod tls;
+mod permissions;

@@ -2,7 +2,7 @@
 //! test's own, or a pair of its own that it may stop and kill.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
@@ -110,14 +110,29 @@ impl Vhost {
         closed
     }
 
+    /// Puts `{}` into a queue, with properties that no client's stack might bear.
+    pub async fn put(&self, queue: &str, properties: &str) {
+        let body = format!(
+            r#"{{"routing_key":"{queue}","properties":{properties},"payload":"{{}}","payload_encoding":"string"}}"#
+        );
+        let path = format!("exchanges/{}/amq.default/publish", self.name);
+        let put = self.management_with(reqwest::Method::POST, &path, body).await;
+        assert_eq!(put, br#"{"routed":true}"#);
+    }
+
     async fn connections(&self) -> Vec<Value> {
         let listed = self.management(reqwest::Method::GET, &format!("vhosts/{}/connections", self.name)).await;
         serde_json::from_slice(&listed).expect("a list of connections")
     }
 
     async fn management(&self, method: reqwest::Method, path: &str) -> Vec<u8> {
+        self.management_with(method, path, String::new()).await
+    }
+
+    async fn management_with(&self, method: reqwest::Method, path: &str, body: String) -> Vec<u8> {
         let url = format!("{}api/{path}", self.addresses.management);
-        let sending = reqwest::Client::new().request(method, &url).header("content-type", "application/json").send();
+        let sending = reqwest::Client::new().request(method, &url).header("content-type", "application/json");
+        let sending = sending.body(body).send();
         let response = sending.await.expect("the management API answers");
         let status = response.status();
         let body = response.bytes().await.expect("a body").to_vec();
@@ -193,11 +208,26 @@ pub struct Own {
     pub addresses: Addresses,
     directory: PathBuf,
     environment: Vec<(&'static str, String)>,
+    amqp_tls_port: Option<u16>,
+}
+
+/// How services of a test's own speak TLS.
+#[derive(Clone, Copy)]
+pub struct Tls<'a> {
+    /// Holds `ca.pem`, `server.pem` and `server.key`.
+    pub directory: &'a Path,
+    /// Whether the broker wants to see one: `optional` or `required`.
+    pub client_cert: &'static str,
 }
 
 impl Own {
     /// Starts the services of these names (`broker`, `postgres`).
     pub async fn start(names: &[&str]) -> Self {
+        Self::start_with(names, None).await
+    }
+
+    /// The same, and they speak TLS, too.
+    pub async fn start_with(names: &[&str], tls: Option<Tls<'_>>) -> Self {
         let [amqp, management, distribution, postgres] = [(); 4].map(|()| free_port());
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique_name());
         let url = |text: String| Url::parse(&text).expect("a URL");
@@ -206,29 +236,69 @@ impl Own {
             management: url(format!("http://guest:guest@127.0.0.1:{management}/")),
             postgres: url(format!("postgres://purser:purser@127.0.0.1:{postgres}/purser")),
         };
-        let environment = vec![
+        let mut environment = vec![
             ("PURSER_AMQP_PORT", amqp.to_string()),
             ("PURSER_AMQP_MANAGEMENT_PORT", management.to_string()),
             ("PURSER_AMQP_DIST_PORT", distribution.to_string()),
             ("PURSER_PG_PORT", postgres.to_string()),
             ("PURSER_SERVICES_DIR", directory.display().to_string()),
         ];
-        let own = Self { addresses, directory, environment };
+        let mut amqp_tls_port = None;
+        if let Some(Tls { directory, client_cert }) = tls {
+            let port = *amqp_tls_port.insert(free_port());
+            environment.extend([
+                ("PURSER_AMQP_TLS_PORT", port.to_string()),
+                ("PURSER_AMQP_CLIENT_CERT", client_cert.to_owned()),
+                ("PURSER_TLS_DIR", directory.display().to_string()),
+            ]);
+        }
+        let own = Self { addresses, directory, environment, amqp_tls_port };
         own.run(&[&["start"], names].concat()).await;
         own
     }
 
-    /// Runs `scripts/services` with these arguments.
-    pub async fn run(&self, arguments: &[&str]) {
+    /// The broker's address by this name of this machine, over TLS.
+    pub fn amqps_url(&self, user: &str, host: &str, vhost: &str) -> String {
+        let port = self.amqp_tls_port.expect("services that speak TLS");
+        format!("amqps://{user}{host}:{port}/{vhost}")
+    }
+
+    /// The broker's address without TLS.
+    pub fn plain_amqp_url(&self) -> String {
+        let mut url = self.addresses.amqp.clone();
+        url.set_path("%2f");
+        url.into()
+    }
+
+    /// The broker's address without TLS, for this `user:password`.
+    pub fn amqp_url(&self, user: &str, vhost: &str) -> String {
+        let mut url = self.addresses.amqp.clone();
+        url.set_path(vhost);
+        url.as_str().replace("guest:guest@", &format!("{user}@"))
+    }
+
+    /// What `scripts/services` has to be told to mean these.
+    pub fn environment(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.environment.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The database's address, with nothing said about TLS.
+    pub fn plain_postgres_url(&self) -> String {
+        self.addresses.postgres.clone().into()
+    }
+
+    /// Runs `scripts/services` with these arguments; answers with its standard output.
+    pub async fn run(&self, arguments: &[&str]) -> String {
         let mut command = self.command(arguments);
         let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread");
         let ran = ran.expect("scripts/services runs");
         assert!(ran.status.success(), "scripts/services {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).expect("UTF-8")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services"));
-        command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(arguments).envs(self.environment());
         command
     }
 }

@@ -47,6 +47,8 @@ pub struct Stage {
     pub postgres: Option<PostgresDatabase>,
     http: SocketAddr,
     directory: TempDir,
+    /// Ports in the configuration, and those that stand before them.
+    detours: Vec<(u16, u16)>,
     /// The configuration, but for database, HTTP and the broker's address; it may begin with more of `[amqp]`.
     parties: String,
 }
@@ -72,7 +74,16 @@ impl Stage {
             }
         };
         let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let stage = Self { serving: None, vhost, database, postgres, http, directory, parties: parties.to_owned() };
+        let stage = Self {
+            serving: None,
+            vhost,
+            database,
+            postgres,
+            http,
+            directory,
+            detours: vec![],
+            parties: parties.to_owned(),
+        };
         stage.configure(&stage.config(), http);
         stage
     }
@@ -83,7 +94,7 @@ impl Stage {
         let directory = TempDir::new().expect("a directory");
         let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let parties = self.parties.clone();
-        let stage = Self { serving: None, vhost, database, postgres: None, http, directory, parties };
+        let stage = Self { serving: None, vhost, database, postgres: None, http, directory, detours: vec![], parties };
         stage.configure(&stage.config(), http);
         stage
     }
@@ -110,7 +121,24 @@ impl Stage {
         let config = format!(
             "[database]\nurl = \"{database}\"\n[http]\nlisten = \"{http}\"\n[amqp]\nurl = \"{amqp}\"\n{parties}"
         );
+        let config = self.detours.iter().fold(config, |config, (port, before)| {
+            config.replace(&format!("127.0.0.1:{port}/"), &format!("127.0.0.1:{before}/"))
+        });
         std::fs::write(file, config).expect("a configuration file");
+    }
+
+    /// The ports of the broker and of Postgres.
+    pub fn ports(&self) -> (u16, u16) {
+        let port = |url: &str| url::Url::parse(url).expect("a URL").port().expect("a port");
+        let postgres = self.postgres.as_ref().expect("a Postgres");
+        (port(&self.vhost.amqp_url()), port(&postgres.url()))
+    }
+
+    /// Lets Purser, but not the test, reach the services through other ports.
+    pub fn go_through(&mut self, amqp: u16, postgres: u16) {
+        let (real_amqp, real_postgres) = self.ports();
+        self.detours = vec![(real_amqp, amqp), (real_postgres, postgres)];
+        self.configure(&self.config(), self.http);
     }
 
     /// The address that Purser answers HTTP at.

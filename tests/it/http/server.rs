@@ -64,6 +64,15 @@ async fn a_connection_serves_one_request_after_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_no_text_names_nothing() {
+    let stage = open(Base::Sqlite, &Addresses::shared()).await;
+    let asked = "GET /v1/balance/%ff?currency=CHF HTTP/1.1\r\nhost: purser\r\nconnection: close\r\n\r\n";
+    let answer = tokio::task::spawn_blocking(move || raw(&stage, asked, Duration::from_secs(5))).await.expect("read");
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(answer.contains(r#""code":"404""#), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_never_comes_is_waited_for_and_then_refused() {
     let stage = open(Base::Sqlite, &Addresses::shared()).await;
     let head =
@@ -121,6 +130,17 @@ async fn a_request_under_way_is_answered_before_the_program_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn half_a_request_does_not_hold_up_the_end() {
+    let mut stage = open(Base::Sqlite, &Addresses::shared()).await;
+    let address = stage.url("").trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(address).expect("connected");
+    stream.write_all(b"GET /hea").expect("written");
+    let began = std::time::Instant::now();
+    stage.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_one_log_line_and_none_tells_a_secret() {
     let stage = open(Base::Sqlite, &Addresses::shared()).await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -131,7 +151,7 @@ async fn a_request_is_one_log_line_and_none_tells_a_secret() {
     let log = stage.log();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("corr-77")).collect();
     assert_eq!(lines.len(), 1, "{log}");
-    for part in ["rest", "order.bet", "201", trace] {
+    for part in ["acme", "rest", "order.bet", "201", trace] {
         assert!(lines[0].contains(part), "{}", lines[0]);
     }
     assert!(!log.contains(&secret) && !log.contains("Bearer"), "{log}");
@@ -148,4 +168,21 @@ async fn the_document_is_served_and_names_every_route() {
     assert_eq!(paths, ["/v1/balance/{playerId}", "/v1/order", "/v1/order/{betId}", "/v1/token"]);
     let queues: Value = serde_json::from_str(&stage.done(&["schema", "asyncapi"]).await).expect("JSON");
     assert_eq!(queues["channels"]["acme-order-bet"]["address"], "v1.0.acme.order.bet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_players_cannot_sign_in_by_one_name() {
+    let stage = open(Base::Sqlite, &Addresses::shared()).await;
+    let add = |player: &'static str, username: &'static str| {
+        let stage = &stage;
+        async move {
+            let arguments = ["player", "add", "--party", "acme", "--player", player, "--username", username];
+            stage.run(&arguments).await.status.code()
+        }
+    };
+    assert_eq!(add("bob", "bobby").await, Some(0));
+    assert_eq!(add("bob", "bobby").await, Some(0));
+    assert_eq!(add("robert", "bobby").await, Some(1));
+    assert_eq!(add("carol", "alice").await, Some(1));
+    assert_eq!(add("bobby", "other").await, Some(1));
 }

@@ -241,8 +241,8 @@ impl Model {
         }
         match undone.fate {
             Fate::RolledBack | Fate::Tombstone => return Ok(nothing_undone(self)),
-            Fate::Voided(_) | Fate::Reversal => return Err(ENDED.to_owned()),
-            Fate::Open | Fate::Settled | Fate::Done => {}
+            Fate::Settled | Fate::Voided(_) | Fate::Reversal => return Err(ENDED.to_owned()),
+            Fate::Open | Fate::Done => {}
         }
         let moved = undone.moved.map(|minor| -minor);
         let (currency, product) = (undone.currency, undone.product);

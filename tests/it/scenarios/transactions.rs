@@ -234,13 +234,14 @@ const ROLLBACKS: &[Scenario] = &[
          balance alice CHF                            -> 100",
     ),
     (
-        "a stake that is rolled back is not opened by what ended it",
+        "a stake that a win has settled is rolled back only after the win",
         "open alice CHF                               -> 200 opened
          deposit alice 100 CHF                        -> 200 deposited 100
          stake alice s1 g1 60 CHF                     -> 200 adjusted s1 40
          prize alice w1 g1 5 CHF                      -> 200 adjusted w1 45
-         rollback alice b1 s1 CHF                     -> 200 adjusted b1 105
-         rollback alice b2 w1 CHF                     -> 200 adjusted b2 100
+         rollback alice b1 s1 CHF                     -> refused transaction_ended
+         rollback alice b2 w1 CHF                     -> 200 adjusted b2 40
+         rollback alice b1 s1 CHF                     -> 200 adjusted b1 100
          transaction s1                               -> rolled_back by b1, real -60
          transaction w1                               -> rolled_back by b2 of s1, real 5",
     ),

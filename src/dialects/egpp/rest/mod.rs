@@ -19,7 +19,7 @@ use super::wire::{MAX_BODY, Malformed, PlayerField, Request as Asked};
 use super::{Desk, Envelope, Opened, Operation, status};
 use crate::config::Secret;
 use crate::dialects::http::{Dialect, Failure, Host, Mount, MountError, Next, Reply, Request, Route};
-use crate::identity::{claimed_home, is_secret};
+use crate::identity::claimed_home;
 use crate::ledger::command::{Command, Timestamp};
 use crate::ledger::{Act, Currency, OrderId, PlayerId, PlayerKey, Refusal};
 
@@ -139,7 +139,7 @@ impl Visit {
     fn with_token(counters: &[Arc<Counter>], request: &Request, token: String) -> Result<Self, Box<Reply>> {
         let counter = counter_of(counters, Some(&token)).ok_or_else(|| unauthorized("the token is no party's here"))?;
         let has_key = match request.header("x-api-key") {
-            Some(given) if counter.api_keys.iter().any(|known| is_secret(given, known)) => true,
+            Some(given) if Secret::is_among(given, &counter.api_keys) => true,
             Some(_) if !counter.api_keys.is_empty() => return Err(unauthorized("x-api-key is not the provider's")),
             _ => false,
         };
@@ -157,7 +157,8 @@ impl Visit {
     }
 
     fn open(self, operation: Operation, asked: Asked, order: Option<OrderId>) -> Next {
-        self.try_open(operation, asked, order, true)
+        let party = self.counter.desk.rules.party.clone();
+        Next::Of(party, Box::new(self.try_open(operation, asked, order, true)))
     }
 
     /// `again`: whether the party's keys may still be fetched anew.
@@ -175,7 +176,8 @@ impl Visit {
 
     /// Goes on with the token's player.
     fn identified(self, then: impl FnOnce(&Self, PlayerId) -> Next + Send + 'static) -> Next {
-        self.try_identify(then, true)
+        let party = self.counter.desk.rules.party.clone();
+        Next::Of(party, Box::new(self.try_identify(then, true)))
     }
 
     fn try_identify(self, then: impl FnOnce(&Self, PlayerId) -> Next + Send + 'static, again: bool) -> Next {

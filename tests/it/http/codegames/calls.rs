@@ -17,7 +17,7 @@ async fn signing_in_gives_a_token_or_says_why_not() {
             (json!({"login": "CC_USER", "password": PASSWORD}), "404 USER_NOT_FOUND"),
             (json!({"login": "nobody", "password": PASSWORD}), "404 USER_NOT_FOUND"),
             (json!({"login": "cc_user"}), "400 BAD_REQUEST"),
-            (json!({"login": "cc_user", "password": ""}), "400 BAD_REQUEST"),
+            (json!({"login": "cc_user", "password": ""}), "401 INVALID_CREDENTIALS"),
             (json!({"login": "cc_user", "password": "x".repeat(257)}), "400 BAD_REQUEST"),
             (json!({"login": 7, "password": PASSWORD}), "400 BAD_REQUEST"),
             (json!(["cc_user", PASSWORD]), "400 BAD_REQUEST"),

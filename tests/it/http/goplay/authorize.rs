@@ -133,17 +133,12 @@ async fn who_is_not_a_player_of_the_party_with_this_password_gets_the_page_again
     on_both(async |base| {
         let stage = open(base).await;
         stage.add_player("acme", "nopass").await;
-        for (player, username) in [("twin-1", "twin"), ("twin-2", "twin")] {
-            let add = ["player", "add", "--party", "acme", "--player", player, "--username", username];
-            stage.done_with(&[add.as_slice(), &["--password-stdin"]].concat(), PASSWORD).await;
-        }
         let too_long = "x".repeat(1025);
         for (username, password, status) in [
             ("alice", "wrong", 403),
             ("nobody", PASSWORD, 403),
             ("nopass", PASSWORD, 403),
             ("Alice", PASSWORD, 403),
-            ("twin", PASSWORD, 403),
             ("a\0b", PASSWORD, 403),
             ("alice", too_long.as_str(), 403),
             (too_long.as_str(), PASSWORD, 403),

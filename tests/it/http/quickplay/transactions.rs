@@ -118,7 +118,9 @@ const SCRIPTS: &[(&str, &str)] = &[
          cancel x 10 c = 100
          rollback r1 x = 90                 # the cancel is undone
          win w 30 c = 120
-         rollback r2 e = 130                # whatever it did is undone, settled or not
+         rollback r2 e ! 7                  # the entry has met its fate
+         rollback r3 w = 90                 # which can be undone,
+         rollback r4 e = 100                # and then the entry
          win w2 5 c ! 7",
     ),
     (

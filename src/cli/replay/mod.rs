@@ -1,0 +1,194 @@
+//! `purser replay`: an export applied to a ledger, or published again.
+
+mod amqp;
+mod source;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Ended, Failure, failed, output, usage};
+use crate::app;
+use crate::config::Config;
+use crate::ledger::Outcome;
+use crate::ledger::recorded::Recorded;
+use crate::sequencer::replay::{Comparison, Replay as Applying, ReplayError};
+use source::{Batch, Source, SourceError};
+
+/// Commands that are applied together. What fails takes so many with it, and they are done again.
+const BATCH: usize = 256;
+
+/// Batches of a second, where a rate is asked for.
+const STEPS: u32 = 10;
+
+#[derive(Args)]
+pub struct Replay {
+    /// What `purser journal export` wrote; `-` reads standard input.
+    file: PathBuf,
+    /// Decide everything and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Commands a second (default: as fast as they go).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Apply them to the configured ledger, or publish the bets, results and cancels again for whoever serves the
+    /// configured broker.
+    #[arg(long, value_enum, default_value_t = To::Ledger)]
+    to: To,
+    /// Publish for this party, whosever the records are (with --to amqp).
+    #[arg(long)]
+    party: Option<String>,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum To {
+    Ledger,
+    Amqp,
+}
+
+/// What became of the commands.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    dry_run: bool,
+    applied: u64,
+    equal: u64,
+    different: u64,
+    /// Of players who differed before.
+    held: u64,
+    noted: u64,
+}
+
+impl Replay {
+    pub async fn run(self, config: Config) -> Ended {
+        match self.to {
+            To::Ledger if self.party.is_some() => Err(usage("--party goes with --to amqp: records name their parties")),
+            To::Ledger => self.apply(&config).await,
+            To::Amqp => amqp::publish(self, config).await,
+        }
+    }
+
+    async fn apply(self, config: &Config) -> Ended {
+        let mut pacing = self.pacing(config)?;
+        let database = app::database(config);
+        database.migrate().await?;
+        let writer = database.writer()?;
+        let mut applying = if self.dry_run { Applying::rehearse(writer) } else { Applying::new(writer) };
+        let mut summary = Summary { dry_run: self.dry_run, ..Summary::default() };
+        let ended = self.apply_all(&mut pacing, &mut applying, &mut summary).await;
+        pacing.progress.finish_and_clear();
+        summary.print(self.json)?;
+        ended.map(|()| summary.different == 0)
+    }
+
+    async fn apply_all(
+        &self,
+        pacing: &mut Pacing,
+        applying: &mut Applying<crate::storage::Writer>,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
+        while let Some(records) = pacing.next().await? {
+            let compared = applying.apply(records.clone()).await.map_err(|error| stopped(&records, &error))?;
+            for (recorded, comparison) in records.iter().zip(compared) {
+                summary.take(comparison);
+                if let Comparison::Different(decided) = comparison {
+                    pacing.progress.suspend(|| tell(recorded, decided, self.json))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The records, at the pace that was asked for.
+    fn pacing(&self, config: &Config) -> Result<Pacing, Failure> {
+        let parties = config.parties.keys().cloned().collect();
+        Pacing::start(&self.file, parties, self.rate)
+    }
+}
+
+/// What stopped a batch, and where it will go on.
+fn stopped(records: &[Recorded], error: &ReplayError) -> Failure {
+    let seq = records.first().map_or(0, |recorded| recorded.seq);
+    failed(format!("{error}; what came before seq {seq} is done, and running it again goes on there"))
+}
+
+/// Prints a difference: it is part of the result.
+fn tell(recorded: &Recorded, decided: Outcome, is_json: bool) -> std::io::Result<()> {
+    let (seq, key, then) = (recorded.seq, recorded.keyed.key.uuid(), recorded.outcome);
+    if is_json {
+        return output::json(&json!({ "different": { "seq": seq, "key": key, "recorded": then, "decided": decided } }));
+    }
+    let told = |outcome: Outcome| serde_json::to_string(&outcome).map_err(std::io::Error::other);
+    output::line(&format!("DIFFERENT: seq {seq}, key {key}: recorded {}, here {}", told(then)?, told(decided)?))
+}
+
+impl Summary {
+    fn take(&mut self, comparison: Comparison) {
+        let count = match comparison {
+            Comparison::Applied => &mut self.applied,
+            Comparison::Equal => &mut self.equal,
+            Comparison::Different(_) => &mut self.different,
+            Comparison::Held => &mut self.held,
+            Comparison::Noted => &mut self.noted,
+        };
+        *count += 1;
+    }
+
+    fn print(&self, is_json: bool) -> std::io::Result<()> {
+        if is_json {
+            return output::json(self);
+        }
+        let Self { dry_run, applied, equal, different, held, noted } = self;
+        let applied = if *dry_run { format!("{applied} would be applied") } else { format!("{applied} applied") };
+        output::line(&format!("{applied}, {equal} equal, {different} different, {noted} noted"))?;
+        if *held > 0 {
+            output::line(&format!("{held} held back: they came after a difference of the same player's"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Records at the pace that was asked for, with a progress bar.
+struct Pacing {
+    batches: mpsc::Receiver<Result<Batch, SourceError>>,
+    progress: ProgressBar,
+    by_bytes: bool,
+    rate: Option<u32>,
+    began: Instant,
+    sent: u64,
+}
+
+impl Pacing {
+    fn start(file: &Path, parties: BTreeSet<crate::ledger::Party>, rate: Option<u32>) -> Result<Self, Failure> {
+        let source = Source::open(file).map_err(|error| failed(format!("{}: {error}", file.display())))?;
+        let progress = match source.length {
+            Some(length) => output::progress_bar(length, "bytes"),
+            None => output::counter("commands"),
+        };
+        let by_bytes = source.length.is_some();
+        let size = rate.map_or(BATCH, |rate| ((rate / STEPS) as usize).clamp(1, BATCH));
+        let batches = source.batches(parties, size);
+        Ok(Self { batches, progress, by_bytes, rate, began: Instant::now(), sent: 0 })
+    }
+
+    /// The next records, when they are due.
+    async fn next(&mut self) -> Result<Option<Vec<Recorded>>, Failure> {
+        let Some(batch) = self.batches.recv().await else { return Ok(None) };
+        let Batch { records, read } = batch?;
+        if let Some(rate) = self.rate {
+            let due = self.sent.saturating_mul(1_000_000_000) / u64::from(rate);
+            sleep_until(self.began + Duration::from_nanos(due)).await;
+        }
+        self.sent += records.len() as u64;
+        self.progress.set_position(if self.by_bytes { read } else { self.sent });
+        Ok(Some(records))
+    }
+}

@@ -1,0 +1,43 @@
+//! A replay that writes nothing: what it would have written is kept in memory, so that later commands see it.
+//!
+//! Its size is that of everything that the commands touch: about half a KiB a command.
+
+use crate::ledger::{Keys, State};
+
+/// The ledger as the rehearsed commands would have left it, as far as they have looked.
+#[derive(Default)]
+pub struct Rehearsal {
+    state: State,
+}
+
+impl Rehearsal {
+    /// What to load for a batch: no numbers, since nothing is written, and the whole stock of an offer, since what has
+    /// been sold of it meanwhile is only known here.
+    pub fn wider(keys: &Keys) -> Keys {
+        let offers = keys.offers.keys().map(|offer| (*offer, usize::MAX)).collect();
+        Keys { rows: 0, offers, ..keys.clone() }
+    }
+
+    /// The state to decide against. What was loaded before is newer here than in the database.
+    pub fn recall(&mut self, loaded: State) -> &mut State {
+        let state = &mut self.state;
+        for (key, player) in loaded.players {
+            state.players.entry(key).or_insert(player);
+        }
+        for (id, order) in loaded.orders {
+            state.orders.entry(id).or_insert(order);
+        }
+        for (key, decided) in loaded.decided {
+            state.decided.entry(key).or_insert(decided);
+        }
+        for (source, void) in loaded.voids {
+            state.voids.entry(source).or_insert(void);
+        }
+        for (id, offer) in loaded.offers {
+            state.offers.entry(id).or_insert(offer);
+        }
+        state.gift_keys.extend(loaded.gift_keys);
+        state.transactions.keep_unknown(loaded.transactions);
+        state
+    }
+}

@@ -1,0 +1,215 @@
+//! One digest of everything that a ledger holds, for comparing: the same on either database and after a replay.
+//!
+//! It leaves out what is only so here: the journal's numbers and what was merely noted, writers, hashes, partners'
+//! private tokens, passwords and grants.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use sha2::{Digest as _, Sha256};
+
+use super::PAGE;
+use crate::storage::StoreError;
+use crate::storage::partners::{GiftKeyRow, OfferRow, PurchaseRow, TransactionRow, VoidRow};
+use crate::storage::queries::{AnyConnection, classify, on};
+use crate::storage::rows::{AccountRow, Bytes, OrderRow, PlayerRow};
+use crate::storage::schema::{accounts, gift_keys, journal, offers, orders, players, purchases, transactions, voids};
+
+/// Something that a row consists of. Each has a fixed length or is preceded by its length.
+trait Part {
+    fn add(&self, hasher: &mut Sha256);
+}
+
+impl Part for [u8] {
+    fn add(&self, hasher: &mut Sha256) {
+        hasher.update((self.len() as u64).to_be_bytes());
+        hasher.update(self);
+    }
+}
+
+impl Part for Bytes {
+    fn add(&self, hasher: &mut Sha256) {
+        self.as_slice().add(hasher);
+    }
+}
+
+impl Part for String {
+    fn add(&self, hasher: &mut Sha256) {
+        self.as_bytes().add(hasher);
+    }
+}
+
+impl Part for i64 {
+    fn add(&self, hasher: &mut Sha256) {
+        hasher.update(self.to_be_bytes());
+    }
+}
+
+impl Part for i32 {
+    fn add(&self, hasher: &mut Sha256) {
+        i64::from(*self).add(hasher);
+    }
+}
+
+impl<T: Part> Part for Option<T> {
+    fn add(&self, hasher: &mut Sha256) {
+        hasher.update([u8::from(self.is_some())]);
+        if let Some(part) = self {
+            part.add(hasher);
+        }
+    }
+}
+
+/// Reads a table in the order of its key, a page at a time, and does something with every row.
+macro_rules! each_row {
+    ($conn:expr, $table:ident by $key:ident from $start:expr, |$row:ident: $type:ty| $work:block) => {{
+        let mut after = $start;
+        loop {
+            let page = $table::table.filter($table::$key.gt(&after)).order($table::$key).limit(PAGE);
+            let rows: Vec<$type> = on!(&mut *$conn, conn => page.load(conn)).map_err(classify)?;
+            let Some(last) = rows.last() else { break };
+            after = last.$key.to_owned();
+            for $row in rows $work
+        }
+    }};
+}
+
+/// The digest, as text.
+pub(super) fn digest(conn: &mut AnyConnection) -> Result<String, StoreError> {
+    let mut digesting = Digesting { conn, hasher: Sha256::new() };
+    digesting.people()?;
+    digesting.orders()?;
+    digesting.transactions()?;
+    digesting.offers()?;
+    digesting.purchases()?;
+    digesting.outcomes()?;
+    let digest: [u8; 32] = digesting.hasher.finalize().into();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+struct Digesting<'a> {
+    conn: &'a mut AnyConnection,
+    hasher: Sha256,
+}
+
+impl Digesting<'_> {
+    fn row(&mut self, table: &str, parts: &[&dyn Part]) {
+        table.as_bytes().add(&mut self.hasher);
+        for part in parts {
+            part.add(&mut self.hasher);
+        }
+    }
+
+    fn people(&mut self) -> Result<(), StoreError> {
+        each_row!(self.conn, players by id from Bytes::new(), |row: PlayerRow| {
+            let PlayerRow { id, party, player, home_currency, username, nickname, email, gender, vip } = row;
+            let parts: [&dyn Part; 9] = [&id, &party, &player, &home_currency, &username, &nickname, &email, &gender, &vip];
+            self.row("player", &parts);
+        });
+        each_row!(self.conn, accounts by id from Bytes::new(), |row: AccountRow| {
+            let AccountRow { id, party, side, player, currency, bucket, wallet, product, .. } = &row;
+            let name: [&dyn Part; 8] = [id, party, side, player, currency, bucket, wallet, product];
+            self.row("account", &name);
+            self.row("holds", &[&row.balance, &row.staked_day, &row.staked]);
+        });
+        Ok(())
+    }
+
+    fn orders(&mut self) -> Result<(), StoreError> {
+        each_row!(self.conn, orders by id from Bytes::new(), |row: OrderRow| {
+            let OrderRow { id, party, game, external_id, player, state, paid, changed_seq: _, .. } = &row;
+            self.row("order", &[id, party, game, external_id, player, state, paid]);
+            let OrderRow { stake, currency, bucket, wallet, product, round, day, .. } = &row;
+            self.row("stake", &[stake, currency, bucket, wallet, product, round, day]);
+        });
+        Ok(())
+    }
+
+    fn transactions(&mut self) -> Result<(), StoreError> {
+        each_row!(self.conn, transactions by number from i64::MIN, |row: TransactionRow| {
+            let TransactionRow { number, key, party, player, scope, kind, region, partner, reference, .. } = &row;
+            let name: [&dyn Part; 9] = [number, key, party, player, scope, kind, region, partner, reference];
+            self.row("transaction", &name);
+            let TransactionRow { moved_real, moved_bonus, moved_ring_fenced, moved_gbt_bonus, external, .. } = &row;
+            self.row("moved", &[moved_real, moved_bonus, moved_ring_fenced, moved_gbt_bonus, external]);
+            let TransactionRow { round, currency, product, source, state, ended_by, memo, worth, token: _, .. } = &row;
+            self.row("fate", &[round, currency, product, source, state, ended_by, memo, worth]);
+        });
+        each_row!(self.conn, voids by source from i64::MIN, |row: VoidRow| {
+            let VoidRow { source, party, player, kind, state, queued_at } = row;
+            self.row("void", &[&source, &party, &player, &kind, &state, &queued_at]);
+        });
+        Ok(())
+    }
+
+    /// Each offer with its stock, in the order in which that will be sold.
+    fn offers(&mut self) -> Result<(), StoreError> {
+        each_row!(self.conn, offers by id from Bytes::new(), |row: OfferRow| {
+            let OfferRow { id, party, offer, name, price, currency, stock } = &row;
+            self.row("offer", &[id, party, offer, name, price, currency, stock]);
+            self.stock(id)?;
+        });
+        Ok(())
+    }
+
+    fn stock(&mut self, offer: &Bytes) -> Result<(), StoreError> {
+        let mut after = (i64::MIN, i32::MIN);
+        loop {
+            let later = gift_keys::seq.eq(after.0).and(gift_keys::position.gt(after.1));
+            let for_sale = gift_keys::table
+                .filter(gift_keys::offer.eq(offer))
+                .filter(gift_keys::purchase.is_null())
+                .filter(gift_keys::seq.gt(after.0).or(later))
+                .order((gift_keys::seq, gift_keys::position))
+                .limit(PAGE);
+            let rows: Vec<GiftKeyRow> = on!(&mut *self.conn, conn => for_sale.load(conn)).map_err(classify)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = (last.seq, last.position);
+            for GiftKeyRow { id, sealed, .. } in rows {
+                self.row("for sale", &[&id, &sealed]);
+            }
+        }
+    }
+
+    /// Each order of keys with its keys.
+    fn purchases(&mut self) -> Result<(), StoreError> {
+        let mut after = i64::MIN;
+        loop {
+            let page = purchases::table.filter(purchases::number.gt(after)).order(purchases::number).limit(PAGE);
+            let rows: Vec<PurchaseRow> = on!(&mut *self.conn, conn => page.load(conn)).map_err(classify)?;
+            let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+            let sold = gift_keys::table.filter(gift_keys::purchase.between(first.number, last.number)).order((
+                gift_keys::purchase,
+                gift_keys::seq,
+                gift_keys::position,
+            ));
+            let sold: Vec<GiftKeyRow> = on!(&mut *self.conn, conn => sold.load(conn)).map_err(classify)?;
+            after = last.number;
+            let mut by_purchase: HashMap<Option<i64>, Vec<GiftKeyRow>> = HashMap::new();
+            for key in sold {
+                by_purchase.entry(key.purchase).or_default().push(key);
+            }
+            for PurchaseRow { number, party, buyer, offer, paid, keys } in rows {
+                self.row("purchase", &[&number, &party, &buyer, &offer, &paid, &keys]);
+                for GiftKeyRow { id, offer, sealed, .. } in by_purchase.remove(&Some(number)).unwrap_or_default() {
+                    self.row("sold", &[&id, &offer, &sealed]);
+                }
+            }
+        }
+    }
+
+    /// What repeats will be answered.
+    fn outcomes(&mut self) -> Result<(), StoreError> {
+        let mut after = Bytes::new();
+        loop {
+            let kept = journal::table.filter(journal::key.gt(&after)).order(journal::key).limit(PAGE);
+            let kept = kept.select((journal::key, journal::outcome));
+            let rows: Vec<(Option<Bytes>, String)> = on!(&mut *self.conn, conn => kept.load(conn)).map_err(classify)?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            after = last.clone().unwrap_or_default();
+            for (key, outcome) in rows {
+                self.row("outcome", &[&key, &outcome]);
+            }
+        }
+    }
+}

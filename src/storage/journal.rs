@@ -1,0 +1,72 @@
+//! The journal as it is told outside: a party's commands with their outcomes, in order, from one snapshot.
+
+use std::ops::{ControlFlow, Range};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+use super::StoreError;
+use super::queries::{AnyConnection, classify, on, snapshot};
+use super::rows::{Bytes, damaged};
+use super::schema::journal;
+use crate::ledger::command::Timestamp;
+use crate::ledger::recorded::Recorded;
+use crate::ledger::{Command, Outcome, Party};
+
+/// Rows read at a time. Most are half a KiB; one that stocks offers may be some MiB.
+const PAGE: i64 = 500;
+
+/// A page is read along the index, whatever the planner thinks of a table that has just grown: else each would cost a
+/// pass over the whole journal.
+const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
+
+#[derive(Queryable)]
+struct CommandRow {
+    seq: i64,
+    key: Option<Bytes>,
+    command: String,
+    outcome: String,
+}
+
+impl CommandRow {
+    fn recorded(self) -> Result<Recorded, StoreError> {
+        let damaged = |error| damaged(&format!("journal row {}", self.seq), error);
+        let command: Command = serde_json::from_str(&self.command).map_err(damaged)?;
+        let outcome: Outcome = serde_json::from_str(&self.outcome).map_err(damaged)?;
+        Ok(Recorded { seq: self.seq, kept: self.key.is_some(), keyed: command.keyed(), outcome })
+    }
+}
+
+/// Tells every command of a party that was received within `times`, in the journal's order, until `tell` breaks off.
+/// Memory is constant: a page at a time.
+pub fn tell<B>(
+    conn: &mut AnyConnection,
+    party: &Party,
+    times: Range<Timestamp>,
+    mut tell: impl FnMut(Recorded) -> ControlFlow<B>,
+) -> Result<ControlFlow<B>, StoreError> {
+    snapshot(conn, |conn| {
+        if let AnyConnection::Postgres(conn) = conn {
+            conn.batch_execute(BY_INDEX).map_err(classify)?;
+        }
+        let mut after = i64::MIN;
+        loop {
+            let theirs = journal::table
+                .filter(journal::seq.gt(after))
+                .filter(journal::party.eq(party.as_str()))
+                .filter(journal::at.ge(times.start.0))
+                .filter(journal::at.lt(times.end.0))
+                .order(journal::seq)
+                .limit(PAGE)
+                .select((journal::seq, journal::key, journal::command, journal::outcome));
+            let rows: Vec<CommandRow> = on!(conn, conn => theirs.load(conn)).map_err(classify)?;
+            let Some(last) = rows.last() else { return Ok(ControlFlow::Continue(())) };
+            after = last.seq;
+            for row in rows {
+                if let ControlFlow::Break(why) = tell(row.recorded()?) {
+                    return Ok(ControlFlow::Break(why));
+                }
+            }
+        }
+    })
+}

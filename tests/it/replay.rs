@@ -1,0 +1,609 @@
+//! Exports and replays: a ledger that is rebuilt from its journal is the same ledger, on whichever database.
+
+use std::io::Read as _;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use proptest::prelude::*;
+use purser::cli::journal::line::{self, Malformed};
+use purser::ledger::command::{Keyed, Timestamp};
+use purser::ledger::recorded::Recorded;
+use purser::ledger::{Done, Keys, Outcome, Party};
+use purser::sequencer::replay::{Comparison, Replay, ReplayError};
+use purser::storage::audit::{self, Report};
+use purser::storage::queries::AnyConnection;
+use purser::storage::{Store, StoreError, journal};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::databases::{Fresh, apply};
+use crate::e2e::process::purser;
+use crate::e2e::services::Addresses;
+use crate::e2e::stage::{ACME, Base, Stage};
+use crate::memory::next_number;
+use crate::patience::{until, within_deadline};
+use crate::properties::{History, check_few};
+use crate::script::{parse, rehearsed};
+use crate::storage::feed;
+
+/// Something of everything, at times that a reader can tell apart.
+const STORY: &str = "
+    open alice CHF nickname=al at=20000+1
+    deposit alice 100000 CHF key=first at=20000+2
+    bet alice won r1 100 CHF daymax=5000 at=20000+3
+    win alice won r1 250 CHF at=20000+4
+    bet alice tied r1 40 CHF wallet=w at=20000+5
+    bet alice tied2 r1 40 CHF max=50 at=20000+6
+    tie alice tied2 r1 stake at=20000+7
+    bet alice cancelled r1 70 CHF at=20000+8
+    cancel alice cancelled at=20000+9
+    bet alice refused r1 9000000 CHF at=20000+10
+    cancel alice tombstone at=20000+11
+    win alice nobet r1 5 CHF at=20000+12
+    withdraw alice 10 CHF at=20000+13
+    withdraw alice 9000000 CHF at=20000+14
+    stake alice s1 g1 100 CHF from=real,bonus token=secret at=20000+15
+    pay alice p1 g1 50 CHF source=s1 at=20000+16
+    void alice v1 s1 100 CHF at=20000+17
+    void alice v2 s1 100 CHF at=20000+18
+    stake alice s2 g2 100 CHF at=20000+19
+    prize alice w1 g2 250 CHF at=20000+20
+    stake alice s3 g3 30 CHF at=20000+21
+    refund alice f1 g3 30 CHF at=20000+22
+    stake alice s4 g4 30 CHF worth=3.1000 at=20000+23
+    rollback alice b1 s4 CHF at=20000+24
+    rollback alice b2 s4 CHF at=20000+25
+    rollback alice b3 unheard CHF at=20000+26
+    stake alice unheard g4 30 CHF at=20000+27
+    stake alice s5 g5 9000000 CHF at=20000+28
+    stake alice s6 g6 60 CHF at=20000+29
+    queue alice s6 at=20000+30
+    approve alice s6 at=20000+31
+    stake alice s7 g7 60 CHF at=20000+32
+    queue alice s7 at=20000+33
+    dismiss alice s7 at=20000+34
+    vip alice gold 100 CHF ladder=silver,gold at=20000+35
+    stock card 30 CHF k1,k2,k3 at=20000+36
+    buy alice b1 card 2 30 CHF at=20000+37
+    buy alice b2 card 2 30 CHF at=20000+38
+";
+
+fn party(name: &str) -> Party {
+    Party::parse(name).expect("a party")
+}
+
+fn commands(party: &str, text: &str) -> Vec<Keyed> {
+    rehearsed(&parse(party, text), 1).0
+}
+
+async fn told(fresh: &Fresh, commands: &[Keyed]) {
+    apply(&mut fresh.writer(), commands).await.expect("applied");
+}
+
+async fn audited(fresh: &Fresh) -> Report {
+    let report = fresh.database.query(audit::run_with_digest).await.expect("an audit");
+    assert_eq!(report.findings, Vec::<String>::new(), "{}", fresh.kind());
+    report
+}
+
+async fn digest(fresh: &Fresh) -> String {
+    audited(fresh).await.digest.expect("a digest")
+}
+
+/// What `purser journal export` writes.
+async fn export(fresh: &Fresh, of: &str) -> Vec<u8> {
+    let of = party(of);
+    let telling = fresh.database.query(move |conn| {
+        let mut out = Vec::new();
+        let told = journal::tell(conn, &of, Timestamp(i64::MIN)..Timestamp(i64::MAX), |recorded| {
+            line::write(&mut out, &recorded).expect("written");
+            ControlFlow::<()>::Continue(())
+        });
+        told.map(|_| out)
+    });
+    telling.await.expect("an export")
+}
+
+fn records(export: &[u8]) -> Vec<Recorded> {
+    let lines = export.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|text| line::read(text).expect("a line")).collect()
+}
+
+async fn replay(mut replay: Replay<impl Store>, export: &[u8]) -> Result<Vec<Comparison>, ReplayError> {
+    let mut compared = Vec::new();
+    for batch in records(export).chunks(7) {
+        compared.extend(replay.apply(batch.to_vec()).await?);
+    }
+    Ok(compared)
+}
+
+/// What a replay finds where nothing is missing or other than it was.
+fn expected(export: &[u8], of_kept: Comparison) -> Vec<Comparison> {
+    let of = |recorded: &Recorded| if recorded.kept { of_kept } else { Comparison::Noted };
+    records(export).iter().map(of).collect()
+}
+
+async fn assert_replays(export: &[u8], into: &Fresh) {
+    let before = digest(into).await;
+    let rehearsed = replay(Replay::rehearse(into.writer()), export).await.expect("rehearsed");
+    assert_eq!(rehearsed, expected(export, Comparison::Applied), "{}", into.kind());
+    assert_eq!(digest(into).await, before, "a rehearsal writes nothing ({})", into.kind());
+    let applied = replay(Replay::new(into.writer()), export).await.expect("applied");
+    assert_eq!(applied, expected(export, Comparison::Applied), "{}", into.kind());
+    let after = digest(into).await;
+    for again in [Replay::new(into.writer()), Replay::rehearse(into.writer())] {
+        let compared = replay(again, export).await.expect("replayed");
+        assert_eq!(compared, expected(export, Comparison::Equal), "{}", into.kind());
+    }
+    assert_eq!(digest(into).await, after, "{}", into.kind());
+}
+
+/// From SQLite to Postgres and back.
+async fn moves(original: &Fresh, of: &str) {
+    let [back, postgres] = Fresh::both().await;
+    let exported = export(original, of).await;
+    assert_replays(&exported, &postgres).await;
+    let again = export(&postgres, of).await;
+    assert_replays(&again, &back).await;
+    let ought = digest(original).await;
+    assert_eq!(digest(&postgres).await, ought);
+    assert_eq!(digest(&back).await, ought);
+    assert_eq!(audited(&back).await.books.len(), audited(original).await.books.len());
+}
+
+async fn moves_history(history: &History) {
+    let original = Fresh::sqlite().await;
+    let mut writer = original.writer();
+    let mut memory = crate::memory::Memory::default();
+    for range in history.batches() {
+        memory.next = next_number(&mut writer).await;
+        let batch = history.told("acme", range, &memory);
+        memory.apply(&batch);
+        apply(&mut writer, &batch).await.expect("applied");
+    }
+    drop(writer);
+    moves(&original, "acme").await;
+}
+
+#[test]
+fn random_histories_move_to_postgres_and_back_and_are_the_same() {
+    let runtime = Runtime::new().expect("a runtime");
+    check_few(|history, _| {
+        let moved = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(moves_history(history))));
+        prop_assert!(moved.is_ok(), "{:?}", moved.err().and_then(|why| why.downcast::<String>().ok()));
+        Ok(())
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_story_of_every_act_moves_to_postgres_and_back() {
+    let original = Fresh::sqlite().await;
+    told(&original, &commands("acme", STORY)).await;
+    let exported = export(&original, "acme").await;
+    assert!(!String::from_utf8_lossy(&exported).contains("secret"), "a transaction's private token stays where it is");
+    moves(&original, "acme").await;
+}
+
+/// Numbers are the ledger's, so parties are moved one after another, and neither is in the other's way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_of_two_parties_is_moved_party_by_party() {
+    let original = Fresh::sqlite().await;
+    let mut writer = original.writer();
+    for (turn, of) in ["acme", "beta", "acme", "beta"].into_iter().enumerate() {
+        let steps = parse(of, &STORY.replace("s1", &format!("s1-{turn}")));
+        let next = next_number(&mut writer).await;
+        apply(&mut writer, &rehearsed(&steps, next).0).await.expect("applied");
+    }
+    drop(writer);
+    for order in [["acme", "beta"], ["beta", "acme"]] {
+        for fresh in Fresh::both().await {
+            for of in order {
+                assert_replays(&export(&original, of).await, &fresh).await;
+            }
+            assert_eq!(digest(&fresh).await, digest(&original).await, "{}", fresh.kind());
+        }
+    }
+}
+
+/// Several writers sell from one stock: their numbers tell in which order, so a replay gives every order its own keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn purchases_of_several_writers_keep_their_keys() {
+    let [_, postgres] = Fresh::both().await;
+    let stock: String = (0..120).map(|number| format!("stock card 30 CHF k{number} key={number}\n")).collect();
+    let shopper = |player: &str| {
+        let buys: String = (0..40).map(|number| format!("buy {player} {player}-{number} card 1 30 CHF\n")).collect();
+        format!("open {player} CHF\ndeposit {player} 100000 CHF key={player}\n{buys}")
+    };
+    let shoppers = ["alice", "bob", "carol"].map(shopper);
+    let feeding = shoppers.iter().chain([&stock]).map(|text| {
+        let all = commands("acme", text);
+        tokio::spawn(feed(postgres.writer(), all, 2))
+    });
+    for fed in feeding.collect::<Vec<_>>() {
+        within_deadline("the writers", fed).await.expect("fed");
+    }
+    let sold = postgres.number("SELECT COUNT(*) FROM gift_keys WHERE purchase IS NOT NULL").await;
+    assert!(sold > 0, "something was sold");
+    moves(&postgres, "acme").await;
+}
+
+/// Names that partners know stay free: what comes after a replay is called by numbers that nothing is called by.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_after_a_replay_has_numbers_of_its_own() {
+    let original = Fresh::sqlite().await;
+    told(&original, &commands("other", &"withdraw ghost 5 CHF\n".repeat(50))).await;
+    let steps = parse("acme", "open alice CHF\ndeposit alice 100 CHF\nstake alice s1 g1 10 CHF");
+    told(&original, &rehearsed(&steps, 51).0).await;
+    let exported = export(&original, "acme").await;
+    let highest = records(&exported).last().expect("a record").seq;
+    for fresh in Fresh::both().await {
+        replay(Replay::new(fresh.writer()), &exported).await.expect("applied");
+        let later = commands("acme", "stake alice s2 g1 10 CHF");
+        let outcomes = apply(&mut fresh.writer(), &later).await.expect("applied");
+        let Outcome::Done(Done::Adjusted { transaction, balance: 80 }) = outcomes[0] else {
+            panic!("{}: {outcomes:?}", fresh.kind())
+        };
+        assert!(transaction > highest, "{}: {transaction} after {highest}", fresh.kind());
+        audited(&fresh).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_names_another_transaction_stops_the_replay_and_nothing_is_written() {
+    let story = |player: &str| {
+        format!("open {player} CHF\ndeposit {player} 100 CHF key={player}\nstake {player} {player} g1 10 CHF")
+    };
+    let original = Fresh::sqlite().await;
+    told(&original, &commands("acme", &story("alice"))).await;
+    let exported = export(&original, "acme").await;
+    for fresh in Fresh::both().await {
+        told(&fresh, &commands("acme", &story("bob"))).await;
+        let before = digest(&fresh).await;
+        for replaying in [Replay::rehearse(fresh.writer()), Replay::new(fresh.writer())] {
+            let failed = replay(replaying, &exported).await.expect_err("a number taken twice");
+            assert!(matches!(failed, ReplayError::NumberTaken { seq: 3, number: 3 }), "{failed}");
+        }
+        assert_eq!(digest(&fresh).await, before, "{}", fresh.kind());
+    }
+}
+
+/// On a fuller ledger what was refused would succeed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_noted_is_never_applied() {
+    let original = Fresh::sqlite().await;
+    let story = "open alice CHF\nwithdraw alice 50 CHF\nwin alice o1 r1 5 CHF\ndeposit alice 100 CHF key=a\nbet alice o1 r1 10 CHF";
+    told(&original, &commands("acme", story)).await;
+    let exported = export(&original, "acme").await;
+    let noted = expected(&exported, Comparison::Equal);
+    assert_eq!(noted.iter().filter(|comparison| **comparison == Comparison::Noted).count(), 2);
+    for fresh in Fresh::both().await {
+        replay(Replay::new(fresh.writer()), &exported).await.expect("applied");
+        let before = digest(&fresh).await;
+        assert_eq!(replay(Replay::new(fresh.writer()), &exported).await.expect("applied"), noted);
+        assert_eq!(digest(&fresh).await, before, "{}", fresh.kind());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_decided_otherwise_is_not_written_and_holds_back_what_its_player_did_later() {
+    let original = Fresh::sqlite().await;
+    let story = "open alice CHF\nopen bob CHF\nbet alice refused r1 70 CHF\ndeposit alice 100 CHF key=a\n\
+                 bet alice o1 r1 10 CHF\ndeposit bob 5 CHF key=b";
+    told(&original, &commands("acme", story)).await;
+    let exported = export(&original, "acme").await;
+    for fresh in Fresh::both().await {
+        told(&fresh, &commands("acme", "open alice CHF\ndeposit alice 1000 CHF key=more")).await;
+        for replaying in [Replay::rehearse(fresh.writer()), Replay::new(fresh.writer())] {
+            let compared = replay(replaying, &exported).await.expect("compared");
+            let expected = [
+                Comparison::Equal,
+                Comparison::Applied,
+                Comparison::Different(Outcome::Done(Done::BetPlaced)),
+                Comparison::Held,
+                Comparison::Held,
+                Comparison::Applied,
+            ];
+            assert_eq!(compared, expected, "{}", fresh.kind());
+        }
+        let mut writer = fresh.writer();
+        let all = commands("acme", story);
+        let state = writer.load(&Keys::of(&all)).await.expect("loaded");
+        writer.abandon().await;
+        assert!(state.orders.is_empty(), "a refused bet was not placed ({})", fresh.kind());
+        audited(&fresh).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_digest_tells_two_ledgers_apart() {
+    for fresh in Fresh::both().await {
+        told(&fresh, &commands("acme", STORY)).await;
+        let first = digest(&fresh).await;
+        let changes = [
+            "UPDATE accounts SET balance = balance + 1 WHERE side = 'player'",
+            "UPDATE accounts SET staked = staked + 1 WHERE side = 'player'",
+            "UPDATE players SET vip = 'silver'",
+            "UPDATE players SET nickname = NULL",
+            "UPDATE orders SET paid = paid + 1",
+            "UPDATE transactions SET state = 'open'",
+            "UPDATE transactions SET memo = 'x'",
+            "UPDATE voids SET state = 'pending'",
+            "UPDATE offers SET price = price + 1",
+            "UPDATE offers SET stock = stock + 1",
+            "UPDATE gift_keys SET purchase = NULL",
+            "UPDATE gift_keys SET sealed = 'x'",
+            "UPDATE purchases SET buyer = 'x'",
+            "UPDATE journal SET outcome = 'x' WHERE seq = 3",
+        ];
+        let digest_now = async || fresh.database.query(audit::run_with_digest).await.expect("an audit").digest;
+        let mut seen = vec![Some(first)];
+        for sql in changes {
+            fresh.execute(sql).await;
+            let now = digest_now().await;
+            assert!(!seen.contains(&now), "{}: {sql}", fresh.kind());
+            seen.push(now);
+        }
+        let last = digest_now().await;
+        for sql in ["UPDATE transactions SET token = NULL", "UPDATE journal SET at = at + 1", "DELETE FROM writers"] {
+            fresh.execute(sql).await;
+            assert_eq!(digest_now().await, last, "{}: {sql}", fresh.kind());
+        }
+    }
+}
+
+#[test]
+fn a_line_that_contradicts_itself_is_none() {
+    let recorded = Recorded {
+        seq: 7,
+        kept: true,
+        keyed: commands("acme", "open alice CHF")[0].clone(),
+        outcome: Outcome::Done(Done::PlayerOpened),
+    };
+    let mut written = Vec::new();
+    line::write(&mut written, &recorded).expect("written");
+    assert_eq!(line::read(&written), Ok(recorded));
+    let good: Value = serde_json::from_slice(&written).expect("JSON");
+    let with = |field: &str, value: Value| {
+        let mut changed = good.clone();
+        changed[field] = value;
+        line::read(changed.to_string().as_bytes()).expect_err(field).to_string()
+    };
+    assert_eq!(line::read(b"{}"), Err(Malformed::Shape("missing field `format` at line 1 column 2".to_owned())));
+    assert!(with("format", json!(2)).starts_with("is of format 2, and this program reads format 1"));
+    assert!(with("party", json!("other")).starts_with("says party other, and its command acme"));
+    assert!(with("at", json!("2026-11-20T00:00:00.000000Z")).starts_with("says at 2026"));
+    assert!(with("key", json!("00000000-0000-0000-0000-000000000000")).starts_with("says key 00000000"));
+    assert!(with("seq", json!(0)).starts_with("has a number that is none: 0"));
+    assert!(with("surplus", json!(0)).contains("unknown field `surplus`"));
+}
+
+fn schemas(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/journal").join(name)
+}
+
+/// The example is the export of the story; `PURSER_WRITE_SCHEMAS` writes it anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_is_an_export_keeps_to_the_schema_and_replays() {
+    let original = Fresh::sqlite().await;
+    told(&original, &commands("acme", STORY)).await;
+    let exported = export(&original, "acme").await;
+    let file = schemas("examples/story.ndjson");
+    if std::env::var_os("PURSER_WRITE_SCHEMAS").is_some() {
+        std::fs::write(&file, &exported).expect("written");
+    }
+    let example = std::fs::read(&file).expect("an example");
+    assert_eq!(String::from_utf8_lossy(&example), String::from_utf8_lossy(&exported));
+    let schema: Value = serde_json::from_slice(&std::fs::read(schemas("line.json")).expect("a schema")).expect("JSON");
+    jsonschema::meta::validate(&schema).expect("a schema");
+    let schema = jsonschema::draft202012::new(&schema).expect("a schema");
+    let mut acts = std::collections::BTreeSet::new();
+    for text in example.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
+        let line: Value = serde_json::from_slice(text).expect("JSON");
+        let wrong: Vec<String> = schema.iter_errors(&line).map(|error| format!("{error}")).collect();
+        assert_eq!(wrong, Vec::<String>::new(), "{line}");
+        acts.insert(line["command"]["act"].to_string());
+        for (field, value) in [("format", json!(2)), ("seq", json!("1")), ("kept", Value::Null), ("at", json!("now"))] {
+            let mut bad = line.clone();
+            bad[field] = value;
+            assert!(!schema.is_valid(&bad), "{bad}");
+        }
+        let mut bad = line.clone();
+        bad["command"]["act"] = json!("wish");
+        assert!(!schema.is_valid(&bad), "{bad}");
+    }
+    assert_eq!(acts.len(), 12, "every act: {acts:?}");
+    let rebuilt = Fresh::sqlite().await;
+    replay(Replay::new(rebuilt.writer()), &example).await.expect("applied");
+    assert_eq!(digest(&rebuilt).await, digest(&original).await);
+}
+
+/// A stage that serves nobody: its program is run for single commands.
+async fn stage(base: Base) -> Stage {
+    let stage = Stage::prepare(base, ACME, &Addresses::shared()).await;
+    stage.database.migrate().await.expect("migrated");
+    stage
+}
+
+fn summary(output: &str) -> Value {
+    serde_json::from_str(output.lines().last().expect("a line")).expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_moves_a_party_from_sqlite_to_postgres() {
+    let (from, to) = (stage(Base::Sqlite).await, stage(Base::Postgres).await);
+    apply(&mut from.database.writer().expect("a writer"), &commands("acme", STORY)).await.expect("applied");
+    let exported = from.done(&["journal", "export", "--party", "acme"]).await;
+    assert_eq!(exported.lines().count(), 38);
+    let file = to.file("export.ndjson");
+    std::fs::write(&file, &exported).expect("written");
+    let file = file.to_str().expect("a path");
+    let rehearsed = to.done(&["replay", file, "--dry-run", "--json"]).await;
+    let counted = |applied: u64, equal: u64, dry_run: bool| json!({ "dry_run": dry_run, "applied": applied, "equal": equal, "different": 0, "held": 0, "noted": 4 });
+    assert_eq!(summary(&rehearsed), counted(34, 0, true));
+    assert_eq!(summary(&to.done(&["replay", file, "--json", "--rate", "500"]).await), counted(34, 0, false));
+    assert_eq!(summary(&to.done_with(&["replay", "-", "--json"], &exported).await), counted(0, 34, false));
+    let said = to.done(&["replay", file]).await;
+    assert_eq!(said, "0 applied, 34 equal, 0 different, 4 noted\n");
+    let audits = [from.done(&["audit", "--json"]).await, to.done(&["audit", "--json"]).await];
+    let [before, after] = audits.map(|text| summary(&text)["digest"].as_str().expect("a digest").to_owned());
+    assert_eq!(before.len(), 64);
+    assert_eq!(before, after);
+    let part = from
+        .done(&[
+            "journal",
+            "export",
+            "--party",
+            "acme",
+            "--since",
+            "2024-10-04T00:00:00.000003Z",
+            "--until",
+            "2024-10-04T01:00:00.000005+01:00",
+        ])
+        .await;
+    let seqs: Vec<Value> =
+        part.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["seq"].clone()).collect();
+    assert_eq!(seqs, [3, 4], "--since is inclusive, --until exclusive");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_file_is_said_with_its_line_and_what_came_before_stays() {
+    let stage = stage(Base::Sqlite).await;
+    let good = |player: &str| {
+        let keyed = commands("acme", &format!("open {player} CHF"))[0].clone();
+        let recorded = Recorded { seq: 1, kept: true, keyed, outcome: Outcome::Done(Done::PlayerOpened) };
+        let mut written = Vec::new();
+        line::write(&mut written, &recorded).expect("written");
+        String::from_utf8(written).expect("UTF-8")
+    };
+    let stranger = {
+        let keyed = commands("other", "open alice CHF")[0].clone();
+        let mut written = Vec::new();
+        let recorded = Recorded { seq: 1, kept: true, keyed, outcome: Outcome::Done(Done::PlayerOpened) };
+        line::write(&mut written, &recorded).expect("written");
+        String::from_utf8(written).expect("UTF-8")
+    };
+    let cases = [
+        ("half".to_owned(), "line 2 is not a line of an export"),
+        (good("bob").replace("\"format\":1", "\"format\":9"), "line 2 is of format 9"),
+        (stranger, "line 2 is of party other, which is not configured"),
+        (good("bob")[..40].to_owned(), "line 2 is not a line of an export"),
+    ];
+    for (number, (bad, says)) in cases.into_iter().enumerate() {
+        let file = stage.file("bad.ndjson");
+        std::fs::write(&file, format!("{}{bad}", good(&format!("player{number}")))).expect("written");
+        let ran = stage.run(&["replay", file.to_str().expect("a path")]).await;
+        let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        assert_eq!(ran.status.code(), Some(1), "{err}");
+        assert!(err.contains(says), "{err}");
+        assert_eq!(out, "1 applied, 0 equal, 0 different, 0 noted\n");
+    }
+    let other = commands("acme", "open player0 EUR")[0].clone();
+    let recorded = Recorded { seq: 1, kept: true, keyed: other, outcome: Outcome::Done(Done::PlayerOpened) };
+    let mut written = Vec::new();
+    line::write(&mut written, &recorded).expect("written");
+    let file = stage.file("different.ndjson");
+    std::fs::write(&file, written).expect("written");
+    let ran = stage.run(&["replay", file.to_str().expect("a path")]).await;
+    let out = String::from_utf8_lossy(&ran.stdout);
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(out.starts_with("DIFFERENT: seq 1, key "), "{out}");
+    assert!(out.contains("recorded {\"done\":\"player_opened\"}, here {\"refused\":\"key_reused\"}"), "{out}");
+    for usage in [["replay", "nowhere", "--party=acme"], ["replay", "nowhere", "--to=moon"]] {
+        assert_eq!(stage.run(&usage).await.status.code(), Some(2), "{usage:?}");
+    }
+    assert_eq!(stage.run(&["replay", "nowhere"]).await.status.code(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_whose_reader_has_seen_enough_ends_quietly() {
+    let stage = stage(Base::Sqlite).await;
+    let many: String = (0..3_000).map(|number| format!("deposit alice 1 CHF key={number}\n")).collect();
+    let all = commands("acme", &format!("open alice CHF\n{many}"));
+    apply(&mut stage.database.writer().expect("a writer"), &all).await.expect("applied");
+    let mut exporting = purser(&stage.config(), &["journal", "export", "--party", "acme"]);
+    let mut exporting = exporting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("purser starts");
+    let mut begun = [0; 100];
+    exporting.stdout.take().expect("a pipe").read_exact(&mut begun).expect("something");
+    let mut said = exporting.stderr.take().expect("a pipe");
+    let ended = tokio::task::spawn_blocking(move || exporting.wait());
+    let ended = within_deadline("the export ends", ended).await.expect("a thread").expect("a status");
+    let mut text = String::new();
+    said.read_to_string(&mut text).expect("text");
+    assert!(ended.success(), "{text}");
+    assert_eq!(text, "");
+}
+
+/// Beside it, a party whose players need tokens.
+const WITH_TOKENS: &str = r#"
+[parties.acme]
+currencies = ["CHF", "EUR"]
+games = ["wallstroulette"]
+player_tokens = "trusted"
+[parties.beta]
+currencies = ["CHF"]
+games = ["wallstroulette"]
+[parties.beta.jwt]
+hmac_secret = "a secret of well over thirty-two bytes, shared with nobody"
+"#;
+
+/// For rehearsals: a provider's requests come again, to whoever serves the broker.
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_requests_are_published_again_and_another_ledger_comes_to_the_same_orders() {
+    let story = "
+        open alice CHF
+        deposit alice 1000 CHF
+        bet alice won r1 100 CHF
+        win alice won r1 250 CHF
+        bet alice lost r1 100 CHF
+        lose alice lost r1 100 CHF
+        win alice noted r1 5 CHF
+        bet alice tied r1 100 CHF
+        tie alice tied r1 90 CHF
+        bet alice cancelled r1 70 CHF
+        cancel alice cancelled
+        bet alice open r1 40 CHF
+        bet alice rest r1 10 CHF
+        lose alice rest r1
+    ";
+    let from = stage(Base::Sqlite).await;
+    apply(&mut from.database.writer().expect("a writer"), &commands("acme", story)).await.expect("applied");
+    let exported = from.done(&["journal", "export", "--party", "acme"]).await;
+    for (parties, of) in [(ACME, "acme"), (WITH_TOKENS, "beta")] {
+        let to = Stage::open(Base::Sqlite, parties).await;
+        to.add_player(of, "alice").await;
+        to.deposit(of, "alice", "10.00", "CHF").await;
+        let arguments = ["replay", "-", "--json", "--to", "amqp", "--party", of];
+        let counted = |dry_run: bool| json!({ "dry_run": dry_run, "published": 10, "passed_over": 3, "incomplete": 1 });
+        let rehearsed = to.done_with(&[arguments.as_slice(), &["--dry-run"]].concat(), &exported).await;
+        assert_eq!(summary(&rehearsed), counted(true));
+        let published = to.done_with(&[arguments.as_slice(), &["--rate", "100"]].concat(), &exported).await;
+        assert_eq!(summary(&published), counted(false));
+        // The loser that could not be said stays open, as the last bet does.
+        until("the orders are as they were", async || {
+            let open = format!("SELECT COUNT(*) AS number FROM orders WHERE party = '{of}' AND state <> 'open'");
+            count(&to, open).await == 4 && to.balance(of, "alice", "CHF").await == 990
+        })
+        .await;
+        to.audit().await;
+    }
+}
+
+async fn count(stage: &Stage, sql: String) -> i64 {
+    let counting = stage.database.query(move |conn| {
+        let counted = match conn {
+            AnyConnection::Sqlite(conn) => diesel::sql_query(&sql).get_result::<Number>(conn),
+            AnyConnection::Postgres(conn) => diesel::sql_query(&sql).get_result::<Number>(conn),
+        };
+        counted.map_err(|error| StoreError::Rejected(error.to_string()))
+    });
+    counting.await.expect("a count").number
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}

@@ -35,7 +35,7 @@ const OUTAGE_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration:
 struct Item {
     submission: Submission,
     arrived: Duration,
-    /// Whether it may wait for its bet (still, or again); said anew of every batch.
+    /// Whether it may wait for its bet; said anew of every batch.
     may_wait: bool,
 }
 

@@ -12,6 +12,7 @@ mod storage;
 mod tampering;
 mod replay;
 mod sequencer;
+mod simulation;
 mod schemas;
 mod decoder;
 mod tidy;

@@ -1,0 +1,151 @@
+//! One lane's writer in a simulated world: the database as it is reached over a bad line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use purser::ledger::{Batch, Keys, State};
+use purser::storage::{Store, StoreError};
+use tokio::sync::OwnedMutexGuard;
+
+use super::books::Read;
+use super::weather::Mishap;
+use super::world::World;
+
+/// How long a commit may still be under way when the line to its client is gone.
+const LONGEST_FLIGHT_MS: u64 = 400;
+
+/// How long a slow answer takes, at most.
+const SLOWEST_MS: u64 = 3000;
+
+pub struct BadLine {
+    world: Arc<World>,
+    begun: Option<Transaction>,
+    /// Conflicts on cue since the last commit.
+    conflicts: u32,
+}
+
+struct Transaction {
+    read: Read,
+    _locks: Vec<OwnedMutexGuard<()>>,
+}
+
+/// A lane tries a batch eleven times before it tries its commands apart, each of them three times. What a lane must
+/// bear comes on cue, and some is left to what happens by itself.
+const CONFLICTS_IN_A_ROW: u32 = 11;
+const CONFLICTS_ALONE: u32 = 1;
+
+/// The chance that a conflict follows upon another.
+const CONFLICT_AGAIN: f64 = 0.85;
+
+impl BadLine {
+    pub fn new(world: Arc<World>) -> Self {
+        Self { world, begun: None, conflicts: 0 }
+    }
+
+    async fn travel(&self) {
+        let mut millis = self.world.pick(0..=self.world.weather.latency_ms);
+        if self.world.strikes(self.world.weather.slow) {
+            self.world.saw("slow");
+            millis += self.world.pick(0..=SLOWEST_MS);
+            self.world.trouble(Duration::from_millis(millis));
+        }
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+
+    /// What happens to a commit of so many rows, if anything does.
+    fn mishap(&mut self, rows: usize) -> Option<Mishap> {
+        if self.world.is_away() {
+            return Some(Mishap::AwayBefore);
+        }
+        let weather = &self.world.weather;
+        let strikes = |mishap: &Mishap| match mishap {
+            // Where one conflict comes, more come.
+            Mishap::Conflict if self.conflicts > 0 => self.world.strikes(CONFLICT_AGAIN),
+            _ => self.world.strikes(weather.commit[*mishap as usize]),
+        };
+        let mishap = Mishap::ALL.into_iter().find(strikes);
+        let bearable = if rows == 1 { CONFLICTS_ALONE } else { CONFLICTS_IN_A_ROW };
+        if mishap == Some(Mishap::Conflict) && self.conflicts >= bearable {
+            return None;
+        }
+        self.conflicts += u32::from(mishap == Some(Mishap::Conflict));
+        mishap
+    }
+}
+
+fn away() -> StoreError {
+    StoreError::Outage("away".to_owned())
+}
+
+impl Store for BadLine {
+    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+        // A transaction that was lost gives its locks back.
+        self.begun = None;
+        self.travel().await;
+        if self.world.is_away() || self.world.strikes(self.world.weather.load_away) {
+            self.world.failed("away at load", 1);
+            return Err(away());
+        }
+        let locks = self.world.books().locks(keys);
+        let mut held = Vec::new();
+        for lock in locks {
+            held.push(lock.lock_owned().await);
+        }
+        let (state, read) = self.world.books().load(keys);
+        self.begun = Some(Transaction { read, _locks: held });
+        self.travel().await;
+        Ok(state)
+    }
+
+    async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let Some(begun) = self.begun.take() else { return Err(away()) };
+        self.travel().await;
+        let rows = batch.entries.len();
+        match self.mishap(rows) {
+            None => {
+                let written = self.world.write(batch, &begun.read);
+                match &written {
+                    Ok(()) => {
+                        self.conflicts = 0;
+                        self.travel().await;
+                    }
+                    Err(StoreError::Rejected(_)) => self.world.failed("rejected", rows),
+                    Err(_) => self.world.failed("conflict by itself", rows),
+                }
+                written
+            }
+            Some(Mishap::Conflict) => {
+                self.world.failed("conflict", rows);
+                Err(StoreError::Conflict("on cue".to_owned()))
+            }
+            Some(Mishap::AwayBefore) => {
+                self.world.failed("away before the commit", rows);
+                Err(away())
+            }
+            Some(Mishap::AwayAfter) => {
+                self.world.write(batch, &begun.read)?;
+                self.world.failed("away after the commit", rows);
+                Err(away())
+            }
+            Some(Mishap::InFlight) => {
+                self.world.failed("away during the commit", rows);
+                let flight = Duration::from_millis(self.world.pick(0..=LONGEST_FLIGHT_MS));
+                self.world.trouble(flight);
+                let world = Arc::clone(&self.world);
+                // The database goes on by itself, whatever becomes of the process.
+                tokio::spawn(async move {
+                    // With its locks.
+                    let begun = begun;
+                    tokio::time::sleep(flight).await;
+                    // Nobody is there to be told.
+                    drop(world.write(batch, &begun.read));
+                });
+                Err(away())
+            }
+        }
+    }
+
+    async fn abandon(&mut self) {
+        self.begun = None;
+    }
+}

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use purser::dialects::egpp::Operation;
+use purser::dialects::egpp::rest::wire as rest;
 use purser::dialects::egpp::wire::{self, MAX_BODY};
 
 use crate::schemas::currencies;
@@ -209,6 +210,15 @@ proptest! {
             if let Err(malformed) = wire::parse(operation, &body, &currencies()) {
                 prop_assert!(malformed.to_string().len() <= 200, "{malformed}");
             }
+        }
+        let over_rest = [
+            rest::order_bet(&body, &currencies()).err(),
+            rest::order_bet_result(&body, &currencies()).err(),
+            rest::order_bet_cancel(&body).err(),
+            rest::token(&body).err(),
+        ];
+        for malformed in over_rest.into_iter().flatten() {
+            prop_assert!(malformed.to_string().len() <= 200, "{malformed}");
         }
     }
 }

@@ -270,6 +270,21 @@ async fn a_number_that_names_another_transaction_stops_the_replay_and_nothing_is
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_was_interrupted_goes_on_where_it_was() {
+    let original = Fresh::sqlite().await;
+    told(&original, &commands("acme", STORY)).await;
+    let exported = export(&original, "acme").await;
+    let half: Vec<u8> = exported.split_inclusive(|byte| *byte == b'\n').take(17).flatten().copied().collect();
+    let mut expected_now = expected(&half, Comparison::Equal);
+    expected_now.extend(expected(&exported, Comparison::Applied).split_off(17));
+    for fresh in Fresh::both().await {
+        replay(Replay::new(fresh.writer()), &half).await.expect("applied");
+        assert_eq!(replay(Replay::new(fresh.writer()), &exported).await.expect("applied"), expected_now);
+        assert_eq!(digest(&fresh).await, digest(&original).await, "{}", fresh.kind());
+    }
+}
+
 /// On a fuller ledger what was refused would succeed.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_noted_is_never_applied() {

@@ -16,6 +16,7 @@ use super::process::purser;
 use super::services::{Own, Tls};
 use super::stage::{ACME, Base, Stage};
 use super::wire::{Message, Wire, code};
+use crate::patience::until;
 
 /// What the operator sets, and what `purser check` says of it: its line begins with the first word.
 struct Case {
@@ -208,9 +209,11 @@ async fn bets_go_through_where_all_of_it_is_encrypted(own: &Own, papers: &Papers
     own.run(&["rabbitmqctl", "set_permissions", "-p", vhost, "purser", ".*", ".*", ".*"]).await;
     let file = |name: &str| papers.path(name);
     let amqps = own.amqps_url("", "localhost", &format!("{vhost}?auth_mechanism=external"));
+    let trusted = stage.file("trusted.pem");
+    std::fs::copy(file("ca.pem"), &trusted).expect("copied");
     let broker = format!(
         "{amqps}\"\nca_file = \"{}\"\nclient_cert_file = \"{}\"\nclient_key_file = \"{}",
-        file("ca.pem"),
+        trusted.display(),
         file("purser.pem"),
         file("purser.key")
     );
@@ -231,10 +234,17 @@ async fn bets_go_through_where_all_of_it_is_encrypted(own: &Own, papers: &Papers
     let listed = own.run(&["rabbitmqctl", "-q", "list_connections", "user", "auth_mechanism", "ssl"]).await;
     let of_purser: Vec<&str> = listed.lines().filter(|line| line.starts_with("purser")).collect();
     assert_eq!(of_purser, ["purser\tEXTERNAL\ttrue"], "{listed}");
+
+    // Files are read for every connection, whatever comes of it.
+    std::fs::copy(file("other-ca.pem"), &trusted).expect("copied");
+    until("the connection is closed", async || stage.vhost.close_connections_of_purser().await > 0).await;
+    until("the broker is a stranger", async || stage.log().contains("certificate is not from the one in")).await;
+    std::fs::copy(file("ca.pem"), &trusted).expect("copied");
+    until("the broker is known again", async || stage.is_ready().await).await;
     stage.stop().await;
 
     // A start that could never succeed ends at once, with the status of wrong configuration.
-    std::fs::write(stage.config(), config.replace("/ca.pem", "/none.pem")).expect("written");
+    std::fs::write(stage.config(), config.replace("/trusted.pem", "/none.pem")).expect("written");
     let refused = stage.run(&["serve"]).await;
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();

@@ -385,3 +385,38 @@ async fn a_hundred_spends_at_once_never_overdraw() {
     })
     .await;
 }
+
+/// `schemas/rest/examples`, in the order of their names. `{token}` is Alice's; `{betId}` the bet that was placed last.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_are_answered_as_they_say() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/rest/examples");
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> = entries.collect();
+    files.sort();
+    assert!(files.len() > 10);
+    on_both(async |base| {
+        let stage = open(base).await;
+        let (alice, mut bet_id) = (token("alice"), String::new());
+        for file in &files {
+            let text = std::fs::read_to_string(file).expect("an example");
+            let text = text.replace("{token}", &alice).replace("{betId}", &bet_id);
+            let example: Value = serde_json::from_str(&text).expect("JSON");
+            let (request, reply) = (&example["request"], &example["reply"]);
+            let text = |value: &Value| value.as_str().expect("a text").to_owned();
+            let mut call = Call::new(&text(&request["method"]), text(&request["path"]));
+            for (name, value) in request["headers"].as_object().expect("headers") {
+                call = call.header(name, text(value));
+            }
+            if let Some(body) = request.get("body") {
+                call = call.body(body.to_string());
+            }
+            let response = call.send(&stage).await;
+            let told = (json!(response.status), response.json());
+            assert_eq!(told, (reply["status"].clone(), reply["body"].clone()), "{}", file.display());
+            if let Some((_, id)) = response.header("location").rsplit_once('/') {
+                id.clone_into(&mut bet_id);
+            }
+        }
+    })
+    .await;
+}

@@ -65,7 +65,7 @@ const BANNED: &[&str] = &["#[allow(", "#![allow(", "todo!", "unimplemented!", "d
 /// Words that say nothing about what a file holds.
 const EMPTY_WORDS: &[&str] = &["util", "utils", "common", "helper", "helpers", "manager", "service", "types", "misc"];
 
-/// The one file of the tests that may sleep.
+/// The one file of the tests that may sleep. (A simulation's time goes by without anybody waiting for it.)
 const PATIENT: &str = "tests/it/patience.rs";
 
 /// Lines of a file under `src`, tests apart.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use purser::sequencer::{Answer, Health, Lanes, Source, Submission};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
 
 use super::broker::{Delivery, QUEUES};
 use super::judge::Promise;
@@ -110,7 +109,7 @@ struct Consumer {
 impl Consumer {
     async fn run(self) {
         while let Some((place, delivery)) = self.next().await {
-            sleep(Duration::from_millis(self.world.pick(0..=OPENING_MS))).await;
+            self.world.pass_up_to(OPENING_MS).await;
             self.pass_on(place, delivery).await;
         }
     }
@@ -148,10 +147,10 @@ impl Consumer {
 
 async fn publish(world: Arc<World>, process: usize, mut answered: mpsc::UnboundedReceiver<Answered>) {
     while let Some(Answered { delivery, answer, _place }) = answered.recv().await {
-        sleep(Duration::from_millis(world.pick(0..=REPLYING_MS))).await;
+        world.pass_up_to(REPLYING_MS).await;
         world.note(|| format!("process {process} replies to message {}: {answer:?}", delivery.message.number));
         world.judge().replied(&delivery.message, answer);
-        sleep(Duration::from_millis(world.pick(0..=REPLYING_MS))).await;
+        world.pass_up_to(REPLYING_MS).await;
         world.broker.ack(delivery.tag);
     }
 }

@@ -49,7 +49,7 @@ impl BadLine {
             millis += self.world.pick(0..=SLOWEST_MS);
             self.world.trouble(Duration::from_millis(millis));
         }
-        tokio::time::sleep(Duration::from_millis(millis)).await;
+        World::pass(Duration::from_millis(millis)).await;
     }
 
     /// What happens to a commit of so many rows, if anything does.
@@ -136,7 +136,7 @@ impl Store for BadLine {
                 tokio::spawn(async move {
                     // With its locks.
                     let begun = begun;
-                    tokio::time::sleep(flight).await;
+                    World::pass(flight).await;
                     // Nobody is there to be told.
                     drop(world.write(batch, &begun.read));
                 });

@@ -15,7 +15,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use tokio::runtime::Builder;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::books::{Books, Read};
 use super::broker::Broker;
@@ -206,7 +206,7 @@ impl History {
                 self.messages += 1;
             }
             beat += 1;
-            sleep(BEAT).await;
+            World::pass(BEAT).await;
         }
     }
 }
@@ -240,6 +240,15 @@ impl World {
     pub fn time_of_day(&self) -> Timestamp {
         let micros = i64::try_from(self.now().as_micros()).expect("a short history");
         Timestamp(NOON_MICROS + self.clock_step_micros.load(Ordering::Relaxed) + micros)
+    }
+
+    /// Lets the world's time go by, which takes none of ours.
+    pub async fn pass(time: Duration) {
+        sleep_until(Instant::now() + time).await;
+    }
+
+    pub async fn pass_up_to(&self, millis: u64) {
+        Self::pass(Duration::from_millis(self.pick(0..=millis))).await;
     }
 
     pub fn pick(&self, range: RangeInclusive<u64>) -> u64 {

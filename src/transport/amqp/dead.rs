@@ -4,6 +4,7 @@
 //! when the program is killed in between. While somebody looks, nobody else sees what they hold.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use lapin::message::BasicGetMessage;
 use lapin::options::{
@@ -18,6 +19,10 @@ use super::session::{self, SessionError};
 use super::topology::{self, short};
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
+
+/// How long letters may take to be back in their queue, and how often it is looked whether they are.
+const RETURN_PATIENCE: Duration = Duration::from_secs(5);
+const RETURN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Headers that tell of a message's death, ours and the broker's: a message that is put back is alive.
 const OF_DEATH: [&str; 10] = [
@@ -154,8 +159,9 @@ pub struct DeadQueue {
     channel: Channel,
     /// The letter that was handed out last, while nothing is decided about it.
     current: Option<u64>,
-    /// The last of those that go back to their places.
+    /// The last of those that go back to their places, and how many these are.
     last_held: Option<u64>,
+    held: u64,
     connection: Connection,
 }
 
@@ -164,7 +170,7 @@ impl DeadQueue {
         let connection = session::connect(settings).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { party, channel, current: None, last_held: None, connection })
+        Ok(Self { party, channel, current: None, last_held: None, held: 0, connection })
     }
 
     /// How many letters wait.
@@ -177,7 +183,7 @@ impl DeadQueue {
 
     /// The next letter, held until it is dropped or put back, or all are released.
     pub async fn next(&mut self) -> Result<Option<DeadLetter>, DeadError> {
-        self.last_held = self.current.take().or(self.last_held);
+        self.hold_current();
         let queue = short(&topology::dead_queue(&self.party));
         let got = self.channel.basic_get(queue, BasicGetOptions::default()).await?;
         self.current = got.as_ref().map(|message| message.delivery.delivery_tag);
@@ -212,13 +218,31 @@ impl DeadQueue {
 
     /// Lets everything that is still held go back to its place. A nack does not count towards delivery limits where
     /// the broker tells the two apart.
-    pub async fn release(self) -> Result<(), DeadError> {
-        if let Some(tag) = self.current.or(self.last_held) {
+    pub async fn release(mut self) -> Result<(), DeadError> {
+        self.hold_current();
+        if let Some(tag) = self.last_held {
             let options = BasicNackOptions { multiple: true, requeue: true };
             self.channel.basic_nack(tag, options).await?;
+            self.until_returned().await?;
         }
         self.channel.close(200, "looked".into()).await?;
         Ok(self.connection.close(200, "looked".into()).await?)
+    }
+
+    fn hold_current(&mut self) {
+        if let Some(tag) = self.current.take() {
+            self.last_held = Some(tag);
+            self.held += 1;
+        }
+    }
+
+    /// The broker puts letters back in its own time; whoever looks next, at once perhaps, must find them.
+    async fn until_returned(&self) -> Result<(), DeadError> {
+        let deadline = tokio::time::Instant::now() + RETURN_PATIENCE;
+        while self.count().await? < self.held && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(RETURN_PAUSE).await;
+        }
+        Ok(())
     }
 
     /// The connection, for whatever else belongs to the same look.

@@ -217,7 +217,7 @@ pub enum Next {
         order: i64,
         then: Then<Option<Vec<Arc<str>>>>,
     },
-    /// Fetch a party's token keys again.
+    /// Fetch a party's token keys again. Where there are none at all, the reply is [`Failure::Unavailable`].
     RefreshKeys(Arc<TokenVerifier>, Then<()>),
     /// Compare a password with its hash. Takes as long where there is nothing to compare with.
     CheckPassword {

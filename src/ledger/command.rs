@@ -173,8 +173,7 @@ pub struct Keyed {
 impl Command {
     pub fn keyed(self) -> Keyed {
         let player = self.player().map_or_else(PlayerKey::nobody, |player| PlayerKey::of(&self.party, player));
-        let order = self.order_key().map(|key| OrderId::of(&self.party, key));
-        let key = self.key();
+        let (order, key) = (self.order(), self.key());
         Keyed { command: self, key, player, order }
     }
 
@@ -215,6 +214,11 @@ impl Command {
             Act::BuyKeys(buy) => Some(&buy.player),
             Act::StockOffers(_) => None,
         }
+    }
+
+    /// The order that it is about.
+    pub fn order(&self) -> Option<OrderId> {
+        self.order_key().map(|key| OrderId::of(&self.party, key))
     }
 
     fn order_key(&self) -> Option<&OrderKey> {

@@ -28,7 +28,7 @@ CREATE TABLE transactions (
     worth TEXT,
     token TEXT
 );
-CREATE INDEX transactions_round ON transactions (party, scope, round);
+CREATE INDEX transactions_round ON transactions (round, player);
 CREATE INDEX transactions_reference ON transactions (player, reference);
 CREATE INDEX transactions_latest ON transactions (player, kind, number);
 

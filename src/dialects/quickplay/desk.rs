@@ -109,16 +109,8 @@ impl Desk {
         match self.verifier.verify_now(token) {
             Err(Rejection::UnknownKey) => {
                 let (verifier, token) = (Arc::clone(&self.verifier), token.to_owned());
-                Next::RefreshKeys(
-                    Arc::clone(&self.verifier),
-                    Box::new(move |()| match verifier.verify_now(&token) {
-                        // Nobody can tell whether the token is good: that is no fault of the player's.
-                        Err(Rejection::UnknownKey) if !verifier.has_keys() => {
-                            Next::Reply(answer::failed(Failure::Unavailable).with_header("retry-after", "1"))
-                        }
-                        verified => settle(verified),
-                    }),
-                )
+                let then = Box::new(move |()| settle(verifier.verify_now(&token)));
+                Next::RefreshKeys(Arc::clone(&self.verifier), then)
             }
             verified => settle(verified),
         }

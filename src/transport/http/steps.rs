@@ -60,6 +60,10 @@ impl Steps {
                 }
                 Next::RefreshKeys(verifier, then) => {
                     verifier.refresh().await;
+                    if !verifier.has_keys() {
+                        // Nobody can tell whether a token is good: that is no fault of the caller's.
+                        return Err(Failure::Unavailable);
+                    }
                     then(())
                 }
                 Next::CheckPassword { password, against, then } => then(self.check(password, against).await?),

@@ -227,11 +227,11 @@ const NOT_BEARER: &str = "the authorization header must read 'Bearer <token>'";
 
 /// `order` is the one in the path: what the body names must be the same.
 fn decide(command: Command, order: Option<OrderId>) -> Next {
-    let keyed = command.clone().keyed();
-    if order.is_some() && order != keyed.order {
+    let named = command.order();
+    if order.is_some() && order != named {
         return Next::Reply(reply::of_status(status::of_refusal(Refusal::OrderUnknown)));
     }
-    let created = matches!(command.act, Act::PlaceBet(_)).then_some(keyed.order).flatten();
+    let created = matches!(command.act, Act::PlaceBet(_)).then_some(named).flatten();
     let decided = Box::new(move |decided: crate::dialects::http::Decided| {
         Next::Reply(reply::of_outcome(decided.outcome, created.map(|id| format!("{PATH}/order/{}", id.uuid()))))
     });

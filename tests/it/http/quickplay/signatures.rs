@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::signer::Signer;
-use super::{code, open};
+use super::{QuickPlay, SECRET, code, open, parties, token};
 use crate::e2e::services::Addresses;
 use crate::e2e::stage::{Base, Stage, on_both};
 use crate::http::client::Call;
@@ -121,5 +121,21 @@ async fn a_key_that_cannot_be_used_is_named_at_the_start() {
         let checked = stage.run(&["check"]).await;
         let said = format!("{}{}", String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
         assert!(!checked.status.success() && said.contains(expected), "{said}");
+    }
+}
+
+/// Whether a token is good nobody can tell; the party's other dialects say so, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_keys_of_the_tokens_cannot_be_fetched_callers_are_told_to_ask_again() {
+    let signer = Signer::shared();
+    let secret = format!("hmac_secret = \"{}\"", String::from_utf8_lossy(SECRET));
+    let unreachable = parties(&signer).replace(&secret, "jwks_url = \"http://127.0.0.1:1/keys\"");
+    let played = QuickPlay { stage: Stage::open(Base::Sqlite, &unreachable).await, signer };
+    let auth = played.call("auth", &json!({ "token": token("555", 3600) })).await;
+    let balance =
+        Call::new("GET", "/v1/balance/555?currency=EUR").bearer(&token("555", 3600)).send(&played.stage).await;
+    for answer in [auth, balance] {
+        let waits: Vec<_> = answer.headers.get_all("retry-after").iter().collect();
+        assert_eq!((answer.status, waits.len()), (503, 1), "{}", answer.text());
     }
 }

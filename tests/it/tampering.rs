@@ -1,5 +1,9 @@
 //! Whoever changes the database behind the program's back is found out: the audit names the row.
 
+mod every_column;
+mod pruned;
+
+use purser::ledger::command::Timestamp;
 use purser::ledger::order::OrderKey;
 use purser::ledger::{Currency, ExternalId, Game, OrderId, Party, PlayerId, PlayerKey, Pocket};
 
@@ -47,7 +51,9 @@ const PARTNERS: &str = "
     buy alice bought card 2 30 CHF
 ";
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 13] = [
+    "checkpoints",
+    "carried",
     "writers",
     "journal",
     "transfers",
@@ -250,11 +256,17 @@ fn filled(text: &str, kind: &str, written: bool) -> String {
     text
 }
 
+fn check(story: &str, cases: &[Case]) {
+    check_pruned(story, Timestamp(0), cases);
+}
+
+/// The same where the story's journal was pruned before it was tampered with.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn check(story: &str, cases: &[Case]) {
+async fn check_pruned(story: &str, before: Timestamp, cases: &[Case]) {
     for fresh in Fresh::both().await {
         let kind = fresh.kind();
         apply(&mut fresh.writer(), &commands("acme", story)).await.expect("applied");
+        fresh.prune(before).await;
         assert_eq!(fresh.audit().await.findings, Vec::<String>::new(), "{kind}");
         for table in TABLES {
             fresh.execute(format!("CREATE TABLE saved_{table} AS SELECT * FROM {table}")).await;

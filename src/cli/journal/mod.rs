@@ -1,7 +1,8 @@
 //! `purser journal`: what was asked and what was decided, for other programs and other ledgers.
 
 pub mod line;
-mod moment;
+#[doc(hidden)]
+pub mod moment;
 
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use diesel::prelude::*;
 
-use super::partners::{Leg, PartnersAudit};
+use super::partners::{PartnersAudit, Told};
 use super::{PAGE, Report, count, hex};
 use crate::ledger::chain::{self, Hash};
 use crate::ledger::command::{Act, Command, GameResult, Keyed};
@@ -68,7 +68,7 @@ impl JournalAudit {
         for leg in moves {
             by_seq.entry(leg.seq).or_default().push(leg);
         }
-        let mut expected = Vec::new();
+        let (mut expected, mut told) = (Vec::new(), Vec::new());
         for row in rows {
             self.link(row, by_seq.get(&row.seq).map_or(&[], Vec::as_slice), report)?;
             match read(row) {
@@ -80,16 +80,17 @@ impl JournalAudit {
                     self.opened += i64::from(outcome == Outcome::Done(Done::PlayerOpened));
                     let keyed = command.keyed();
                     if is_of_partners(&keyed.command.act) {
-                        let moved = by_seq.get(&row.seq).map_or(&[][..], Vec::as_slice);
-                        let legs: Vec<Leg<'_>> =
-                            moved.iter().map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount)).collect();
-                        self.partners.row(conn, (row.seq, &keyed, outcome), &legs, report)?;
+                        let moved = by_seq.get(&row.seq).into_iter().flatten();
+                        let legs = moved.map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount));
+                        told.extend(Told::of(row.seq, keyed, outcome, legs));
+                    } else {
+                        expected.extend(expectation(row.seq, keyed, outcome));
                     }
-                    expected.extend(expectation(row.seq, keyed, outcome));
                 }
                 None => report.findings.push(format!("journal row {} cannot be read", row.seq)),
             }
         }
+        self.partners.page(conn, &told, report)?;
         self.compare_orders(conn, &expected, report)
     }
 

@@ -12,6 +12,7 @@ mod program;
 mod table;
 
 use std::fs::File;
+use std::path::PathBuf;
 
 use anyhow::ensure;
 use clap::{Parser, ValueEnum};
@@ -40,6 +41,9 @@ struct Arguments {
     /// Postgres: a role that may create databases (default: PURSER_TEST_PG_URL).
     #[arg(long, env = "PURSER_TEST_PG_URL", hide_env_values = true)]
     pg_url: String,
+    /// Another purser program to measure instead of this one: before and after of a change.
+    #[arg(long, value_name = "PROGRAM")]
+    program: Option<PathBuf>,
     /// Leave the ledgers where they are, and say where.
     #[arg(long)]
     keep: bool,
@@ -91,7 +95,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(arguments: &Arguments, ledger: &Ledger, table: &mut Table) -> anyhow::Result<()> {
-    let (place, program) = (ledger.place, Program::of(ledger));
+    let (place, program) = (ledger.place, Program::of(ledger, arguments.program.as_deref()));
     let (audit, plainly) = program.run(&["audit"], None).await?;
     ensure!(plainly.contains("the ledger is sound"), "{plainly}");
     let (with_json, report) = program.run(&["audit", "--json"], None).await?;
@@ -109,7 +113,7 @@ async fn measure(arguments: &Arguments, ledger: &Ledger, table: &mut Table) -> a
     table.add(place, "journal export", &exported, commands);
 
     let copy = Ledger::create(place.other(), &arguments.pg_url).await?;
-    let program = Program::of(&copy);
+    let program = Program::of(&copy, arguments.program.as_deref());
     let file = export.to_string_lossy();
     let (replayed, _) = program.run(&["replay", &file], None).await?;
     table.add(copy.place, &format!("replay of {}'s export", place.name()), &replayed, commands);

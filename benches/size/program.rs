@@ -1,7 +1,7 @@
 //! The real program as a child process, and what it takes.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,15 +27,18 @@ pub struct Measured {
 }
 
 pub struct Program {
+    path: PathBuf,
     config: PathBuf,
     output: PathBuf,
 }
 
 impl Program {
-    pub fn of(ledger: &Ledger) -> Self {
+    /// This checkout's, or another.
+    pub fn of(ledger: &Ledger, other: Option<&Path>) -> Self {
         let directory = ledger.directory.path();
+        let path = other.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_purser")), Path::to_owned);
         let (config, output) = (directory.join("purser.toml"), directory.join("output"));
-        Self { config, output }
+        Self { path, config, output }
     }
 
     pub fn config(url: &str) -> String {
@@ -50,7 +53,7 @@ impl Program {
         let is_kept = into.is_none();
         let stdout = into.map_or_else(|| File::create(&self.output), Ok)?;
         let began = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_purser"))
+        let mut child = Command::new(&self.path)
             .arg("--config")
             .arg(&self.config)
             .args(arguments)

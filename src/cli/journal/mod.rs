@@ -2,7 +2,8 @@
 
 pub mod line;
 mod export;
-mod moment;
+#[doc(hidden)]
+pub mod moment;
 mod prune;
 
 use clap::Subcommand;

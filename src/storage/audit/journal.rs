@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::chains::Chains;
-use super::partners::{Leg, PartnersAudit};
+use super::partners::{PartnersAudit, Told};
 use super::stakes::Stakes;
 use super::{PAGE, Report, count, hex, players};
 use crate::ledger::command::{Act, Command, CommandKey, Keyed, OpenPlayer};
@@ -72,11 +72,11 @@ impl JournalAudit {
         for leg in moves {
             by_seq.entry(leg.seq).or_default().push(leg);
         }
-        let (mut expected, mut opened) = (Vec::new(), Vec::new());
+        let (mut expected, mut opened, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             self.chains.link(row, by_seq.get(&row.seq).map_or(&[], Vec::as_slice), report)?;
             match read(row) {
-                Some(Told::Whole(keyed, outcome)) => {
+                Some(Said::Whole(keyed, outcome)) => {
                     let command = &keyed.command;
                     if row.party != command.party.as_str() || row.at != command.at.0 {
                         let seq = row.seq;
@@ -87,14 +87,14 @@ impl JournalAudit {
                         opened.push(Player { party: command.party.clone(), id, profile });
                     }
                     if is_of_partners(&command.act) {
-                        let moved = by_seq.get(&row.seq).map_or(&[][..], Vec::as_slice);
-                        let legs: Vec<Leg<'_>> =
-                            moved.iter().map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount)).collect();
-                        self.partners.row(conn, (row.seq, &keyed, outcome), &legs, report)?;
+                        let moved = by_seq.get(&row.seq).into_iter().flatten();
+                        let legs = moved.map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount));
+                        told.extend(Told::of(row.seq, *keyed, outcome, legs));
+                    } else {
+                        expected.extend(OrderChange::of(row.seq, &keyed, outcome));
                     }
-                    expected.extend(OrderChange::of(row.seq, &keyed, outcome));
                 }
-                Some(Told::Remains(key, remains, outcome)) => {
+                Some(Said::Remains(key, remains, outcome)) => {
                     expected.extend(OrderChange::of_remains(row.seq, key, remains, outcome));
                 }
                 None => report.findings.push(format!("journal row {} cannot be read", row.seq)),
@@ -102,6 +102,7 @@ impl JournalAudit {
         }
         self.opened += i64::try_from(opened.len()).unwrap_or(i64::MAX);
         players::compare(conn, &opened, report)?;
+        self.partners.page(conn, &told, report)?;
         self.compare_orders(conn, &expected, report)
     }
 
@@ -164,21 +165,21 @@ impl JournalAudit {
 }
 
 /// What a row says: all of it, or what pruning has left.
-enum Told {
+enum Said {
     Whole(Box<Keyed>, Outcome),
     Remains(CommandKey, Remains, Outcome),
 }
 
-fn read(row: &JournalRow) -> Option<Told> {
+fn read(row: &JournalRow) -> Option<Said> {
     let outcome = serde_json::from_str(&row.outcome).ok()?;
     match Remains::read(&row.command) {
         Some(remains) => {
             let key = CommandKey::from_uuid(uuid(row.key.as_deref()?).ok()?);
-            Some(Told::Remains(key, remains.ok()?, outcome))
+            Some(Said::Remains(key, remains.ok()?, outcome))
         }
         None => {
             let command: Command = serde_json::from_str(&row.command).ok()?;
-            Some(Told::Whole(Box::new(command.keyed()), outcome))
+            Some(Said::Whole(Box::new(command.keyed()), outcome))
         }
     }
 }

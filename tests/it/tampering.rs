@@ -49,6 +49,10 @@ const PARTNERS: &str = "
     vip alice silver 20 CHF
     stock card 30 CHF k1,k2,k3 and game 50 CHF k4
     buy alice bought card 2 30 CHF
+    stake alice late g9 10 CHF
+    prize alice latewin g9 15 CHF
+    queue alice late kind=9
+    approve alice late
 ";
 
 const TABLES: [&str; 13] = [
@@ -203,7 +207,7 @@ const TRANSACTIONS: &[Case] = &[
     ("UPDATE voids SET state = 'pending' WHERE source = 10", "10 is a void that is not dismissed"),
     (
         "UPDATE voids SET state = 'approved' WHERE source = 5",
-        "3 resolved voids are stored, and the journal accounts for 2",
+        "4 resolved voids are stored, and the journal accounts for 3",
     ),
     ("DELETE FROM voids WHERE source = 5", "5 is a void that is not as it was queued"),
 ];

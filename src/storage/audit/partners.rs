@@ -14,7 +14,7 @@ use super::{Report, TOLD, count, hex};
 use crate::ledger::command::{Act, Keyed};
 use crate::ledger::offer::{Offer, OfferId, StockOffers};
 use crate::ledger::transaction::{Adjust, Change, TransactionState, VoidState};
-use crate::ledger::{Done, Outcome, PlayerKey};
+use crate::ledger::{Done, Outcome, Party, PlayerKey};
 use crate::storage::StoreError;
 use crate::storage::partners::{GiftKeyRow, IDS_AT_ONCE, OfferRow};
 use crate::storage::queries::{AnyConnection, classify, on};
@@ -130,6 +130,9 @@ impl PartnersAudit {
         let own = adjust.number.unwrap_or(told.seq);
         self.transactions += i64::from(known.is_some_and(|(number, _)| number == own));
         match known {
+            Some((number, Some(TransactionState::Tombstone))) if number == own => {
+                judged::tombstone(stored, told, own, adjust, name)
+            }
             Some((_, Some(TransactionState::Tombstone | TransactionState::RolledBack))) => Ok(()),
             _ => Err(format!("{name} is a transaction that was undone and is not")),
         }
@@ -141,31 +144,38 @@ impl PartnersAudit {
         told: &Told<'_>,
         stock: &StockOffers,
     ) -> Result<Judged, StoreError> {
-        if let Done::OffersStocked { added } = told.done {
-            self.keys += added;
-        }
-        let mut judged = Ok(());
-        let mut brought: HashSet<(Bytes, Bytes, &str)> = HashSet::new();
+        let (mut brought, mut seen) = (Vec::new(), HashSet::new());
         for stocking in &stock.offers {
             let offer = OfferId::of(&told.keyed.command.party, &stocking.offer.id);
             self.offers.insert(offer, stocking.offer.clone());
-            let keys = stocking.keys.iter();
-            brought.extend(keys.map(|key| (bytes(key.id.0), bytes(offer.uuid()), &*key.sealed)));
+            let new = stocking.keys.iter().filter(|key| seen.insert(key.id));
+            brought.extend(new.map(|key| (bytes(key.id.0), bytes(offer.uuid()), &*key.sealed)));
         }
-        let keys: Vec<Bytes> = stock.offers.iter().flat_map(|of| &of.keys).map(|key| bytes(key.id.0)).collect();
-        for keys in keys.chunks(IDS_AT_ONCE) {
-            let found = gift_keys::table.filter(gift_keys::id.eq_any(keys));
+        let (mut judged, mut entered) = (Ok(()), 0);
+        for keys in brought.chunks(IDS_AT_ONCE) {
+            let ids: Vec<&Bytes> = keys.iter().map(|(key, ..)| key).collect();
+            let found = gift_keys::table.filter(gift_keys::id.eq_any(ids));
             let found: Vec<GiftKeyRow> = on!(conn, conn => found.load(conn)).map_err(classify)?;
             let found: HashMap<&Bytes, &GiftKeyRow> = found.iter().map(|row| (&row.id, row)).collect();
-            for key in keys {
-                // One that was known before came with another journal row.
+            for (key, offer, sealed) in keys {
                 let is_right = found.get(key).is_some_and(|row| {
-                    let as_brought = (row.id.clone(), row.offer.clone(), row.sealed.as_str());
-                    row.seq < told.seq || (row.seq == told.seq && brought.contains(&as_brought))
+                    // One that was known before came with another journal row.
+                    if row.seq < told.seq {
+                        return true;
+                    }
+                    entered += 1;
+                    let as_brought = (&row.offer, row.sealed.as_str(), row.seq, row.position);
+                    as_brought == (offer, *sealed, told.seq, entered)
                 });
                 if !is_right {
                     judged = Err(format!("{} is a gift-card key that is not as it was stocked", hex(key)));
                 }
+            }
+        }
+        if let Done::OffersStocked { added } = told.done {
+            self.keys += added;
+            if judged.is_ok() && i64::from(entered) != added {
+                judged = Err(format!("{added} gift-card keys were stocked, of which {entered} are there"));
             }
         }
         Ok(judged)
@@ -177,8 +187,11 @@ impl PartnersAudit {
         for (id, offer) in &self.offers {
             let found = offers::table.find(bytes(id.uuid()));
             let row: Option<OfferRow> = on!(conn, conn => found.first(conn).optional()).map_err(classify)?;
-            let state = row.and_then(|row| row.offer().ok());
-            if state.is_none_or(|(_, state)| state.offer != *offer) {
+            let is_right = row.is_some_and(|row| {
+                let is_theirs = Party::parse(&row.party).is_ok_and(|party| OfferId::of(&party, &offer.id) == *id);
+                is_theirs && row.offer().is_ok_and(|(_, state)| state.offer == *offer)
+            });
+            if !is_right {
                 report.findings.push(format!("{} is an offer that is not as it was stocked", id.uuid()));
             }
         }

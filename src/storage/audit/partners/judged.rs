@@ -3,8 +3,9 @@
 use super::stored::Stored;
 use super::{Leg, Told};
 use crate::ledger::account::AccountId;
+use crate::ledger::command::CommandKey;
 use crate::ledger::offer::{BuyKeys, OfferId};
-use crate::ledger::transaction::{Adjust, Change, QueueVoid, Transaction, TransactionState, VoidState};
+use crate::ledger::transaction::{Adjust, Buckets, Change, QueueVoid, Transaction, TransactionState, VoidState};
 use crate::storage::rows::bytes;
 
 /// `Err`: this is wrong.
@@ -66,13 +67,52 @@ fn ended(stored: &Stored, by: &Transaction, ends: TransactionState) -> Judged {
     if is_right { Ok(()) } else { Err(format!("{source} is a transaction {state}, not {ends}")) }
 }
 
+/// The reversal that an operator's approval made: its source the other way round.
 pub(super) fn approved(stored: &Stored, told: &Told<'_>, number: i64, source: i64) -> Judged {
-    let known = stored.transaction(number)?;
-    if known.source != Some(source) || known.state != TransactionState::Reversal || !has_moved(known, &told.legs) {
+    let (known, source) = (stored.transaction(number)?, stored.transaction(source)?);
+    let mut label = source.label.clone();
+    label.kind = stored.void(source.number).map_or(label.kind, |void| void.kind);
+    let ought = Transaction {
+        number,
+        key: told.keyed.key,
+        label,
+        moved: source.moved.reversed().unwrap_or_default(),
+        external: source.external.checked_neg().unwrap_or_default(),
+        source: Some(source.number),
+        state: TransactionState::Reversal,
+        ended_by: None,
+        worth: None,
+        token: known.token.clone(),
+        ..source.clone()
+    };
+    if *known != ought || !has_moved(known, &told.legs) {
         return Err(format!("{number} is a transaction that is not as it was told"));
     }
     ended(stored, known, TransactionState::Voided)?;
-    resolved(stored, source, VoidState::Approved)
+    resolved(stored, source.number, VoidState::Approved)
+}
+
+/// What a rollback left that found nothing to undo, so that nothing can come by that name.
+pub(super) fn tombstone(stored: &Stored, told: &Told<'_>, number: i64, adjust: &Adjust, name: &str) -> Judged {
+    let known = stored.transaction(number)?;
+    let ought = Transaction {
+        number,
+        key: CommandKey::of_adjust(&told.keyed.command.party, name),
+        party: told.keyed.command.party.clone(),
+        player: told.keyed.player,
+        label: adjust.label.clone(),
+        currency: adjust.currency,
+        product: adjust.product,
+        moved: Buckets::default(),
+        external: 0,
+        source: None,
+        state: TransactionState::Tombstone,
+        ended_by: None,
+        memo: adjust.memo.clone(),
+        worth: adjust.worth.clone(),
+        token: known.token.clone(),
+    };
+    if *known == ought { Ok(()) } else { Err(format!("{number} is a transaction that is not as it was told")) }
 }
 
 pub(super) fn queued(stored: &Stored, told: &Told<'_>, queue: &QueueVoid) -> Judged {

@@ -47,6 +47,7 @@ impl Stored {
             match (&told.keyed.command.act, told.done) {
                 (_, Done::Adjusted { transaction, .. }) => numbers.extend([transaction]),
                 (Act::Adjust(adjust), Done::NothingUndone { .. }) => {
+                    numbers.extend([adjust.number.unwrap_or(told.seq)]);
                     if let Change::Rollback { name } = &adjust.change {
                         named.extend([rolled_back(told, name)]);
                     }

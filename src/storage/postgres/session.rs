@@ -83,16 +83,14 @@ pub fn classify(error: Error) -> StoreError {
         "read-only transaction",
         "password authentication failed",
     ];
-    const CONFLICTS: [&str; 2] = ["deadlock detected", "could not serialize"];
+    const CONTENTIONS: [&str; 2] = ["deadlock detected", "could not serialize"];
     let text = error.to_string();
     match &error {
         // Null is what an order that another player took becomes (see `UpsertOrders`).
-        Error::DatabaseError(
-            DatabaseErrorKind::UniqueViolation
-            | DatabaseErrorKind::SerializationFailure
-            | DatabaseErrorKind::NotNullViolation,
-            _,
-        ) => StoreError::Conflict(text),
+        Error::DatabaseError(DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::NotNullViolation, _) => {
+            StoreError::Conflict(text)
+        }
+        Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => StoreError::Contention(text),
         Error::DatabaseError(
             DatabaseErrorKind::UnableToSendCommand
             | DatabaseErrorKind::ClosedConnection
@@ -100,7 +98,7 @@ pub fn classify(error: Error) -> StoreError {
             _,
         )
         | Error::BrokenTransactionManager => StoreError::Outage(text),
-        _ if CONFLICTS.iter().any(|conflict| text.contains(conflict)) => StoreError::Conflict(text),
+        _ if CONTENTIONS.iter().any(|contention| text.contains(contention)) => StoreError::Contention(text),
         _ if OUTAGES.iter().any(|outage| text.contains(outage)) => StoreError::Outage(text),
         _ => StoreError::Rejected(text),
     }

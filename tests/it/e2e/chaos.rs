@@ -59,9 +59,9 @@ struct World {
 impl World {
     async fn begin() -> Self {
         let mut stage = Stage::prepare(Base::Postgres, ACME, &Addresses::shared()).await;
-        let (amqp, pg) = stage.ports();
-        let (broker, postgres) = (Proxy::before(amqp).await, Proxy::before(pg).await);
-        stage.go_through(broker.address.port(), postgres.address.port());
+        let broker = Proxy::before(stage.amqp_port()).await;
+        let postgres = Proxy::before(stage.postgres_port().expect("Postgres")).await;
+        stage.go_through(broker.address.port(), Some(postgres.address.port()));
         stage.serve();
         stage.until_ready().await;
         invite(&stage).await;

@@ -3,14 +3,13 @@
 use lapin::BasicProperties;
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use purser::dialects::egpp::Operation;
 use purser::storage::Database;
 use serde_json::{Value, json};
 
 use super::play::{Plan, Play, invite, rng, seed};
 use super::services::{Addresses, Own, execute};
 use super::stage::{ACME, Base, Stage, on_both};
-use super::wire::{Message, Wire, code, consume, header, publish};
+use super::wire::{Wire, bet, code, consume, header, publish};
 use crate::patience::until;
 
 /// Long enough for what happens in the middle of it.
@@ -24,12 +23,6 @@ async fn under_load(base: Base) -> (Stage, Play) {
     let play = Play::begin(&stage, plan).await;
     play.until_answered(100).await;
     (stage, play)
-}
-
-fn bet(order: &str) -> Message {
-    let body = json!({ "amount": 100, "currency": "CHF", "game": "wallstroulette", "round": 1,
-                       "externalId": order, "playerId": "alice" });
-    Message::new(Operation::OrderBet, order, &body)
 }
 
 /// A stage where Alice has 1000.00 CHF.

@@ -188,6 +188,11 @@ impl Play {
         self.ledger().answers.len()
     }
 
+    /// Whether everything is published and every confirmed message answered: nothing more will happen by itself.
+    pub fn is_over(&self) -> bool {
+        self.publishing.as_ref().is_none_or(JoinHandle::is_finished) && self.missing().is_empty()
+    }
+
     /// Waits until so many events are answered, or all where that is less.
     pub async fn until_answered(&self, events: usize) {
         let events = events.min(self.len());

@@ -1,0 +1,159 @@
+//! Full disks: under SQLite and Postgres a limit to the size of their files, which the kernel enforces as it would a
+//! full disk; under RabbitMQ the alarm that its own limit raises.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::play::{Plan, Play, invite, rng, seed};
+use super::services::{Addresses, Own, execute, number};
+use super::stage::{ACME, Base, Stage};
+use crate::patience::until;
+
+/// The size of a file in bytes; 0 where there is none.
+pub fn size(file: &Path) -> u64 {
+    std::fs::metadata(file).map_or(0, |metadata| metadata.len())
+}
+
+/// From now on this process cannot make a file longer than so many bytes.
+pub fn limit(pid: u32, bytes: u64) {
+    set_limit(pid, &bytes.to_string());
+}
+
+/// Room again.
+fn unlimit(pid: u32) {
+    set_limit(pid, "unlimited");
+}
+
+fn set_limit(pid: u32, limit: &str) {
+    // The hard limit stays, or nobody but root could take it back.
+    let set = Command::new("prlimit").args([format!("--pid={pid}"), format!("--fsize={limit}:")]).output();
+    let set = set.expect("prlimit runs");
+    assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
+}
+
+/// Starts a program that hears of a file that would become too long by an error, as it would of a full disk, and not
+/// by a signal.
+fn without_signal() -> Vec<String> {
+    ["sh", "-c", r#"trap "" XFSZ; exec "$@""#, "sh"].map(str::to_owned).to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_under_sqlite_and_the_log_is_waited_for() {
+    let mut stage = Stage::prepare(Base::Sqlite, ACME, &Addresses::shared()).await;
+    stage.starter = without_signal();
+    stage.serve();
+    stage.until_ready().await;
+    invite(&stage).await;
+    let play = Play::begin(&stage, Plan::new(1500, &mut rng(seed()))).await;
+    let pid = stage.serving.as_ref().expect("it serves").pid();
+    // At once, and when the file has to grow.
+    for grows_to in [1, size(&stage.file("purser.db-wal"))] {
+        play.until_answered(play.answered() + 100).await;
+        limit(pid, grows_to);
+        until("/readyz says that the database is away", async || stage.readyz_says("database", "away: ").await).await;
+        assert_eq!(stage.get("/healthz").await.expect("it lives").0, 200);
+        unlimit(pid);
+        stage.until_ready().await;
+    }
+    play.finish(&stage).await;
+    assert!(stage.is_alive());
+    assert!(!stage.log().contains("panicked"), "{}", stage.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_under_postgres_is_waited_for() {
+    let own = Own::start(&["postgres"]).await;
+    let addresses = Addresses::shared().with_postgres_of(&own.addresses);
+    let mut stage = Stage::prepare(Base::Postgres, ACME, &addresses).await;
+    stage.serve();
+    stage.until_ready().await;
+    invite(&stage).await;
+    let full = make_journal_larger_than_a_log_file(&stage).await;
+    let play = Play::begin(&stage, Plan::new(1500, &mut rng(seed()))).await;
+    for _ in 0..2 {
+        play.until_answered(play.answered() + 100).await;
+        let grown = number(&stage.database, "pg_relation_size('journal')").await;
+        let pids = processes(&own).await;
+        pids.iter().for_each(|pid| limit(*pid, full.max(u64::try_from(grown).expect("a size"))));
+        until("/readyz says what is the matter", async || {
+            stage.readyz_says("database", "could not extend file").await
+        })
+        .await;
+        assert_eq!(stage.get("/healthz").await.expect("it lives").0, 200);
+        // Sessions that Purser has begun meanwhile have the limit, too.
+        processes(&own).await.into_iter().for_each(unlimit);
+        stage.until_ready().await;
+    }
+    play.finish(&stage).await;
+    assert!(stage.is_alive());
+}
+
+/// A limit that spares the server's own log must be larger than that log's files: so the journal's is made larger yet,
+/// with rows that are never committed.
+async fn make_journal_larger_than_a_log_file(stage: &Stage) -> u64 {
+    let sql = "ALTER TABLE journal SET (autovacuum_enabled = off); BEGIN;
+        INSERT INTO journal (writer, seq, key, at, party, command, outcome, hash)
+        SELECT 1, 1000000000 + n, NULL, 0, 'acme', repeat(md5(n::text), 60), '', decode(repeat('00', 32), 'hex')
+        FROM generate_series(1, 12000) AS n; ROLLBACK;";
+    execute(&stage.database, sql).await;
+    let size = number(&stage.database, "pg_relation_size('journal')").await;
+    assert!(size > 17_000_000, "{size}");
+    u64::try_from(size).expect("a size")
+}
+
+/// The server and all its sessions.
+async fn processes(own: &Own) -> Vec<u32> {
+    let listed = own.run(&["psql", "-Atc", "SELECT pid FROM pg_stat_activity"]).await;
+    let mut pids: Vec<u32> = listed.lines().map(|line| line.parse().expect("a pid")).collect();
+    let status = pids.iter().find_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok());
+    let status = status.expect("a session that lives");
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).expect("a parent");
+    pids.push(parent.trim().parse().expect("a pid"));
+    // Whoever listed them has ended.
+    pids.retain(|pid| Path::new(&format!("/proc/{pid}")).exists());
+    pids
+}
+
+/// The broker stops listening to whoever publishes: replies, confirms and acks all wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_whose_disk_is_full_is_waited_for_by_whoever_serves_starts_or_drains() {
+    let own = Own::start(&["broker"]).await;
+    let addresses = own.addresses.with_postgres_of(&Addresses::shared());
+    let mut stages = Vec::new();
+    for base in [Base::Sqlite, Base::Postgres] {
+        let patient = format!("[shutdown]\ngrace = \"1s\"\n{ACME}");
+        let mut stage = Stage::prepare(base, &patient, &addresses).await;
+        stage.serve();
+        stage.until_ready().await;
+        invite(&stage).await;
+        let play = Play::begin(&stage, Plan::new(2500, &mut rng(seed()))).await;
+        play.until_answered(100).await;
+        stages.push((stage, play));
+    }
+    for restart in [None, Some("KILL"), Some("TERM")] {
+        own.run(&["rabbitmqctl", "-q", "set_disk_free_limit", "1000TB"]).await;
+        for (stage, _) in &mut stages {
+            until("/readyz says so", async || stage.readyz_says("broker", "blocked: ").await).await;
+            match restart {
+                None => {}
+                Some("KILL") => stage.serving.take().expect("it serves").kill(),
+                // It cannot bring its answers to an end, gives up after its grace, and is asked again.
+                Some(_) => stage.stop().await,
+            }
+            if restart.is_some() {
+                stage.serve();
+                until("/readyz says so", async || stage.readyz_says("broker", "blocked: ").await).await;
+            }
+            assert_eq!(stage.get("/healthz").await.expect("it lives").0, 200);
+        }
+        own.run(&["rabbitmqctl", "-q", "set_disk_free_limit", "50MB"]).await;
+        for (stage, play) in &mut stages {
+            stage.until_ready().await;
+            play.until_answered(play.answered() + 100).await;
+        }
+    }
+    for (stage, play) in stages {
+        play.finish(&stage).await;
+        assert!(!stage.log().contains("panicked"), "{}", stage.log());
+    }
+}

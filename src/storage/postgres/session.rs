@@ -17,8 +17,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of every session. The limits keep a session whose program has vanished from holding locks for ever;
-/// `synchronous_commit` makes sure that what is answered is on the disk, whatever the server's default.
-const SETTINGS: &str = "SET synchronous_commit = on; SET lock_timeout = '10s'; \
+/// `synchronous_commit` makes sure that what is answered is on the disk, and the isolation that what is read after
+/// waiting for a lock is what its holder has left behind, whatever the server's defaults.
+const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_isolation = 'read committed'; \
+    SET lock_timeout = '10s'; \
     SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '15s'; SET timezone = 'UTC'";
 
 /// Connects to the database that `url` names.

@@ -222,6 +222,12 @@ impl Play {
         (ledger.confirmed.values().sum(), ledger.answers.values().map(Vec::len).sum())
     }
 
+    /// How many messages the broker has confirmed that have no answer of their own yet.
+    pub fn unanswered(&self) -> usize {
+        let (confirmed, answers) = self.counts();
+        confirmed.saturating_sub(answers)
+    }
+
     /// Completes the play and checks everything that can be checked from the outside.
     pub async fn finish(mut self, stage: &Stage) {
         self.until_complete().await;

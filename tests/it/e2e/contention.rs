@@ -19,10 +19,10 @@ const DEADLOCK_TIMEOUT: &str = "300ms";
 const IN_A_ROW: usize = 15;
 
 /// A session of somebody else's, who takes the same locks in another order.
-struct Rival(Client);
+pub struct Rival(Client);
 
 impl Rival {
-    async fn connect(database: &Database) -> Self {
+    pub async fn connect(database: &Database) -> Self {
         let Database::Postgres(url) = database else { panic!("a rival on Postgres") };
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("Postgres answers");
         tokio::spawn(connection);
@@ -133,7 +133,8 @@ async fn deadlocks_and_serialization_failures_under_load_are_nobodys_fault() {
     assert!(!log.contains("breaks every batch") && !log.contains("panicked"), "{log}");
 }
 
-async fn quarrel(rival: &Rival, play: &Play, rng: &mut StdRng) {
+/// Some deadlocks, one after another, for as long as there is anything to do.
+pub async fn quarrel(rival: &Rival, play: &Play, rng: &mut StdRng) {
     if rng.random_bool(0.5) {
         rival.take_writers().await;
     } else {

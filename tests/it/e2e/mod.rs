@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`services`] (broker and Postgres), [`papers`] (certificates), [`process`] (the program), [`stage`] (all of that for one test),
 //! [`wire`] (one message at a time), [`raw`] (bytes that no client sends), [`play`] (thousands of them),
-//! [`proxy`] and [`trap`] (what stands between), then the scenarios.
+//! [`proxy`] and [`trap`] (what stands between), [`crew`] (several Pursers), then the scenarios.
 
 pub mod services;
 pub mod papers;
@@ -20,6 +20,7 @@ mod dead;
 mod faults;
 mod proxy;
 mod trap;
+mod crew;
 mod chaos;
 mod crash;
 mod points;

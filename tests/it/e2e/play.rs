@@ -5,6 +5,7 @@
 //! queue: so whatever the broker has confirmed must be answered without being asked again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -149,6 +150,9 @@ pub struct Play {
     ledger: Arc<Mutex<Ledger>>,
     /// `None` once everything is published.
     publishing: Option<JoinHandle<()>>,
+    url: String,
+    /// Whether messages that the broker had confirmed were lost with their queue.
+    has_lost: AtomicBool,
     collecting: JoinHandle<()>,
 }
 
@@ -171,8 +175,8 @@ impl Play {
         let (_connection, channel) = connect(&url).await.expect("a broker");
         declare(&channel).await.expect("a reply queue");
         let collecting = tokio::spawn(collect_for_ever(url.clone(), Arc::clone(&ledger)));
-        let publishing = Some(tokio::spawn(publish_all(url, Arc::clone(&plan), Arc::clone(&ledger))));
-        Self { plan, ledger, publishing, collecting }
+        let publishing = Some(tokio::spawn(publish_all(url.clone(), Arc::clone(&plan), Arc::clone(&ledger))));
+        Self { plan, ledger, publishing, url, has_lost: AtomicBool::new(false), collecting }
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -205,7 +209,33 @@ impl Play {
             until("everything is published", async || publishing.is_finished()).await;
             publishing.await.expect("the publisher did not panic");
         }
+        if self.has_lost.load(Ordering::Relaxed) {
+            // What was confirmed just before, and told just after, is known only now.
+            self.ask_again().await;
+        }
         until(&format!("everything is answered; {}", self.missing()), async || self.missing().is_empty()).await;
+    }
+
+    /// Asks once more for everything that has no answer: what a queue held is gone with it.
+    pub async fn ask_again(&self) {
+        self.has_lost.store(true, Ordering::Relaxed);
+        let lost: BTreeSet<String> = {
+            let mut ledger = self.ledger();
+            let Ledger { confirmed, answers } = &mut *ledger;
+            let lost = confirmed.keys().filter(|id| !answers.contains_key(*id)).cloned().collect();
+            // Nobody has to answer copies of what was answered, either.
+            confirmed.retain(|id, _| answers.contains_key(id));
+            confirmed.iter_mut().for_each(|(id, times)| *times = (*times).min(answers[id].len()));
+            lost
+        };
+        let lost: Vec<&Event> = self.plan.events.iter().filter(|event| lost.contains(&event.correlation())).collect();
+        until("what was lost is asked again", async || self.try_asking(&lost).await.is_ok()).await;
+    }
+
+    async fn try_asking(&self, events: &[&Event]) -> Result<(), Lost> {
+        let (_connection, channel) = connect(&self.url).await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        publish_chunk(&channel, events.iter().copied(), &self.ledger).await
     }
 
     /// Confirmed messages that have no answer of their own.

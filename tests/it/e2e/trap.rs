@@ -26,6 +26,9 @@ pub enum Moment {
 }
 
 impl Moment {
+    pub const ALL: [Self; 5] =
+        [Self::BeforeCommit, Self::Committed, Self::BeforeReply, Self::AfterReply, Self::BeforeAck];
+
     /// How often it comes, or less, while a few hundred events are played, in however large batches.
     pub fn at_most(self) -> usize {
         match self {

@@ -27,5 +27,6 @@ mod points;
 mod contention;
 mod takeover;
 mod disk;
+mod clocks;
 mod tls;
 mod permissions;

@@ -77,7 +77,9 @@ impl Crew {
                 self.begin(number);
             }
             End::Drain => {
-                let ended = self.member(number).take().expect("it serves").terminate().await;
+                let member = self.member(number).take().expect("it serves");
+                until("it serves", async || member.serves()).await;
+                let ended = member.terminate().await;
                 assert_eq!(ended.code(), Some(0), "process {number}");
                 self.begin(number);
             }

@@ -36,6 +36,8 @@ fn purser_under(starter: &[String], config: &Path, arguments: &[&str]) -> Comman
 pub struct Serving {
     child: Child,
     log: PathBuf,
+    /// What was in the log before.
+    logged: usize,
 }
 
 impl Serving {
@@ -46,14 +48,21 @@ impl Serving {
 
     /// The same, started by another program.
     pub fn start_under(starter: &[String], config: &Path, log: &Path) -> Self {
+        let logged = std::fs::read(log).map_or(0, |log| log.len());
         let file: File = OpenOptions::new().create(true).append(true).open(log).expect("a log file");
         let mut command = purser_under(starter, config, &["serve"]);
         let child = command.stdout(Stdio::null()).stderr(file).spawn().expect("purser starts");
-        Self { child, log: log.to_owned() }
+        Self { child, log: log.to_owned(), logged }
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has come so far that it would drain when it is told to end.
+    pub fn serves(&self) -> bool {
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&log[self.logged..]).contains("INFO serving")
     }
 
     /// Sends it a signal by name.

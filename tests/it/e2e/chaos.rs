@@ -2,21 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use lapin::options::QueueDeleteOptions;
 use purser::dialects::egpp::Operation;
-use purser::transport::amqp::topology::{request_queue, short};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use super::clocks::{Clock, HOUR, give_clock};
 use super::contention::{Rival, quarrel};
 use super::crew::{Crew, End, MEMBERS};
 use super::disk;
 use super::play::{Plan, Play, invite, rng, seed};
 use super::proxy::{Proxy, Weather};
 use super::services::{Addresses, Own};
-use super::stage::{ACME, Base, Stage, party};
+use super::stage::{ACME, Base, Stage};
 use super::trap::{Moment, Speech, Trap};
-use super::wire::Wire;
 use crate::patience::until;
 
 const ORDERS: u32 = 1500;
@@ -42,7 +40,11 @@ enum Fault {
     DeleteQueue(Operation),
     /// `scripts/services` does this to one of the test's own, and starts it again.
     Service(&'static [&'static str]),
+    /// The broker forgets all connections, and goes on.
+    RestartBroker,
     DiskAlarm,
+    /// The first process's clock is from now on so many hours ahead.
+    Clock(i64),
 }
 
 fn one<T: Copy>(of: &[T], rng: &mut StdRng) -> T {
@@ -50,7 +52,7 @@ fn one<T: Copy>(of: &[T], rng: &mut StdRng) -> T {
 }
 
 fn draw(is_own: bool, rng: &mut StdRng) -> Fault {
-    match rng.random_range(0..if is_own { 16 } else { 13 }) {
+    match rng.random_range(0..if is_own { 18 } else { 13 }) {
         0 | 1 => Fault::Process(rng.random_range(0..MEMBERS), draw_end(is_own, rng)),
         2..=4 => {
             let moment = one(&Moment::ALL, rng);
@@ -61,8 +63,12 @@ fn draw(is_own: bool, rng: &mut StdRng) -> Fault {
         9 => Fault::CloseConnections,
         10 => Fault::TerminateBackends,
         11 => Fault::Deadlocks,
-        12 => Fault::DeleteQueue(one(&[Operation::OrderBet, Operation::OrderBetResult, Operation::OrderBetCancel], rng)),
+        12 => {
+            Fault::DeleteQueue(one(&[Operation::OrderBet, Operation::OrderBetResult, Operation::OrderBetCancel], rng))
+        }
         13 => Fault::DiskAlarm,
+        14 => Fault::RestartBroker,
+        15 => Fault::Clock(rng.random_range(-100..100)),
         _ => Fault::Service(one(
             &[&["stop", "broker"], &["kill", "broker"], &["stop", "postgres"], &["kill", "postgres"]],
             rng,
@@ -96,12 +102,14 @@ struct World<'a> {
     broker: Proxy,
     postgres: Proxy,
     own: Option<&'a Own>,
+    clock: Option<Clock>,
 }
 
 impl<'a> World<'a> {
     async fn begin(own: Option<&'a Own>) -> Self {
         let addresses = own.map_or_else(Addresses::shared, |own| own.addresses.clone());
-        let stage = Stage::prepare(Base::Postgres, ACME, &addresses).await;
+        let mut stage = Stage::prepare(Base::Postgres, ACME, &addresses).await;
+        let clock = own.map(|_| give_clock(&mut stage));
         let broker = Proxy::before(stage.amqp_port()).await;
         let postgres = Proxy::before(stage.postgres_port().expect("Postgres")).await;
         let others = (broker.address.port(), postgres.address.port());
@@ -109,7 +117,11 @@ impl<'a> World<'a> {
         let first = (trap.before(others.0, Speech::Amqp).await, trap.before(others.1, Speech::Postgres).await);
         let crew = Crew::start(stage, Some((first, others))).await;
         invite(&crew.stage).await;
-        Self { crew, trap, broker, postgres, own }
+        Self { crew, trap, broker, postgres, own, clock }
+    }
+
+    fn own(&self) -> &Own {
+        self.own.expect("services of the test's own")
     }
 
     async fn suffer(&mut self, fault: Fault, play: &Play, rng: &mut StdRng) {
@@ -133,29 +145,23 @@ impl<'a> World<'a> {
             }
             Fault::TerminateBackends => stage.postgres.as_ref().expect("a database").terminate_backends().await,
             Fault::Deadlocks => quarrel(&Rival::connect(&stage.database).await, play, rng).await,
-            Fault::DeleteQueue(operation) => delete_queue(stage, operation, play).await,
+            Fault::DeleteQueue(operation) => play.lose_queue(stage, operation).await,
             Fault::Service(end) => {
-                let own = self.own.expect("services of the test's own");
-                own.run(end).await;
-                own.run(&["start", end[1]]).await;
+                self.own().run(end).await;
+                self.own().run(&["start", end[1]]).await;
+            }
+            Fault::RestartBroker => {
+                self.own().run(&["rabbitmqctl", "-q", "stop_app"]).await;
+                self.own().run(&["rabbitmqctl", "-q", "start_app"]).await;
             }
             Fault::DiskAlarm => {
-                let own = self.own.expect("services of the test's own");
-                disk::raise_disk_alarm(own).await;
+                disk::raise_disk_alarm(self.own()).await;
                 crate::patience::delay(spell).await;
-                disk::clear_disk_alarm(own).await;
+                disk::clear_disk_alarm(self.own()).await;
             }
+            Fault::Clock(hours) => self.clock.as_ref().expect("a clock").set(hours * HOUR),
         }
     }
-}
-
-/// With whatever is in it: the provider asks again for what it has no answer to.
-async fn delete_queue(stage: &Stage, operation: Operation, play: &Play) {
-    let queue = request_queue(&party("acme"), operation);
-    let wire = Wire::connect(stage).await;
-    wire.channel.queue_delete(short(&queue), QueueDeleteOptions::default()).await.expect("deleted");
-    until("the queue is there again", async || wire.consumers(&queue).await.is_some()).await;
-    play.ask_again().await;
 }
 
 async fn during(proxy: &Proxy, weather: Weather, spell: Duration) {

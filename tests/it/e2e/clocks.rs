@@ -16,7 +16,7 @@ use super::stage::{ACME, Base, Stage, on_both};
 use super::wire::{Message, Wire, code};
 use crate::patience::until;
 
-const HOUR: i64 = 3600;
+pub const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
 /// Seconds since 1970 by the clock that is right.
@@ -25,10 +25,10 @@ fn now() -> i64 {
 }
 
 /// A clock that is so many seconds ahead of the right one.
-struct Clock(PathBuf);
+pub struct Clock(PathBuf);
 
 impl Clock {
-    fn set(&self, ahead: i64) {
+    pub fn set(&self, ahead: i64) {
         // Moved there whole: it is read at any moment.
         let new = self.0.with_extension("new");
         std::fs::write(&new, format!("{ahead:+}\n")).and_then(|()| std::fs::rename(&new, &self.0)).expect("written");
@@ -36,7 +36,7 @@ impl Clock {
 }
 
 /// From its next start on, the stage's Purser goes by a clock of the test's own.
-fn give_clock(stage: &mut Stage) -> Clock {
+pub fn give_clock(stage: &mut Stage) -> Clock {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
     let found = Command::new(script).arg("faketime").output().expect("scripts/services runs");
     assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));

@@ -92,10 +92,8 @@ async fn a_disk_that_is_full_under_postgres_is_waited_for() {
         let grown = number(&stage.database, "pg_relation_size('journal')").await;
         let pids = processes(&own).await;
         pids.iter().for_each(|pid| limit(*pid, full.max(u64::try_from(grown).expect("a size"))));
-        until("/readyz says what is the matter", async || {
-            stage.readyz_says("database", "could not extend file").await
-        })
-        .await;
+        until("/readyz says what is the matter", async || stage.readyz_says("database", "could not extend file").await)
+            .await;
         assert_eq!(stage.get("/healthz").await.expect("it lives").0, 200);
         // Sessions that Purser has begun meanwhile have the limit, too.
         processes(&own).await.into_iter().for_each(unlimit);

@@ -3,6 +3,7 @@
 use lapin::BasicProperties;
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
+use purser::dialects::egpp::Operation;
 use purser::storage::Database;
 use serde_json::{Value, json};
 
@@ -68,6 +69,20 @@ async fn a_queue_that_is_deleted_is_declared_again() {
         assert_eq!(code(&wire.ask(bet("two")).await), "201");
         stage.until_ready().await;
         assert_eq!(stage.balance("acme", "alice", "CHF").await, 100_000 - 200);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queues_that_are_deleted_under_load_are_served_again_and_what_was_lost_with_them_can_be_asked_again() {
+    on_both(async |base| {
+        let (mut stage, play) = under_load(base).await;
+        for operation in [Operation::OrderBet, Operation::OrderBetResult, Operation::OrderBetCancel] {
+            play.until_answered(play.answered() + 100).await;
+            play.lose_queue(&stage, operation).await;
+        }
+        play.finish(&stage).await;
+        stage.until_ready().await;
     })
     .await;
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::stage::{Stage, party};
+use super::wire::Wire;
 use crate::patience::{pause, until};
 
 const PLAYERS: [&str; 6] = ["p0", "p1", "p2", "p3", "p4", "p5"];
@@ -216,8 +218,15 @@ impl Play {
         until(&format!("everything is answered; {}", self.missing()), async || self.missing().is_empty()).await;
     }
 
-    /// Asks once more for everything that has no answer: what a queue held is gone with it.
-    pub async fn ask_again(&self) {
+    /// Deletes a queue with whatever is in it, waits until it is there again, and asks again for what has no answer.
+    pub async fn lose_queue(&self, stage: &Stage, operation: Operation) {
+        let (queue, wire) = (request_queue(&party("acme"), operation), Wire::connect(stage).await);
+        wire.channel.queue_delete(short(&queue), QueueDeleteOptions::default()).await.expect("deleted");
+        until("the queue is there again", async || wire.consumers(&queue).await.is_some()).await;
+        self.ask_again().await;
+    }
+
+    async fn ask_again(&self) {
         self.has_lost.store(true, Ordering::Relaxed);
         let lost: BTreeSet<String> = {
             let mut ledger = self.ledger();

@@ -78,7 +78,13 @@ impl Trap {
     pub async fn before(&mut self, port: u16, speech: Speech) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address: SocketAddr = listener.local_addr().expect("an address");
-        self.accepting.push(tokio::spawn(accept(listener, port, speech, Arc::clone(&self.state), Arc::clone(&self.tags))));
+        self.accepting.push(tokio::spawn(accept(
+            listener,
+            port,
+            speech,
+            Arc::clone(&self.state),
+            Arc::clone(&self.tags),
+        )));
         address.port()
     }
 
@@ -126,7 +132,8 @@ async fn accept(
         }
         let (from_client, to_client) = client.into_split();
         let (from_service, to_service) = service.into_split();
-        let line = |is_from_service| Line { speech, is_from_service, state: Arc::clone(&state), tags: Arc::clone(&tags) };
+        let line =
+            |is_from_service| Line { speech, is_from_service, state: Arc::clone(&state), tags: Arc::clone(&tags) };
         tokio::spawn(line(false).pass(from_client, to_service));
         tokio::spawn(line(true).pass(from_service, to_client));
     }

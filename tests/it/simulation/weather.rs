@@ -21,8 +21,7 @@ pub enum Mishap {
 }
 
 impl Mishap {
-    pub const ALL: [Self; 5] =
-        [Self::Conflict, Self::Contention, Self::AwayBefore, Self::AwayAfter, Self::InFlight];
+    pub const ALL: [Self; 5] = [Self::Conflict, Self::Contention, Self::AwayBefore, Self::AwayAfter, Self::InFlight];
 }
 
 /// Chances are between 0 and 1.
@@ -52,8 +51,7 @@ impl Weather {
         };
         let slow = chance(rng, 0.04);
         let load_away = chance(rng, 0.15);
-        let commit =
-            [chance(rng, 0.5), chance(rng, 0.3), chance(rng, 0.15), chance(rng, 0.15), chance(rng, 0.15)];
+        let commit = [chance(rng, 0.5), chance(rng, 0.3), chance(rng, 0.15), chance(rng, 0.15), chance(rng, 0.15)];
         let mut outages = Vec::new();
         for _ in 0..if fair { 0 } else { rng.random_range(0..3) } {
             let from = rng.random_range(0..fair_from.as_millis() as u64);

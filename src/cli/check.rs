@@ -82,9 +82,12 @@ async fn database(config: &Config) -> Result<String, String> {
         Ok(Schema::Ahead { unknown }) => {
             Err(format!("{url} was migrated by a newer purser ({}); use that one", unknown.join(", ")))
         }
-        Err(StoreError::Outage(why) | StoreError::Conflict(why) | StoreError::Rejected(why)) => {
-            Err(format!("{url} cannot be used: {why}"))
-        }
+        Err(
+            StoreError::Outage(why)
+            | StoreError::Conflict(why)
+            | StoreError::Contention(why)
+            | StoreError::Rejected(why),
+        ) => Err(format!("{url} cannot be used: {why}")),
     }
 }
 

@@ -176,7 +176,10 @@ fn start_logging(arguments: &Arguments) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
+        .with_target(false)
+        // It would tell of a log that cannot be written by writing to the same place, and panic where that fails, too:
+        // a full disk under the log must not end the program.
+        .log_internal_errors(false);
     if arguments.log_json { logs.json().init() } else { logs.init() }
 }
 

@@ -18,21 +18,24 @@ pub async fn apply_all(store: &mut impl Store, commands: Vec<Command>) -> Result
     let commands: Vec<Keyed> = commands.into_iter().map(Command::keyed).collect();
     let keys = Keys::of(&commands);
     let mut conflicts = 0;
-    loop {
-        let mut state = store.load(&keys).await?;
-        let (batch, verdicts) = fold(&mut state, commands.iter().map(|keyed| (keyed, false)));
-        let written = if batch.is_empty() {
-            store.abandon().await;
-            Ok(())
-        } else {
-            store.commit(batch).await
-        };
-        match written {
-            Ok(()) => return verdicts.into_iter().map(outcome).collect(),
-            Err(StoreError::Conflict(_)) if conflicts < CONFLICT_RETRIES => conflicts += 1,
-            Err(error) => return Err(error),
+    let verdicts = loop {
+        match attempt(store, &keys, &commands).await {
+            Err(StoreError::Conflict(_) | StoreError::Contention(_)) if conflicts < CONFLICT_RETRIES => conflicts += 1,
+            attempted => break attempted?,
         }
+    };
+    verdicts.into_iter().map(outcome).collect()
+}
+
+async fn attempt(store: &mut impl Store, keys: &Keys, commands: &[Keyed]) -> Result<Vec<Verdict>, StoreError> {
+    let mut state = store.load(keys).await?;
+    let (batch, verdicts) = fold(&mut state, commands.iter().map(|keyed| (keyed, false)));
+    if batch.is_empty() {
+        store.abandon().await;
+    } else {
+        store.commit(batch).await?;
     }
+    Ok(verdicts)
 }
 
 fn outcome(verdict: Verdict) -> Result<Outcome, StoreError> {

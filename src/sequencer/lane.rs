@@ -19,10 +19,13 @@ use crate::storage::{Store, StoreError};
 /// How often a batch is tried again because somebody else was faster, before its commands are tried apart.
 const CONFLICT_RETRIES: u32 = 10;
 
-/// How often a single command is tried before it is called the culprit.
+/// How often a single command is refused before it is called the culprit.
 const CULPRIT_TRIES: u32 = 3;
 
-/// Pause between tries of a batch or command that was refused.
+/// After so many deadlocks in a row the database is called away, and the pauses grow.
+const CONTENTION_RETRIES: u32 = 10;
+
+/// The longest pause between tries of a batch or command that was refused.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// After so many culprits without a single commit between them, it is the database that is at fault.
@@ -148,11 +151,11 @@ impl<S: Store> Lane<S> {
             match self.attempt(&batch).await {
                 Ok(verdicts) => return self.answer(batch, verdicts),
                 Err(StoreError::Outage(why)) => self.sit_out(why).await,
-                Err(StoreError::Conflict(_)) if conflicts < CONFLICT_RETRIES => {
+                Err(StoreError::Conflict(_) | StoreError::Contention(_)) if conflicts < CONFLICT_RETRIES => {
                     conflicts += 1;
-                    sleep(RETRY_PAUSE.mul_f64(self.jitter.random())).await;
+                    self.retry_pause().await;
                 }
-                Err(StoreError::Conflict(why) | StoreError::Rejected(why)) => {
+                Err(StoreError::Conflict(why) | StoreError::Contention(why) | StoreError::Rejected(why)) => {
                     tracing::warn!(commands = batch.len(), error = why, "a batch failed; trying its commands apart");
                     return self.isolate(batch).await;
                 }
@@ -181,21 +184,22 @@ impl<S: Store> Lane<S> {
         }
     }
 
-    /// The verdict on a command by itself, or why the database does not take it.
+    /// The verdict on a command by itself, or why the database does not take it. A conflict is no refusal: the next
+    /// try sees what the other writer wrote, so only one that is met again and again is the command's own. Contention
+    /// never is.
     async fn try_alone(&mut self, item: &[Item; 1]) -> Result<Vec<Verdict>, String> {
-        let mut tries = 0;
+        let (mut refusals, mut conflicts, mut contentions) = (0, 0, 0);
         loop {
             match self.attempt(item).await {
                 Ok(verdicts) => return Ok(verdicts),
                 Err(StoreError::Outage(why)) => self.sit_out(why).await,
-                Err(StoreError::Conflict(why) | StoreError::Rejected(why)) => {
-                    tries += 1;
-                    if tries >= CULPRIT_TRIES {
-                        return Err(why);
-                    }
-                    sleep(RETRY_PAUSE).await;
-                }
+                Err(StoreError::Contention(why)) if contentions >= CONTENTION_RETRIES => self.sit_out(why).await,
+                Err(StoreError::Contention(_)) => contentions += 1,
+                Err(StoreError::Conflict(_)) if conflicts < CONFLICT_RETRIES => conflicts += 1,
+                Err(StoreError::Rejected(_)) if refusals + 1 < CULPRIT_TRIES => refusals += 1,
+                Err(StoreError::Conflict(why) | StoreError::Rejected(why)) => return Err(why),
             }
+            self.retry_pause().await;
         }
     }
 
@@ -253,6 +257,11 @@ impl<S: Store> Lane<S> {
             tracing::warn!(error = why, "the database is away; consumption pauses");
         }
         self.outage_pause().await;
+    }
+
+    /// Of a drawn length, so that two writers which met do not meet again.
+    async fn retry_pause(&mut self) {
+        sleep(RETRY_PAUSE.mul_f64(self.jitter.random())).await;
     }
 
     async fn outage_pause(&mut self) {

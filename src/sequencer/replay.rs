@@ -72,7 +72,11 @@ impl<S: Store> Replay<S> {
         let mut conflicts = 0;
         let compared = loop {
             match self.attempt(&keys, &kept).await {
-                Err(ReplayError::Store(StoreError::Conflict(_))) if conflicts < CONFLICT_RETRIES => conflicts += 1,
+                Err(ReplayError::Store(StoreError::Conflict(_) | StoreError::Contention(_)))
+                    if conflicts < CONFLICT_RETRIES =>
+                {
+                    conflicts += 1;
+                }
                 attempted => break attempted?,
             }
         };

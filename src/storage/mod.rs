@@ -42,9 +42,13 @@ pub enum StoreError {
     /// The database cannot be reached or cannot write now: wait and try again, nothing is lost.
     #[error("the database is away: {0}")]
     Outage(String),
-    /// Somebody else was faster (a unique key, a deadlock): load and decide again.
+    /// Somebody else was faster (a unique key): load and decide again, and see what they wrote.
     #[error("another writer was faster: {0}")]
     Conflict(String),
+    /// The database ended this transaction for another's sake (a deadlock, a serialization failure): do it again. That
+    /// says nothing about the batch, however often it happens.
+    #[error("the transaction gave way to another: {0}")]
+    Contention(String),
     /// The database will not take this batch: find out which command it is.
     #[error("the database refused: {0}")]
     Rejected(String),

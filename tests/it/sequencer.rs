@@ -30,6 +30,8 @@ const OTHER_QUEUE: Source = Source(2);
 enum Mishap {
     /// Another writer was faster.
     Conflict,
+    /// The database ended it for another's sake.
+    Contention,
     /// The database was gone before it wrote.
     AwayBefore,
     /// The database wrote, and was gone before it said so.
@@ -67,6 +69,10 @@ impl Store for OnCue {
             Some(Mishap::Conflict) => {
                 self.store.abandon().await;
                 Err(StoreError::Conflict("on cue".to_owned()))
+            }
+            Some(Mishap::Contention) => {
+                self.store.abandon().await;
+                Err(StoreError::Contention("on cue".to_owned()))
             }
             Some(Mishap::AwayBefore) => {
                 self.store.abandon().await;
@@ -369,6 +375,19 @@ async fn another_writer_that_is_faster_changes_no_answer() {
     // More than a batch is tried again for: then its commands are tried apart.
     stage.go_wrong(&[Mishap::Conflict; 12]);
     stage.plays_at_once("bet alice o2 r1 100 CHF -> 201 placed\nwin alice o2 r1 7 CHF -> 200 settled 7").await;
+    stage.ends_well().await;
+}
+
+/// A batch is tried eleven times before its commands are tried apart, and then they meet the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_command_that_meets_conflicts_and_deadlocks_alone_is_not_the_culprit() {
+    let stage = Stage::set(LONG_GRACE).await;
+    for mishaps in [[Mishap::Conflict; 21].as_slice(), &[Mishap::Contention; 40]] {
+        stage.go_wrong(mishaps);
+        let order = mishaps.len();
+        stage.plays(&format!("bet alice o{order} r1 100 CHF -> 201 placed")).await;
+    }
+    stage.is(|health| *health == Health::Ready).await;
     stage.ends_well().await;
 }
 

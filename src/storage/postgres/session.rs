@@ -17,8 +17,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of every session. The limits keep a session whose program has vanished from holding locks for ever;
-/// `synchronous_commit` makes sure that what is answered is on the disk, whatever the server's default.
-const SETTINGS: &str = "SET synchronous_commit = on; SET lock_timeout = '10s'; \
+/// `synchronous_commit` makes sure that what is answered is on the disk, and the isolation that what is read after
+/// waiting for a lock is what its holder has left behind, whatever the server's defaults.
+const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_isolation = 'read committed'; \
+    SET lock_timeout = '10s'; \
     SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '15s'; SET timezone = 'UTC'";
 
 /// Connects to the database that `url` names.
@@ -83,16 +85,14 @@ pub fn classify(error: Error) -> StoreError {
         "read-only transaction",
         "password authentication failed",
     ];
-    const CONFLICTS: [&str; 2] = ["deadlock detected", "could not serialize"];
+    const CONTENTIONS: [&str; 2] = ["deadlock detected", "could not serialize"];
     let text = error.to_string();
     match &error {
         // Null is what an order that another player took becomes (see `UpsertOrders`).
-        Error::DatabaseError(
-            DatabaseErrorKind::UniqueViolation
-            | DatabaseErrorKind::SerializationFailure
-            | DatabaseErrorKind::NotNullViolation,
-            _,
-        ) => StoreError::Conflict(text),
+        Error::DatabaseError(DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::NotNullViolation, _) => {
+            StoreError::Conflict(text)
+        }
+        Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => StoreError::Contention(text),
         Error::DatabaseError(
             DatabaseErrorKind::UnableToSendCommand
             | DatabaseErrorKind::ClosedConnection
@@ -100,7 +100,7 @@ pub fn classify(error: Error) -> StoreError {
             _,
         )
         | Error::BrokenTransactionManager => StoreError::Outage(text),
-        _ if CONFLICTS.iter().any(|conflict| text.contains(conflict)) => StoreError::Conflict(text),
+        _ if CONTENTIONS.iter().any(|contention| text.contains(contention)) => StoreError::Contention(text),
         _ if OUTAGES.iter().any(|outage| text.contains(outage)) => StoreError::Outage(text),
         _ => StoreError::Rejected(text),
     }

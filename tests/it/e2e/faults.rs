@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::play::{Plan, Play, invite, rng, seed};
 use super::services::{Addresses, Own, execute};
 use super::stage::{ACME, Base, Stage, on_both};
-use super::wire::{Message, Wire, code, consume, header, publish};
+use super::wire::{Wire, bet, code, consume, header, publish};
 use crate::patience::until;
 
 /// Long enough for what happens in the middle of it.
@@ -24,12 +24,6 @@ async fn under_load(base: Base) -> (Stage, Play) {
     let play = Play::begin(&stage, plan).await;
     play.until_answered(100).await;
     (stage, play)
-}
-
-fn bet(order: &str) -> Message {
-    let body = json!({ "amount": 100, "currency": "CHF", "game": "wallstroulette", "round": 1,
-                       "externalId": order, "playerId": "alice" });
-    Message::new(Operation::OrderBet, order, &body)
 }
 
 /// A stage where Alice has 1000.00 CHF.
@@ -75,6 +69,20 @@ async fn a_queue_that_is_deleted_is_declared_again() {
         assert_eq!(code(&wire.ask(bet("two")).await), "201");
         stage.until_ready().await;
         assert_eq!(stage.balance("acme", "alice", "CHF").await, 100_000 - 200);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queues_that_are_deleted_under_load_are_served_again_and_what_was_lost_with_them_can_be_asked_again() {
+    on_both(async |base| {
+        let (mut stage, play) = under_load(base).await;
+        for operation in [Operation::OrderBet, Operation::OrderBetResult, Operation::OrderBetCancel] {
+            play.until_answered(play.answered() + 100).await;
+            play.lose_queue(&stage, operation).await;
+        }
+        play.finish(&stage).await;
+        stage.until_ready().await;
     })
     .await;
 }

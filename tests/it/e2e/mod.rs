@@ -2,7 +2,8 @@
 //! each scenario on both databases.
 //!
 //! Reading order: [`services`] (broker and Postgres), [`papers`] (certificates), [`process`] (the program), [`stage`] (all of that for one test),
-//! [`wire`] (one message at a time), [`raw`] (bytes that no client sends), [`play`] (thousands of them), then the scenarios.
+//! [`wire`] (one message at a time), [`raw`] (bytes that no client sends), [`play`] (thousands of them),
+//! [`proxy`] and [`trap`] (what stands between), [`crew`] (several Pursers), then the scenarios.
 
 pub mod services;
 pub mod papers;
@@ -18,7 +19,14 @@ mod play;
 mod dead;
 mod faults;
 mod proxy;
+mod trap;
+mod crew;
 mod chaos;
 mod crash;
+mod points;
+mod contention;
+mod takeover;
+mod disk;
+mod clocks;
 mod tls;
 mod permissions;

@@ -5,12 +5,14 @@
 //! queue: so whatever the broker has confirmed must be answered without being asked again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
@@ -22,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::stage::{Stage, party};
+use super::wire::Wire;
 use crate::patience::{pause, until};
 
 const PLAYERS: [&str; 6] = ["p0", "p1", "p2", "p3", "p4", "p5"];
@@ -149,6 +152,9 @@ pub struct Play {
     ledger: Arc<Mutex<Ledger>>,
     /// `None` once everything is published.
     publishing: Option<JoinHandle<()>>,
+    url: String,
+    /// Whether messages that the broker had confirmed were lost with their queue.
+    has_lost: AtomicBool,
     collecting: JoinHandle<()>,
 }
 
@@ -171,8 +177,8 @@ impl Play {
         let (_connection, channel) = connect(&url).await.expect("a broker");
         declare(&channel).await.expect("a reply queue");
         let collecting = tokio::spawn(collect_for_ever(url.clone(), Arc::clone(&ledger)));
-        let publishing = Some(tokio::spawn(publish_all(url, Arc::clone(&plan), Arc::clone(&ledger))));
-        Self { plan, ledger, publishing, collecting }
+        let publishing = Some(tokio::spawn(publish_all(url.clone(), Arc::clone(&plan), Arc::clone(&ledger))));
+        Self { plan, ledger, publishing, url, has_lost: AtomicBool::new(false), collecting }
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -188,6 +194,11 @@ impl Play {
         self.ledger().answers.len()
     }
 
+    /// Whether everything is published and every confirmed message answered: nothing more will happen by itself.
+    pub fn is_over(&self) -> bool {
+        self.publishing.as_ref().is_none_or(JoinHandle::is_finished) && self.missing().is_empty()
+    }
+
     /// Waits until so many events are answered, or all where that is less.
     pub async fn until_answered(&self, events: usize) {
         let events = events.min(self.len());
@@ -200,7 +211,40 @@ impl Play {
             until("everything is published", async || publishing.is_finished()).await;
             publishing.await.expect("the publisher did not panic");
         }
+        if self.has_lost.load(Ordering::Relaxed) {
+            // What was confirmed just before, and told just after, is known only now.
+            self.ask_again().await;
+        }
         until(&format!("everything is answered; {}", self.missing()), async || self.missing().is_empty()).await;
+    }
+
+    /// Deletes a queue with whatever is in it, waits until it is there again, and asks again for what has no answer.
+    pub async fn lose_queue(&self, stage: &Stage, operation: Operation) {
+        let (queue, wire) = (request_queue(&party("acme"), operation), Wire::connect(stage).await);
+        wire.channel.queue_delete(short(&queue), QueueDeleteOptions::default()).await.expect("deleted");
+        until("the queue is there again", async || wire.consumers(&queue).await.is_some()).await;
+        self.ask_again().await;
+    }
+
+    async fn ask_again(&self) {
+        self.has_lost.store(true, Ordering::Relaxed);
+        let lost: BTreeSet<String> = {
+            let mut ledger = self.ledger();
+            let Ledger { confirmed, answers } = &mut *ledger;
+            let lost = confirmed.keys().filter(|id| !answers.contains_key(*id)).cloned().collect();
+            // Nobody has to answer copies of what was answered, either.
+            confirmed.retain(|id, _| answers.contains_key(id));
+            confirmed.iter_mut().for_each(|(id, times)| *times = (*times).min(answers[id].len()));
+            lost
+        };
+        let lost: Vec<&Event> = self.plan.events.iter().filter(|event| lost.contains(&event.correlation())).collect();
+        until("what was lost is asked again", async || self.try_asking(&lost).await.is_ok()).await;
+    }
+
+    async fn try_asking(&self, events: &[&Event]) -> Result<(), Lost> {
+        let (_connection, channel) = connect(&self.url).await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        publish_chunk(&channel, events.iter().copied(), &self.ledger).await
     }
 
     /// Confirmed messages that have no answer of their own.
@@ -215,6 +259,12 @@ impl Play {
     pub fn counts(&self) -> (usize, usize) {
         let ledger = self.ledger();
         (ledger.confirmed.values().sum(), ledger.answers.values().map(Vec::len).sum())
+    }
+
+    /// How many messages the broker has confirmed that have no answer of their own yet.
+    pub fn unanswered(&self) -> usize {
+        let (confirmed, answers) = self.counts();
+        confirmed.saturating_sub(answers)
     }
 
     /// Completes the play and checks everything that can be checked from the outside.

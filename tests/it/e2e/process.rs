@@ -12,7 +12,20 @@ const SHOWN: usize = 40;
 /// `purser` with these arguments, in the directory of its configuration, and with nothing of the environment that could
 /// change what it does.
 pub fn purser(config: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
+    purser_under(&[], config, arguments)
+}
+
+/// The same, started by another program: its words, the last of which takes a command line and becomes it.
+fn purser_under(starter: &[String], config: &Path, arguments: &[&str]) -> Command {
+    let program = env!("CARGO_BIN_EXE_purser");
+    let mut command = match starter {
+        [] => Command::new(program),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+    };
     command.arg("--config").arg(config).args(arguments);
     command.current_dir(config.parent().expect("a directory")).stdin(Stdio::null());
     command.env_remove("RUST_LOG").env_remove("PURSER_CONFIG").env_remove("RUST_MIN_STACK");
@@ -23,15 +36,50 @@ pub fn purser(config: &Path, arguments: &[&str]) -> Command {
 pub struct Serving {
     child: Child,
     log: PathBuf,
+    /// What was in the log before.
+    logged: usize,
 }
 
 impl Serving {
     /// Starts it; its log is added to the file `log`.
     pub fn start(config: &Path, log: &Path) -> Self {
+        Self::start_under(&[], config, log)
+    }
+
+    /// The same, started by another program.
+    pub fn start_under(starter: &[String], config: &Path, log: &Path) -> Self {
+        let logged = std::fs::read(log).map_or(0, |log| log.len());
         let file: File = OpenOptions::new().create(true).append(true).open(log).expect("a log file");
-        let mut command = purser(config, &["serve"]);
+        let mut command = purser_under(starter, config, &["serve"]);
         let child = command.stdout(Stdio::null()).stderr(file).spawn().expect("purser starts");
-        Self { child, log: log.to_owned() }
+        Self { child, log: log.to_owned(), logged }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has come so far that it would drain when it is told to end.
+    pub fn serves(&self) -> bool {
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&log[self.logged..]).contains("INFO serving")
+    }
+
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.pid().to_string()]).status();
+        assert!(sent.expect("kill runs").success(), "{name}");
+    }
+
+    /// Waits until it ends.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        until("purser ends", async || {
+            status = self.child.try_wait().expect("a status");
+            status.is_some()
+        })
+        .await;
+        status.expect("a status")
     }
 
     pub fn is_alive(&mut self) -> bool {
@@ -46,15 +94,8 @@ impl Serving {
 
     /// SIGTERM; answers with the exit status.
     pub async fn terminate(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
-        let mut status = None;
-        until("purser ends after SIGTERM", async || {
-            status = self.child.try_wait().expect("a status");
-            status.is_some()
-        })
-        .await;
-        status.expect("a status")
+        self.signal("TERM");
+        self.ended().await
     }
 }
 

@@ -7,6 +7,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
 use purser::storage::queries::AnyConnection;
 use purser::storage::{Database, StoreError};
 use serde_json::Value;
@@ -70,6 +72,25 @@ impl Addresses {
 /// Runs statements that the program itself never would.
 pub async fn execute(database: &Database, sql: impl Into<String>) {
     try_execute(database, sql).await.expect("executed");
+}
+
+/// Reads one number, past the program.
+pub async fn number(database: &Database, sql: impl Into<String>) -> i64 {
+    let sql = format!("SELECT CAST(({}) AS BIGINT) AS number", sql.into());
+    let reading = database.query(move |conn| {
+        let row = match conn {
+            AnyConnection::Sqlite(conn) => diesel::sql_query(&sql).get_result::<Number>(conn),
+            AnyConnection::Postgres(conn) => diesel::sql_query(&sql).get_result::<Number>(conn),
+        };
+        row.map_err(|error| StoreError::Rejected(format!("{error}: {sql}")))
+    });
+    reading.await.expect("a number").number.unwrap_or(0)
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    number: Option<i64>,
 }
 
 async fn try_execute(database: &Database, sql: impl Into<String>) -> Result<(), StoreError> {

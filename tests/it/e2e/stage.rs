@@ -51,6 +51,10 @@ pub struct Stage {
     detours: Vec<(u16, u16)>,
     /// The configuration, but for database, HTTP and the broker's address; it may begin with more of `[amqp]`.
     parties: String,
+    /// The words of a program that starts Purser; empty where nothing does.
+    pub starter: Vec<String>,
+    /// More of the broker's address.
+    amqp_query: &'static str,
 }
 
 impl Stage {
@@ -83,6 +87,8 @@ impl Stage {
             directory,
             detours: vec![],
             parties: parties.to_owned(),
+            starter: vec![],
+            amqp_query: "",
         };
         stage.configure(&stage.config(), http);
         stage
@@ -93,8 +99,18 @@ impl Stage {
         let (vhost, database) = (addresses.vhost().await, self.database.clone());
         let directory = TempDir::new().expect("a directory");
         let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let parties = self.parties.clone();
-        let stage = Self { serving: None, vhost, database, postgres: None, http, directory, detours: vec![], parties };
+        let stage = Self {
+            serving: None,
+            vhost,
+            database,
+            postgres: None,
+            http,
+            directory,
+            detours: vec![],
+            parties: self.parties.clone(),
+            starter: vec![],
+            amqp_query: "",
+        };
         stage.configure(&stage.config(), http);
         stage
     }
@@ -117,9 +133,9 @@ impl Stage {
             Database::Sqlite(path) => format!("sqlite://{}", path.display()),
             Database::Postgres(url) => url.clone(),
         };
-        let (amqp, parties) = (self.vhost.amqp_url(), &self.parties);
+        let (amqp, query, parties) = (self.vhost.amqp_url(), self.amqp_query, &self.parties);
         let config = format!(
-            "[database]\nurl = \"{database}\"\n[http]\nlisten = \"{http}\"\n[amqp]\nurl = \"{amqp}\"\n{parties}"
+            "[database]\nurl = \"{database}\"\n[http]\nlisten = \"{http}\"\n[amqp]\nurl = \"{amqp}{query}\"\n{parties}"
         );
         let config = self.detours.iter().fold(config, |config, (port, before)| {
             config.replace(&format!("127.0.0.1:{port}/"), &format!("127.0.0.1:{before}/"))
@@ -127,17 +143,26 @@ impl Stage {
         std::fs::write(file, config).expect("a configuration file");
     }
 
-    /// The ports of the broker and of Postgres.
-    pub fn ports(&self) -> (u16, u16) {
-        let port = |url: &str| url::Url::parse(url).expect("a URL").port().expect("a port");
-        let postgres = self.postgres.as_ref().expect("a Postgres");
-        (port(&self.vhost.amqp_url()), port(&postgres.url()))
+    /// The port of the broker.
+    pub fn amqp_port(&self) -> u16 {
+        port(&self.vhost.amqp_url())
     }
 
-    /// Lets Purser, but not the test, reach the services through other ports.
-    pub fn go_through(&mut self, amqp: u16, postgres: u16) {
-        let (real_amqp, real_postgres) = self.ports();
-        self.detours = vec![(real_amqp, amqp), (real_postgres, postgres)];
+    /// The port of Postgres, where that is the database.
+    pub fn postgres_port(&self) -> Option<u16> {
+        self.postgres.as_ref().map(|postgres| port(&postgres.url()))
+    }
+
+    /// Lets Purser, but not the test, reach the services through other ports, from its next start on. The port of
+    /// Postgres has no meaning for SQLite.
+    pub fn go_through(&mut self, amqp: u16, postgres: Option<u16>) {
+        self.detours = [(self.amqp_port(), amqp)].into_iter().chain(self.postgres_port().zip(postgres)).collect();
+        self.configure(&self.config(), self.http);
+    }
+
+    /// Says more in the broker's address.
+    pub fn add_to_amqp_url(&mut self, query: &'static str) {
+        self.amqp_query = query;
         self.configure(&self.config(), self.http);
     }
 
@@ -156,7 +181,7 @@ impl Stage {
 
     /// Starts Purser.
     pub fn serve(&mut self) {
-        self.serving = Some(Serving::start(&self.config(), &self.file("purser.log")));
+        self.serving = Some(Serving::start_under(&self.starter, &self.config(), &self.file("purser.log")));
     }
 
     /// What all of this stage's Pursers have logged so far.
@@ -256,6 +281,10 @@ impl Stage {
         let line = lines.as_array().expect("lines").iter().find(is_default).expect("a real account");
         line["balance_minor"].as_i64().expect("a number")
     }
+}
+
+fn port(url: &str) -> u16 {
+    url::Url::parse(url).expect("a URL").port().expect("a port")
 }
 
 pub fn party(name: &str) -> Party {

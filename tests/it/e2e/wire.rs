@@ -11,7 +11,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer};
 use purser::dialects::egpp::Operation;
 use purser::transport::amqp::topology::{REQUESTS, STATUS, request_queue, short};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::stage::{Stage, party};
 use crate::patience::{until, within_deadline};
@@ -44,6 +44,13 @@ impl Message {
             body: body.to_string().into_bytes(),
         }
     }
+}
+
+/// Alice's bet of 1.00 CHF; its correlation id is the order's.
+pub fn bet(order: &str) -> Message {
+    let body = json!({ "amount": 100, "currency": "CHF", "game": "wallstroulette", "round": 1,
+                       "externalId": order, "playerId": "alice" });
+    Message::new(Operation::OrderBet, order, &body)
 }
 
 /// A provider's connection, with one queue for all its replies.

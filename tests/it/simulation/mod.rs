@@ -22,13 +22,14 @@ use std::time::{Duration, Instant};
 const HISTORIES: u64 = 1000;
 
 /// What a thousand histories must have come upon, since properties hold of nothing if nothing happens.
-const SIGHTS: [&str; 17] = [
+const SIGHTS: [&str; 18] = [
     "away at load",
     "away before the commit",
     "away after the commit",
     "away during the commit",
     "conflict",
     "conflict by itself",
+    "contention",
     "rejected",
     "slow",
     "poison",

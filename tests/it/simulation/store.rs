@@ -29,10 +29,10 @@ struct Transaction {
     _locks: Vec<OwnedMutexGuard<()>>,
 }
 
-/// A lane tries a batch eleven times before it tries its commands apart, each of them three times. What a lane must
-/// bear comes on cue, and some is left to what happens by itself.
+/// A lane tries a batch eleven times before it tries its commands apart, each of them as often. What a lane must bear
+/// comes on cue, and some is left to what happens by itself.
 const CONFLICTS_IN_A_ROW: u32 = 11;
-const CONFLICTS_ALONE: u32 = 1;
+const CONFLICTS_ALONE: u32 = 9;
 
 /// The chance that a conflict follows upon another.
 const CONFLICT_AGAIN: f64 = 0.85;
@@ -117,6 +117,10 @@ impl Store for BadLine {
             Some(Mishap::Conflict) => {
                 self.world.failed("conflict", rows);
                 Err(StoreError::Conflict("on cue".to_owned()))
+            }
+            Some(Mishap::Contention) => {
+                self.world.failed("contention", rows);
+                Err(StoreError::Contention("on cue".to_owned()))
             }
             Some(Mishap::AwayBefore) => {
                 self.world.failed("away before the commit", rows);

@@ -10,6 +10,8 @@ use rand::rngs::StdRng;
 pub enum Mishap {
     /// Another writer was faster.
     Conflict,
+    /// The database ended it for another's sake.
+    Contention,
     /// The database was gone before it wrote.
     AwayBefore,
     /// It wrote, and was gone before it said so.
@@ -19,7 +21,7 @@ pub enum Mishap {
 }
 
 impl Mishap {
-    pub const ALL: [Self; 4] = [Self::Conflict, Self::AwayBefore, Self::AwayAfter, Self::InFlight];
+    pub const ALL: [Self; 5] = [Self::Conflict, Self::Contention, Self::AwayBefore, Self::AwayAfter, Self::InFlight];
 }
 
 /// Chances are between 0 and 1.
@@ -30,7 +32,7 @@ pub struct Weather {
     pub slow: f64,
     pub load_away: f64,
     /// In the order of [`Mishap::ALL`].
-    pub commit: [f64; 4],
+    pub commit: [f64; 5],
     /// When nobody reaches the database: from, until.
     pub outages: Vec<(Duration, Duration)>,
     /// From then on nothing goes wrong any more, so that every history comes to its end.
@@ -49,7 +51,7 @@ impl Weather {
         };
         let slow = chance(rng, 0.04);
         let load_away = chance(rng, 0.15);
-        let commit = [chance(rng, 0.5), chance(rng, 0.15), chance(rng, 0.15), chance(rng, 0.15)];
+        let commit = [chance(rng, 0.5), chance(rng, 0.3), chance(rng, 0.15), chance(rng, 0.15), chance(rng, 0.15)];
         let mut outages = Vec::new();
         for _ in 0..if fair { 0 } else { rng.random_range(0..3) } {
             let from = rng.random_range(0..fair_from.as_millis() as u64);

@@ -123,7 +123,7 @@ impl Stage {
         let (answer, answered) = oneshot::channel();
         // Nobody listens any more where the test has failed already.
         let answering = Box::new(move |answered| _ = answer.send(answered));
-        assert!(self.sequencer.submit(Submission { keyed, source, answering }).await.is_ok(), "the lane takes");
+        assert!(self.sequencer.submit(Submission { keyed, source, answering }).is_ok(), "the lane takes");
         answered
     }
 

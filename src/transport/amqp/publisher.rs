@@ -38,8 +38,15 @@ pub enum PublishError {
     Ended(#[from] tokio::task::JoinError),
 }
 
+/// What is published on, with confirms. Dead letters have a channel of their own: the client gives a message that comes
+/// back to whichever confirm of its channel is next, and a reply without a queue must not pass for a lost dead letter.
+pub struct Channels {
+    pub replies: Channel,
+    pub dead_letters: Channel,
+}
+
 /// Publishes until every sender of answers is gone, then waits for the last confirms.
-pub async fn run(channel: Channel, mut answers: mpsc::UnboundedReceiver<Answered>) -> Result<(), PublishError> {
+pub async fn run(channels: Channels, mut answers: mpsc::UnboundedReceiver<Answered>) -> Result<(), PublishError> {
     let slots = Arc::new(Semaphore::new(MAX_UNCONFIRMED_BATCHES));
     let mut confirming = JoinSet::new();
     let mut batch = Vec::with_capacity(MAX_BATCH);
@@ -50,7 +57,7 @@ pub async fn run(channel: Channel, mut answers: mpsc::UnboundedReceiver<Answered
                     break;
                 }
                 let slot = Arc::clone(&slots).acquire_owned().await;
-                let published = publish(&channel, std::mem::take(&mut batch)).await?;
+                let published = publish(&channels, std::mem::take(&mut batch)).await?;
                 confirming.spawn(async move {
                     let _slot = slot;
                     conclude(published).await
@@ -77,22 +84,22 @@ struct Published {
 }
 
 /// Starts every publish of the batch before waiting for any: each one waits for the socket.
-async fn publish(channel: &Channel, batch: Vec<Answered>) -> lapin::Result<Vec<Published>> {
-    try_join_all(batch.into_iter().map(|answered| publish_one(channel, answered))).await
+async fn publish(channels: &Channels, batch: Vec<Answered>) -> lapin::Result<Vec<Published>> {
+    try_join_all(batch.into_iter().map(|answered| publish_one(channels, answered))).await
 }
 
-async fn publish_one(channel: &Channel, answered: Answered) -> lapin::Result<Published> {
+async fn publish_one(channels: &Channels, answered: Answered) -> lapin::Result<Published> {
     let (code, reply, dead_letter) = publications(&answered);
     let Answered { queue, delivery, .. } = answered;
     let dead_letter = match dead_letter {
-        Some(publication) => Some(send(channel, publication).await?),
+        Some(publication) => Some(send(&channels.dead_letters, publication).await?),
         None => None,
     };
     let copy = match message::copy(&delivery, &reply) {
-        Some(publication) => Some(send(channel, publication).await?),
+        Some(publication) => Some(send(&channels.replies, publication).await?),
         None => None,
     };
-    let reply = send(channel, reply).await?;
+    let reply = send(&channels.replies, reply).await?;
     let correlation = message::correlation(&delivery.properties).map(|id| id.as_str().to_owned()).unwrap_or_default();
     Ok(Published { queue, tag: delivery.delivery_tag, correlation, code, reply, copy, dead_letter })
 }
@@ -126,7 +133,7 @@ async fn send(channel: &Channel, publication: Publication) -> lapin::Result<Publ
 
 /// Waits for a batch's confirms, then acks what they cover.
 async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
-    let mut done: Vec<Done> = Vec::new();
+    let (mut done, mut lost): (Vec<Done>, Option<Lost>) = (Vec::new(), None);
     for published in batch {
         if let Some(confirm) = published.dead_letter
             && !is_kept(&confirm.await?)
@@ -138,14 +145,7 @@ async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
             copy.await?;
         }
         if !is_kept(&published.reply.await?) {
-            let party = published.queue.desk.rules.party.as_str();
-            metrics::unroutable(party, 1);
-            tracing::warn!(
-                party,
-                operation = published.queue.operation.name(),
-                correlation_id = published.correlation,
-                "a reply could not be routed; the provider can ask again with the same message"
-            );
+            lost.get_or_insert_with(|| Lost::first(&published.queue, &published.correlation)).replies += 1;
         }
         let of_queue = match done.iter_mut().find(|done| Arc::ptr_eq(&done.queue, &published.queue)) {
             Some(of_queue) => of_queue,
@@ -154,9 +154,38 @@ async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
         of_queue.tags.push(published.tag);
         *of_queue.codes.entry(published.code).or_default() += 1;
     }
+    if let Some(lost) = lost {
+        lost.tell();
+    }
     let acked = join_all(done.into_iter().map(ack)).await;
     acked.into_iter().collect::<lapin::Result<()>>()?;
     Ok(())
+}
+
+/// Replies of one batch that no queue has taken: gone, or full, or never there. They are told of together, since a
+/// provider without a reply queue would fill the log.
+struct Lost {
+    queue: Arc<Queue>,
+    correlation: String,
+    replies: u64,
+}
+
+impl Lost {
+    fn first(queue: &Arc<Queue>, correlation: &str) -> Self {
+        Self { queue: Arc::clone(queue), correlation: correlation.to_owned(), replies: 0 }
+    }
+
+    fn tell(self) {
+        let party = self.queue.desk.rules.party.as_str();
+        metrics::unroutable(party, self.replies);
+        tracing::warn!(
+            party,
+            operation = self.queue.operation.name(),
+            correlation_id = self.correlation,
+            replies = self.replies,
+            "replies could not be routed, this one and perhaps more; the provider can ask again with the same message"
+        );
+    }
 }
 
 /// One queue's share of a batch.

@@ -22,3 +22,7 @@ mod chaos;
 mod crash;
 mod tls;
 mod permissions;
+mod flooder;
+mod neighbour;
+mod flood;
+mod letters;

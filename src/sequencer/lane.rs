@@ -100,7 +100,7 @@ impl<S: Store> Lane<S> {
         let max = self.bounds.max_batch;
         loop {
             while let Ok(submission) = self.inbox.try_recv() {
-                self.turns.push(submission.source, submission);
+                self.put_in(submission);
             }
             let mut batch = Vec::new();
             let released: Vec<Item> = self.released.drain(..self.released.len().min(max)).collect();
@@ -122,12 +122,16 @@ impl<S: Store> Lane<S> {
                 // Either way the next look begins with those whose time has come: nobody is put off by the order.
                 biased;
                 received = self.inbox.recv() => match received {
-                    Some(submission) => self.turns.push(submission.source, submission),
+                    Some(submission) => self.put_in(submission),
                     None => sleep_until(due?).await,
                 },
                 () = sleep_until(due.unwrap_or(self.start)), if due.is_some() => {}
             }
         }
+    }
+
+    fn put_in(&mut self, submission: Submission) {
+        self.turns.push(submission.keyed.command.party.clone(), submission);
     }
 
     /// Adds a command to a batch; before a bet, those who wait for it, since they came first.

@@ -3,7 +3,7 @@
 //! While one batch commits, the next collects itself: at low load a batch is one command and latency is one commit;
 //! at high load throughput grows with the batch, with no timer to tune. A player's commands all go through one
 //! [`lane`], in the order in which they came; a result or cancel that overtook its bet sits in the [`waiting`] room.
-//! Queues fill a batch in [`turns`], so that a flood from one does not hold up the others.
+//! Parties fill a batch in [`turns`], so that a flood from one does not hold up the others.
 
 pub mod lane;
 pub mod turns;
@@ -27,7 +27,7 @@ use crate::storage::{Balances, Store};
 
 pub use reader::BalanceAsk;
 
-/// Where a command came from: sources fill batches in turns, and waiting rooms are bounded for each source apart.
+/// Where a command came from: waiting rooms are bounded for each source apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Source(pub u32);
 
@@ -84,7 +84,7 @@ pub struct Bounds {
 }
 
 /// The lanes' end that commands are put in at. Their inboxes have no bounds of their own: whoever submits has one, the
-/// queues' prefetch and the number of HTTP connections, and a bound that all share would let one source fill it.
+/// queues' prefetch and the number of HTTP connections, and one that all share could be filled by one of them.
 #[derive(Clone)]
 pub struct Lanes(Arc<[mpsc::UnboundedSender<Submission>]>);
 

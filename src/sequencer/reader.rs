@@ -6,7 +6,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::turns::Turns;
-use super::{Health, Source};
+use super::Health;
+use crate::ledger::Party;
 use crate::storage::{BalanceKey, Balances};
 
 /// Pause between tries while the database is away.
@@ -18,7 +19,7 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// A question for a balance; answered with minor units, or `None` where there is no such player.
 pub struct BalanceAsk {
-    pub source: Source,
+    pub party: Party,
     pub key: BalanceKey,
     pub answering: Box<dyn FnOnce(Option<i64>) + Send>,
 }
@@ -34,13 +35,13 @@ pub async fn run(
     loop {
         if turns.is_empty() {
             match timeout(IDLE, asked.recv()).await {
-                Ok(Some(ask)) => turns.push(ask.source, ask),
+                Ok(Some(ask)) => turns.push(ask.party.clone(), ask),
                 Ok(None) => return,
                 Err(_) => {}
             }
         }
         while let Ok(ask) = asked.try_recv() {
-            turns.push(ask.source, ask);
+            turns.push(ask.party.clone(), ask);
         }
         let batch: Vec<BalanceAsk> = std::iter::from_fn(|| turns.pop()).take(max_batch).collect();
         let keys: Vec<BalanceKey> = batch.iter().map(|ask| ask.key).collect();

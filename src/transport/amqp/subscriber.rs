@@ -139,9 +139,9 @@ fn pass_on(
         Ok(Opened::Balance(question)) => {
             let player = PlayerKey::of(&queue.desk.rules.party, &question.player);
             let key = BalanceKey { player, account: AccountId::of_player(player, &question.pocket) };
-            let (source, question) = (queue.source, Box::new(question));
+            let (party, question) = (queue.desk.rules.party.clone(), Box::new(question));
             let answering = Box::new(move |balance| send(queue, delivery, Verdict::Balance(question, balance)));
-            sequencer.balance(BalanceAsk { source, key, answering })
+            sequencer.balance(BalanceAsk { party, key, answering })
         }
         Err(refused) => {
             send(queue, delivery, verdict_of(&refused));

@@ -24,7 +24,7 @@ pub const PLAYERS: u64 = 10_000;
 /// Bytes of a large message: just what a body may have.
 pub const LARGE: usize = 64 * 1024;
 
-/// How often a deaf provider looks whether it should go.
+/// How often a provider that is done looks whether it should go.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Where replies to a flood go.
@@ -170,22 +170,14 @@ impl Flooding {
                 }
                 counted.fetch_add(1, Ordering::Relaxed);
             }
-            let is_deaf = matches!(flood.replies, Replies::Unread | Replies::UnreadDirect);
-            if peer.flush(go_on) && !is_deaf {
-                // The broker forgets what it has not looked at when a connection breaks off.
-                return peer.close();
-            }
-            // The deaf one stays, and stays deaf, until it is told to go.
-            while is_deaf && go_on() {
+            peer.flush(go_on);
+            // It stays until it is told to go, and some stay deaf: with a connection the broker forgets what it has
+            // read from it and not yet put into a queue.
+            while go_on() {
                 std::thread::park_timeout(LOOK);
             }
         });
         Self { stop, published, thread }
-    }
-
-    /// How many messages it has published so far.
-    pub fn published(&self) -> u64 {
-        self.published.load(Ordering::Relaxed)
     }
 
     /// Ends it; answers with how many messages it has published.

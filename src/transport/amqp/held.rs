@@ -1,0 +1,142 @@
+//! A queue read from its front, with everything that was read held until it is dropped or let go.
+//!
+//! Letters come through consumers, many at a time: the broker takes a hundred times longer to hand them out one by one.
+//! A consumer gets no more than its window, and what is held stays in it; so when that is half full, the consumer ends
+//! and the next letters come over a channel of their own. What is held in memory here is one window, whatever the queue.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions,
+};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Connection, Consumer};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::session::SessionError;
+
+/// Letters that one channel gets. With the 2047 channels of a connection that is room for four million.
+const WINDOW: u16 = 2000;
+
+/// How long nothing may come before it is looked whether the queue is empty, and how often it must have been.
+const QUIET: Duration = Duration::from_millis(200);
+const QUIETS: u32 = 2;
+
+/// How long letters that are let go may make no progress towards their queue, and how often it is looked.
+const RETURN_PATIENCE: Duration = Duration::from_secs(5);
+const RETURN_PAUSE: Duration = Duration::from_millis(10);
+
+/// A letter, held: dropped or let go by the queue that it came from.
+pub(super) struct Held {
+    window: usize,
+    pub delivery: Delivery,
+}
+
+/// One channel's share of the letters.
+struct Window {
+    channel: Channel,
+    consumer: Consumer,
+    is_open: bool,
+    /// Letters that came and were not dropped.
+    held: u64,
+}
+
+pub(super) struct HeldQueue {
+    name: ShortString,
+    /// For questions, so that they do not wait behind letters.
+    channel: Channel,
+    windows: Vec<Window>,
+}
+
+impl HeldQueue {
+    pub async fn open(connection: &Connection, name: ShortString) -> lapin::Result<Self> {
+        Ok(Self { name, channel: connection.create_channel().await?, windows: Vec::new() })
+    }
+
+    /// How many letters wait; what is held does not.
+    pub async fn count(&self) -> lapin::Result<u64> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = self.channel.queue_declare(self.name.clone(), options, FieldTable::default()).await?;
+        Ok(u64::from(declared.message_count()))
+    }
+
+    /// The next letter; `None` when there is none.
+    pub async fn next(&mut self, connection: &Connection) -> Result<Option<Held>, SessionError> {
+        let mut quiets = 0;
+        while quiets < QUIETS {
+            let number = match self.windows.len().checked_sub(1) {
+                Some(number) => number,
+                None => self.another(connection).await?,
+            };
+            let window = &mut self.windows[number];
+            if window.is_open && window.held >= u64::from(WINDOW / 2) {
+                window.close().await?;
+            }
+            match timeout(QUIET, window.consumer.next()).await {
+                Ok(Some(delivery)) => {
+                    window.held += 1;
+                    return Ok(Some(Held { window: number, delivery: delivery? }));
+                }
+                Ok(None) if window.is_open => return Err(SessionError::Cancelled),
+                Ok(None) => {
+                    self.another(connection).await?;
+                }
+                Err(_) if self.count().await? == 0 => quiets += 1,
+                Err(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a letter out for good.
+    pub async fn take_out(&mut self, letter: &Held) -> lapin::Result<()> {
+        let Some(window) = self.windows.get_mut(letter.window) else { return Ok(()) };
+        window.channel.basic_ack(letter.delivery.delivery_tag, BasicAckOptions { multiple: false }).await?;
+        window.held = window.held.saturating_sub(1);
+        Ok(())
+    }
+
+    /// Lets everything go back to its place, in its order, and waits until it is there: whoever looks next, at once
+    /// perhaps, must find it. A nack does not count towards delivery limits where the broker tells the two apart.
+    pub async fn release(mut self) -> lapin::Result<()> {
+        let held = self.windows.iter().map(|window| window.held).sum();
+        for window in &mut self.windows {
+            window.close().await?;
+            let everything = BasicNackOptions { multiple: true, requeue: true };
+            window.channel.basic_nack(0, everything).await?;
+            // A nack is not answered, but this is: only then may the next window's letters follow.
+            window.channel.basic_qos(WINDOW, BasicQosOptions::default()).await?;
+        }
+        let (mut there, mut since) = (0, Instant::now());
+        while there < held && since.elapsed() < RETURN_PATIENCE {
+            let now = self.count().await?;
+            if now > there {
+                (there, since) = (now, Instant::now());
+            }
+            sleep(RETURN_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Opens another window; answers with its number.
+    async fn another(&mut self, connection: &Connection) -> lapin::Result<usize> {
+        let channel = connection.create_channel().await?;
+        channel.basic_qos(WINDOW, BasicQosOptions::default()).await?;
+        let (tag, options) = (ShortString::default(), BasicConsumeOptions::default());
+        let consumer = channel.basic_consume(self.name.clone(), tag, options, FieldTable::default()).await?;
+        self.windows.push(Window { channel, consumer, is_open: true, held: 0 });
+        Ok(self.windows.len() - 1)
+    }
+}
+
+impl Window {
+    /// Ends the consumer. What it got is still held, and what it got and has not told is still told.
+    async fn close(&mut self) -> lapin::Result<()> {
+        if std::mem::replace(&mut self.is_open, false) {
+            self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default()).await?;
+        }
+        Ok(())
+    }
+}

@@ -205,7 +205,7 @@ impl DeadQueue {
     }
 
     /// Lets everything that is still held go back to its place.
-    pub async fn release(self) -> Result<(), DeadError> {
+    pub async fn release(mut self) -> Result<(), DeadError> {
         self.letters.release().await?;
         Ok(self.connection.close(200, "looked".into()).await?)
     }

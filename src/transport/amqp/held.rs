@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions,
@@ -20,9 +20,8 @@ use super::session::SessionError;
 /// Letters that one channel gets. With the 2047 channels of a connection that is room for four million.
 const WINDOW: u16 = 2000;
 
-/// How long nothing may come before it is looked whether the queue is empty, and how often it must have been.
+/// How long nothing may come before it is looked whether the queue is empty.
 const QUIET: Duration = Duration::from_millis(200);
-const QUIETS: u32 = 2;
 
 /// How long letters that are let go may make no progress towards their queue, and how often it is looked.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
@@ -64,8 +63,7 @@ impl HeldQueue {
 
     /// The next letter; `None` when there is none.
     pub async fn next(&mut self, connection: &Connection) -> Result<Option<Held>, SessionError> {
-        let mut quiets = 0;
-        while quiets < QUIETS {
+        loop {
             let number = match self.windows.len().checked_sub(1) {
                 Some(number) => number,
                 None => self.another(connection).await?,
@@ -74,20 +72,26 @@ impl HeldQueue {
             if window.is_open && window.held >= u64::from(WINDOW / 2) {
                 window.close().await?;
             }
-            match timeout(QUIET, window.consumer.next()).await {
-                Ok(Some(delivery)) => {
+            let came = match timeout(QUIET, window.consumer.next()).await {
+                Ok(came) => came,
+                Err(_) if self.count().await? > 0 => continue,
+                Err(_) => match self.windows[number].last().await? {
+                    Some(came) => Some(came),
+                    None => return Ok(None),
+                },
+            };
+            let window = &mut self.windows[number];
+            match came {
+                Some(delivery) => {
                     window.held += 1;
                     return Ok(Some(Held { window: number, delivery: delivery? }));
                 }
-                Ok(None) if window.is_open => return Err(SessionError::Cancelled),
-                Ok(None) => {
+                None if window.is_open => return Err(SessionError::Cancelled),
+                None => {
                     self.another(connection).await?;
                 }
-                Err(_) if self.count().await? == 0 => quiets += 1,
-                Err(_) => {}
             }
         }
-        Ok(None)
     }
 
     /// Takes a letter out for good.
@@ -100,10 +104,13 @@ impl HeldQueue {
 
     /// Lets everything go back to its place, in its order, and waits until it is there: whoever looks next, at once
     /// perhaps, must find it. A nack does not count towards delivery limits where the broker tells the two apart.
-    pub async fn release(mut self) -> lapin::Result<()> {
+    pub async fn release(&mut self) -> lapin::Result<()> {
         let held = self.windows.iter().map(|window| window.held).sum();
+        // All first: an open one would be given what the others let go.
         for window in &mut self.windows {
             window.close().await?;
+        }
+        for window in &self.windows {
             let everything = BasicNackOptions { multiple: true, requeue: true };
             window.channel.basic_nack(0, everything).await?;
             // A nack is not answered, but this is: only then may the next window's letters follow.
@@ -132,6 +139,13 @@ impl HeldQueue {
 }
 
 impl Window {
+    /// What was still under way when the queue was found empty. It was sent before the answer to this question, so it is
+    /// here by then.
+    async fn last(&mut self) -> lapin::Result<Option<lapin::Result<Delivery>>> {
+        self.channel.basic_qos(WINDOW, BasicQosOptions::default()).await?;
+        Ok(self.consumer.next().now_or_never().flatten())
+    }
+
     /// Ends the consumer. What it got is still held, and what it got and has not told is still told.
     async fn close(&mut self) -> lapin::Result<()> {
         if std::mem::replace(&mut self.is_open, false) {

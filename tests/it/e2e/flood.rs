@@ -12,7 +12,7 @@ use purser::ledger::{Amount, Currency, PlayerId, Pocket};
 use purser::sequencer::direct;
 use purser::transport::amqp::topology::{request_queue, short};
 
-use super::flooder::{FLOODS, Flood, Flooding, LOUD, PLAYERS, What, player};
+use super::flooder::{FLOODS, Flood, Flooding, LOUD, PLAYERS, Replies, What, player};
 use super::neighbour::{self, CALM, Latencies, Neighbour};
 use super::stage::{Base, Stage, party};
 use super::wire::Wire;
@@ -46,6 +46,9 @@ const PROMISE: Duration = Duration::from_secs(1);
 /// Commands of one transaction, where players are invited.
 const CHUNK: u64 = 250;
 
+/// The loud party's dead letters.
+const DEAD: &str = "v1.0.loud.dead";
+
 const MIB: u64 = 1024 * 1024;
 
 /// The default prefetch, and the queues of a party.
@@ -76,7 +79,11 @@ struct World {
 
 impl World {
     async fn open(base: Base) -> Self {
-        let stage = Stage::open(base, PARTIES).await;
+        Self::open_with(base, PARTIES).await
+    }
+
+    async fn open_with(base: Base, parties: &str) -> Self {
+        let stage = Stage::open(base, parties).await;
         invite(&stage, LOUD, (0..PLAYERS).map(player).collect()).await;
         invite(&stage, CALM, vec![neighbour::PLAYER.to_owned()]).await;
         let wire = Wire::connect(&stage).await;
@@ -131,7 +138,7 @@ impl World {
                 break;
             }
         }
-        for queue in ["loud.replies", "v1.0.loud.dead"] {
+        for queue in ["loud.replies", DEAD] {
             // The first is not there before a flood has used it.
             if self.wire.consumers(queue).await.is_some() {
                 self.wire.channel.queue_purge(short(queue), QueuePurgeOptions::default()).await.expect("purged");
@@ -241,6 +248,36 @@ async fn all_floods(base: Base) {
     }
     rows.iter().for_each(|row| row.check(seconds));
     world.finish().await;
+}
+
+/// No client can read them: each ends its party's session, until the broker gives it up. That is the party's own trouble.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_no_client_can_read_are_no_trouble_to_the_other_party() {
+    const POISON: u64 = 50;
+    let mut world = World::open_with(Base::Postgres, &format!("delivery_limit = 3\n{PARTIES}")).await;
+    let mut neighbour = Neighbour::connect(&world.stage).await;
+    let asking = neighbour.ask();
+    let flood = Flood { name: "unreadable", what: What::Unreadable, replies: Replies::Nowhere };
+    let url = world.stage.vhost.amqp_url();
+    let flooding = Flooding::begin(&world.wire, url, flood, (0, POISON)).await;
+    until("the broker gives them up", async || u64::from(world.wire.ready(DEAD).await) == POISON).await;
+    flooding.end().await;
+    let latencies;
+    (neighbour, latencies) = asking.end().await;
+    let longest = latencies.at(1000);
+    println!("beside a session that ends again and again the longest of {} waits was {longest:?}", latencies.count());
+    assert!(longest <= PATIENCE, "the neighbour waited {longest:?}");
+    let log = world.stage.log();
+    let ended: Vec<&str> = log.lines().filter(|line| line.contains("the session with the broker ended")).collect();
+    assert!(!ended.is_empty() && ended.iter().all(|line| line.contains("party=loud")), "{log}");
+
+    // What the loud party sends next is served again.
+    let good = Flood { name: "good again", what: What::Bets, replies: Replies::Kept };
+    let row;
+    world.next = POISON;
+    (_, row) = world.endure(good, neighbour, None).await;
+    row.check(None);
+    world.stage.audit().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

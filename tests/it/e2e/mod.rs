@@ -26,3 +26,4 @@ mod flooder;
 mod neighbour;
 mod flood;
 mod letters;
+mod classic;

@@ -141,8 +141,7 @@ pub async fn serve(
         .unzip();
     let (lanes_writer, lanes_state) = watch::channel(Health::Away("not connected yet".to_owned()));
     let (reader_writer, reader_state) = watch::channel(Health::Ready);
-    let readiness =
-        Readiness { database: [lanes_state, reader_state], brokers, draining: draining.clone() };
+    let readiness = Readiness { database: [lanes_state, reader_state], brokers, draining: draining.clone() };
     let database = database(&config);
     let bounds = Bounds {
         max_batch: config.ledger.max_batch,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::turns::Turns;
 use super::Health;
+use super::turns::Turns;
 use crate::ledger::Party;
 use crate::storage::{BalanceKey, Balances};
 

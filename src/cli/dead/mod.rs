@@ -129,11 +129,7 @@ impl Look {
         let json = self.json;
         let found = self.of.look(config, |letter| {
             let line = line(letter);
-            if json {
-                Ok(output::json(&line)?)
-            } else {
-                Ok(table.add(row(line))?)
-            }
+            if json { Ok(output::json(&line)?) } else { Ok(table.add(row(line))?) }
         });
         let found = found.await?;
         if json {

@@ -4,6 +4,7 @@
 //! A consumer gets no more than its window, and what is held stays in it; so when that is half full, the consumer ends
 //! and the next letters come over a channel of their own. What is held in memory here is one window, whatever the queue.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
@@ -25,7 +26,12 @@ const QUIET: Duration = Duration::from_millis(200);
 
 /// How long letters that are let go may make no progress towards their queue, and how often it is looked.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
-const RETURN_PAUSE: Duration = Duration::from_millis(10);
+const RETURN_PAUSE: Duration = Duration::from_millis(2);
+
+/// Letters let go together, and before it is waited until they are in their places. Of more than 32 together a quorum
+/// queue (RabbitMQ 3.10) forgets the order, and of more than 32 times that under way its client makes one.
+const RETURNED_TOGETHER: usize = 32;
+const RETURNED_AT_ONCE: usize = 16 * RETURNED_TOGETHER;
 
 /// A letter, held: dropped or let go by the queue that it came from.
 pub(super) struct Held {
@@ -38,8 +44,8 @@ struct Window {
     channel: Channel,
     consumer: Consumer,
     is_open: bool,
-    /// Letters that came and were not dropped.
-    held: u64,
+    /// Tags of the letters that came and were not dropped.
+    held: BTreeSet<u64>,
 }
 
 pub(super) struct HeldQueue {
@@ -69,7 +75,7 @@ impl HeldQueue {
                 None => self.another(connection).await?,
             };
             let window = &mut self.windows[number];
-            if window.is_open && window.held >= u64::from(WINDOW / 2) {
+            if window.is_open && window.held.len() >= usize::from(WINDOW / 2) {
                 window.close().await?;
             }
             let came = match timeout(QUIET, window.consumer.next()).await {
@@ -83,8 +89,9 @@ impl HeldQueue {
             let window = &mut self.windows[number];
             match came {
                 Some(delivery) => {
-                    window.held += 1;
-                    return Ok(Some(Held { window: number, delivery: delivery? }));
+                    let delivery = delivery?;
+                    window.held.insert(delivery.delivery_tag);
+                    return Ok(Some(Held { window: number, delivery }));
                 }
                 None if window.is_open => return Err(SessionError::Cancelled),
                 None => {
@@ -98,31 +105,45 @@ impl HeldQueue {
     pub async fn take_out(&mut self, letter: &Held) -> lapin::Result<()> {
         let Some(window) = self.windows.get_mut(letter.window) else { return Ok(()) };
         window.channel.basic_ack(letter.delivery.delivery_tag, BasicAckOptions { multiple: false }).await?;
-        window.held = window.held.saturating_sub(1);
+        window.held.remove(&letter.delivery.delivery_tag);
         Ok(())
     }
 
     /// Lets everything go back to its place, in its order, and waits until it is there: whoever looks next, at once
     /// perhaps, must find it. A nack does not count towards delivery limits where the broker tells the two apart.
     pub async fn release(&mut self) -> lapin::Result<()> {
-        let held = self.windows.iter().map(|window| window.held).sum();
         // All first: an open one would be given what the others let go.
         for window in &mut self.windows {
             window.close().await?;
+            // What it got and nobody has asked for goes back, too.
+            while let Some(Some(Ok(delivery))) = window.consumer.next().now_or_never() {
+                window.held.insert(delivery.delivery_tag);
+            }
         }
+        let mut there = self.count().await?;
         for window in &self.windows {
-            let everything = BasicNackOptions { multiple: true, requeue: true };
-            window.channel.basic_nack(0, everything).await?;
-            // A nack is not answered, but this is: only then may the next window's letters follow.
-            window.channel.basic_qos(WINDOW, BasicQosOptions::default()).await?;
+            let tags: Vec<u64> = window.held.iter().copied().collect();
+            for step in tags.chunks(RETURNED_AT_ONCE) {
+                for last in step.chunks(RETURNED_TOGETHER).filter_map(<[u64]>::last) {
+                    window.channel.basic_nack(*last, BasicNackOptions { multiple: true, requeue: true }).await?;
+                }
+                there += u64::try_from(step.len()).unwrap_or(0);
+                self.until_there(there).await?;
+            }
         }
+        Ok(())
+    }
+
+    /// Waits until so many letters wait; not for ever, since others may take some.
+    async fn until_there(&self, letters: u64) -> lapin::Result<()> {
         let (mut there, mut since) = (0, Instant::now());
-        while there < held && since.elapsed() < RETURN_PATIENCE {
+        while there < letters && since.elapsed() < RETURN_PATIENCE {
             let now = self.count().await?;
             if now > there {
                 (there, since) = (now, Instant::now());
+            } else {
+                sleep(RETURN_PAUSE).await;
             }
-            sleep(RETURN_PAUSE).await;
         }
         Ok(())
     }
@@ -133,7 +154,7 @@ impl HeldQueue {
         channel.basic_qos(WINDOW, BasicQosOptions::default()).await?;
         let (tag, options) = (ShortString::default(), BasicConsumeOptions::default());
         let consumer = channel.basic_consume(self.name.clone(), tag, options, FieldTable::default()).await?;
-        self.windows.push(Window { channel, consumer, is_open: true, held: 0 });
+        self.windows.push(Window { channel, consumer, is_open: true, held: BTreeSet::new() });
         Ok(self.windows.len() - 1)
     }
 }

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::message::{self, Died, Publication};
 use super::subscriber::{Answered, Queue, Verdict};
+use super::topology;
 use crate::clock;
 use crate::dialects::egpp::status;
 use crate::metrics;
@@ -38,15 +39,8 @@ pub enum PublishError {
     Ended(#[from] tokio::task::JoinError),
 }
 
-/// What is published on, with confirms. Dead letters have a channel of their own: the client gives a message that comes
-/// back to whichever confirm of its channel is next, and a reply without a queue must not pass for a lost dead letter.
-pub struct Channels {
-    pub replies: Channel,
-    pub dead_letters: Channel,
-}
-
 /// Publishes until every sender of answers is gone, then waits for the last confirms.
-pub async fn run(channels: Channels, mut answers: mpsc::UnboundedReceiver<Answered>) -> Result<(), PublishError> {
+pub async fn run(channel: Channel, mut answers: mpsc::UnboundedReceiver<Answered>) -> Result<(), PublishError> {
     let slots = Arc::new(Semaphore::new(MAX_UNCONFIRMED_BATCHES));
     let mut confirming = JoinSet::new();
     let mut batch = Vec::with_capacity(MAX_BATCH);
@@ -57,7 +51,7 @@ pub async fn run(channels: Channels, mut answers: mpsc::UnboundedReceiver<Answer
                     break;
                 }
                 let slot = Arc::clone(&slots).acquire_owned().await;
-                let published = publish(&channels, std::mem::take(&mut batch)).await?;
+                let published = publish(&channel, std::mem::take(&mut batch)).await?;
                 confirming.spawn(async move {
                     let _slot = slot;
                     conclude(published).await
@@ -84,22 +78,22 @@ struct Published {
 }
 
 /// Starts every publish of the batch before waiting for any: each one waits for the socket.
-async fn publish(channels: &Channels, batch: Vec<Answered>) -> lapin::Result<Vec<Published>> {
-    try_join_all(batch.into_iter().map(|answered| publish_one(channels, answered))).await
+async fn publish(channel: &Channel, batch: Vec<Answered>) -> lapin::Result<Vec<Published>> {
+    try_join_all(batch.into_iter().map(|answered| publish_one(channel, answered))).await
 }
 
-async fn publish_one(channels: &Channels, answered: Answered) -> lapin::Result<Published> {
+async fn publish_one(channel: &Channel, answered: Answered) -> lapin::Result<Published> {
     let (code, reply, dead_letter) = publications(&answered);
     let Answered { queue, delivery, .. } = answered;
     let dead_letter = match dead_letter {
-        Some(publication) => Some(send(&channels.dead_letters, publication).await?),
+        Some(publication) => Some(send(channel, publication).await?),
         None => None,
     };
     let copy = match message::copy(&delivery, &reply) {
-        Some(publication) => Some(send(&channels.replies, publication).await?),
+        Some(publication) => Some(send(channel, publication).await?),
         None => None,
     };
-    let reply = send(&channels.replies, reply).await?;
+    let reply = send(channel, reply).await?;
     let correlation = message::correlation(&delivery.properties).map(|id| id.as_str().to_owned()).unwrap_or_default();
     Ok(Published { queue, tag: delivery.delivery_tag, correlation, code, reply, copy, dead_letter })
 }
@@ -135,16 +129,14 @@ async fn send(channel: &Channel, publication: Publication) -> lapin::Result<Publ
 async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
     let (mut done, mut lost): (Vec<Done>, Option<Lost>) = (Vec::new(), None);
     for published in batch {
-        if let Some(confirm) = published.dead_letter
-            && !is_kept(&confirm.await?)
-        {
-            return Err(PublishError::DeadLetterUnroutable);
+        if let Some(confirm) = published.dead_letter {
+            is_kept(&confirm.await?, Publishing::DeadLetter)?;
         }
         if let Some(copy) = published.copy {
             // Whoever wanted it may be gone by now.
-            copy.await?;
+            is_kept(&copy.await?, Publishing::Reply)?;
         }
-        if !is_kept(&published.reply.await?) {
+        if !is_kept(&published.reply.await?, Publishing::Reply)? {
             lost.get_or_insert_with(|| Lost::first(&published.queue, &published.correlation)).replies += 1;
         }
         let of_queue = match done.iter_mut().find(|done| Arc::ptr_eq(&done.queue, &published.queue)) {
@@ -183,7 +175,7 @@ impl Lost {
             operation = self.queue.operation.name(),
             correlation_id = self.correlation,
             replies = self.replies,
-            "replies could not be routed, this one and perhaps more; the provider can ask again with the same message"
+            "replies could not be routed, this one or its neighbours; the provider can ask again with the same message"
         );
     }
 }
@@ -203,7 +195,28 @@ async fn ack(done: Done) -> lapin::Result<()> {
     queue.done(tags).await
 }
 
-/// Whether the broker has the message in a queue: acked, and not returned.
-fn is_kept(confirmation: &Confirmation) -> bool {
-    matches!(confirmation, Confirmation::Ack(None))
+/// What a confirm was waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Publishing {
+    Reply,
+    DeadLetter,
+}
+
+/// Whether the broker has the message in a queue: acked, and not returned. An error where a dead letter is in none.
+///
+/// lapin hands a message that comes back to whichever confirm of the channel is next, so what came back is looked at: a
+/// reply that nobody wants must not pass for a dead letter that is lost, nor the other way round.
+fn is_kept(confirmation: &Confirmation, publishing: Publishing) -> Result<bool, PublishError> {
+    let (acked, returned) = match confirmation {
+        Confirmation::Ack(returned) => (true, returned),
+        Confirmation::Nack(returned) => (false, returned),
+        Confirmation::NotRequested => (false, &None),
+    };
+    let is_lost = returned.as_ref().is_some_and(|message| message.delivery.exchange.as_str() == topology::DEAD);
+    match publishing {
+        _ if is_lost => Err(PublishError::DeadLetterUnroutable),
+        Publishing::DeadLetter if !acked => Err(PublishError::DeadLetterUnroutable),
+        Publishing::DeadLetter => Ok(true),
+        Publishing::Reply => Ok(acked && returned.is_none()),
+    }
 }

@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::acks::AckTracker;
-use super::publisher::{self, Channels, PublishError};
+use super::publisher::{self, PublishError};
 use super::subscriber::{self, Queue};
 use super::supervisor::Broker;
 use super::topology::{self, Mismatch, short};
@@ -131,12 +131,12 @@ impl Session<'_> {
     async fn run(&self) -> Result<(), SessionError> {
         let mut events = Box::pin(self.connection.events_listener());
         // A connection that breaks meanwhile may leave an answer outstanding for ever.
-        let (mismatches, channels, queues) = tokio::select! {
+        let (mismatches, replies, queues) = tokio::select! {
             set_up = tokio::time::timeout(PATIENCE, self.set_up()) => set_up.map_err(|_| SessionError::Silent)??,
             error = self.broken(&mut events) => return Err(error),
         };
         let (answers, answered) = mpsc::unbounded_channel();
-        let mut publisher = std::pin::pin!(publisher::run(channels, answered));
+        let mut publisher = std::pin::pin!(publisher::run(replies, answered));
         let mut subscribers = JoinSet::new();
         for (queue, consumer) in &queues {
             let running =
@@ -170,18 +170,12 @@ impl Session<'_> {
         }
     }
 
-    async fn set_up(&self) -> Result<(Vec<Mismatch>, Channels, Vec<Subscribed>), SessionError> {
+    async fn set_up(&self) -> Result<(Vec<Mismatch>, Channel, Vec<Subscribed>), SessionError> {
         let mismatches = self.declare().await?;
-        let channels =
-            Channels { replies: self.confirming_channel().await?, dead_letters: self.confirming_channel().await? };
+        let replies = self.connection.create_channel().await?;
+        replies.confirm_select(ConfirmSelectOptions::default()).await?;
         let queues = self.subscribe(&mismatches).await?;
-        Ok((mismatches, channels, queues))
-    }
-
-    async fn confirming_channel(&self) -> Result<Channel, SessionError> {
-        let channel = self.connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(channel)
+        Ok((mismatches, replies, queues))
     }
 
     async fn declare(&self) -> Result<Vec<Mismatch>, SessionError> {

@@ -81,12 +81,7 @@ pub async fn run(
     Ok(())
 }
 
-fn take(
-    queue: &Arc<Queue>,
-    delivery: Box<Delivery>,
-    sequencer: &Sequencer,
-    answers: &Answers,
-) -> Result<(), Stopped> {
+fn take(queue: &Arc<Queue>, delivery: Box<Delivery>, sequencer: &Sequencer, answers: &Answers) -> Result<(), Stopped> {
     match open(queue, &delivery) {
         Err(Refused::UnknownKey) => {
             // Fetching keys may take seconds; the others in the queue do not wait for it. A stopped sequencer leaves

@@ -89,7 +89,8 @@ async fn very_many_letters_are_looked_at_put_back_and_dropped_in_constant_memory
     println!("{letters} dead letters");
 
     let ids = |told: &str| -> Vec<String> {
-        let id = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["id"].as_str().expect("an id").to_owned();
+        let id =
+            |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["id"].as_str().expect("an id").to_owned();
         told.lines().map(id).collect()
     };
     let parked: Vec<String> = (0..letters).map(|number| format!("dead-{number}")).collect();
@@ -98,7 +99,11 @@ async fn very_many_letters_are_looked_at_put_back_and_dropped_in_constant_memory
         let (told, peak, _) = run(&stage, look).await;
         peaks.push(peak);
         if look.contains(&"--json") {
-            assert!(ids(&told) == parked, "all are told, in their order");
+            let told = ids(&told);
+            assert_eq!(told.len(), parked.len(), "all are told");
+            let out_of_order: Vec<_> =
+                told.iter().zip(&parked).enumerate().filter(|(_, (is, was))| is != was).take(5).collect();
+            assert!(out_of_order.is_empty(), "all are told, in their order, but {out_of_order:?}");
         } else {
             assert_eq!(told.lines().count() as u64, letters + 1, "a heading and a line each");
         }

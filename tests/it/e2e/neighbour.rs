@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use purser::dialects::egpp::Operation;
 use purser::provider::{Provider, Request};
+use purser::tls::Files;
 use purser::transport::amqp::topology::QueueType;
 use purser::transport::amqp::{Settings, TLS_NAMES};
-use purser::tls::Files;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, DatabaseUrl, QueueType, Secret};
-use crate::dialects::egpp::{Desk, rest};
+use crate::dialects::egpp::{Desk, Operation, rest};
 use crate::dialects::http::{Dialect, Host, Mount, PartyHost};
 use crate::dialects::{self, openapi};
 use crate::identity::TokenVerifier;
@@ -132,14 +132,16 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let Wiring { desks, mounts } = wiring;
     let (drain, draining) = watch::channel(false);
-    let (broker_writer, broker_state) = watch::channel(match config.amqp.url {
-        Some(_) => Broker::Away("not connected yet".to_owned()),
-        None => Broker::Off,
-    });
+    let served = desks.iter().filter(|_| config.amqp.url.is_some());
+    let (broker_writers, brokers): (Vec<_>, Vec<_>) = served
+        .map(|desk| {
+            let (writer, state) = watch::channel(Broker::Away("not connected yet".to_owned()));
+            ((Arc::clone(desk), writer), (desk.rules.party.clone(), state))
+        })
+        .unzip();
     let (lanes_writer, lanes_state) = watch::channel(Health::Away("not connected yet".to_owned()));
     let (reader_writer, reader_state) = watch::channel(Health::Ready);
-    let readiness =
-        Readiness { database: [lanes_state, reader_state], broker: broker_state, draining: draining.clone() };
+    let readiness = Readiness { database: [lanes_state, reader_state], brokers, draining: draining.clone() };
     let database = database(&config);
     let bounds = Bounds {
         max_batch: config.ledger.max_batch,
@@ -164,14 +166,11 @@ pub async fn serve(
         migrated = migrate(&database, &lanes_writer) => migrated?,
         () = stopped_early => {
             drop(sequencer);
-            drain_all(None, http, lanes).await;
+            drain_all(Vec::new(), http, lanes).await;
             return Ok(());
         }
     }
-    let amqp = broker(&config).map(|settings| {
-        let context = Context { settings, desks, sequencer: sequencer.clone(), broker: broker_writer, draining };
-        tokio::spawn(Supervisor::new(context).run())
-    });
+    let amqp = subscribe(&config, broker_writers, &sequencer, &draining);
     tracing::info!("serving");
 
     tokio::select! {
@@ -216,6 +215,26 @@ async fn start_http(
     Ok(Some(tokio::spawn(server::serve(listener, router, draining))))
 }
 
+/// Starts a supervisor for each party.
+fn subscribe(
+    config: &Config,
+    parties: Vec<(Arc<Desk>, watch::Sender<Broker>)>,
+    sequencer: &Sequencer,
+    draining: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let Some(settings) = broker(config) else { return Vec::new() };
+    let first_sources = (0..).step_by(Operation::ALL.len());
+    let contexts = parties.into_iter().zip(first_sources).map(|((desk, broker), first_source)| Context {
+        settings: settings.clone(),
+        desk,
+        first_source,
+        sequencer: sequencer.clone(),
+        broker,
+        draining: draining.clone(),
+    });
+    contexts.map(|context| tokio::spawn(Supervisor::new(context).run())).collect()
+}
+
 /// Brings the schema up to date; waits for a database that is not there yet.
 async fn migrate(database: &Database, health: &watch::Sender<Health>) -> anyhow::Result<()> {
     loop {
@@ -249,9 +268,9 @@ fn start_sequencer(
 }
 
 /// First no more is taken, then everything taken is answered, then the lanes end.
-async fn drain_all(amqp: Option<JoinHandle<()>>, http: Option<JoinHandle<()>>, lanes: Vec<JoinHandle<()>>) {
-    if let Some(amqp) = amqp {
-        report("amqp", amqp.await);
+async fn drain_all(amqp: Vec<JoinHandle<()>>, http: Option<JoinHandle<()>>, lanes: Vec<JoinHandle<()>>) {
+    for party in amqp {
+        report("amqp", party.await);
     }
     if let Some(http) = http {
         report("http", http.await);

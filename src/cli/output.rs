@@ -18,18 +18,51 @@ pub fn line(text: &str) -> io::Result<()> {
 
 /// Prints rows under a heading, columns aligned; numbers (as the last columns mostly are) to the right.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain([heading[column].chars().count()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
-    let mut out = io::stdout().lock();
-    let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
-    for row in std::iter::once(&heading).chain(rows) {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| aligned(cell, *width));
-        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    let mut table = Table::new(heading);
+    rows.iter().cloned().try_for_each(|row| table.add(row))?;
+    table.finish()
+}
+
+/// Rows whose widths the columns are made for; any number may follow.
+const MEASURED: usize = 1000;
+
+/// A table of any length, printed as it grows.
+pub struct Table {
+    /// The heading, and rows that are not printed yet.
+    rows: Vec<Vec<String>>,
+    widths: Option<Vec<usize>>,
+}
+
+impl Table {
+    pub fn new(heading: &[&str]) -> Self {
+        Self { rows: vec![heading.iter().map(|cell| (*cell).to_owned()).collect()], widths: None }
     }
-    Ok(())
+
+    pub fn add(&mut self, row: Vec<String>) -> io::Result<()> {
+        self.rows.push(row);
+        if self.rows.len() > MEASURED { self.print() } else { Ok(()) }
+    }
+
+    pub fn finish(mut self) -> io::Result<()> {
+        self.print()
+    }
+
+    fn print(&mut self) -> io::Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        let widths = self.widths.get_or_insert_with(|| widths(&rows));
+        let mut out = io::stdout().lock();
+        for row in rows {
+            let cells = row.iter().zip(&*widths).map(|(cell, width)| aligned(cell, *width));
+            writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+fn widths(rows: &[Vec<String>]) -> Vec<usize> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    (0..columns).map(|column| width(column).unwrap_or(0)).collect()
 }
 
 /// A progress bar on standard error, where that is a terminal.

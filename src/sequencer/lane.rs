@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::turns::Turns;
 use super::waiting::WaitingRoom;
 use super::{Answer, Bounds, Health, Submission};
 use crate::ledger::{Act, Keys, OrderId, Verdict, fold};
@@ -34,6 +35,10 @@ const CULPRITS_IN_A_ROW: u32 = 5;
 /// The first and the longest pause while the database is away.
 const OUTAGE_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// The share of a batch that those who wait for a bet may take from new ones: looking at a crowd again and again must
+/// not keep the new ones out.
+const DUE_SHARE_OF_ROOM: usize = 2;
+
 /// A submission with the time at which the lane took it.
 struct Item {
     submission: Submission,
@@ -55,7 +60,9 @@ impl Item {
 
 pub struct Lane<S> {
     store: S,
-    inbox: mpsc::Receiver<Submission>,
+    inbox: mpsc::UnboundedReceiver<Submission>,
+    /// The new ones.
+    turns: Turns<Submission>,
     bounds: Bounds,
     health: Arc<watch::Sender<Health>>,
     waiting: WaitingRoom<Item>,
@@ -70,13 +77,14 @@ pub struct Lane<S> {
 impl<S: Store> Lane<S> {
     pub fn new(
         store: S,
-        inbox: mpsc::Receiver<Submission>,
+        inbox: mpsc::UnboundedReceiver<Submission>,
         bounds: Bounds,
         health: Arc<watch::Sender<Health>>,
         jitter: StdRng,
     ) -> Self {
         let waiting = WaitingRoom::new(bounds.ordering_grace, bounds.crowd);
-        Self { store, inbox, bounds, health, waiting, released: Vec::new(), start: Instant::now(), culprits: 0, jitter }
+        let (turns, released, start) = (Turns::default(), Vec::new(), Instant::now());
+        Self { store, inbox, turns, bounds, health, waiting, released, start, culprits: 0, jitter }
     }
 
     /// Works until every handle is dropped and everything taken is answered.
@@ -90,17 +98,21 @@ impl<S: Store> Lane<S> {
         self.start.elapsed()
     }
 
-    /// The next batch: the released first, then those whose time has come, then the new. `None` at the end.
+    /// The next batch: the released first, then those whose time has come, then the new in turns. `None` at the end.
     async fn collect(&mut self) -> Option<Vec<Item>> {
         let max = self.bounds.max_batch;
         loop {
+            while let Ok(submission) = self.inbox.try_recv() {
+                self.put_in(submission);
+            }
             let mut batch = Vec::new();
             let released: Vec<Item> = self.released.drain(..self.released.len().min(max)).collect();
             released.into_iter().for_each(|item| self.enlist(&mut batch, item));
             let now = self.now();
-            batch.extend(self.waiting.due(now, max.saturating_sub(batch.len())));
+            let room = max.saturating_sub(batch.len());
+            batch.extend(self.waiting.due(now, if self.turns.is_empty() { room } else { room / DUE_SHARE_OF_ROOM }));
             while batch.len() < max
-                && let Ok(submission) = self.inbox.try_recv()
+                && let Some(submission) = self.turns.pop()
             {
                 self.enlist(&mut batch, Item::new(submission, now));
             }
@@ -113,12 +125,16 @@ impl<S: Store> Lane<S> {
                 // Either way the next look begins with those whose time has come: nobody is put off by the order.
                 biased;
                 received = self.inbox.recv() => match received {
-                    Some(submission) => self.released.push(Item::new(submission, self.now())),
+                    Some(submission) => self.put_in(submission),
                     None => sleep_until(due?).await,
                 },
                 () = sleep_until(due.unwrap_or(self.start)), if due.is_some() => {}
             }
         }
+    }
+
+    fn put_in(&mut self, submission: Submission) {
+        self.turns.push(submission.keyed.command.party.clone(), submission);
     }
 
     /// Adds a command to a batch; before a bet, those who wait for it, since they came first.

@@ -3,8 +3,10 @@
 //! While one batch commits, the next collects itself: at low load a batch is one command and latency is one commit;
 //! at high load throughput grows with the batch, with no timer to tune. A player's commands all go through one
 //! [`lane`], in the order in which they came; a result or cancel that overtook its bet sits in the [`waiting`] room.
+//! Parties fill a batch in [`turns`], so that a flood from one does not hold up the others.
 
 pub mod lane;
+pub mod turns;
 pub mod waiting;
 pub mod reader;
 pub mod direct;
@@ -81,9 +83,10 @@ pub struct Bounds {
     pub crowd: usize,
 }
 
-/// The lanes' end that commands are put in at.
+/// The lanes' end that commands are put in at. Their inboxes have no bounds of their own: whoever submits has one, the
+/// queues' prefetch and the number of HTTP connections, and one that all share could be filled by one of them.
 #[derive(Clone)]
-pub struct Lanes(Arc<[mpsc::Sender<Submission>]>);
+pub struct Lanes(Arc<[mpsc::UnboundedSender<Submission>]>);
 
 impl Lanes {
     /// Starts one lane per store. The tasks end when every handle is dropped and everything taken is answered. The
@@ -100,8 +103,7 @@ impl Lanes {
         let bounds_of_lane = Bounds { crowd: bounds.crowd / stores.len().max(1), ..bounds };
         let mut tasks = Vec::new();
         let lanes = stores.into_iter().map(|store| {
-            // Room for the batch that collects itself, and for one more so that nobody waits for the lane to look.
-            let (sender, inbox) = mpsc::channel(bounds.max_batch.saturating_mul(2));
+            let (sender, inbox) = mpsc::unbounded_channel();
             let jitter = StdRng::from_rng(&mut seeds);
             let lane = lane::Lane::new(store, inbox, bounds_of_lane, Arc::clone(&health), jitter);
             tasks.push(tokio::spawn(lane.run()));
@@ -110,12 +112,12 @@ impl Lanes {
         (Self(lanes.collect()), tasks)
     }
 
-    /// Puts a command on its player's lane; waits while the lane is full.
-    pub async fn submit(&self, submission: Submission) -> Result<(), Stopped> {
-        self.lane_of(submission.keyed.player).send(submission).await.map_err(|_| Stopped)
+    /// Puts a command on its player's lane.
+    pub fn submit(&self, submission: Submission) -> Result<(), Stopped> {
+        self.lane_of(submission.keyed.player).send(submission).map_err(|_| Stopped)
     }
 
-    fn lane_of(&self, player: PlayerKey) -> &mpsc::Sender<Submission> {
+    fn lane_of(&self, player: PlayerKey) -> &mpsc::UnboundedSender<Submission> {
         let spread = player.uuid().as_u128() % (self.0.len() as u128);
         &self.0[usize::try_from(spread).unwrap_or(0)]
     }
@@ -125,7 +127,7 @@ impl Lanes {
 #[derive(Clone)]
 pub struct Sequencer {
     lanes: Lanes,
-    balances: mpsc::Sender<BalanceAsk>,
+    balances: mpsc::UnboundedSender<BalanceAsk>,
 }
 
 impl Sequencer {
@@ -138,18 +140,18 @@ impl Sequencer {
         health: HealthWriters,
     ) -> (Self, Vec<JoinHandle<()>>) {
         let (lanes, mut tasks) = Lanes::start(stores, bounds, health.lanes, rand::random());
-        let (ask, asked) = mpsc::channel(bounds.max_batch.saturating_mul(2));
+        let (ask, asked) = mpsc::unbounded_channel();
         tasks.push(tokio::spawn(reader::run(balances, asked, bounds.max_batch, health.reader)));
         (Self { lanes, balances: ask }, tasks)
     }
 
-    /// Puts a command on its player's lane; waits while the lane is full.
-    pub async fn submit(&self, submission: Submission) -> Result<(), Stopped> {
-        self.lanes.submit(submission).await
+    /// Puts a command on its player's lane.
+    pub fn submit(&self, submission: Submission) -> Result<(), Stopped> {
+        self.lanes.submit(submission)
     }
 
     /// Asks for a balance.
-    pub async fn balance(&self, ask: BalanceAsk) -> Result<(), Stopped> {
-        self.balances.send(ask).await.map_err(|_| Stopped)
+    pub fn balance(&self, ask: BalanceAsk) -> Result<(), Stopped> {
+        self.balances.send(ask).map_err(|_| Stopped)
     }
 }

@@ -6,6 +6,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::Health;
+use super::turns::Turns;
+use crate::ledger::Party;
 use crate::storage::{BalanceKey, Balances};
 
 /// Pause between tries while the database is away.
@@ -17,6 +19,7 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// A question for a balance; answered with minor units, or `None` where there is no such player.
 pub struct BalanceAsk {
+    pub party: Party,
     pub key: BalanceKey,
     pub answering: Box<dyn FnOnce(Option<i64>) + Send>,
 }
@@ -24,15 +27,23 @@ pub struct BalanceAsk {
 /// Answers until every handle is dropped.
 pub async fn run(
     mut balances: Balances,
-    mut asked: mpsc::Receiver<BalanceAsk>,
+    mut asked: mpsc::UnboundedReceiver<BalanceAsk>,
     max_batch: usize,
     health: watch::Sender<Health>,
 ) {
-    let mut batch = Vec::with_capacity(max_batch);
+    let mut turns = Turns::default();
     loop {
-        if let Ok(0) = timeout(IDLE, asked.recv_many(&mut batch, max_batch)).await {
-            return;
+        if turns.is_empty() {
+            match timeout(IDLE, asked.recv()).await {
+                Ok(Some(ask)) => turns.push(ask.party.clone(), ask),
+                Ok(None) => return,
+                Err(_) => {}
+            }
         }
+        while let Ok(ask) = asked.try_recv() {
+            turns.push(ask.party.clone(), ask);
+        }
+        let batch: Vec<BalanceAsk> = std::iter::from_fn(|| turns.pop()).take(max_batch).collect();
         let keys: Vec<BalanceKey> = batch.iter().map(|ask| ask.key).collect();
         let answers = loop {
             match balances.read(keys.clone()).await {
@@ -47,7 +58,7 @@ pub async fn run(
             }
         };
         tell(&health, Health::Ready);
-        for (ask, answer) in batch.drain(..).zip(answers) {
+        for (ask, answer) in batch.into_iter().zip(answers) {
             (ask.answering)(answer);
         }
     }

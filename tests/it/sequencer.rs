@@ -129,7 +129,7 @@ impl Stage {
         let (answer, answered) = oneshot::channel();
         // Nobody listens any more where the test has failed already.
         let answering = Box::new(move |answered| _ = answer.send(answered));
-        assert!(self.sequencer.submit(Submission { keyed, source, answering }).await.is_ok(), "the lane takes");
+        assert!(self.sequencer.submit(Submission { keyed, source, answering }).is_ok(), "the lane takes");
         answered
     }
 
@@ -422,6 +422,27 @@ async fn a_flood_of_results_without_bets_holds_up_nobody() {
     assert_eq!(answer("the flood's neighbour", own).await, "200 settled 50");
     for answered in flood {
         assert_eq!(answer("the flood", answered).await, "493 order_unknown");
+    }
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_one_party_keeps_no_other_party_out_of_the_next_batch() {
+    let stage = Stage::set(LONG_GRACE).await;
+    let permits = stage.hold().await;
+    let mut flood = Vec::new();
+    for number in 0..1000 {
+        flood.push(stage.ask(&format!("bet alice o{number} r1 1 CHF"), QUEUE).await);
+    }
+    let other = stage.submit(commands("other", "bet carol o1 r1 1 CHF").remove(0), OTHER_QUEUE).await;
+    // One batch may have been collected before the other party came; sixteen are needed for the flood.
+    stage.cues.gate.add_permits(2);
+    answer("the other party", other).await;
+    flood.retain_mut(|asked| asked.try_recv().is_err());
+    assert!(flood.len() >= 1000 - 2 * 64, "all but {} of the flood came first", flood.len());
+    stage.cues.gate.add_permits(permits);
+    for answered in flood {
+        assert_eq!(answer("the flood", answered).await, "201 placed");
     }
     stage.ends_well().await;
 }

@@ -6,6 +6,7 @@ mod redrive;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::output::Table;
 use super::{Ended, Failure, failed, output, party, usage};
 use crate::app;
 use crate::config::Config;
@@ -124,16 +125,11 @@ impl Of {
 
 impl Look {
     async fn list(self, config: &Config) -> Ended {
-        let mut rows = Vec::new();
+        let mut table = Table::new(&["id", "reason", "from", "died at", "redriven", "bytes", "error"]);
         let json = self.json;
         let found = self.of.look(config, |letter| {
             let line = line(letter);
-            if json {
-                output::json(&line)?;
-            } else {
-                rows.push(row(line));
-            }
-            Ok(())
+            if json { Ok(output::json(&line)?) } else { Ok(table.add(row(line))?) }
         });
         let found = found.await?;
         if json {
@@ -142,7 +138,7 @@ impl Look {
         if found == 0 {
             output::line("no dead letters")?;
         } else {
-            output::table(&["id", "reason", "from", "died at", "redriven", "bytes", "error"], &rows)?;
+            table.finish()?;
         }
         Ok(true)
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
+use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Connection, Consumer};
@@ -16,6 +17,9 @@ use crate::config::Config;
 
 /// How long the next answer is waited for before the rest counts as unanswered.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Letters put back together: one confirm is waited for as long as many.
+const BATCH: usize = 256;
 
 #[derive(Args)]
 pub struct Redrive {
@@ -46,7 +50,7 @@ impl Redrive {
         let (copy_to, mut answers) = listen(queue.connection()).await?;
         let waiting = queue.count().await?;
         let progress = output::progress_bar(waiting, "letters");
-        let mut summary = Summary::default();
+        let (mut summary, mut batch) = (Summary::default(), Vec::with_capacity(BATCH));
         for _ in 0..waiting {
             let Some(letter) = queue.next().await? else { break };
             progress.inc(1);
@@ -57,11 +61,19 @@ impl Redrive {
                 summary.homeless += 1;
                 continue;
             };
-            if !self.dry_run {
-                queue.put_back(letter, &home, copy_to.as_str()).await?;
-            }
             summary.redriven += 1;
+            if !self.dry_run {
+                batch.push((letter, home));
+            }
+            if batch.len() == BATCH {
+                queue.put_back(std::mem::take(&mut batch), copy_to.as_str()).await?;
+                // What has come meanwhile is not left to pile up.
+                while let Some(Some(Ok(answer))) = answers.next().now_or_never() {
+                    summary.take(&answer);
+                }
+            }
         }
+        queue.put_back(batch, copy_to.as_str()).await?;
         progress.finish_and_clear();
         if !self.dry_run {
             summary.listen(&mut answers).await;
@@ -100,11 +112,15 @@ impl Summary {
     async fn listen(&mut self, answers: &mut Consumer) {
         while self.answered.values().sum::<u64>() < self.redriven {
             let Ok(Some(Ok(answer))) = tokio::time::timeout(PATIENCE, answers.next()).await else { return };
-            let body: Value = serde_json::from_slice(&answer.data).unwrap_or_default();
-            // A balance has no code: it is an answer of 200.
-            let code = body["code"].as_str().unwrap_or("200").to_owned();
-            *self.answered.entry(code).or_default() += 1;
+            self.take(&answer);
         }
+    }
+
+    fn take(&mut self, answer: &Delivery) {
+        let body: Value = serde_json::from_slice(&answer.data).unwrap_or_default();
+        // A balance has no code: it is an answer of 200.
+        let code = body["code"].as_str().unwrap_or("200").to_owned();
+        *self.answered.entry(code).or_default() += 1;
     }
 }
 

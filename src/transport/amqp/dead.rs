@@ -1,28 +1,23 @@
 //! A party's dead letters, for operators: looked at without taking, put back, or dropped.
 //!
-//! Letters are handed out one by one and held unacked; whatever is not acked in the end goes back to its place, also
-//! when the program is killed in between. While somebody looks, nobody else sees what they hold.
+//! Letters are handed out and held unacked; whatever is not acked in the end goes back to its place, also when the
+//! program is killed in between. While somebody looks, nobody else sees what they hold.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use lapin::message::BasicGetMessage;
-use lapin::options::{
-    BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
-};
+use futures_util::future::try_join_all;
+use lapin::message::Delivery;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
 use super::Settings;
+use super::held::{Held, HeldQueue};
 use super::message::{self, COPY_TO, DEAD_AT, DEAD_ERROR, DEAD_QUEUE, DEAD_REASON, REDRIVEN};
 use super::session::{self, SessionError};
 use super::topology::{self, short};
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
-
-/// How long letters may take to be back in their queue, and how often it is looked whether they are.
-const RETURN_PATIENCE: Duration = Duration::from_secs(5);
-const RETURN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Headers that tell of a message's death, ours and the broker's: a message that is put back is alive.
 const OF_DEATH: [&str; 10] = [
@@ -40,19 +35,19 @@ const OF_DEATH: [&str; 10] = [
 
 /// A dead letter, held.
 pub struct DeadLetter {
-    message: BasicGetMessage,
+    held: Held,
 }
 
 impl DeadLetter {
     /// For tests: operators get theirs from a [`DeadQueue`].
     #[doc(hidden)]
-    pub fn of(message: BasicGetMessage) -> Self {
-        Self { message }
+    pub fn of(delivery: Delivery) -> Self {
+        Self { held: Held::of(delivery) }
     }
 
     /// What the provider calls it: its correlation id, else its message id.
     pub fn id(&self) -> &str {
-        message::correlation(&self.message.properties).map_or("", |id| id.as_str())
+        message::correlation(&self.held.delivery.properties).map_or("", |id| id.as_str())
     }
 
     /// `malformed`, `fault`, or the broker's own word, such as `delivery_limit`.
@@ -83,12 +78,12 @@ impl DeadLetter {
     }
 
     pub fn body(&self) -> &[u8] {
-        &self.message.data
+        &self.held.delivery.data
     }
 
     /// Properties and headers as text, secrets hidden.
     pub fn described(&self) -> BTreeMap<String, String> {
-        let properties = &self.message.properties;
+        let properties = &self.held.delivery.properties;
         let mut described = BTreeMap::new();
         let named = [
             ("correlation_id", properties.correlation_id()),
@@ -110,7 +105,7 @@ impl DeadLetter {
     }
 
     fn header(&self, name: &str) -> Option<&AMQPValue> {
-        self.message.properties.headers().as_ref()?.inner().get(name)
+        self.held.delivery.properties.headers().as_ref()?.inner().get(name)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -162,38 +157,29 @@ pub enum DeadError {
 /// A party's dead-letter queue, opened by an operator.
 pub struct DeadQueue {
     party: Party,
+    letters: HeldQueue,
+    /// Letters go back into their queues through this one.
     channel: Channel,
-    /// The letter that was handed out last, while nothing is decided about it.
-    current: Option<u64>,
-    /// The last of those that go back to their places, and how many these are.
-    last_held: Option<u64>,
-    held: u64,
     connection: Connection,
 }
 
 impl DeadQueue {
     pub async fn open(settings: &Settings, party: Party) -> Result<Self, DeadError> {
         let connection = session::connect(settings).await?;
+        let letters = HeldQueue::open(&connection, short(&topology::dead_queue(&party))).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { party, channel, current: None, last_held: None, held: 0, connection })
+        Ok(Self { party, letters, channel, connection })
     }
 
     /// How many letters wait.
     pub async fn count(&self) -> Result<u64, DeadError> {
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let queue = short(&topology::dead_queue(&self.party));
-        let declared = self.channel.queue_declare(queue, options, FieldTable::default()).await?;
-        Ok(u64::from(declared.message_count()))
+        Ok(self.letters.count().await?)
     }
 
     /// The next letter, held until it is dropped or put back, or all are released.
     pub async fn next(&mut self) -> Result<Option<DeadLetter>, DeadError> {
-        self.hold_current();
-        let queue = short(&topology::dead_queue(&self.party));
-        let got = self.channel.basic_get(queue, BasicGetOptions::default()).await?;
-        self.current = got.as_ref().map(|message| message.delivery.delivery_tag);
-        Ok(got.map(|message| DeadLetter { message }))
+        Ok(self.letters.next(&self.connection).await?.map(|held| DeadLetter { held }))
     }
 
     /// The queue of the party's that the letter came from; `None` where it names none.
@@ -202,53 +188,33 @@ impl DeadQueue {
         queues.into_iter().find(|queue| queue == letter.queue())
     }
 
-    /// Publishes the letter to `home`, and takes it out of the dead letters once the broker has it there. `copy_to`
-    /// gets a copy of what it will be answered.
-    pub async fn put_back(&mut self, letter: DeadLetter, home: &str, copy_to: &str) -> Result<(), DeadError> {
-        let delivery = &letter.message.delivery;
-        let properties = alive(&letter, copy_to);
+    /// Publishes letters to their homes, and takes each out of the dead letters once the broker has it there. `copy_to`
+    /// gets a copy of what they will be answered.
+    pub async fn put_back(&mut self, letters: Vec<(DeadLetter, String)>, copy_to: &str) -> Result<(), DeadError> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let publishing = self.channel.basic_publish(short(""), short(home), options, &delivery.data, properties);
-        match publishing.await?.await? {
-            Confirmation::Ack(None) => self.drop_letter(&letter).await,
-            _ => Err(DeadError::NotTaken { queue: home.to_owned() }),
+        let publishing = letters.iter().map(|(letter, home)| {
+            let properties = alive(letter, copy_to);
+            self.channel.basic_publish(short(""), short(home), options, letter.body(), properties)
+        });
+        let mut missing = None;
+        for (confirm, (letter, home)) in try_join_all(publishing).await?.into_iter().zip(&letters) {
+            match confirm.await? {
+                Confirmation::Ack(None) => self.letters.take_out(&letter.held).await?,
+                _ => missing = Some(home.clone()),
+            }
         }
+        missing.map_or(Ok(()), |queue| Err(DeadError::NotTaken { queue }))
     }
 
     /// Takes the letter out for good.
     pub async fn drop_letter(&mut self, letter: &DeadLetter) -> Result<(), DeadError> {
-        let tag = letter.message.delivery.delivery_tag;
-        self.current = self.current.filter(|current| *current != tag);
-        Ok(self.channel.basic_ack(tag, BasicAckOptions { multiple: false }).await?)
+        Ok(self.letters.take_out(&letter.held).await?)
     }
 
-    /// Lets everything that is still held go back to its place. A nack does not count towards delivery limits where
-    /// the broker tells the two apart.
+    /// Lets everything that is still held go back to its place.
     pub async fn release(mut self) -> Result<(), DeadError> {
-        self.hold_current();
-        if let Some(tag) = self.last_held {
-            let options = BasicNackOptions { multiple: true, requeue: true };
-            self.channel.basic_nack(tag, options).await?;
-            self.until_returned().await?;
-        }
-        self.channel.close(200, "looked".into()).await?;
+        self.letters.release().await?;
         Ok(self.connection.close(200, "looked".into()).await?)
-    }
-
-    fn hold_current(&mut self) {
-        if let Some(tag) = self.current.take() {
-            self.last_held = Some(tag);
-            self.held += 1;
-        }
-    }
-
-    /// The broker puts letters back in its own time; whoever looks next, at once perhaps, must find them.
-    async fn until_returned(&self) -> Result<(), DeadError> {
-        let deadline = tokio::time::Instant::now() + RETURN_PATIENCE;
-        while self.count().await? < self.held && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(RETURN_PAUSE).await;
-        }
-        Ok(())
     }
 
     /// The connection, for whatever else belongs to the same look.
@@ -260,7 +226,7 @@ impl DeadQueue {
 /// The letter's properties without its death, and with what counts its returns.
 #[doc(hidden)]
 pub fn alive(letter: &DeadLetter, copy_to: &str) -> BasicProperties {
-    let properties = letter.message.properties.clone();
+    let properties = letter.held.delivery.properties.clone();
     let mut headers = FieldTable::default();
     for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
         if !OF_DEATH.contains(&name.as_str()) {

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`topology`] (what is declared), [`message`] (a delivery and its reply), [`subscriber`] (one queue),
 //! [`publisher`] (replies, confirms, acks), [`acks`] (which tags may be acked), [`session`] (one connection's life),
-//! [`supervisor`] (the next one), [`dead`] (what operators do with dead letters).
+//! [`supervisor`] (the next one), [`dead`] (what operators do with dead letters), [`held`] (how they get at them).
 
 pub mod topology;
 pub mod message;
@@ -12,6 +12,7 @@ pub mod acks;
 pub mod session;
 pub mod supervisor;
 pub mod dead;
+mod held;
 
 use crate::tls::{Files, Names};
 

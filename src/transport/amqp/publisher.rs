@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::message::{self, Died, Publication};
 use super::subscriber::{Answered, Queue, Verdict};
+use super::topology;
 use crate::clock;
 use crate::dialects::egpp::status;
 use crate::metrics;
@@ -126,26 +127,17 @@ async fn send(channel: &Channel, publication: Publication) -> lapin::Result<Publ
 
 /// Waits for a batch's confirms, then acks what they cover.
 async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
-    let mut done: Vec<Done> = Vec::new();
+    let (mut done, mut lost): (Vec<Done>, Option<Lost>) = (Vec::new(), None);
     for published in batch {
-        if let Some(confirm) = published.dead_letter
-            && !is_kept(&confirm.await?)
-        {
-            return Err(PublishError::DeadLetterUnroutable);
+        if let Some(confirm) = published.dead_letter {
+            is_kept(&confirm.await?, Publishing::DeadLetter)?;
         }
         if let Some(copy) = published.copy {
             // Whoever wanted it may be gone by now.
-            copy.await?;
+            is_kept(&copy.await?, Publishing::Reply)?;
         }
-        if !is_kept(&published.reply.await?) {
-            let party = published.queue.desk.rules.party.as_str();
-            metrics::unroutable(party, 1);
-            tracing::warn!(
-                party,
-                operation = published.queue.operation.name(),
-                correlation_id = published.correlation,
-                "a reply could not be routed; the provider can ask again with the same message"
-            );
+        if !is_kept(&published.reply.await?, Publishing::Reply)? {
+            lost.get_or_insert_with(|| Lost::first(&published.queue, &published.correlation)).replies += 1;
         }
         let of_queue = match done.iter_mut().find(|done| Arc::ptr_eq(&done.queue, &published.queue)) {
             Some(of_queue) => of_queue,
@@ -154,9 +146,38 @@ async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
         of_queue.tags.push(published.tag);
         *of_queue.codes.entry(published.code).or_default() += 1;
     }
+    if let Some(lost) = lost {
+        lost.tell();
+    }
     let acked = join_all(done.into_iter().map(ack)).await;
     acked.into_iter().collect::<lapin::Result<()>>()?;
     Ok(())
+}
+
+/// Replies of one batch that no queue has taken: gone, or full, or never there. They are told of together, since a
+/// provider without a reply queue would fill the log.
+struct Lost {
+    queue: Arc<Queue>,
+    correlation: String,
+    replies: u64,
+}
+
+impl Lost {
+    fn first(queue: &Arc<Queue>, correlation: &str) -> Self {
+        Self { queue: Arc::clone(queue), correlation: correlation.to_owned(), replies: 0 }
+    }
+
+    fn tell(self) {
+        let party = self.queue.desk.rules.party.as_str();
+        metrics::unroutable(party, self.replies);
+        tracing::warn!(
+            party,
+            operation = self.queue.operation.name(),
+            correlation_id = self.correlation,
+            replies = self.replies,
+            "replies could not be routed, this one or its neighbours; the provider can ask again with the same message"
+        );
+    }
 }
 
 /// One queue's share of a batch.
@@ -174,7 +195,28 @@ async fn ack(done: Done) -> lapin::Result<()> {
     queue.done(tags).await
 }
 
-/// Whether the broker has the message in a queue: acked, and not returned.
-fn is_kept(confirmation: &Confirmation) -> bool {
-    matches!(confirmation, Confirmation::Ack(None))
+/// What a confirm was waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Publishing {
+    Reply,
+    DeadLetter,
+}
+
+/// Whether the broker has the message in a queue: acked, and not returned. An error where a dead letter is in none.
+///
+/// lapin hands a message that comes back to whichever confirm of the channel is next, so what came back is looked at: a
+/// reply that nobody wants must not pass for a dead letter that is lost, nor the other way round.
+fn is_kept(confirmation: &Confirmation, publishing: Publishing) -> Result<bool, PublishError> {
+    let (acked, returned) = match confirmation {
+        Confirmation::Ack(returned) => (true, returned),
+        Confirmation::Nack(returned) => (false, returned),
+        Confirmation::NotRequested => (false, &None),
+    };
+    let is_lost = returned.as_ref().is_some_and(|message| message.delivery.exchange.as_str() == topology::DEAD);
+    match publishing {
+        _ if is_lost => Err(PublishError::DeadLetterUnroutable),
+        Publishing::DeadLetter if !acked => Err(PublishError::DeadLetterUnroutable),
+        Publishing::DeadLetter => Ok(true),
+        Publishing::Reply => Ok(acked && returned.is_none()),
+    }
 }

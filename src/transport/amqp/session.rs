@@ -1,5 +1,8 @@
 //! One connection's life: declare, consume, publish, until something breaks or the program drains.
 //!
+//! Each party has a connection of its own. Whatever its provider does to it, by messages that no client can read or by
+//! reply queues that the broker throttles, stays with that party.
+//!
 //! Any error ends the session as a whole. What was unacked comes again in the next one and is answered from the
 //! journal; answers of a dead session are dropped.
 
@@ -59,10 +62,12 @@ pub enum SessionError {
     Refused(String),
 }
 
-/// What every session of this process needs.
+/// What every session of one party needs.
 pub struct Context {
     pub settings: Settings,
-    pub desks: Vec<Arc<Desk>>,
+    pub desk: Arc<Desk>,
+    /// The source of the party's first queue; the others follow.
+    pub first_source: u32,
     pub sequencer: Sequencer,
     pub broker: watch::Sender<Broker>,
     /// Turns true when the program drains.
@@ -141,7 +146,7 @@ impl Session<'_> {
         // Only subscribers and pending answers hold senders now, so the publisher ends when all are answered.
         drop(answers);
         self.context.broker.send_replace(Broker::Connected { mismatches });
-        tracing::info!(queues = queues.len(), "subscribed");
+        tracing::info!(party = %self.party(), queues = queues.len(), "subscribed");
         let mut draining = self.context.draining.clone();
         let mut cancelled = false;
         loop {
@@ -175,8 +180,8 @@ impl Session<'_> {
 
     async fn declare(&self) -> Result<Vec<Mismatch>, SessionError> {
         let Settings { queue_type, delivery_limit, .. } = self.context.settings;
-        let parties: Vec<Party> = self.context.desks.iter().map(|desk| desk.rules.party.clone()).collect();
-        let mismatches = topology::declare(self.connection, &parties, queue_type, delivery_limit).await?;
+        let parties = std::slice::from_ref(self.party());
+        let mismatches = topology::declare(self.connection, parties, queue_type, delivery_limit).await?;
         for mismatch in &mismatches {
             tracing::error!(name = mismatch.name, difference = mismatch.difference, "not as expected; left alone");
         }
@@ -187,22 +192,24 @@ impl Session<'_> {
     async fn subscribe(&self, mismatches: &[Mismatch]) -> Result<Vec<Subscribed>, SessionError> {
         let prefetch = self.context.settings.prefetch;
         let mut queues = Vec::new();
-        for (index, desk) in self.context.desks.iter().enumerate() {
-            for operation in Operation::ALL {
-                let name = request_queue(&desk.rules.party, operation);
-                if mismatches.iter().any(|mismatch| mismatch.name == name) {
-                    continue;
-                }
-                let channel = self.connection.create_channel().await?;
-                channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
-                let (tag, options) = (short(&format!("purser-{name}")), BasicConsumeOptions::default());
-                let consumer = channel.basic_consume(short(&name), tag, options, FieldTable::default()).await?;
-                let source = Source(u32::try_from(index * Operation::ALL.len() + operation as usize).unwrap_or(0));
-                let acks = Mutex::new(AckTracker::new(usize::from(prefetch) / HELD_SHARE_OF_PREFETCH));
-                queues.push((Arc::new(Queue { desk: Arc::clone(desk), operation, source, channel, acks }), consumer));
+        for (operation, source) in Operation::ALL.into_iter().zip(self.context.first_source..) {
+            let name = request_queue(self.party(), operation);
+            if mismatches.iter().any(|mismatch| mismatch.name == name) {
+                continue;
             }
+            let channel = self.connection.create_channel().await?;
+            channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+            let (tag, options) = (short(&format!("purser-{name}")), BasicConsumeOptions::default());
+            let consumer = channel.basic_consume(short(&name), tag, options, FieldTable::default()).await?;
+            let acks = Mutex::new(AckTracker::new(usize::from(prefetch) / HELD_SHARE_OF_PREFETCH));
+            let (desk, source) = (Arc::clone(&self.context.desk), Source(source));
+            queues.push((Arc::new(Queue { desk, operation, source, channel, acks }), consumer));
         }
         Ok(queues)
+    }
+
+    fn party(&self) -> &Party {
+        &self.context.desk.rules.party
     }
 
     /// Acks are not answered, and a quorum queue's client in the broker keeps some back while many are under way; a
@@ -228,12 +235,12 @@ impl Session<'_> {
     fn on_event(&self, event: lapin::Event) -> Result<(), SessionError> {
         match event {
             lapin::Event::ConnectionBlocked(reason) => {
-                tracing::warn!(reason, "the broker takes no messages at present");
+                tracing::warn!(party = %self.party(), reason, "the broker takes no messages at present");
                 self.context.broker.send_modify(|broker| *broker = broker.clone().blocked(reason));
                 Ok(())
             }
             lapin::Event::ConnectionUnblocked => {
-                tracing::info!("the broker takes messages again");
+                tracing::info!(party = %self.party(), "the broker takes messages again");
                 self.context.broker.send_modify(|broker| *broker = broker.clone().unblocked());
                 Ok(())
             }

@@ -72,19 +72,16 @@ pub async fn run(
     answers: Answers,
 ) -> lapin::Result<()> {
     while let Some(delivery) = consumer.next().await {
-        if take(&queue, Box::new(delivery?), &sequencer, &answers).await.is_err() {
+        if take(&queue, Box::new(delivery?), &sequencer, &answers).is_err() {
             break;
         }
+        // Thousands may lie ready, and verifying their tokens takes a while: others shall get on meanwhile.
+        tokio::task::coop::consume_budget().await;
     }
     Ok(())
 }
 
-async fn take(
-    queue: &Arc<Queue>,
-    delivery: Box<Delivery>,
-    sequencer: &Sequencer,
-    answers: &Answers,
-) -> Result<(), Stopped> {
+fn take(queue: &Arc<Queue>, delivery: Box<Delivery>, sequencer: &Sequencer, answers: &Answers) -> Result<(), Stopped> {
     match open(queue, &delivery) {
         Err(Refused::UnknownKey) => {
             // Fetching keys may take seconds; the others in the queue do not wait for it. A stopped sequencer leaves
@@ -93,11 +90,11 @@ async fn take(
             tokio::spawn(async move {
                 refresh_keys(&queue, &answers).await;
                 let opened = open(&queue, &delivery);
-                pass_on(&queue, delivery, opened, &sequencer, &answers).await
+                pass_on(&queue, delivery, opened, &sequencer, &answers)
             });
             Ok(())
         }
-        opened => pass_on(queue, delivery, opened, sequencer, answers).await,
+        opened => pass_on(queue, delivery, opened, sequencer, answers),
     }
 }
 
@@ -118,7 +115,7 @@ fn open(queue: &Queue, delivery: &Delivery) -> Result<Opened, Refused> {
 }
 
 /// Submits what was opened; what could not be opened is answered at once.
-async fn pass_on(
+fn pass_on(
     queue: &Arc<Queue>,
     delivery: Box<Delivery>,
     opened: Result<Opened, Refused>,
@@ -132,14 +129,14 @@ async fn pass_on(
         Ok(Opened::Command(command)) => {
             let source = queue.source;
             let answering = Box::new(move |answer| send(queue, delivery, Verdict::Answer(answer)));
-            sequencer.submit(Submission { keyed: command.keyed(), source, answering }).await
+            sequencer.submit(Submission { keyed: command.keyed(), source, answering })
         }
         Ok(Opened::Balance(question)) => {
             let player = PlayerKey::of(&queue.desk.rules.party, &question.player);
             let key = BalanceKey { player, account: AccountId::of_player(player, &question.pocket) };
-            let question = Box::new(question);
+            let (party, question) = (queue.desk.rules.party.clone(), Box::new(question));
             let answering = Box::new(move |balance| send(queue, delivery, Verdict::Balance(question, balance)));
-            sequencer.balance(BalanceAsk { key, answering }).await
+            sequencer.balance(BalanceAsk { party, key, answering })
         }
         Err(refused) => {
             send(queue, delivery, verdict_of(&refused));

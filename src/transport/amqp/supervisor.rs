@@ -1,4 +1,4 @@
-//! Sessions one after another: growing, jittered pauses, for ever.
+//! One party's sessions one after another: growing, jittered pauses, for ever.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,9 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// A session that lived this long was a good one: the next pause is the shortest again.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 
-/// How it stands with the broker.
+/// How it stands with the broker, for one party.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Broker {
-    /// No broker is configured.
-    Off,
     Away(String),
     Connected {
         mismatches: Vec<Mismatch>,
@@ -34,14 +32,14 @@ impl Broker {
     pub(super) fn blocked(self, reason: String) -> Self {
         match self {
             Self::Connected { mismatches } | Self::Blocked { mismatches, .. } => Self::Blocked { reason, mismatches },
-            Self::Off | Self::Away(_) => self,
+            Self::Away(_) => self,
         }
     }
 
     pub(super) fn unblocked(self) -> Self {
         match self {
             Self::Blocked { mismatches, .. } => Self::Connected { mismatches },
-            Self::Off | Self::Away(_) | Self::Connected { .. } => self,
+            Self::Away(_) | Self::Connected { .. } => self,
         }
     }
 }
@@ -63,7 +61,8 @@ impl Supervisor {
         while !*draining.borrow() {
             let began = Instant::now();
             let Err(error) = session::run(&self.context).await else { return };
-            tracing::warn!(%error, "the session with the broker ended; connecting again");
+            let party = &self.context.desk.rules.party;
+            tracing::warn!(%party, %error, "the session with the broker ended; connecting again");
             self.context.broker.send_replace(Broker::Away(error.to_string()));
             if began.elapsed() > GOOD_LIFE {
                 pause = PAUSE.0;

@@ -1,7 +1,7 @@
 //! What anybody may put into a message: properties and headers of every kind, in every place where they are read.
 
 use lapin::BasicProperties;
-use lapin::message::{BasicGetMessage, Delivery};
+use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldArray, FieldTable, ShortString};
 use proptest::prelude::*;
 
@@ -111,7 +111,7 @@ fn delivery(properties: BasicProperties) -> Delivery {
 }
 
 fn letter(properties: BasicProperties) -> DeadLetter {
-    DeadLetter::of(BasicGetMessage { delivery: delivery(properties), message_count: 0 })
+    DeadLetter::of(delivery(properties))
 }
 
 fn reply() -> Reply {

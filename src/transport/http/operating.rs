@@ -1,5 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics`: what whoever runs the program looks at.
 
+use std::collections::BTreeSet;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -9,6 +11,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::ledger::Party;
 use crate::sequencer::Health;
 use crate::transport::amqp::Broker;
 
@@ -20,7 +23,8 @@ pub const RETRY_AFTER: &str = "1";
 pub struct Readiness {
     /// Its writers and its reader.
     pub database: [watch::Receiver<Health>; 2],
-    pub broker: watch::Receiver<Broker>,
+    /// None where no broker is configured.
+    pub brokers: Vec<(Party, watch::Receiver<Broker>)>,
     pub draining: watch::Receiver<bool>,
 }
 
@@ -66,17 +70,33 @@ impl Readiness {
             Health::Away(why) => Some(format!("away: {why}")),
         });
         let database = away.map_or_else(|| Ok("ready".to_owned()), Err);
-        let broker = match &*self.broker.borrow() {
-            Broker::Off => Ok("off".to_owned()),
-            Broker::Connected { mismatches } if mismatches.is_empty() => Ok("ready".to_owned()),
-            Broker::Connected { mismatches } => {
-                let names: Vec<&str> = mismatches.iter().map(|mismatch| mismatch.name.as_str()).collect();
-                Err(format!("not as expected: {} (see `purser check`)", names.join(", ")))
-            }
-            Broker::Blocked { reason, .. } => Err(format!("blocked: {reason}")),
-            Broker::Away(why) => Err(format!("away: {why}")),
-        };
+        let broker = self.report_broker();
         let ready = database.is_ok() && broker.is_ok() && !*self.draining.borrow();
         Report { ready, database: database.unwrap_or_else(|why| why), broker: broker.unwrap_or_else(|why| why) }
+    }
+
+    /// `Err` where it cannot be used. That the connection of some party is away is said, but is no reason to take the
+    /// others out of service: its own provider may have broken it.
+    fn report_broker(&self) -> Result<String, String> {
+        let (mut away, mut unexpected) = (Vec::new(), BTreeSet::new());
+        for (party, broker) in &self.brokers {
+            match &*broker.borrow() {
+                Broker::Connected { mismatches } => {
+                    unexpected.extend(mismatches.iter().map(|mismatch| mismatch.name.clone()));
+                }
+                Broker::Blocked { reason, .. } => return Err(format!("blocked: {reason}")),
+                Broker::Away(why) => away.push((party, why.clone())),
+            }
+        }
+        let unexpected: Vec<String> = unexpected.into_iter().collect();
+        match away.first() {
+            Some((_, why)) if away.len() == self.brokers.len() => Err(format!("away: {why}")),
+            _ if !unexpected.is_empty() => {
+                Err(format!("not as expected: {} (see `purser check`)", unexpected.join(", ")))
+            }
+            Some((party, why)) => Ok(format!("ready, but away for {party}: {why}")),
+            None if self.brokers.is_empty() => Ok("off".to_owned()),
+            None => Ok("ready".to_owned()),
+        }
     }
 }

@@ -86,7 +86,7 @@ impl Steps {
         });
         let submission = Submission { keyed: command.keyed(), source: SOURCE, answering };
         let deciding = async {
-            self.sequencer.submit(submission).await.map_err(|_| Failure::Unavailable)?;
+            self.sequencer.submit(submission).map_err(|_| Failure::Unavailable)?;
             answered.await.map_err(|_| Failure::Unavailable)
         };
         tokio::select! {

@@ -1,5 +1,8 @@
 //! Dead letters in an operator's hands: looked at, put back, dropped, and nothing lost whatever interrupts.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use purser::dialects::egpp::Operation;
@@ -9,7 +12,7 @@ use serde_json::{Value, json};
 use super::process::purser;
 use super::stage::{ACME, Base, Stage};
 use super::wire::{Message, Wire, code, correlation, publish};
-use crate::patience::until;
+use crate::patience::{delay, until};
 
 const DEAD: &str = "v1.0.acme.dead";
 
@@ -22,6 +25,27 @@ fn bet(id: &str) -> Value {
 /// A bet that a fault of ours has parked, as the program would have left it.
 async fn park(wire: &Wire, id: &str) {
     park_with(wire, id, FieldTable::default()).await;
+}
+
+/// The same, for many at a time.
+async fn park_many(wire: &Wire, letters: usize) {
+    const AT_ONCE: usize = 100;
+    let ids: Vec<String> = (0..letters).map(|number| format!("bet-{number}")).collect();
+    for some in ids.chunks(AT_ONCE) {
+        join_all(some.iter().map(|id| park(wire, id))).await;
+    }
+}
+
+/// Waits until what a killed command held is back in the queue.
+async fn until_still(wire: &Wire) {
+    let (mut letters, mut looks) = (wire.ready(DEAD).await, 0);
+    until("what was held is back", async || {
+        delay(Duration::from_millis(20)).await;
+        let now = wire.ready(DEAD).await;
+        looks = if std::mem::replace(&mut letters, now) == now { looks + 1 } else { 0 };
+        looks == 10 && wire.consumers(DEAD).await == Some(0)
+    })
+    .await;
 }
 
 async fn park_with(wire: &Wire, id: &str, mut headers: FieldTable) {
@@ -148,36 +172,32 @@ async fn letters_are_dropped_only_when_they_are_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redrive_that_is_killed_loses_nothing_and_can_be_repeated() {
-    const LETTERS: usize = 400;
+    const LETTERS: usize = 3_000;
     let (stage, mut wire) = open().await;
-    for number in 0..LETTERS {
-        park(&wire, &format!("bet-{number}")).await;
-    }
+    stage.deposit("acme", "alice", "90.00", "CHF").await;
+    park_many(&wire, LETTERS).await;
+    let mut answered = std::collections::BTreeSet::new();
     let mut killed = 0;
-    // Killed at whatever moment the first hundreds have been put back.
-    while wire.ready(DEAD).await > LETTERS as u32 / 2 && killed < 3 {
+    // Killed at whatever moment some have been put back.
+    while wire.ready(DEAD).await as usize > LETTERS / 2 && killed < 3 {
         let mut child = purser(&stage.config(), &["dead", "redrive", "--party", "acme"]).spawn().expect("purser runs");
-        let before = wire.ready("v1.0.acme.dead").await;
-        until("some are put back", async || wire.ready(DEAD).await + 20 < before).await;
+        let reply = wire.next_reply().await;
         child.kill().expect("killed");
         child.wait().expect("a status");
+        assert_eq!(code(&reply), "201", "{}", correlation(&reply));
+        answered.insert(correlation(&reply).to_owned());
         killed += 1;
+        until_still(&wire).await;
     }
-    let mut letters = wire.ready(DEAD).await;
-    until("what was held is back", async || {
-        let now = wire.ready(DEAD).await;
-        std::mem::replace(&mut letters, now) == now
-    })
-    .await;
+    let letters = wire.ready(DEAD).await;
     assert!(killed > 0 && letters > 0, "{letters} letters after {killed} kills");
     lines(&stage, &["redrive"]).await;
-    let mut answered = std::collections::BTreeSet::new();
     while answered.len() < LETTERS {
         let reply = wire.next_reply().await;
         assert_eq!(code(&reply), "201", "{}", correlation(&reply));
         answered.insert(correlation(&reply).to_owned());
     }
     until("none is left", async || wire.ready(DEAD).await == 0).await;
-    assert_eq!(stage.balance("acme", "alice", "CHF").await, 1000 - LETTERS as i64);
+    assert_eq!(stage.balance("acme", "alice", "CHF").await, 10_000 - LETTERS as i64);
     stage.audit().await;
 }

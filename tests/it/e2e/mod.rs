@@ -30,3 +30,8 @@ mod disk;
 mod clocks;
 mod tls;
 mod permissions;
+mod flooder;
+mod neighbour;
+mod flood;
+mod letters;
+mod classic;

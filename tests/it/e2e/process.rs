@@ -9,6 +9,9 @@ use crate::patience::until;
 /// Log lines shown of a test that fails.
 const SHOWN: usize = 40;
 
+/// Another build of the program to test, where this is set: an optimized one, say.
+const BINARY: &str = "PURSER_TEST_BINARY";
+
 /// `purser` with these arguments, in the directory of its configuration, and with nothing of the environment that could
 /// change what it does.
 pub fn purser(config: &Path, arguments: &[&str]) -> Command {
@@ -17,7 +20,7 @@ pub fn purser(config: &Path, arguments: &[&str]) -> Command {
 
 /// The same, started by another program: its words, the last of which takes a command line and becomes it.
 fn purser_under(starter: &[String], config: &Path, arguments: &[&str]) -> Command {
-    let program = env!("CARGO_BIN_EXE_purser");
+    let program = std::env::var_os(BINARY).unwrap_or_else(|| env!("CARGO_BIN_EXE_purser").into());
     let mut command = match starter {
         [] => Command::new(program),
         [first, rest @ ..] => {
@@ -30,6 +33,13 @@ fn purser_under(starter: &[String], config: &Path, arguments: &[&str]) -> Comman
     command.current_dir(config.parent().expect("a directory")).stdin(Stdio::null());
     command.env_remove("RUST_LOG").env_remove("PURSER_CONFIG").env_remove("RUST_MIN_STACK");
     command
+}
+
+/// The most memory that a process has had at one time, in bytes; `None` where it has ended.
+pub fn peak_of(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024)
 }
 
 /// A running `purser serve`; killed when it is dropped.
@@ -84,6 +94,17 @@ impl Serving {
 
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("a status").is_none()
+    }
+
+    /// Lets the peak of its memory be measured anew.
+    pub fn forget_peak(&self) {
+        const RESET_PEAK: &str = "5";
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), RESET_PEAK).expect("forgotten");
+    }
+
+    /// The most memory that it has had at one time, in bytes.
+    pub fn peak(&self) -> u64 {
+        peak_of(self.child.id()).expect("it lives")
     }
 
     /// SIGKILL: no chance to finish anything.

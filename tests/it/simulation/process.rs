@@ -136,7 +136,7 @@ impl Consumer {
             drop(answers.send(Answered { delivery, answer, _place: place }));
         });
         let source = Source(u32::try_from(self.queue).expect("few queues"));
-        let taken = self.lanes.submit(Submission { keyed, source, answering }).await.is_ok();
+        let taken = self.lanes.submit(Submission { keyed, source, answering }).is_ok();
         if taken {
             self.world.judge().accepted(number, self.world.now());
         } else {

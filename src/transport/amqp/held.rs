@@ -1,0 +1,184 @@
+//! A queue read from its front, with everything that was read held until it is dropped or let go.
+//!
+//! Letters come through consumers, many at a time: the broker takes a hundred times longer to hand them out one by one.
+//! A consumer gets no more than its window, and what is held stays in it; so when that is half full, the consumer ends
+//! and the next letters come over a channel of their own. What is held in memory here is one window, whatever the queue.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions,
+};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Connection, Consumer};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::session::SessionError;
+
+/// Letters that one channel gets. With the 2047 channels of a connection that is room for four million.
+const WINDOW: u16 = 2000;
+
+/// How long nothing may come before it is looked whether the queue is empty.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// How long letters that are let go may make no progress towards their queue, and how often it is looked.
+const RETURN_PATIENCE: Duration = Duration::from_secs(5);
+const RETURN_PAUSE: Duration = Duration::from_millis(2);
+
+/// Letters let go together, and before it is waited until they are in their places. Of more than 32 together a quorum
+/// queue (RabbitMQ 3.10) forgets the order, and of more than 32 times that under way its client makes one.
+const RETURNED_TOGETHER: usize = 32;
+const RETURNED_AT_ONCE: usize = 16 * RETURNED_TOGETHER;
+
+/// A letter, held: dropped or let go by the queue that it came from.
+pub(super) struct Held {
+    window: usize,
+    pub delivery: Delivery,
+}
+
+impl Held {
+    /// A letter that no queue holds.
+    pub fn of(delivery: Delivery) -> Self {
+        Self { window: 0, delivery }
+    }
+}
+
+/// One channel's share of the letters.
+struct Window {
+    channel: Channel,
+    consumer: Consumer,
+    is_open: bool,
+    /// Tags of the letters that came and were not dropped.
+    held: BTreeSet<u64>,
+}
+
+pub(super) struct HeldQueue {
+    name: ShortString,
+    /// For questions, so that they do not wait behind letters.
+    channel: Channel,
+    windows: Vec<Window>,
+}
+
+impl HeldQueue {
+    pub async fn open(connection: &Connection, name: ShortString) -> lapin::Result<Self> {
+        Ok(Self { name, channel: connection.create_channel().await?, windows: Vec::new() })
+    }
+
+    /// How many letters wait; what is held does not.
+    pub async fn count(&self) -> lapin::Result<u64> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = self.channel.queue_declare(self.name.clone(), options, FieldTable::default()).await?;
+        Ok(u64::from(declared.message_count()))
+    }
+
+    /// The next letter; `None` when there is none.
+    pub async fn next(&mut self, connection: &Connection) -> Result<Option<Held>, SessionError> {
+        loop {
+            let number = match self.windows.len().checked_sub(1) {
+                Some(number) => number,
+                None => self.another(connection).await?,
+            };
+            let window = &mut self.windows[number];
+            if window.is_open && window.held.len() >= usize::from(WINDOW / 2) {
+                window.close().await?;
+            }
+            let came = match timeout(QUIET, window.consumer.next()).await {
+                Ok(came) => came,
+                Err(_) if self.count().await? > 0 => continue,
+                Err(_) => match self.windows[number].last().await? {
+                    Some(came) => Some(came),
+                    None => return Ok(None),
+                },
+            };
+            let window = &mut self.windows[number];
+            match came {
+                Some(delivery) => {
+                    let delivery = delivery?;
+                    window.held.insert(delivery.delivery_tag);
+                    return Ok(Some(Held { window: number, delivery }));
+                }
+                None if window.is_open => return Err(SessionError::Cancelled),
+                None => {
+                    self.another(connection).await?;
+                }
+            }
+        }
+    }
+
+    /// Takes a letter out for good.
+    pub async fn take_out(&mut self, letter: &Held) -> lapin::Result<()> {
+        let Some(window) = self.windows.get_mut(letter.window) else { return Ok(()) };
+        window.channel.basic_ack(letter.delivery.delivery_tag, BasicAckOptions { multiple: false }).await?;
+        window.held.remove(&letter.delivery.delivery_tag);
+        Ok(())
+    }
+
+    /// Lets everything go back to its place, in its order, and waits until it is there: whoever looks next, at once
+    /// perhaps, must find it. A nack does not count towards delivery limits where the broker tells the two apart.
+    pub async fn release(&mut self) -> lapin::Result<()> {
+        // All first: an open one would be given what the others let go.
+        for window in &mut self.windows {
+            window.close().await?;
+            // What it got and nobody has asked for goes back, too.
+            while let Some(Some(Ok(delivery))) = window.consumer.next().now_or_never() {
+                window.held.insert(delivery.delivery_tag);
+            }
+        }
+        let mut there = self.count().await?;
+        for window in &self.windows {
+            let tags: Vec<u64> = window.held.iter().copied().collect();
+            for step in tags.chunks(RETURNED_AT_ONCE) {
+                for last in step.chunks(RETURNED_TOGETHER).filter_map(<[u64]>::last) {
+                    window.channel.basic_nack(*last, BasicNackOptions { multiple: true, requeue: true }).await?;
+                }
+                there += u64::try_from(step.len()).unwrap_or(0);
+                self.until_there(there).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until so many letters wait; not for ever, since others may take some.
+    async fn until_there(&self, letters: u64) -> lapin::Result<()> {
+        let (mut there, mut since) = (0, Instant::now());
+        while there < letters && since.elapsed() < RETURN_PATIENCE {
+            let now = self.count().await?;
+            if now > there {
+                (there, since) = (now, Instant::now());
+            } else {
+                sleep(RETURN_PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens another window; answers with its number.
+    async fn another(&mut self, connection: &Connection) -> lapin::Result<usize> {
+        let channel = connection.create_channel().await?;
+        channel.basic_qos(WINDOW, BasicQosOptions::default()).await?;
+        let (tag, options) = (ShortString::default(), BasicConsumeOptions::default());
+        let consumer = channel.basic_consume(self.name.clone(), tag, options, FieldTable::default()).await?;
+        self.windows.push(Window { channel, consumer, is_open: true, held: BTreeSet::new() });
+        Ok(self.windows.len() - 1)
+    }
+}
+
+impl Window {
+    /// What was still under way when the queue was found empty. It was sent before the answer to this question, so it is
+    /// here by then.
+    async fn last(&mut self) -> lapin::Result<Option<lapin::Result<Delivery>>> {
+        self.channel.basic_qos(WINDOW, BasicQosOptions::default()).await?;
+        Ok(self.consumer.next().now_or_never().flatten())
+    }
+
+    /// Ends the consumer. What it got is still held, and what it got and has not told is still told.
+    async fn close(&mut self) -> lapin::Result<()> {
+        if std::mem::replace(&mut self.is_open, false) {
+            self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default()).await?;
+        }
+        Ok(())
+    }
+}

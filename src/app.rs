@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::future::select_all;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, DatabaseUrl, QueueType, Secret};
@@ -225,6 +225,7 @@ fn subscribe(
     let Some(settings) = broker(config) else { return Vec::new() };
     let first_sources = (0..).step_by(Operation::ALL.len());
     let contexts = parties.into_iter().zip(first_sources).map(|((desk, broker), first_source)| Context {
+        rooms: std::array::from_fn(|_| Arc::new(Semaphore::new(usize::from(settings.prefetch)))),
         settings: settings.clone(),
         desk,
         first_source,

@@ -83,8 +83,8 @@ pub struct Bounds {
     pub crowd: usize,
 }
 
-/// The lanes' end that commands are put in at. Their inboxes have no bounds of their own: whoever submits has one, the
-/// queues' prefetch and the number of HTTP connections, and one that all share could be filled by one of them.
+/// The lanes' end that commands are put in at. Their inboxes have no bounds of their own: whoever submits has one (each
+/// queue its prefetch, HTTP the number of its connections), and one that all share could be filled by one of them.
 #[derive(Clone)]
 pub struct Lanes(Arc<[mpsc::UnboundedSender<Submission>]>);
 

@@ -127,7 +127,7 @@ async fn send(channel: &Channel, publication: Publication) -> lapin::Result<Publ
 
 /// Waits for a batch's confirms, then acks what they cover.
 async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
-    let (mut done, mut lost): (Vec<Done>, Option<Lost>) = (Vec::new(), None);
+    let mut done: Vec<Done> = Vec::new();
     for published in batch {
         if let Some(confirm) = published.dead_letter {
             is_kept(&confirm.await?, Publishing::DeadLetter)?;
@@ -137,7 +137,14 @@ async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
             is_kept(&copy.await?, Publishing::Reply)?;
         }
         if !is_kept(&published.reply.await?, Publishing::Reply)? {
-            lost.get_or_insert_with(|| Lost::first(&published.queue, &published.correlation)).replies += 1;
+            let party = published.queue.desk.rules.party.as_str();
+            metrics::unroutable(party, 1);
+            tracing::warn!(
+                party,
+                operation = published.queue.operation.name(),
+                correlation_id = published.correlation,
+                "a reply could not be routed; the provider can ask again with the same message"
+            );
         }
         let of_queue = match done.iter_mut().find(|done| Arc::ptr_eq(&done.queue, &published.queue)) {
             Some(of_queue) => of_queue,
@@ -146,38 +153,9 @@ async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
         of_queue.tags.push(published.tag);
         *of_queue.codes.entry(published.code).or_default() += 1;
     }
-    if let Some(lost) = lost {
-        lost.tell();
-    }
     let acked = join_all(done.into_iter().map(ack)).await;
     acked.into_iter().collect::<lapin::Result<()>>()?;
     Ok(())
-}
-
-/// Replies of one batch that no queue has taken: gone, or full, or never there. They are told of together, since a
-/// provider without a reply queue would fill the log.
-struct Lost {
-    queue: Arc<Queue>,
-    correlation: String,
-    replies: u64,
-}
-
-impl Lost {
-    fn first(queue: &Arc<Queue>, correlation: &str) -> Self {
-        Self { queue: Arc::clone(queue), correlation: correlation.to_owned(), replies: 0 }
-    }
-
-    fn tell(self) {
-        let party = self.queue.desk.rules.party.as_str();
-        metrics::unroutable(party, self.replies);
-        tracing::warn!(
-            party,
-            operation = self.queue.operation.name(),
-            correlation_id = self.correlation,
-            replies = self.replies,
-            "replies could not be routed, this one or its neighbours; the provider can ask again with the same message"
-        );
-    }
 }
 
 /// One queue's share of a batch.

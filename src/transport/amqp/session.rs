@@ -15,7 +15,7 @@ use lapin::tcp::{AMQPUriTcpExt, RustlsConnector, TLSConfig};
 use lapin::types::FieldTable;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::acks::AckTracker;
@@ -68,6 +68,8 @@ pub struct Context {
     pub desk: Arc<Desk>,
     /// The source of the party's first queue; the others follow.
     pub first_source: u32,
+    /// Room for what each queue has under way, in the order of the operations.
+    pub rooms: [Arc<Semaphore>; Operation::ALL.len()],
     pub sequencer: Sequencer,
     pub broker: watch::Sender<Broker>,
     /// Turns true when the program drains.
@@ -192,7 +194,8 @@ impl Session<'_> {
     async fn subscribe(&self, mismatches: &[Mismatch]) -> Result<Vec<Subscribed>, SessionError> {
         let prefetch = self.context.settings.prefetch;
         let mut queues = Vec::new();
-        for (operation, source) in Operation::ALL.into_iter().zip(self.context.first_source..) {
+        let places = self.context.rooms.iter().zip(self.context.first_source..);
+        for (operation, (room, source)) in Operation::ALL.into_iter().zip(places) {
             let name = request_queue(self.party(), operation);
             if mismatches.iter().any(|mismatch| mismatch.name == name) {
                 continue;
@@ -202,8 +205,8 @@ impl Session<'_> {
             let (tag, options) = (short(&format!("purser-{name}")), BasicConsumeOptions::default());
             let consumer = channel.basic_consume(short(&name), tag, options, FieldTable::default()).await?;
             let acks = Mutex::new(AckTracker::new(usize::from(prefetch) / HELD_SHARE_OF_PREFETCH));
-            let (desk, source) = (Arc::clone(&self.context.desk), Source(source));
-            queues.push((Arc::new(Queue { desk, operation, source, channel, acks }), consumer));
+            let (desk, source, room) = (Arc::clone(&self.context.desk), Source(source), Arc::clone(room));
+            queues.push((Arc::new(Queue { desk, operation, source, channel, acks, room }), consumer));
         }
         Ok(queues)
     }

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use lapin::{Channel, Consumer};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::acks::AckTracker;
 use super::message;
@@ -30,6 +30,9 @@ pub struct Queue {
     pub source: Source,
     pub channel: Channel,
     pub acks: Mutex<AckTracker>,
+    /// As much room as the prefetch, and the same from session to session: what a broken one leaves on its way through
+    /// the sequencer takes up room in the next.
+    pub room: Arc<Semaphore>,
 }
 
 impl Queue {
@@ -72,7 +75,9 @@ pub async fn run(
     answers: Answers,
 ) -> lapin::Result<()> {
     while let Some(delivery) = consumer.next().await {
-        if take(&queue, Box::new(delivery?), &sequencer, &answers).is_err() {
+        let delivery = Box::new(delivery?);
+        let Ok(room) = Arc::clone(&queue.room).acquire_owned().await else { break };
+        if take(&queue, (delivery, room), &sequencer, &answers).is_err() {
             break;
         }
         // Thousands may lie ready, and verifying their tokens takes a while: others shall get on meanwhile.
@@ -81,20 +86,23 @@ pub async fn run(
     Ok(())
 }
 
-fn take(queue: &Arc<Queue>, delivery: Box<Delivery>, sequencer: &Sequencer, answers: &Answers) -> Result<(), Stopped> {
-    match open(queue, &delivery) {
+/// A delivery, and the room that it takes up until it is answered.
+type Taken = (Box<Delivery>, OwnedSemaphorePermit);
+
+fn take(queue: &Arc<Queue>, taken: Taken, sequencer: &Sequencer, answers: &Answers) -> Result<(), Stopped> {
+    match open(queue, &taken.0) {
         Err(Refused::UnknownKey) => {
             // Fetching keys may take seconds; the others in the queue do not wait for it. A stopped sequencer leaves
             // the delivery unacked: it comes again.
             let (queue, sequencer, answers) = (Arc::clone(queue), sequencer.clone(), answers.clone());
             tokio::spawn(async move {
                 refresh_keys(&queue, &answers).await;
-                let opened = open(&queue, &delivery);
-                pass_on(&queue, delivery, opened, &sequencer, &answers)
+                let opened = open(&queue, &taken.0);
+                pass_on(&queue, taken, opened, &sequencer, &answers)
             });
             Ok(())
         }
-        opened => pass_on(queue, delivery, opened, sequencer, answers),
+        opened => pass_on(queue, taken, opened, sequencer, answers),
     }
 }
 
@@ -117,14 +125,17 @@ fn open(queue: &Queue, delivery: &Delivery) -> Result<Opened, Refused> {
 /// Submits what was opened; what could not be opened is answered at once.
 fn pass_on(
     queue: &Arc<Queue>,
-    delivery: Box<Delivery>,
+    (delivery, room): Taken,
     opened: Result<Opened, Refused>,
     sequencer: &Sequencer,
     answers: &Answers,
 ) -> Result<(), Stopped> {
     let (queue, answers) = (Arc::clone(queue), answers.clone());
     // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
-    let send = move |queue: Arc<Queue>, delivery, verdict| drop(answers.send(Answered { queue, delivery, verdict }));
+    let send = move |queue: Arc<Queue>, delivery, verdict| {
+        drop(answers.send(Answered { queue, delivery, verdict }));
+        drop(room);
+    };
     match opened {
         Ok(Opened::Command(command)) => {
             let source = queue.source;

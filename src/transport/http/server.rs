@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// Connections served side by side; more wait to be accepted. Each may hold a request's body in memory.
-const CONNECTIONS: usize = 1024;
+pub const CONNECTIONS: usize = 1024;
 
 /// How long a client may take to send a request's head, and how long an idle connection is kept for the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);

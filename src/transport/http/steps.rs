@@ -22,6 +22,10 @@ const SOURCE: Source = Source(u32::MAX);
 /// told to ask again; whether the command went through, the repeat will tell.
 const OUTAGE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Commands that are under way side by side: as many as there are connections. A client who goes away leaves one behind,
+/// and may be back with the next before it is decided.
+const COMMANDS_AT_ONCE: usize = super::server::CONNECTIONS;
+
 /// Passwords that are compared side by side: each takes 19 MiB and tens of milliseconds.
 const PASSWORDS_AT_ONCE: usize = 2;
 
@@ -31,12 +35,14 @@ pub struct Steps {
     sequencer: Sequencer,
     reader: Reader,
     readiness: Readiness,
+    commands: Arc<Semaphore>,
     passwords: Arc<Semaphore>,
 }
 
 impl Steps {
     pub fn new(sequencer: Sequencer, reader: Reader, readiness: Readiness) -> Self {
-        Self { sequencer, reader, readiness, passwords: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)) }
+        let (commands, passwords) = (Semaphore::new(COMMANDS_AT_ONCE), Semaphore::new(PASSWORDS_AT_ONCE));
+        Self { sequencer, reader, readiness, commands: Arc::new(commands), passwords: Arc::new(passwords) }
     }
 
     /// Goes from step to step until there is a reply. Notes the `party` on the way.
@@ -79,13 +85,15 @@ impl Steps {
         if !self.readiness.is_database_there() {
             return Err(Failure::Unavailable);
         }
-        let (answer, answered) = oneshot::channel();
-        let answering = Box::new(move |outcome| {
-            // Nobody may be listening any more: the request ran out of time.
-            let _ = answer.send(outcome);
-        });
-        let submission = Submission { keyed: command.keyed(), source: SOURCE, answering };
         let deciding = async {
+            let room = Arc::clone(&self.commands).acquire_owned().await.map_err(|_| Failure::Unavailable)?;
+            let (answer, answered) = oneshot::channel();
+            let answering = Box::new(move |outcome| {
+                // Nobody may be listening any more: the request ran out of time.
+                let _ = answer.send(outcome);
+                drop(room);
+            });
+            let submission = Submission { keyed: command.keyed(), source: SOURCE, answering };
             self.sequencer.submit(submission).map_err(|_| Failure::Unavailable)?;
             answered.await.map_err(|_| Failure::Unavailable)
         };

@@ -11,7 +11,7 @@ use super::offer::{Offer, OfferId, Purchase, StockedKey};
 use super::order::{Order, OrderId};
 use super::outcome::{Keeping, Outcome, Refusal};
 use super::player::{Player, PlayerKey};
-use super::state::{Decided, PlayerState, State};
+use super::state::{Asked, Decided, PlayerState, State};
 use super::transaction::{ManualVoid, Transaction};
 
 /// A transfer with its accounts named.
@@ -177,7 +177,8 @@ impl Folding {
     fn record(&mut self, state: &mut State, keyed: &Keyed, decision: Decision, seq: i64) {
         let kept = decision.keeping == Keeping::Kept;
         if kept {
-            let decided = Decided { command: keyed.command.clone(), outcome: decision.outcome };
+            let asked = Asked::Whole(keyed.command.clone());
+            let decided = Decided { asked, outcome: decision.outcome };
             state.decided.insert(keyed.key, decided);
         }
         let legs = decision.effects.transfers.iter().map(|transfer| Movement {

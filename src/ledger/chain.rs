@@ -1,5 +1,5 @@
 //! The journal's hash chain: each row's hash covers the row, its movements and the hash before it, so that a row
-//! changed, removed or slipped in later breaks every hash after it.
+//! changed, removed or slipped in later breaks every hash after it. What pruning leaves is sealed row by row instead.
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -39,6 +39,23 @@ pub fn link(previous: &Hash, row: &Row<'_>) -> Hash {
     hasher.finalize().into()
 }
 
+/// The hash of a row that stands by itself because its neighbours may have been pruned. It covers what the row is filed
+/// under, too, since the command that would say so may be gone.
+pub fn seal(writer: i32, at: i64, party: &str, row: &Row<'_>) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update(writer.to_be_bytes());
+    hasher.update(at.to_be_bytes());
+    hasher.update(party.as_bytes());
+    link(&hasher.finalize().into(), row)
+}
+
+/// Adds a seal to a set of seals, or takes it out again: their order does not matter.
+pub fn toggle(seals: &mut Hash, seal: &Hash) {
+    for (all, one) in seals.iter_mut().zip(seal) {
+        *all ^= one;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +80,18 @@ mod tests {
             link(&START, &Row { movements: &[(Uuid::nil(), Uuid::max(), 6)], ..row }),
         ];
         assert!(others.iter().all(|other| *other != hash));
+        let sealed = seal(1, 2, "acme", &row);
+        let others = [hash, seal(2, 2, "acme", &row), seal(1, 3, "acme", &row), seal(1, 2, "acne", &row)];
+        assert!(others.iter().all(|other| *other != sealed));
+    }
+
+    #[test]
+    fn a_set_of_seals_forgets_what_is_taken_out() {
+        let (one, other) = ([1; 32], [7; 32]);
+        let mut seals = START;
+        for seal in [&one, &other, &one] {
+            toggle(&mut seals, seal);
+        }
+        assert_eq!(seals, other);
     }
 }

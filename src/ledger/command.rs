@@ -151,6 +151,13 @@ impl CommandKey {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// The order that an order's command is about; of any other key, an order that there is none of.
+    pub fn order(self) -> OrderId {
+        let mut bytes = self.0.into_bytes();
+        bytes[15] &= !0b11;
+        OrderId::from_uuid(Uuid::from_bytes(bytes))
+    }
+
     fn of_text(kind: &str, party: &Party, key: &str) -> Self {
         Self(digest(&[kind.as_bytes(), party.as_str().as_bytes(), key.as_bytes()]))
     }

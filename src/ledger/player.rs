@@ -66,7 +66,7 @@ impl fmt::Display for PlayerKey {
 }
 
 /// A version 8 UUID from the SHA-256 digest of `parts`, each preceded by its length so that no two lists collide.
-pub(super) fn digest(parts: &[&[u8]]) -> Uuid {
+pub(crate) fn digest(parts: &[&[u8]]) -> Uuid {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::account::{Account, Pocket};
 use super::command::{Act, Command, CommandKey, Keyed};
+use super::essence::Essence;
 use super::offer::{KeyId, OfferId, OfferState};
 use super::order::{Order, OrderId};
 use super::outcome::Outcome;
@@ -100,8 +101,16 @@ impl Keys {
 /// A command that was decided before, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
-    pub command: Command,
+    pub asked: Asked,
     pub outcome: Outcome,
+}
+
+/// A command that was decided, or what pruning the journal has left of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "pruned ones are as rare as repeats of old commands")]
+pub enum Asked {
+    Whole(Command),
+    Pruned(Essence),
 }
 
 /// A player with all of the accounts that were ever used.

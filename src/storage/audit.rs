@@ -4,6 +4,9 @@
 //! journal's hash chains, and every [`names`] that is a digest. Tables are read in pages, so memory is constant.
 
 mod journal;
+mod chains;
+mod players;
+mod stakes;
 mod names;
 mod partners;
 mod digest;
@@ -65,7 +68,7 @@ pub fn run_with_digest(conn: &mut AnyConnection) -> Result<Report, StoreError> {
 
 fn audit(conn: &mut AnyConnection) -> Result<Report, StoreError> {
     let mut report = Report::default();
-    let opened = journal::JournalAudit::default().run(conn, &mut report)?;
+    let opened = journal::JournalAudit::begin(conn)?.run(conn, &mut report)?;
     names::audit(conn, &mut report)?;
     for (sql, says) in QUERIES {
         let rows: Vec<Offender> =
@@ -144,12 +147,13 @@ fn count(conn: &mut AnyConnection, sql: &str) -> Result<i64, StoreError> {
 
 /// Each finds rows that disagree with others; both databases understand them. Sums are made of halves, so that none
 /// of them overflows.
-const QUERIES: [(&str, &str); 5] = [
+const QUERIES: [(&str, &str); 6] = [
     (
         "SELECT a.id, a.party || '/' || COALESCE(p.player, '?') || ' ' || a.currency || ' ' || a.bucket || ': ' || \
          CAST(a.balance AS TEXT) AS detail FROM accounts a LEFT JOIN players p ON p.id = a.player LEFT JOIN \
          (SELECT account, CAST(SUM(amount >> 32) AS BIGINT) AS high, CAST(SUM(amount & 4294967295) AS BIGINT) AS low \
-         FROM (SELECT credit AS account, amount FROM transfers UNION ALL SELECT debit, -amount FROM transfers) AS moves \
+         FROM (SELECT credit AS account, amount FROM transfers UNION ALL SELECT debit, -amount FROM transfers \
+         UNION ALL SELECT account, amount FROM carried) AS moves \
          GROUP BY account) AS t ON t.account = a.id WHERE a.side = 'player' \
          AND (COALESCE(t.high + (t.low >> 32), 0) <> a.balance >> 32 \
          OR COALESCE(t.low & 4294967295, 0) <> a.balance & 4294967295)",
@@ -164,6 +168,12 @@ const QUERIES: [(&str, &str); 5] = [
          LEFT JOIN accounts c ON c.id = t.credit WHERE d.id IS NULL OR c.id IS NULL OR d.currency <> c.currency \
          OR d.party <> c.party OR d.id = c.id",
         "is debited by a transfer between accounts that do not belong together, by its seq",
+    ),
+    (
+        "SELECT t.account AS id, CAST(t.amount AS TEXT) AS detail FROM carried t LEFT JOIN accounts d ON d.id = t.account \
+         LEFT JOIN accounts c ON c.id = t.counterpart WHERE d.id IS NULL OR c.id IS NULL OR d.currency <> c.currency \
+         OR d.party <> c.party OR d.side <> 'player' OR c.side = 'player'",
+        "is an account of which something is carried that does not belong there, by its amount",
     ),
     (
         "SELECT t.debit AS id, CAST(t.seq AS TEXT) AS detail FROM transfers t LEFT JOIN journal j ON j.seq = t.seq \
@@ -183,6 +193,8 @@ const BOOKS: &str = "SELECT party, currency, side, CAST(SUM(amount >> 32) AS BIG
      UNION ALL SELECT a.party, a.currency, a.side, t.amount FROM accounts a JOIN transfers t ON t.credit = a.id \
      WHERE a.side <> 'player' \
      UNION ALL SELECT a.party, a.currency, a.side, -t.amount FROM accounts a JOIN transfers t ON t.debit = a.id \
+     WHERE a.side <> 'player' \
+     UNION ALL SELECT a.party, a.currency, a.side, -c.amount FROM accounts a JOIN carried c ON c.counterpart = a.id \
      WHERE a.side <> 'player') AS moves GROUP BY party, currency, side ORDER BY party, currency, side";
 
 fn hex(id: &[u8]) -> String {

@@ -6,6 +6,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::StoreError;
+use super::checkpoint::{self, CheckpointRow};
 use super::queries::{AnyConnection, classify, on, snapshot};
 use super::rows::{Bytes, damaged};
 use super::schema::journal;
@@ -37,6 +38,16 @@ impl CommandRow {
     }
 }
 
+/// How telling ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Told<B> {
+    All,
+    /// Broken off, and why.
+    Part(B),
+    /// Nothing was told: what was received before this time is pruned, and was asked for.
+    Pruned(Timestamp),
+}
+
 /// Tells every command of a party that was received within `times`, in the journal's order, until `tell` breaks off.
 /// Memory is constant: a page at a time.
 pub fn tell<B>(
@@ -44,12 +55,16 @@ pub fn tell<B>(
     party: &Party,
     times: Range<Timestamp>,
     mut tell: impl FnMut(Recorded) -> ControlFlow<B>,
-) -> Result<ControlFlow<B>, StoreError> {
+) -> Result<Told<B>, StoreError> {
     snapshot(conn, |conn| {
+        let CheckpointRow { seq: pruned, until, .. } = checkpoint::read(conn)?;
+        if pruned > 0 && times.start.0 < until {
+            return Ok(Told::Pruned(Timestamp(until)));
+        }
         if let AnyConnection::Postgres(conn) = conn {
             conn.batch_execute(BY_INDEX).map_err(classify)?;
         }
-        let mut after = i64::MIN;
+        let mut after = pruned;
         loop {
             let theirs = journal::table
                 .filter(journal::seq.gt(after))
@@ -60,11 +75,11 @@ pub fn tell<B>(
                 .limit(PAGE)
                 .select((journal::seq, journal::key, journal::command, journal::outcome));
             let rows: Vec<CommandRow> = on!(conn, conn => theirs.load(conn)).map_err(classify)?;
-            let Some(last) = rows.last() else { return Ok(ControlFlow::Continue(())) };
+            let Some(last) = rows.last() else { return Ok(Told::All) };
             after = last.seq;
             for row in rows {
                 if let ControlFlow::Break(why) = tell(row.recorded()?) {
-                    return Ok(ControlFlow::Break(why));
+                    return Ok(Told::Part(why));
                 }
             }
         }

@@ -5,11 +5,14 @@
 //! [`queries`] for people.
 //!
 //! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`], [`journal`],
-//! [`grants`], [`audit`].
+//! [`pruning`], [`grants`], [`audit`].
 
 pub mod schema;
 pub mod migrations;
 pub mod rows;
+mod remains;
+mod order_change;
+mod checkpoint;
 pub mod partners;
 pub mod sqlite;
 pub mod postgres;
@@ -20,6 +23,7 @@ pub mod offers;
 pub mod reader;
 pub mod voids;
 pub mod journal;
+pub mod pruning;
 pub mod grants;
 pub mod audit;
 

@@ -5,6 +5,28 @@ diesel::table! {
         id -> Integer,
         last_seq -> BigInt,
         head -> Binary,
+        pruned_seq -> BigInt,
+        pruned_head -> Binary,
+    }
+}
+
+diesel::table! {
+    checkpoints (id) {
+        id -> Integer,
+        seq -> BigInt,
+        until -> BigInt,
+        rows_left -> BigInt,
+        accounts_carried -> BigInt,
+        seals -> Binary,
+    }
+}
+
+diesel::table! {
+    carried (account, counterpart) {
+        account -> Binary,
+        counterpart -> Binary,
+        amount -> BigInt,
+        seal -> Binary,
     }
 }
 

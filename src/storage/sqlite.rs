@@ -203,13 +203,15 @@ fn writer_row(conn: &mut SqliteConnection) -> QueryResult<WriterRow> {
     }
 }
 
-/// The highest number that names anything: what a replay brings may be numbered higher than its journal rows.
+/// The highest number that names anything, or did: what a replay brings may be numbered higher than its journal rows,
+/// and the last of these may have been pruned.
 fn last_seq(conn: &mut SqliteConnection) -> QueryResult<i64> {
     use diesel::dsl::max;
     let journal: Option<i64> = journal::table.select(max(journal::seq)).first(conn)?;
     let transactions: Option<i64> = transactions::table.select(max(transactions::number)).first(conn)?;
     let purchases: Option<i64> = purchases::table.select(max(purchases::number)).first(conn)?;
-    Ok([journal, transactions, purchases].into_iter().flatten().max().unwrap_or(0))
+    let written: Option<i64> = writers::table.select(max(writers::last_seq)).first(conn)?;
+    Ok([journal, transactions, purchases, written].into_iter().flatten().max().unwrap_or(0))
 }
 
 fn load_players(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<(Vec<PlayerRow>, Vec<AccountRow>)> {

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
-use purser::ledger::command::Keyed;
+use purser::ledger::command::{Keyed, Timestamp};
 use purser::ledger::{Batch, Keys, Outcome, State, Verdict, fold};
 use purser::storage::audit::{self, Report};
+use purser::storage::pruning::{self, Pruned};
 use purser::storage::queries::AnyConnection;
 use purser::storage::{Database, Store, StoreError};
 use tempfile::TempDir;
@@ -69,9 +70,30 @@ impl Fresh {
         self.database.query(audit::run).await.expect("an audit")
     }
 
+    /// Prunes the journal of what was received before `before`.
+    pub async fn prune(&self, before: Timestamp) -> Pruned {
+        let pruning = self.database.query(move |conn| {
+            let last = pruning::reach(conn, before)?.last;
+            let mut pruned = Pruned::default();
+            while let Some(step) = pruning::step(conn, last)? {
+                pruned += step;
+            }
+            Ok(pruned)
+        });
+        pruning.await.expect("pruned")
+    }
+
     /// Runs statements that the program itself never would.
     pub async fn execute(&self, sql: impl Into<String>) {
-        let sql = sql.into();
+        self.executed(sql.into()).await.expect("executed");
+    }
+
+    /// The same, where the database may refuse it.
+    pub async fn try_to_execute(&self, sql: impl Into<String>) -> bool {
+        self.executed(sql.into()).await.is_ok()
+    }
+
+    async fn executed(&self, sql: String) -> Result<(), StoreError> {
         let executing = self.database.query(move |conn| {
             let executed = match conn {
                 AnyConnection::Sqlite(conn) => conn.batch_execute(&sql),
@@ -79,7 +101,7 @@ impl Fresh {
             };
             executed.map_err(|error| StoreError::Rejected(format!("{error}: {sql}")))
         });
-        executing.await.expect("executed");
+        executing.await
     }
 
     /// From now on the database takes no order whose externalId begins with `poison`.

@@ -10,6 +10,7 @@ mod model;
 mod properties;
 mod storage;
 mod tampering;
+mod pruning;
 mod replay;
 mod sequencer;
 mod simulation;

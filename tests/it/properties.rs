@@ -14,6 +14,7 @@ use purser::ledger::command::{
 use purser::ledger::offer::{OfferId, Purchase};
 use purser::ledger::order::OrderKey;
 use purser::ledger::player::Profile;
+use purser::ledger::state::Asked;
 use purser::ledger::{
     Act, Amount, Batch, Bucket, Currency, Entry, ExternalId, Game, Keys, Outcome, Party, PlayerId, Pocket, State,
     Wallet,
@@ -461,8 +462,9 @@ fn ought(memory: &State, commands: &[Keyed]) -> State {
         known.next.truncate(keys.offers[id]);
     }
     for decided in state.decided.values_mut() {
-        let written = serde_json::to_string(&decided.command).expect("a command");
-        decided.command = serde_json::from_str(&written).expect("a command");
+        let Asked::Whole(command) = &mut decided.asked else { panic!("memory prunes nothing") };
+        let written = serde_json::to_string(command).expect("a command");
+        *command = serde_json::from_str(&written).expect("a command");
     }
     sort_accounts(&mut state);
     state

@@ -14,8 +14,9 @@ use purser::ledger::recorded::Recorded;
 use purser::ledger::{Done, Keys, Outcome, Party};
 use purser::sequencer::replay::{Comparison, Replay, ReplayError};
 use purser::storage::audit::{self, Report};
+use purser::storage::journal::{self, Told};
 use purser::storage::queries::AnyConnection;
-use purser::storage::{Store, StoreError, journal};
+use purser::storage::{Store, StoreError};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -102,7 +103,10 @@ async fn export(fresh: &Fresh, of: &str) -> Vec<u8> {
             line::write(&mut out, &recorded).expect("written");
             ControlFlow::<()>::Continue(())
         });
-        told.map(|_| out)
+        told.map(|told| {
+            assert_eq!(told, Told::All);
+            out
+        })
     });
     telling.await.expect("an export")
 }

@@ -112,7 +112,7 @@ pub fn read(text: &[u8]) -> Result<Recorded, Malformed> {
 }
 
 /// RFC 3339, to the microsecond. Times that it has no words for are brought to the nearest that it has.
-fn written(Timestamp(micros): Timestamp) -> String {
+pub fn written(Timestamp(micros): Timestamp) -> String {
     let micros = micros.clamp(0, LAST_SECOND.saturating_mul(MICROS));
     let since = Duration::from_micros(micros.unsigned_abs());
     humantime::format_rfc3339_micros(UNIX_EPOCH + since).to_string()

@@ -1,6 +1,7 @@
 //! `purser offers`.
 
-mod file;
+#[doc(hidden)]
+pub mod file;
 
 pub use file::MAX_KEYS;
 

@@ -19,13 +19,14 @@ mod void;
 use std::sync::Arc;
 
 use super::account::{Account, AccountId, HouseAccount};
-use super::command::{Act, Command, Keyed, Terms};
+use super::command::{Act, Command, Keyed, SettleOrder, Terms};
+use super::essence::Essence;
 use super::money::Amount;
 use super::offer::{OfferId, OfferState, Purchase, StockedKey};
 use super::order::{Order, OrderId, OrderState};
 use super::outcome::{Done, Keeping, Outcome, Refusal};
 use super::player::{Player, PlayerKey};
-use super::state::{Decided, PlayerState, State};
+use super::state::{Asked, Decided, PlayerState, State};
 use super::transaction::{ManualVoid, Transaction};
 
 /// One side of a transfer.
@@ -106,7 +107,10 @@ type Judged = Result<(Done, Effects), Refusal>;
 
 impl Decision {
     fn repeat(state: &State, keyed: &Keyed, decided: &Decided) -> Self {
-        let same = is_same(state, keyed, &decided.command);
+        let same = match &decided.asked {
+            Asked::Whole(before) => is_same(state, keyed, before),
+            Asked::Pruned(before) => is_same_as_pruned(state, keyed, before),
+        };
         let outcome = if same { decided.outcome } else { Outcome::Refused(Refusal::KeyReused) };
         Self { outcome, repeated: same, keeping: Keeping::Ignored, effects: Effects::default() }
     }
@@ -139,6 +143,29 @@ fn is_same(state: &State, keyed: &Keyed, before: &Command) -> bool {
         (Act::BuyKeys(now), Act::BuyKeys(then)) => keys::is_same_purchase(now, then),
         _ => false,
     }
+}
+
+/// [`is_same`] where only the essence of the earlier command is left.
+fn is_same_as_pruned(state: &State, keyed: &Keyed, before: &Essence) -> bool {
+    let act = &keyed.command.act;
+    let agrees = match act {
+        Act::SettleOrder(settle) => {
+            let then = SettleOrder { result: before.result_like(settle.result), ..settle.clone() };
+            settle::is_same(order_of(state, keyed), settle, &then)
+        }
+        Act::CancelOrder(cancel) => cancel::is_same(order_of(state, keyed), cancel, cancel),
+        Act::OpenPlayer(_)
+        | Act::Deposit(_)
+        | Act::Withdraw(_)
+        | Act::PlaceBet(_)
+        | Act::Adjust(_)
+        | Act::QueueVoid(_)
+        | Act::ResolveVoid(_)
+        | Act::BuyVip(_)
+        | Act::StockOffers(_)
+        | Act::BuyKeys(_) => true,
+    };
+    agrees && Essence::of(act).is_some_and(|now| now.is_like(before))
 }
 
 fn order_of<'a>(state: &'a State, keyed: &Keyed) -> Option<&'a Order> {

@@ -65,6 +65,7 @@ fn reversal(keyed: &Keyed, source: &Transaction, kind: i32, number: i64) -> Resu
         external: source.external.checked_neg().ok_or(Refusal::BalanceOverflow)?,
         source: Some(source.number),
         state: TransactionState::Reversal,
+        ended_by: None,
         worth: None,
         token: None,
         ..source.clone()

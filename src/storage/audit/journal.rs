@@ -1,41 +1,43 @@
 //! One pass over the journal: its chains, and what it says of orders and players.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::partners::{Leg, PartnersAudit};
-use super::{PAGE, Report, count, hex};
-use crate::ledger::chain::{self, Hash};
-use crate::ledger::command::{Act, Command, GameResult, Keyed};
-use crate::ledger::order::{Order, Stake};
-use crate::ledger::{Done, OrderId, OrderState, Outcome, PlayerKey, Refusal};
+use super::chains::Chains;
+use super::partners::{PartnersAudit, Told};
+use super::stakes::Stakes;
+use super::{PAGE, Report, count, hex, players};
+use crate::ledger::command::{Act, Command, CommandKey, Keyed, OpenPlayer};
+use crate::ledger::{OrderState, Outcome, Player};
 use crate::storage::StoreError;
+use crate::storage::order_change::OrderChange;
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{Bytes, JournalRow, OrderRow, TransferRow, WriterRow, uuid};
-use crate::storage::schema::{journal, orders, transfers, writers};
+use crate::storage::remains::Remains;
+use crate::storage::rows::{Bytes, JournalRow, OrderRow, TransferRow, uuid};
+use crate::storage::schema::{journal, orders, transfers};
 
-/// What an order must look like after a journal row.
-struct Expected {
-    order: OrderId,
-    seq: i64,
-    state: OrderState,
-    paid: i64,
-    /// The whole order, where the row is its first.
-    begun: Option<Order>,
-}
-
-#[derive(Default)]
 pub(super) struct JournalAudit {
-    heads: BTreeMap<i32, (i64, Hash)>,
+    chains: Chains,
     /// Orders whose last change was found in the journal.
     confirmed: i64,
     /// Players that were opened.
     opened: i64,
+    stakes: Stakes,
     partners: PartnersAudit,
 }
 
 impl JournalAudit {
+    pub(super) fn begin(conn: &mut AnyConnection) -> Result<Self, StoreError> {
+        Ok(Self {
+            chains: Chains::begin(conn)?,
+            confirmed: 0,
+            opened: 0,
+            stakes: Stakes::default(),
+            partners: PartnersAudit::default(),
+        })
+    }
+
     /// Returns how many players the journal opened.
     pub(super) fn run(mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<i64, StoreError> {
         let mut after = i64::MIN;
@@ -53,6 +55,8 @@ impl JournalAudit {
             self.page(conn, &rows, &moves, report)?;
         }
         self.finish(conn, report)?;
+        self.chains.finish(conn, report)?;
+        self.stakes.finish(conn, report)?;
         self.partners.finish(conn, report)?;
         Ok(self.opened)
     }
@@ -68,56 +72,44 @@ impl JournalAudit {
         for leg in moves {
             by_seq.entry(leg.seq).or_default().push(leg);
         }
-        let mut expected = Vec::new();
+        let (mut expected, mut opened, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows {
-            self.link(row, by_seq.get(&row.seq).map_or(&[], Vec::as_slice), report)?;
+            self.chains.link(row, by_seq.get(&row.seq).map_or(&[], Vec::as_slice), report)?;
             match read(row) {
-                Some((command, outcome)) => {
+                Some(Said::Whole(keyed, outcome)) => {
+                    let command = &keyed.command;
                     if row.party != command.party.as_str() || row.at != command.at.0 {
                         let seq = row.seq;
                         report.findings.push(format!("journal row {seq} is filed under another party or time"));
                     }
-                    self.opened += i64::from(outcome == Outcome::Done(Done::PlayerOpened));
-                    let keyed = command.keyed();
-                    if is_of_partners(&keyed.command.act) {
-                        let moved = by_seq.get(&row.seq).map_or(&[][..], Vec::as_slice);
-                        let legs: Vec<Leg<'_>> =
-                            moved.iter().map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount)).collect();
-                        self.partners.row(conn, (row.seq, &keyed, outcome), &legs, report)?;
+                    if let (Act::OpenPlayer(open), Outcome::Done(_)) = (&command.act, outcome) {
+                        let OpenPlayer { player: id, profile } = open.clone();
+                        opened.push(Player { party: command.party.clone(), id, profile });
                     }
-                    expected.extend(expectation(row.seq, keyed, outcome));
+                    if is_of_partners(&command.act) {
+                        let moved = by_seq.get(&row.seq).into_iter().flatten();
+                        let legs = moved.map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount));
+                        told.extend(Told::of(row.seq, *keyed, outcome, legs));
+                    } else {
+                        expected.extend(OrderChange::of(row.seq, &keyed, outcome));
+                    }
+                }
+                Some(Said::Remains(key, remains, outcome)) => {
+                    expected.extend(OrderChange::of_remains(row.seq, key, remains, outcome));
                 }
                 None => report.findings.push(format!("journal row {} cannot be read", row.seq)),
             }
         }
+        self.opened += i64::try_from(opened.len()).unwrap_or(i64::MAX);
+        players::compare(conn, &opened, report)?;
+        self.partners.page(conn, &told, report)?;
         self.compare_orders(conn, &expected, report)
-    }
-
-    /// `moved` are the row's legs in their order; a leg whose number is not its position is none of the row's.
-    fn link(&mut self, row: &JournalRow, moved: &[&TransferRow], report: &mut Report) -> Result<(), StoreError> {
-        let (_, previous) = self.heads.get(&row.writer).copied().unwrap_or((0, chain::START));
-        for (TransferRow { leg, .. }, _) in moved.iter().zip(0_i16..).filter(|(row, position)| row.leg != *position) {
-            report.findings.push(format!("transfer {leg} of journal row {} is none of its command's", row.seq));
-        }
-        let legs = moved.iter().map(|leg| Ok((uuid(&leg.debit)?, uuid(&leg.credit)?, leg.amount)));
-        let movements = legs.collect::<Result<Vec<_>, StoreError>>()?;
-        let key = row.key.as_deref().map(uuid).transpose()?;
-        let linked =
-            chain::Row { seq: row.seq, key, command: &row.command, outcome: &row.outcome, movements: &movements };
-        if chain::link(&previous, &linked).as_slice() != row.hash.as_slice() {
-            let (seq, writer) = (row.seq, row.writer);
-            report.findings.push(format!("journal row {seq} does not follow from its predecessor in chain {writer}"));
-        }
-        // Go on from the stored hash, so that one altered row is one finding.
-        let head = row.hash.as_slice().try_into().unwrap_or(previous);
-        self.heads.insert(row.writer, (row.seq, head));
-        Ok(())
     }
 
     fn compare_orders(
         &mut self,
         conn: &mut AnyConnection,
-        expected: &[Expected],
+        expected: &[OrderChange],
         report: &mut Report,
     ) -> Result<(), StoreError> {
         let ids: Vec<Bytes> = expected.iter().map(|expected| expected.order.uuid().as_bytes().to_vec()).collect();
@@ -138,7 +130,12 @@ impl JournalAudit {
             if tombstone && expected.state == OrderState::Refused {
                 continue;
             }
-            if expected.begun.as_ref().is_some_and(|begun| !is_as_begun(row, begun)) {
+            if expected.state == OrderState::Open {
+                self.stakes.bet(row);
+            }
+            if let Some(begun) = &expected.begun
+                && !begun.is_of(row)?
+            {
                 report.findings.push(format!("{name} is an order that is not as its bet was"));
             }
             if row.changed_seq < expected.seq {
@@ -163,25 +160,28 @@ impl JournalAudit {
             let (orders, confirmed) = (report.orders, self.confirmed);
             report.findings.push(format!("{orders} orders are stored, and the journal accounts for {confirmed}"));
         }
-        let chains: Vec<WriterRow> = on!(conn, conn => writers::table.load(conn)).map_err(classify)?;
-        for (id, (seq, _)) in &self.heads {
-            if chains.iter().all(|writer| writer.id != *id) {
-                report.findings.push(format!("chain {id} ends at journal row {seq}, and no writer left it"));
-            }
-        }
-        for writer in chains {
-            let (seq, head) = self.heads.get(&writer.id).copied().unwrap_or((0, chain::START));
-            if writer.last_seq != seq || writer.head != head {
-                let (id, last) = (writer.id, writer.last_seq);
-                report.findings.push(format!("chain {id} ends at journal row {seq}, and was left at {last}"));
-            }
-        }
         Ok(())
     }
 }
 
-fn read(row: &JournalRow) -> Option<(Command, Outcome)> {
-    Some((serde_json::from_str(&row.command).ok()?, serde_json::from_str(&row.outcome).ok()?))
+/// What a row says: all of it, or what pruning has left.
+enum Said {
+    Whole(Box<Keyed>, Outcome),
+    Remains(CommandKey, Remains, Outcome),
+}
+
+fn read(row: &JournalRow) -> Option<Said> {
+    let outcome = serde_json::from_str(&row.outcome).ok()?;
+    match Remains::read(&row.command) {
+        Some(remains) => {
+            let key = CommandKey::from_uuid(uuid(row.key.as_deref()?).ok()?);
+            Some(Said::Remains(key, remains.ok()?, outcome))
+        }
+        None => {
+            let command: Command = serde_json::from_str(&row.command).ok()?;
+            Some(Said::Whole(Box::new(command.keyed()), outcome))
+        }
+    }
 }
 
 fn is_of_partners(act: &Act) -> bool {
@@ -195,47 +195,4 @@ fn is_of_partners(act: &Act) -> bool {
         Act::OpenPlayer(_) | Act::Deposit(_) | Act::Withdraw(_) => false,
         Act::PlaceBet(_) | Act::SettleOrder(_) | Act::CancelOrder(_) => false,
     }
-}
-
-/// Whether a row is the order that it was at first, but for what became of it.
-fn is_as_begun(row: &OrderRow, begun: &Order) -> bool {
-    let (state, paid, changed_seq) = (row.state.clone(), row.paid, row.changed_seq);
-    *row == OrderRow { state, paid, changed_seq, ..OrderRow::of(begun, changed_seq) }
-}
-
-/// What a journal row did to its order, if anything.
-fn expectation(seq: i64, keyed: Keyed, outcome: Outcome) -> Option<Expected> {
-    let order = keyed.order?;
-    let (state, paid) = match (&keyed.command.act, outcome) {
-        (Act::PlaceBet(_), Outcome::Done(_)) => (OrderState::Open, 0),
-        // The tombstone that refused the bet stays.
-        (Act::PlaceBet(_), Outcome::Refused(Refusal::OrderCancelled)) => return None,
-        (Act::PlaceBet(_), Outcome::Refused(_)) => (OrderState::Refused, 0),
-        (Act::SettleOrder(settle), Outcome::Done(Done::OrderSettled { paid })) => {
-            let state = match settle.result {
-                GameResult::Win(_) => OrderState::Won,
-                GameResult::Tie(_) => OrderState::Tied,
-                GameResult::Lose(_) => OrderState::Lost,
-            };
-            (state, paid)
-        }
-        (Act::CancelOrder(_), Outcome::Done(Done::OrderCancelled { refunded })) => (OrderState::Cancelled, refunded),
-        (Act::CancelOrder(_), Outcome::Refused(Refusal::OrderUnknown)) => (OrderState::Tombstone, 0),
-        _ => return None,
-    };
-    let begun = begun(&keyed.command, order, keyed.player, state);
-    Some(Expected { order, seq, state, paid, begun })
-}
-
-/// The order that a bet, or a cancel without one, begins.
-fn begun(command: &Command, id: OrderId, player: PlayerKey, state: OrderState) -> Option<Order> {
-    let (key, stake) = match &command.act {
-        Act::PlaceBet(bet) => {
-            let (pocket, day) = (bet.pocket.clone(), command.at.day());
-            (&bet.order, Some(Stake { amount: bet.stake, pocket, round: bet.round, day }))
-        }
-        Act::CancelOrder(cancel) if state == OrderState::Tombstone => (&cancel.order, None),
-        _ => return None,
-    };
-    Some(Order { id, party: command.party.clone(), key: key.clone(), player, state, stake, paid: 0 })
 }

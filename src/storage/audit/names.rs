@@ -40,7 +40,7 @@ pub(super) fn audit(conn: &mut AnyConnection, report: &mut Report) -> Result<(),
     }
 }
 
-/// The id of what the row says; `None` where that is no account.
+/// The id of what the row says; `None` where that is no account. One on the house's side says nothing but its name.
 fn named(row: AccountRow) -> Option<AccountId> {
     if row.side == PLAYER_SIDE {
         let account = row.account().ok()?;
@@ -48,5 +48,8 @@ fn named(row: AccountRow) -> Option<AccountId> {
     }
     let side = [HouseSide::House, HouseSide::Cashier].into_iter().find(|side| side.as_str() == row.side)?;
     let (party, currency) = (Party::parse(&row.party).ok()?, Currency::parse(&row.currency).ok()?);
-    Some(HouseAccount { party, side, currency }.id())
+    let house = HouseAccount { party, side, currency };
+    let id = house.id();
+    let said = AccountRow { id: row.id.clone(), balance: row.balance, ..AccountRow::of_house(&house, id) };
+    (said == row).then_some(id)
 }

@@ -1,30 +1,54 @@
 //! What only partner dialects write, against the journal: transactions and their states, voids, VIP levels, offers with
 //! their stock, and what was sold.
 
-use std::collections::HashMap;
+mod judged;
+mod stored;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::{Report, TOLD, count};
-use crate::ledger::account::AccountId;
-use crate::ledger::command::{Act, CommandKey, Keyed};
-use crate::ledger::offer::{BuyKeys, Offer, OfferId, StockOffers};
-use crate::ledger::transaction::{Adjust, Change, QueueVoid, Transaction, TransactionState, VoidState};
-use crate::ledger::{Done, Outcome, PlayerKey};
+use super::{Report, TOLD, count, hex};
+use crate::ledger::command::{Act, Keyed};
+use crate::ledger::offer::{Offer, OfferId, StockOffers};
+use crate::ledger::transaction::{Adjust, Change, TransactionState, VoidState};
+use crate::ledger::{Done, Outcome, Party, PlayerKey};
 use crate::storage::StoreError;
-use crate::storage::partners::{GiftKeyRow, OfferRow, PurchaseRow, TransactionRow, VoidRow};
+use crate::storage::partners::{GiftKeyRow, IDS_AT_ONCE, OfferRow};
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{Bytes, PlayerRow, bytes, uuid};
-use crate::storage::schema::{gift_keys, offers, players, purchases, transactions, voids};
+use crate::storage::rows::{Bytes, PlayerRow, bytes};
+use crate::storage::schema::{gift_keys, offers, players};
+use judged::Judged;
+use stored::{Stored, found_by};
 
 /// A leg of a journal row: debit, credit and minor units.
 pub(super) type Leg<'a> = (&'a [u8], &'a [u8], i64);
 
-/// What the journal has told so far. It holds what players and offers have at last, and counts the rest.
+/// A journal row by which a partner had something done.
+pub(super) struct Told<'a> {
+    seq: i64,
+    keyed: Keyed,
+    done: Done,
+    legs: Vec<Leg<'a>>,
+}
+
+impl<'a> Told<'a> {
+    /// `None` where nothing was done.
+    pub fn of(seq: i64, keyed: Keyed, outcome: Outcome, legs: impl Iterator<Item = Leg<'a>>) -> Option<Self> {
+        let Outcome::Done(done) = outcome else { return None };
+        Some(Self { seq, keyed, done, legs: legs.collect() })
+    }
+}
+
+/// What the journal has told so far. It holds what players and offers have at last, about 50 bytes a player with a level
+/// and as much as there is to say about an offer, and counts the rest.
 #[derive(Default)]
 pub(super) struct PartnersAudit {
-    levels: HashMap<PlayerKey, String>,
+    levels: HashMap<PlayerKey, Arc<str>>,
+    /// Each level once: there are few of them, and many who have them.
+    level_names: BTreeSet<Arc<str>>,
     offers: HashMap<OfferId, Offer>,
     transactions: i64,
     queued: i64,
@@ -34,106 +58,140 @@ pub(super) struct PartnersAudit {
 }
 
 impl PartnersAudit {
-    /// Compares what one journal row did with what is stored.
-    pub(super) fn row(
+    /// Compares what the rows of a page did with what is stored.
+    pub(super) fn page(
         &mut self,
         conn: &mut AnyConnection,
-        (seq, keyed, outcome): (i64, &Keyed, Outcome),
-        legs: &[Leg<'_>],
+        page: &[Told<'_>],
         report: &mut Report,
     ) -> Result<(), StoreError> {
-        let Outcome::Done(done) = outcome else { return Ok(()) };
-        let wrong = match (&keyed.command.act, done) {
+        if page.is_empty() {
+            return Ok(());
+        }
+        let stored = Stored::load(conn, page)?;
+        for told in page {
+            let mut judged = self.row(&stored, told);
+            if let Act::StockOffers(stock) = &told.keyed.command.act {
+                judged = judged.and(self.stocked(conn, told, stock)?);
+            }
+            if let Err(wrong) = judged {
+                report.findings.push(format!("{wrong} (journal row {})", told.seq));
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, stored: &Stored, told: &Told<'_>) -> Judged {
+        match (&told.keyed.command.act, told.done) {
             (Act::Adjust(adjust), Done::Adjusted { transaction, .. }) => {
                 self.transactions += 1;
-                adjusted(conn, (transaction, keyed, adjust), legs)?
+                judged::adjusted(stored, told, transaction, adjust)
             }
-            (Act::Adjust(adjust), Done::NothingUndone { .. }) => {
-                self.nothing_undone(conn, adjust.number.unwrap_or(seq), keyed, adjust)?
-            }
+            (Act::Adjust(adjust), Done::NothingUndone { .. }) => self.nothing_undone(stored, told, adjust),
             (Act::QueueVoid(queue), Done::VoidQueued) => {
                 self.queued += 1;
-                queued(conn, keyed, queue)?
+                judged::queued(stored, told, queue)
             }
             (Act::ResolveVoid(resolve), Done::VoidApproved { transaction }) => {
                 self.transactions += 1;
                 self.resolved += 1;
-                let approval = approved(conn, (transaction, resolve.source), legs)?;
-                approval.or(resolved(conn, resolve.source, VoidState::Approved)?)
+                judged::approved(stored, told, transaction, resolve.source)
             }
             (Act::ResolveVoid(resolve), Done::VoidDismissed) => {
                 self.resolved += 1;
-                resolved(conn, resolve.source, VoidState::Dismissed)?
+                judged::resolved(stored, resolve.source, VoidState::Dismissed)
             }
             (Act::BuyVip(buy), Done::VipBought { .. }) => {
-                self.levels.insert(keyed.player, buy.level.to_string());
-                None
-            }
-            (Act::StockOffers(stock), Done::OffersStocked { added }) => {
-                self.keys += added;
-                self.stocked(conn, (seq, keyed, stock))?
+                let level = self.level(&buy.level);
+                self.levels.insert(told.keyed.player, level);
+                Ok(())
             }
             (Act::BuyKeys(buy), Done::KeysBought { order, .. }) => {
                 self.purchases += 1;
-                bought(conn, order, keyed, buy)?
+                judged::bought(stored, told, order, buy)
             }
-            _ => None,
-        };
-        report.findings.extend(wrong.map(|wrong| format!("{wrong} (journal row {seq})")));
-        Ok(())
+            _ => Ok(()),
+        }
     }
 
-    fn nothing_undone(
-        &mut self,
-        conn: &mut AnyConnection,
-        number: i64,
-        keyed: &Keyed,
-        adjust: &Adjust,
-    ) -> Result<Option<String>, StoreError> {
-        let Change::Rollback { name } = &adjust.change else { return Ok(None) };
-        let key = bytes(CommandKey::of_adjust(&keyed.command.party, name).uuid());
-        let named = transactions::table.filter(transactions::key.eq(key));
-        let row: Option<TransactionRow> = on!(conn, conn => named.first(conn).optional()).map_err(classify)?;
-        let state = row.as_ref().and_then(|row| TransactionState::parse(&row.state));
-        self.transactions += i64::from(row.is_some_and(|row| row.number == number));
-        let is_undone = matches!(state, Some(TransactionState::Tombstone | TransactionState::RolledBack));
-        Ok((!is_undone).then(|| format!("{name} is a transaction that was undone and is not")))
+    fn level(&mut self, name: &Arc<str>) -> Arc<str> {
+        match self.level_names.get(name) {
+            Some(known) => Arc::clone(known),
+            None => {
+                self.level_names.insert(Arc::clone(name));
+                Arc::clone(name)
+            }
+        }
+    }
+
+    fn nothing_undone(&mut self, stored: &Stored, told: &Told<'_>, adjust: &Adjust) -> Judged {
+        let Change::Rollback { name } = &adjust.change else { return Ok(()) };
+        let known = stored.named(told, name);
+        let own = adjust.number.unwrap_or(told.seq);
+        self.transactions += i64::from(known.is_some_and(|(number, _)| number == own));
+        match known {
+            Some((number, Some(TransactionState::Tombstone))) if number == own => {
+                judged::tombstone(stored, told, own, adjust, name)
+            }
+            Some((_, Some(TransactionState::Tombstone | TransactionState::RolledBack))) => Ok(()),
+            _ => Err(format!("{name} is a transaction that was undone and is not")),
+        }
     }
 
     fn stocked(
         &mut self,
         conn: &mut AnyConnection,
-        (seq, keyed, stock): (i64, &Keyed, &StockOffers),
-    ) -> Result<Option<String>, StoreError> {
-        let mut wrong = None;
+        told: &Told<'_>,
+        stock: &StockOffers,
+    ) -> Result<Judged, StoreError> {
+        let (mut brought, mut seen) = (Vec::new(), HashSet::new());
         for stocking in &stock.offers {
-            let offer = OfferId::of(&keyed.command.party, &stocking.offer.id);
+            let offer = OfferId::of(&told.keyed.command.party, &stocking.offer.id);
             self.offers.insert(offer, stocking.offer.clone());
-            for key in &stocking.keys {
-                let found = gift_keys::table.find(bytes(key.id.0));
-                let row: Option<GiftKeyRow> = on!(conn, conn => found.first(conn).optional()).map_err(classify)?;
-                if row.is_none_or(|row| row.seq > seq || (row.seq == seq && !brought(keyed, stock, &row))) {
-                    wrong = Some(format!("{} is a gift-card key that is not as it was stocked", key.id.0));
+            let new = stocking.keys.iter().filter(|key| seen.insert(key.id));
+            brought.extend(new.map(|key| (bytes(key.id.0), bytes(offer.uuid()), &*key.sealed)));
+        }
+        let (mut judged, mut entered) = (Ok(()), 0);
+        for keys in brought.chunks(IDS_AT_ONCE) {
+            let ids: Vec<&Bytes> = keys.iter().map(|(key, ..)| key).collect();
+            let found = gift_keys::table.filter(gift_keys::id.eq_any(ids));
+            let found: Vec<GiftKeyRow> = on!(conn, conn => found.load(conn)).map_err(classify)?;
+            let found: HashMap<&Bytes, &GiftKeyRow> = found.iter().map(|row| (&row.id, row)).collect();
+            for (key, offer, sealed) in keys {
+                let is_right = found.get(key).is_some_and(|row| {
+                    // One that was known before came with another journal row.
+                    if row.seq < told.seq {
+                        return true;
+                    }
+                    entered += 1;
+                    let as_brought = (&row.offer, row.sealed.as_str(), row.seq, row.position);
+                    as_brought == (offer, *sealed, told.seq, entered)
+                });
+                if !is_right {
+                    judged = Err(format!("{} is a gift-card key that is not as it was stocked", hex(key)));
                 }
             }
         }
-        Ok(wrong)
+        if let Done::OffersStocked { added } = told.done {
+            self.keys += added;
+            if judged.is_ok() && i64::from(entered) != added {
+                judged = Err(format!("{added} gift-card keys were stocked, of which {entered} are there"));
+            }
+        }
+        Ok(judged)
     }
 
     /// Compares what there is at last, and how much of it.
     pub(super) fn finish(self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
-        for (player, level) in &self.levels {
-            let found = players::table.find(bytes(player.uuid()));
-            let row: Option<PlayerRow> = on!(conn, conn => found.first(conn).optional()).map_err(classify)?;
-            if row.is_none_or(|row| row.vip.as_ref() != Some(level)) {
-                report.findings.push(format!("{player} is a player who bought level {level} and does not have it"));
-            }
-        }
+        self.compare_levels(conn, report)?;
         for (id, offer) in &self.offers {
             let found = offers::table.find(bytes(id.uuid()));
             let row: Option<OfferRow> = on!(conn, conn => found.first(conn).optional()).map_err(classify)?;
-            let state = row.map(OfferRow::offer).transpose()?;
-            if state.is_none_or(|(_, state)| state.offer != *offer) {
+            let is_right = row.is_some_and(|row| {
+                let is_theirs = Party::parse(&row.party).is_ok_and(|party| OfferId::of(&party, &offer.id) == *id);
+                is_theirs && row.offer().is_ok_and(|(_, state)| state.offer == *offer)
+            });
+            if !is_right {
                 report.findings.push(format!("{} is an offer that is not as it was stocked", id.uuid()));
             }
         }
@@ -154,138 +212,27 @@ impl PartnersAudit {
         }
         disagreements(conn, report)
     }
-}
 
-/// Whether a key is one that this stocking brought. One that was known before came with another journal row.
-fn brought(keyed: &Keyed, stock: &StockOffers, row: &GiftKeyRow) -> bool {
-    stock.offers.iter().any(|stocking| {
-        let offer = bytes(OfferId::of(&keyed.command.party, &stocking.offer.id).uuid());
-        let mut keys = stocking.keys.iter();
-        row.offer == offer && keys.any(|key| bytes(key.id.0) == row.id && *key.sealed == row.sealed)
-    })
+    fn compare_levels(&self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+        let mut levels = self.levels.iter().map(|(player, level)| (bytes(player.uuid()), level)).peekable();
+        while levels.peek().is_some() {
+            let some: Vec<(Bytes, &Arc<str>)> = levels.by_ref().take(IDS_AT_ONCE).collect();
+            let ids = some.iter().map(|(player, _)| player.clone());
+            let found: Vec<PlayerRow> = found_by!(conn, ids, |ids| players::table.filter(players::id.eq_any(ids)));
+            let found: HashMap<Bytes, Option<String>> = found.into_iter().map(|row| (row.id, row.vip)).collect();
+            for (player, level) in some {
+                if found.get(&player).is_none_or(|has| has.as_deref() != Some(&**level)) {
+                    let player = hex(&player);
+                    report.findings.push(format!("{player} is a player who bought level {level} and does not have it"));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 fn many(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn transaction(conn: &mut AnyConnection, number: i64) -> Result<Option<Transaction>, StoreError> {
-    let found = transactions::table.find(number);
-    let row: Option<TransactionRow> = on!(conn, conn => found.first(conn).optional()).map_err(classify)?;
-    row.map(TransactionRow::transaction).transpose()
-}
-
-/// What is wrong with the transaction of an adjustment, or with the one that it ended.
-fn adjusted(
-    conn: &mut AnyConnection,
-    (number, keyed, adjust): (i64, &Keyed, &Adjust),
-    legs: &[Leg<'_>],
-) -> Result<Option<String>, StoreError> {
-    let Some(known) = transaction(conn, number)? else {
-        return Ok(Some(format!("{number} is a transaction that is missing")));
-    };
-    let mut is_right = known.key == keyed.key
-        && known.party == keyed.command.party
-        && known.player == keyed.player
-        && known.label == adjust.label
-        && known.memo == adjust.memo
-        && known.worth == adjust.worth
-        && has_moved(&known, legs);
-    let is_undoing = matches!(adjust.change, Change::Rollback { .. });
-    is_right &= is_undoing || (known.currency == adjust.currency && known.product == adjust.product);
-    let (source, external) = match &adjust.change {
-        Change::Stake { external, .. } => (None, external.checked_neg()),
-        Change::Pay { source, external, .. } => (*source, Some(*external)),
-        Change::Void { source, external, .. } => (Some(*source), Some(*external)),
-        Change::Win { .. } | Change::Refund { .. } | Change::Rollback { .. } => (known.source, Some(0)),
-    };
-    if !is_right || known.source != source || Some(known.external) != external {
-        return Ok(Some(format!("{number} is a transaction that is not as it was told")));
-    }
-    let ends = match &adjust.change {
-        Change::Stake { .. } | Change::Pay { .. } => return Ok(None),
-        Change::Void { .. } | Change::Refund { .. } => TransactionState::Voided,
-        Change::Win { .. } => TransactionState::Settled,
-        Change::Rollback { .. } => TransactionState::RolledBack,
-    };
-    ended(conn, &known, ends)
-}
-
-/// Whether the legs are what the transaction says that it moved.
-fn has_moved(known: &Transaction, legs: &[Leg<'_>]) -> bool {
-    let mut legs = legs.iter();
-    let all = known.moved.used().all(|(bucket, minor)| {
-        let account = bytes(AccountId::of_player(known.player, &known.pocket(bucket)).uuid());
-        legs.next().is_some_and(|(debit, credit, amount)| {
-            let theirs = if minor < 0 { debit } else { credit };
-            *theirs == account.as_slice() && minor.checked_abs() == Some(*amount)
-        })
-    });
-    all && legs.next().is_none()
-}
-
-/// What is wrong with the transaction that `by` left in state `ends`. Another may have ended it since.
-fn ended(conn: &mut AnyConnection, by: &Transaction, ends: TransactionState) -> Result<Option<String>, StoreError> {
-    let Some(source) = by.source else { return Ok(None) };
-    let Some(known) = transaction(conn, source)? else {
-        return Ok(Some(format!("{source} is a transaction that is missing")));
-    };
-    let is_in_force = matches!(by.state, TransactionState::Done | TransactionState::Reversal);
-    let is_right = match known.ended_by {
-        Some(number) => number != by.number || known.state == ends,
-        None => !is_in_force,
-    };
-    let (state, ends) = (known.state.as_str(), ends.as_str());
-    Ok((!is_right).then(|| format!("{source} is a transaction {state}, not {ends}")))
-}
-
-fn approved(
-    conn: &mut AnyConnection,
-    (number, source): (i64, i64),
-    legs: &[Leg<'_>],
-) -> Result<Option<String>, StoreError> {
-    let Some(known) = transaction(conn, number)? else {
-        return Ok(Some(format!("{number} is a transaction that is missing")));
-    };
-    if known.source != Some(source) || known.state != TransactionState::Reversal || !has_moved(&known, legs) {
-        return Ok(Some(format!("{number} is a transaction that is not as it was told")));
-    }
-    ended(conn, &known, TransactionState::Voided)
-}
-
-fn void(conn: &mut AnyConnection, source: i64) -> Result<Option<VoidRow>, StoreError> {
-    let found = voids::table.find(source);
-    on!(conn, conn => found.first(conn).optional()).map_err(classify)
-}
-
-fn queued(conn: &mut AnyConnection, keyed: &Keyed, queue: &QueueVoid) -> Result<Option<String>, StoreError> {
-    let (player, at) = (bytes(keyed.player.uuid()), keyed.command.at.0);
-    let is_right = void(conn, queue.source)?.is_some_and(|row| {
-        row.party == keyed.command.party.as_str()
-            && row.player == player
-            && row.kind == queue.kind
-            && row.queued_at == at
-    });
-    Ok((!is_right).then(|| format!("{} is a void that is not as it was queued", queue.source)))
-}
-
-fn resolved(conn: &mut AnyConnection, source: i64, state: VoidState) -> Result<Option<String>, StoreError> {
-    let is_right = void(conn, source)?.is_some_and(|row| row.state == state.as_str());
-    Ok((!is_right).then(|| format!("{source} is a void that is not {}", state.as_str())))
-}
-
-fn bought(conn: &mut AnyConnection, number: i64, keyed: &Keyed, buy: &BuyKeys) -> Result<Option<String>, StoreError> {
-    let found = purchases::table.find(number);
-    let row: Option<PurchaseRow> = on!(conn, conn => found.first(conn).optional()).map_err(classify)?;
-    let offer = bytes(OfferId::of(&keyed.command.party, &buy.offer).uuid());
-    let is_right = row.is_some_and(|row| {
-        row.party == keyed.command.party.as_str()
-            && row.buyer == *buy.buyer
-            && row.offer == offer
-            && i64::from(row.keys) == i64::from(buy.count)
-            && buy.price.minor().checked_mul(i64::from(buy.count)) == Some(row.paid)
-    });
-    Ok((!is_right).then(|| format!("{number} is a purchase that is not as it was made")))
 }
 
 #[derive(QueryableByName)]
@@ -336,7 +283,7 @@ fn disagreements(conn: &mut AnyConnection, report: &mut Report) -> Result<(), St
     for (id, stock) in stocks {
         let keys = unsold.get(&id).copied().unwrap_or(0);
         if stock != keys {
-            let id = uuid(&id)?;
+            let id = hex(&id);
             report.findings.push(format!("{id} is an offer with {stock} in stock, and has {keys} keys for sale"));
         }
     }

@@ -13,6 +13,7 @@ use super::statements::{
     AdvanceWriter, InsertJournal, InsertPlayers, InsertTransfers, LockPlayers, NameHouseAccounts, ReadAccounts,
     ReadDecided, ReadOrders, ReadWriter, TakeSeqs, UpsertAccounts, UpsertOrders,
 };
+use crate::ledger::state::Asked;
 use crate::ledger::{Batch, Keys, Outcome, PlayerKey, State};
 use crate::storage::partners::{PartnerRows, load_partners, write_partners};
 use crate::storage::rows::{AccountRow, BatchRows, Bytes, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
@@ -280,8 +281,11 @@ impl Session {
 fn is_torn(keys: &Keys, state: &State, has_accounts: &BTreeSet<Bytes>) -> bool {
     let is_stranger = |key: &PlayerKey| keys.players.contains(key) && !state.players.contains_key(key);
     let served = state.decided.values().filter(|decided| matches!(decided.outcome, Outcome::Done(_)));
-    let mut served =
-        served.filter_map(|decided| Some(PlayerKey::of(&decided.command.party, decided.command.player()?)));
+    // A player whose command is old enough to have been pruned was there long before this batch.
+    let mut served = served.filter_map(|decided| match &decided.asked {
+        Asked::Whole(command) => Some(PlayerKey::of(&command.party, command.player()?)),
+        Asked::Pruned(_) => None,
+    });
     let mut strangers = keys.players.iter().filter(|key| is_stranger(key));
     strangers.any(|key| has_accounts.contains(&bytes(key.uuid()))) || served.any(|key| is_stranger(&key))
 }

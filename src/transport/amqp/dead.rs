@@ -40,10 +40,16 @@ const OF_DEATH: [&str; 10] = [
 
 /// A dead letter, held.
 pub struct DeadLetter {
-    pub(super) message: BasicGetMessage,
+    message: BasicGetMessage,
 }
 
 impl DeadLetter {
+    /// For tests: operators get theirs from a [`DeadQueue`].
+    #[doc(hidden)]
+    pub fn of(message: BasicGetMessage) -> Self {
+        Self { message }
+    }
+
     /// What the provider calls it: its correlation id, else its message id.
     pub fn id(&self) -> &str {
         message::correlation(&self.message.properties).map_or("", |id| id.as_str())
@@ -252,7 +258,8 @@ impl DeadQueue {
 }
 
 /// The letter's properties without its death, and with what counts its returns.
-fn alive(letter: &DeadLetter, copy_to: &str) -> BasicProperties {
+#[doc(hidden)]
+pub fn alive(letter: &DeadLetter, copy_to: &str) -> BasicProperties {
     let properties = letter.message.properties.clone();
     let mut headers = FieldTable::default();
     for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {

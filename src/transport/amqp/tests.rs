@@ -111,7 +111,7 @@ fn delivery(properties: BasicProperties) -> Delivery {
 }
 
 fn letter(properties: BasicProperties) -> DeadLetter {
-    DeadLetter { message: BasicGetMessage { delivery: delivery(properties), message_count: 0 } }
+    DeadLetter::of(BasicGetMessage { delivery: delivery(properties), message_count: 0 })
 }
 
 fn reply() -> Reply {

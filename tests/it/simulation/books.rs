@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::ledger::state::{Decided, PlayerState};
+use purser::ledger::state::{Asked, Decided, PlayerState};
 use purser::ledger::{Batch, CommandKey, Entry, Keys, OrderId, PlayerKey, State};
 use purser::storage::StoreError;
 use tokio::sync::Mutex;
@@ -89,7 +89,7 @@ impl Books {
         for entry in batch.entries {
             if entry.kept {
                 self.changed_commands.insert(entry.keyed.key, self.commits);
-                let decided = Decided { command: entry.keyed.command.clone(), outcome: entry.outcome };
+                let decided = Decided { asked: Asked::Whole(entry.keyed.command.clone()), outcome: entry.outcome };
                 let before = self.state.decided.insert(entry.keyed.key, decided);
                 assert!(before.is_none(), "a key is kept twice: {entry:?}");
             }

@@ -1,0 +1,76 @@
+//! A ledger in a database of its own.
+
+use std::fs;
+use std::time::{Duration, Instant, SystemTime};
+
+use purser::sequencer::direct;
+use purser::storage::Database;
+use tempfile::TempDir;
+use tokio_postgres::NoTls;
+
+use crate::Place;
+use crate::history::History;
+use crate::program::{Measured, Program};
+
+/// Commands that are committed together: the program's own `ledger.max_batch`.
+const BATCH: usize = 512;
+
+pub struct Ledger {
+    pub place: Place,
+    pub directory: TempDir,
+    database: Database,
+    /// The server's own database, and the name of this one.
+    postgres: Option<(String, String)>,
+}
+
+impl Ledger {
+    pub async fn create(place: Place, pg_url: &str) -> anyhow::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("purser-size-").tempdir()?;
+        let (database, url, postgres) = match place {
+            Place::Sqlite => {
+                let path = directory.path().join("purser.db");
+                let url = format!("sqlite://{}", path.display());
+                (Database::Sqlite(path), url, None)
+            }
+            Place::Postgres => {
+                let name = format!("purser_size_{}", SystemTime::UNIX_EPOCH.elapsed()?.as_millis());
+                execute(pg_url, &format!("CREATE DATABASE {name}")).await?;
+                let mut url = url::Url::parse(pg_url)?;
+                url.set_path(&name);
+                (Database::Postgres(url.to_string()), url.into(), Some((pg_url.to_owned(), name)))
+            }
+        };
+        fs::write(directory.path().join("purser.toml"), Program::config(&url))?;
+        database.migrate().await?;
+        Ok(Self { place, directory, database, postgres })
+    }
+
+    /// Fills it with so many commands of a history, as the program would.
+    pub async fn fill(&self, mut history: History, commands: usize) -> anyhow::Result<Measured> {
+        let began = Instant::now();
+        let mut writer = self.database.writer()?;
+        let mut done = 0;
+        while done < commands {
+            let batch = history.next(BATCH.min(commands - done))?;
+            done += batch.len();
+            history.learn(&direct::apply_all(&mut writer, batch).await?)?;
+        }
+        Ok(Measured { took: began.elapsed(), processor: Duration::ZERO, peak_kib: None })
+    }
+
+    /// Removes it, or leaves it and says where it is.
+    pub async fn leave(self, keep: bool) -> anyhow::Result<()> {
+        if keep {
+            eprintln!("kept: purser --config {}/purser.toml", self.directory.keep().display());
+        } else if let Some((pg_url, name)) = self.postgres {
+            execute(&pg_url, &format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn execute(url: &str, sql: &str) -> anyhow::Result<()> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client.batch_execute(sql).await?)
+}

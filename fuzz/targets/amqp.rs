@@ -1,0 +1,59 @@
+#![no_main]
+//! Messages of the queues: properties as they are on the wire, and a body; opened, answered and made dead letters of.
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use purser::dialects::egpp::desk::Refused;
+use purser::dialects::egpp::{Desk, Opened, Reply, status};
+use purser::ledger::command::Timestamp;
+use purser::transport::amqp::message::{self, Died};
+use purser::transport::amqp::topology;
+use purser_fuzz::message::read;
+use purser_fuzz::party::{NOW, SETTING};
+
+static DESKS: LazyLock<[Desk; 2]> = LazyLock::new(|| {
+    [false, true].map(|is_trusting| {
+        let settings = &SETTING.config.parties[&SETTING.party];
+        let mut desk = Desk::of(&SETTING.party, settings, Some(SETTING.verifier.clone()));
+        desk.rules.trusts_player_ids = is_trusting;
+        desk
+    })
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((operation, delivery)) = read(bytes) else { return };
+    let envelope = message::envelope(&delivery.properties, Timestamp(NOW * 1_000_000));
+    for desk in DESKS.iter() {
+        let reply = match desk.open(operation, &delivery.data, &envelope) {
+            Ok(Opened::Balance(question)) => status::of_balance(&question, Some(1)),
+            Ok(Opened::Command(command)) => {
+                assert!(envelope.correlation.is_some(), "a command without a correlation id");
+                let written = serde_json::to_string(&command).expect("written");
+                let read: purser::ledger::Command = serde_json::from_str(&written).expect("read");
+                assert_eq!(*command, read, "{written}");
+                status::of_fault()
+            }
+            Err(Refused::Malformed(malformed)) => status::of_malformed(&malformed),
+            Err(Refused::Denied(denied)) => status::of_denied(&denied),
+            Err(Refused::UnknownKey) => status::of_unknown_key(),
+        };
+        check(&reply);
+        let publication = message::reply(&delivery, &SETTING.party, operation, reply);
+        let queue = publication.routing_key.as_str();
+        // To a queue of Purser's own only where the status exchange decides who reads it.
+        assert!(!publication.exchange.as_str().is_empty() || !topology::is_ours(queue), "a reply to {queue}");
+        let copy = message::copy(&delivery, &publication);
+        assert!(copy.is_none_or(|copy| !topology::is_ours(copy.routing_key.as_str())), "a copy to a queue of ours");
+    }
+    let died = Died { reason: "malformed", error: "fuzzed", at: NOW };
+    let letter = message::dead_letter(&delivery, (&SETTING.party, operation), died);
+    assert_eq!(letter.body, delivery.data);
+    assert!(letter.properties.user_id().is_none() && letter.properties.expiration().is_none());
+});
+
+fn check(reply: &Reply) {
+    let body: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
+    let length = |name: &str| body[name].as_str().map_or(0, |text| text.chars().count());
+    assert!(length("error") <= 200 && length("description") <= 100, "{body}");
+}

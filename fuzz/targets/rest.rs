@@ -1,0 +1,14 @@
+#![no_main]
+//! Requests of this dialect, from their text to the reply.
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use purser::dialects::egpp::rest;
+use purser::dialects::http::Mount;
+use purser_fuzz::party::SETTING;
+use purser_fuzz::visitor;
+
+static MOUNTS: LazyLock<Vec<Mount>> = LazyLock::new(|| SETTING.mounts(&rest::DIALECT));
+
+fuzz_target!(|text: &[u8]| visitor::visit(&rest::DIALECT, &MOUNTS, text));

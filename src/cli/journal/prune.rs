@@ -1,0 +1,86 @@
+//! `purser journal prune`: old commands are brought down to what repeats and the audit need.
+
+use clap::Args;
+
+use super::{line, moment};
+use crate::cli::{Ended, failed, output, usage};
+use crate::config::Config;
+use crate::ledger::command::Timestamp;
+use crate::storage::audit;
+use crate::storage::pruning::{self, Pruned};
+use crate::{app, clock};
+
+#[derive(Args)]
+pub struct Prune {
+    /// Commands received before this time: 2026-11-20T08:00:00Z, 2026-11-20, or 90d for ninety days ago.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    before: Timestamp,
+    /// Only say how much would be pruned.
+    #[arg(long)]
+    dry_run: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was done, or would be.
+#[derive(serde::Serialize)]
+struct Summary {
+    before: String,
+    /// The last journal row that was looked at.
+    up_to: i64,
+    /// Rows that are to be pruned.
+    rows: i64,
+    #[serde(flatten)]
+    pruned: Pruned,
+}
+
+impl Prune {
+    /// Each step is one transaction: killed in between, it is taken up again where it was.
+    pub async fn run(self, config: &Config) -> Ended {
+        if self.before > clock::now() {
+            return Err(usage("--before lies in the future"));
+        }
+        let database = app::database(config);
+        database.migrate().await?;
+        // What is pruned cannot be audited later: it must be right now.
+        let report = database.query(audit::run).await?;
+        if let Some(finding) = report.findings.first() {
+            let count = report.findings.len();
+            return Err(failed(format!(
+                "nothing is pruned, since the ledger is not sound: purser audit has {count} findings, first: {finding}"
+            )));
+        }
+        let Self { before, dry_run, .. } = self;
+        let pruning = database.query(move |conn| {
+            let reach = pruning::reach(conn, before)?;
+            let mut pruned = Pruned::default();
+            let progress = output::progress_bar(reach.rows.unsigned_abs(), "journal rows");
+            while !dry_run && let Some(step) = pruning::step(conn, reach.last)? {
+                pruned += step;
+                progress.set_position(pruned.rows());
+            }
+            progress.finish_and_clear();
+            Ok(Summary { before: line::written(before), up_to: reach.last, rows: reach.rows, pruned })
+        });
+        let summary = pruning.await?;
+        if self.json {
+            output::json(&summary)?
+        } else {
+            self.print(&summary)?
+        }
+        Ok(true)
+    }
+
+    fn print(&self, Summary { before, up_to, rows, pruned }: &Summary) -> std::io::Result<()> {
+        if *rows == 0 {
+            return output::line(&format!("nothing was received before {before} that is not pruned"));
+        }
+        if self.dry_run {
+            return output::line(&format!("{rows} journal rows, up to row {up_to}, would be looked at"));
+        }
+        let Pruned { shortened, dropped, whole } = pruned;
+        output::line(&format!(
+            "up to journal row {up_to}: {shortened} shortened, {dropped} dropped, {whole} left whole"
+        ))
+    }
+}

@@ -1,0 +1,143 @@
+//! The journal's chains, one per writer; and, up to the checkpoint, the seals of what pruning left.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+
+use super::{PAGE, Report, hex};
+use crate::ledger::chain::{self, Hash};
+use crate::storage::StoreError;
+use crate::storage::checkpoint::{self, CarriedRow, CheckpointRow, PrunedHead, hash};
+use crate::storage::queries::{AnyConnection, classify, on};
+use crate::storage::rows::{Bytes, JournalRow, TransferRow, uuid};
+use crate::storage::schema::{carried, writers};
+
+/// Where a writer's chain was left.
+struct Left {
+    last_seq: i64,
+    head: Bytes,
+}
+
+pub(super) struct Chains {
+    checkpoint: CheckpointRow,
+    writers: BTreeMap<i32, Left>,
+    /// How far each chain has been followed.
+    heads: BTreeMap<i32, (i64, Hash)>,
+    /// What was found of what pruning left.
+    rows_left: i64,
+    accounts_carried: i64,
+    seals: Hash,
+}
+
+impl Chains {
+    pub(super) fn begin(conn: &mut AnyConnection) -> Result<Self, StoreError> {
+        let checkpoint = checkpoint::read(conn)?;
+        let columns = (writers::id, writers::last_seq, writers::head, writers::pruned_seq, writers::pruned_head);
+        let rows: Vec<(i32, i64, Bytes, i64, Bytes)> =
+            on!(conn, conn => writers::table.select(columns).load(conn)).map_err(classify)?;
+        let mut chains = Self {
+            checkpoint,
+            writers: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            rows_left: 0,
+            accounts_carried: 0,
+            seals: chain::START,
+        };
+        chains.checkpoint.toggle(&mut chains.seals);
+        for (writer, last_seq, head, pruned_seq, pruned_head) in rows {
+            chains.writers.insert(writer, Left { last_seq, head });
+            chains.heads.insert(writer, (pruned_seq, hash(&pruned_head)?));
+            PrunedHead { writer, seq: pruned_seq, head: pruned_head }.toggle(&mut chains.seals)?;
+        }
+        Ok(chains)
+    }
+
+    /// Compares a row's hash with what it must be. `moved` are the row's legs in their order; a leg whose number is not
+    /// its position is none of the row's.
+    pub(super) fn link(
+        &mut self,
+        row: &JournalRow,
+        moved: &[&TransferRow],
+        report: &mut Report,
+    ) -> Result<(), StoreError> {
+        for (TransferRow { leg, .. }, _) in moved.iter().zip(0_i16..).filter(|(row, position)| row.leg != *position) {
+            report.findings.push(format!("transfer {leg} of journal row {} is none of its command's", row.seq));
+        }
+        if row.seq <= self.checkpoint.seq {
+            return self.unseal(row, moved, report);
+        }
+        let (_, previous) = self.heads.get(&row.writer).copied().unwrap_or((0, chain::START));
+        let legs = moved.iter().map(|leg| Ok((uuid(&leg.debit)?, uuid(&leg.credit)?, leg.amount)));
+        let movements = legs.collect::<Result<Vec<_>, StoreError>>()?;
+        let key = row.key.as_deref().map(uuid).transpose()?;
+        let linked =
+            chain::Row { seq: row.seq, key, command: &row.command, outcome: &row.outcome, movements: &movements };
+        if chain::link(&previous, &linked).as_slice() != row.hash.as_slice() {
+            let (seq, writer) = (row.seq, row.writer);
+            report.findings.push(format!("journal row {seq} does not follow from its predecessor in chain {writer}"));
+        }
+        // Go on from the stored hash, so that one altered row is one finding.
+        let head = hash(&row.hash).unwrap_or(previous);
+        self.heads.insert(row.writer, (row.seq, head));
+        Ok(())
+    }
+
+    fn unseal(&mut self, row: &JournalRow, moved: &[&TransferRow], report: &mut Report) -> Result<(), StoreError> {
+        let seal = checkpoint::sealed(row, moved)?;
+        if seal.as_slice() != row.hash.as_slice() {
+            report.findings.push(format!("journal row {} is not as pruning left it", row.seq));
+        }
+        self.rows_left += 1;
+        chain::toggle(&mut self.seals, &hash(&row.hash).unwrap_or(seal));
+        Ok(())
+    }
+
+    /// Compares where the chains end, and what was carried.
+    pub(super) fn finish(mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+        for (id, (seq, _)) in self.heads.iter().filter(|(id, _)| !self.writers.contains_key(id)) {
+            report.findings.push(format!("chain {id} ends at journal row {seq}, and no writer left it"));
+        }
+        for (id, Left { last_seq, head: left }) in &self.writers {
+            let (seq, head) = self.heads.get(id).copied().unwrap_or((0, chain::START));
+            if *last_seq != seq || *left != head {
+                report.findings.push(format!("chain {id} ends at journal row {seq}, and was left at {last_seq}"));
+            }
+        }
+        self.carried(conn, report)?;
+        let CheckpointRow { seq, rows_left, accounts_carried, seals, .. } = &self.checkpoint;
+        if (self.rows_left, self.accounts_carried) != (*rows_left, *accounts_carried) {
+            let (rows, accounts) = (self.rows_left, self.accounts_carried);
+            report.findings.push(format!(
+                "{rows} journal rows and {accounts} carried accounts are left up to row {seq}, and pruning left \
+                 {rows_left} and {accounts_carried}"
+            ));
+        } else if self.seals.as_slice() != seals.as_slice() {
+            report.findings.push(format!("the checkpoint at journal row {seq} is not that of what pruning left"));
+        }
+        Ok(())
+    }
+
+    fn carried(&mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+        let mut after = (Bytes::new(), Bytes::new());
+        loop {
+            let beyond = carried::account.eq(&after.0).and(carried::counterpart.gt(&after.1));
+            let page = carried::table
+                .filter(carried::account.ge(&after.0))
+                .filter(carried::account.gt(&after.0).or(beyond))
+                .order((carried::account, carried::counterpart))
+                .limit(PAGE);
+            let rows: Vec<CarriedRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = (last.account.clone(), last.counterpart.clone());
+            for row in &rows {
+                let seal = row.sealed()?;
+                if seal.as_slice() != row.seal.as_slice() {
+                    let account = hex(&row.account);
+                    report.findings.push(format!("{account} is an account of which something else is carried"));
+                }
+                self.accounts_carried += 1;
+                chain::toggle(&mut self.seals, &hash(&row.seal).unwrap_or(seal));
+            }
+        }
+    }
+}

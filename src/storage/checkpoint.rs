@@ -1,0 +1,112 @@
+//! How far the journal is pruned, and what is left and carried from before.
+
+use diesel::prelude::*;
+
+use super::StoreError;
+use super::queries::{AnyConnection, classify, on};
+use super::rows::{Bytes, JournalRow, TransferRow, damaged, uuid};
+use super::schema::{carried, checkpoints};
+use crate::ledger::chain::{self, Hash};
+
+/// The one row of its table.
+pub const CHECKPOINT: i32 = 1;
+
+/// The journal is pruned up to and with `seq`.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, AsChangeset)]
+#[diesel(table_name = checkpoints)]
+pub struct CheckpointRow {
+    pub seq: i64,
+    /// All that was pruned was received before (microseconds since 1970).
+    pub until: i64,
+    /// Journal rows that were left, shortened or whole.
+    pub rows_left: i64,
+    pub accounts_carried: i64,
+    /// Of all of them.
+    pub seals: Bytes,
+}
+
+/// What pruned rows moved between a player's account and one on the house's side.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = carried)]
+pub struct CarriedRow {
+    pub account: Bytes,
+    pub counterpart: Bytes,
+    /// Minor units: what the account received, less what it gave.
+    pub amount: i64,
+    pub seal: Bytes,
+}
+
+impl CheckpointRow {
+    /// The seal of what it says of itself, which is among its seals, too; before anything was pruned there is none.
+    fn sealed(&self) -> Option<Hash> {
+        let Self { seq, until, rows_left, accounts_carried, .. } = self;
+        let said = format!("{until} {rows_left} {accounts_carried}");
+        let row = chain::Row { seq: *seq, key: None, command: "checkpoint", outcome: &said, movements: &[] };
+        (*seq > 0).then(|| chain::link(&chain::START, &row))
+    }
+
+    /// Adds the checkpoint's own seal to `seals`, or takes it out.
+    pub fn toggle(&self, seals: &mut Hash) {
+        if let Some(seal) = self.sealed() {
+            chain::toggle(seals, &seal);
+        }
+    }
+
+    pub fn seals(&self) -> Result<Hash, StoreError> {
+        hash(&self.seals)
+    }
+}
+
+impl CarriedRow {
+    pub fn new(account: Bytes, counterpart: Bytes, amount: i64) -> Result<Self, StoreError> {
+        let mut row = Self { account, counterpart, amount, seal: Bytes::new() };
+        row.seal = row.sealed()?.to_vec();
+        Ok(row)
+    }
+
+    /// The seal that it must have.
+    pub fn sealed(&self) -> Result<Hash, StoreError> {
+        let movement = (uuid(&self.account)?, uuid(&self.counterpart)?, self.amount);
+        let row = chain::Row { seq: 0, key: None, command: "carried", outcome: "", movements: &[movement] };
+        Ok(chain::link(&chain::START, &row))
+    }
+}
+
+/// Where a writer's chain goes on: after this row, from this hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrunedHead {
+    pub writer: i32,
+    pub seq: i64,
+    pub head: Bytes,
+}
+
+impl PrunedHead {
+    /// Adds its seal to `seals`, or takes it out; a chain of which nothing was pruned has none.
+    pub fn toggle(&self, seals: &mut Hash) -> Result<(), StoreError> {
+        if self.seq > 0 {
+            let writer = self.writer.to_string();
+            let row = chain::Row { seq: self.seq, key: None, command: "head", outcome: &writer, movements: &[] };
+            chain::toggle(seals, &chain::link(&hash(&self.head)?, &row));
+        }
+        Ok(())
+    }
+}
+
+/// How far the journal is pruned.
+pub fn read(conn: &mut AnyConnection) -> Result<CheckpointRow, StoreError> {
+    on!(conn, conn => checkpoints::table.find(CHECKPOINT).select(CheckpointRow::as_select()).first(conn))
+        .map_err(classify)
+}
+
+/// The seal that a journal row must have which pruning has left; `moved` are its legs.
+pub fn sealed(row: &JournalRow, moved: &[&TransferRow]) -> Result<Hash, StoreError> {
+    let legs = moved.iter().map(|leg| Ok((uuid(&leg.debit)?, uuid(&leg.credit)?, leg.amount)));
+    let movements = legs.collect::<Result<Vec<_>, StoreError>>()?;
+    let key = row.key.as_deref().map(uuid).transpose()?;
+    let hashed = chain::Row { seq: row.seq, key, command: &row.command, outcome: &row.outcome, movements: &movements };
+    Ok(chain::seal(row.writer, row.at, &row.party, &hashed))
+}
+
+pub fn hash(bytes: &[u8]) -> Result<Hash, StoreError> {
+    bytes.try_into().map_err(|_| damaged("hash", "is not 32 bytes long"))
+}

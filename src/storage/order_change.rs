@@ -1,0 +1,111 @@
+//! What a journal row did to its order: what the audit expects to find, and what pruning leaves for it.
+
+use uuid::Uuid;
+
+use super::StoreError;
+use super::remains::Remains;
+use super::rows::{OrderRow, damaged};
+use crate::ledger::command::{Act, Command, CommandKey, GameResult, Keyed};
+use crate::ledger::order::{Order, Stake};
+use crate::ledger::player::digest;
+use crate::ledger::{Done, OrderId, OrderState, Outcome, PlayerKey, Refusal};
+
+/// An order after a journal row.
+#[derive(Debug)]
+pub struct OrderChange {
+    pub order: OrderId,
+    pub seq: i64,
+    pub state: OrderState,
+    pub paid: i64,
+    /// The order as it began, where the row is its first.
+    pub begun: Option<Begun>,
+}
+
+/// An order as it began; what became of it is apart.
+#[derive(Debug)]
+pub enum Begun {
+    Whole(Box<Order>),
+    Digest(Uuid),
+}
+
+impl OrderChange {
+    /// `None` where the command changed no order.
+    pub fn of(seq: i64, keyed: &Keyed, outcome: Outcome) -> Option<Self> {
+        let order = keyed.order?;
+        let (state, paid) = match (&keyed.command.act, outcome) {
+            (Act::PlaceBet(_), Outcome::Done(_)) => (OrderState::Open, 0),
+            // The tombstone that refused the bet stays.
+            (Act::PlaceBet(_), Outcome::Refused(Refusal::OrderCancelled)) => return None,
+            (Act::PlaceBet(_), Outcome::Refused(_)) => (OrderState::Refused, 0),
+            (Act::SettleOrder(settle), Outcome::Done(Done::OrderSettled { paid })) => {
+                let state = match settle.result {
+                    GameResult::Win(_) => OrderState::Won,
+                    GameResult::Tie(_) => OrderState::Tied,
+                    GameResult::Lose(_) => OrderState::Lost,
+                };
+                (state, paid)
+            }
+            (Act::CancelOrder(_), Outcome::Done(Done::OrderCancelled { refunded })) => {
+                (OrderState::Cancelled, refunded)
+            }
+            (Act::CancelOrder(_), Outcome::Refused(Refusal::OrderUnknown)) => (OrderState::Tombstone, 0),
+            _ => return None,
+        };
+        let begun = begun(&keyed.command, order, keyed.player, state).map(|order| Begun::Whole(Box::new(order)));
+        Some(Self { order, seq, state, paid, begun })
+    }
+
+    /// The same where the command was pruned: its key tells the order.
+    pub fn of_remains(seq: i64, key: CommandKey, remains: Remains, outcome: Outcome) -> Option<Self> {
+        let paid = match outcome {
+            Outcome::Done(Done::OrderSettled { paid }) => paid,
+            Outcome::Done(Done::OrderCancelled { refunded }) => refunded,
+            Outcome::Done(_) | Outcome::Refused(_) => 0,
+        };
+        Some(Self { order: key.order(), seq, state: remains.state?, paid, begun: remains.begun.map(Begun::Digest) })
+    }
+}
+
+impl Begun {
+    /// What pruning leaves of it.
+    pub fn digest(&self) -> Result<Uuid, StoreError> {
+        match self {
+            Self::Whole(order) => digest_of(&OrderRow::of(order, 0)),
+            Self::Digest(digest) => Ok(*digest),
+        }
+    }
+
+    /// Whether a row is this order, whatever became of it since.
+    pub fn is_of(&self, row: &OrderRow) -> Result<bool, StoreError> {
+        Ok(match self {
+            Self::Whole(order) => {
+                let (state, paid, changed_seq) = (row.state.clone(), row.paid, row.changed_seq);
+                *row == OrderRow { state, paid, changed_seq, ..OrderRow::of(order, changed_seq) }
+            }
+            Self::Digest(digest) => *digest == digest_of(row)?,
+        })
+    }
+}
+
+/// The order that a bet, or a cancel without one, begins.
+fn begun(command: &Command, id: OrderId, player: PlayerKey, state: OrderState) -> Option<Order> {
+    let (key, stake) = match &command.act {
+        Act::PlaceBet(bet) => {
+            let (pocket, day) = (bet.pocket.clone(), command.at.day());
+            (&bet.order, Some(Stake { amount: bet.stake, pocket, round: bet.round, day }))
+        }
+        Act::CancelOrder(cancel) if state == OrderState::Tombstone => (&cancel.order, None),
+        _ => return None,
+    };
+    Some(Order { id, party: command.party.clone(), key: key.clone(), player, state, stake, paid: 0 })
+}
+
+/// Every column but those that say what became of the order.
+fn digest_of(row: &OrderRow) -> Result<Uuid, StoreError> {
+    let OrderRow { id, party, game, external_id, player, stake, currency, bucket, wallet, product, round, day, .. } =
+        row;
+    let (name, staked) =
+        ((id, party, game, external_id, player), (stake, currency, bucket, wallet, product, round, day));
+    let text = serde_json::to_vec(&(name, staked)).map_err(|error| damaged("order", error))?;
+    Ok(digest(&[b"begun", &text]))
+}

@@ -1,0 +1,50 @@
+//! What stands in the journal in place of a command whose text was pruned.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::ledger::OrderState;
+use crate::ledger::essence::Essence;
+use crate::ledger::state::Asked;
+
+/// How the text begins; no command's does.
+const BEGINNING: &str = "{\"pruned\":";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    pruned: Remains,
+}
+
+/// What repeats and the audit need of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remains {
+    #[serde(flatten)]
+    pub essence: Essence,
+    /// The state in which it left its order, where it changed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<OrderState>,
+    /// A digest of its order as it began, where the command began one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Uuid>,
+}
+
+impl Remains {
+    pub fn text(self) -> serde_json::Result<String> {
+        serde_json::to_string(&Text { pruned: self })
+    }
+
+    /// `None` where the text is a whole command's.
+    pub fn read(text: &str) -> Option<serde_json::Result<Self>> {
+        let read = || serde_json::from_str(text).map(|Text { pruned }| pruned);
+        text.starts_with(BEGINNING).then(read)
+    }
+}
+
+/// The command as a later one is compared with it.
+pub fn asked(text: &str) -> serde_json::Result<Asked> {
+    match Remains::read(text) {
+        Some(remains) => remains.map(|remains| Asked::Pruned(remains.essence)),
+        None => serde_json::from_str(text).map(Asked::Whole),
+    }
+}

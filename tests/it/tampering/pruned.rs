@@ -1,0 +1,108 @@
+//! The same for what pruning leaves, and for what comes after it.
+
+use purser::ledger::command::Timestamp;
+
+use super::{Case, check_pruned};
+
+/// Rows 1 to 16 are pruned: 13 of them are shortened or whole, and 8 and 15 were merely noted.
+pub const STORY: &str = "
+    open alice CHF at=1
+    open bob CHF at=1
+    deposit alice 1000 CHF at=1
+    deposit bob 50 CHF at=1
+    bet alice won r1 100 CHF at=1
+    win alice won r1 250 CHF at=1
+    bet alice open r1 40 CHF at=1
+    withdraw bob 900 CHF at=1
+    bet bob refused r1 900 CHF at=1
+    cancel bob tombstone at=1
+    bet alice lost r1 5 CHF at=1
+    bet alice cancelled r1 70 CHF at=1
+    cancel alice cancelled at=1
+    stake alice paid g1 3 CHF at=1
+    win alice nobet r1 5 CHF at=1
+    withdraw bob 10 CHF at=1
+    lose alice lost r1 at=2
+    deposit alice 7 CHF key=later at=2
+";
+
+/// When the last of those came, and none later.
+pub const BEFORE: i64 = 86_400_000_002;
+
+const CASES: &[Case] = &[
+    (
+        "UPDATE journal SET outcome = REPLACE(outcome, '250', '25') WHERE seq = 6",
+        "journal row 6 is not as pruning left it",
+    ),
+    ("UPDATE journal SET outcome = 'won' WHERE seq = 6", "journal row 6 cannot be read"),
+    (
+        "UPDATE journal SET command = REPLACE(command, 'won', 'tied') WHERE seq = 6",
+        "{won} is an order won with 250 paid, not tied with 250",
+    ),
+    ("UPDATE journal SET command = REPLACE(command, '-', '') WHERE seq = 5", "journal row 5 is not as pruning left it"),
+    ("UPDATE journal SET command = '{\"pruned\":{}}' WHERE seq = 5", "journal row 5 cannot be read"),
+    ("UPDATE journal SET command = REPLACE(command, 'alice', 'alicia') WHERE seq = 1", "journal row 1 is not as"),
+    ("UPDATE journal SET at = 5 WHERE seq = 5", "journal row 5 is not as pruning left it"),
+    ("UPDATE journal SET party = 'other' WHERE seq = 5", "journal row 5 is not as pruning left it"),
+    ("UPDATE journal SET writer = 2 WHERE seq = 5", "journal row 5 is not as pruning left it"),
+    ("UPDATE journal SET seq = 8 WHERE seq = 9", "journal row 8 is not as pruning left it"),
+    ("UPDATE journal SET key = NULL WHERE seq = 4", "journal row 4 is not as pruning left it"),
+    (
+        "UPDATE journal SET hash = (SELECT hash FROM journal WHERE seq = 2) WHERE seq = 3",
+        "journal row 3 is not as pruning left it",
+    ),
+    (
+        "DELETE FROM journal WHERE seq = 16",
+        "13 journal rows and 3 carried accounts are left up to row 16, and pruning left 14 and 3",
+    ),
+    ("DELETE FROM journal WHERE seq = 5", "are left up to row 16, and pruning left 14 and 3"),
+    ("DELETE FROM journal WHERE seq = 17", "journal row 18 does not follow"),
+    ("DELETE FROM journal WHERE seq > 16", "chain 1 ends at journal row 16, and was left at 18"),
+    ("UPDATE writers SET pruned_seq = 15", "the checkpoint at journal row 16 is not that of what pruning left"),
+    ("UPDATE checkpoints SET until = 15", "the checkpoint at journal row 16 is not that of what pruning left"),
+    (
+        "UPDATE writers SET pruned_head = (SELECT hash FROM journal WHERE seq = 1)",
+        "journal row 17 does not follow from its predecessor in chain 1",
+    ),
+    ("UPDATE carried SET amount = amount + 1 WHERE account = '{alice}'", "acme/alice CHF real: 1109"),
+    (
+        "UPDATE carried SET amount = amount + 1 WHERE account = '{alice}'",
+        "{alice} is an account of which something else is carried",
+    ),
+    (
+        "UPDATE carried SET counterpart = account WHERE account = '{bob}' AND amount > 0",
+        "{bob} is an account of which something is carried that does not belong there",
+    ),
+    (
+        "UPDATE carried SET seal = (SELECT hash FROM journal WHERE seq = 2)",
+        "is an account of which something else is carried",
+    ),
+    ("DELETE FROM carried WHERE account = '{bob}'", "acme/bob CHF real: 40"),
+    ("DELETE FROM carried WHERE account = '{bob}'", "are left up to row 16, and pruning left 14 and"),
+    ("UPDATE checkpoints SET seq = 15", "journal row 16 does not follow"),
+    ("UPDATE checkpoints SET seq = 17", "journal row 17 is not as pruning left it"),
+    ("UPDATE checkpoints SET rows_left = 13", "are left up to row 16, and pruning left 13"),
+    (
+        "UPDATE checkpoints SET seals = (SELECT hash FROM journal WHERE seq = 2)",
+        "the checkpoint at journal row 16 is not that of what pruning left",
+    ),
+    (
+        "INSERT INTO transfers SELECT 5, 0, debit, credit, amount FROM transfers WHERE seq = 18",
+        "journal row 5 is not as pruning left it",
+    ),
+    ("DELETE FROM transfers WHERE seq = 14", "journal row 14 is not as pruning left it"),
+    ("UPDATE accounts SET balance = balance + 1 WHERE id = '{alice}'", "acme/alice CHF real: 1110"),
+    ("{order} stake = 7 WHERE id = '{open}'", "{open} is an order that is not as its bet was"),
+    ("{order} round = 2 WHERE id = '{won}'", "{won} is an order that is not as its bet was"),
+    ("{order} round = 2 WHERE id = '{tombstone}'", "{tombstone} is an order that is not as its bet was"),
+    ("{order} state = 'won', paid = 40 WHERE id = '{open}'", "{open} is an order won with 40 paid, not open with 0"),
+    ("{order} paid = 1 WHERE id = '{won}'", "{won} is an order won with 1 paid, not won with 250"),
+    ("{order} state = 'open' WHERE id = '{refused}'", "{refused} is an order open with 0 paid, not refused"),
+    ("DELETE FROM orders WHERE id = '{cancelled}'", "{cancelled} is an order of journal row 12 and is missing"),
+    ("UPDATE transactions SET moved_real = -4", "is a transaction that is not as it was told"),
+];
+
+#[test]
+fn what_pruning_left_and_somebody_changed_is_found_out() {
+    check_pruned(STORY, Timestamp(BEFORE), CASES);
+}

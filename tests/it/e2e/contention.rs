@@ -123,9 +123,9 @@ async fn deadlocks_and_serialization_failures_under_load_are_nobodys_fault() {
     let mut rng = rng(seed());
     let stage = with_setting(&format!("deadlock_timeout = ''{DEADLOCK_TIMEOUT}''")).await;
     invite(&stage).await;
-    let play = Play::begin(&stage, Plan::new(3000, &mut rng)).await;
+    let play = Play::begin(&stage, Plan::new(2000, &mut rng)).await;
     let rival = Rival::connect(&stage.database).await;
-    for _ in 0..6 {
+    for _ in 0..4 {
         play.until_answered(play.answered() + rng.random_range(1..50)).await;
         quarrel(&rival, &play, &mut rng).await;
     }
@@ -133,7 +133,7 @@ async fn deadlocks_and_serialization_failures_under_load_are_nobodys_fault() {
     serialization_fails_in_droves(&stage.database).await;
     play.finish(&stage).await;
     println!("{counted} deadlocks");
-    assert!(counted >= 3, "{counted} deadlocks");
+    assert!(counted >= 2, "{counted} deadlocks");
     let tries = number(&stage.database, "SELECT last_value FROM trouble").await;
     assert!(tries > 60, "{tries} tries");
     let log = stage.log();

@@ -55,11 +55,18 @@ impl Rival {
         self.waiting().await > 0
     }
 
-    /// Takes the locks that whoever waits for this session has already; says whether the other had to give way. What
-    /// was taken before is kept.
+    /// Waits until somebody holds a player and waits for this session, and takes that player: somebody has to give way.
+    /// Says whether it was the other. What was taken before is kept.
     async fn close_the_circle(&self) -> bool {
-        until("somebody waits for the rival", async || self.is_waited_for().await).await;
+        until("somebody waits for the rival", async || self.is_waited_for().await && self.is_any_player_taken().await)
+            .await;
         self.take_players().await
+    }
+
+    async fn is_any_player_taken(&self) -> bool {
+        let taken = self.0.batch_execute("SELECT id FROM players FOR UPDATE NOWAIT").await;
+        self.done("ROLLBACK TO SAVEPOINT taken").await;
+        taken.is_err()
     }
 
     async fn take_players(&self) -> bool {
@@ -89,11 +96,12 @@ async fn a_bet_that_meets_nothing_but_deadlocks_is_no_culprit() {
     stage.add_player("acme", "alice").await;
     stage.deposit("acme", "alice", "1000.00", "CHF").await;
     let mut wire = Wire::connect(&stage).await;
+    assert_eq!(code(&wire.ask(bet("o-0")).await), "201");
     let rival = Rival::connect(&stage.database).await;
-    let (mut bets, mut in_a_row) = (0, 0);
-    // On a slow machine the rival may come too late once, and the bet gets through early.
+    let (mut bets, mut in_a_row) = (1, 0);
+    // On a slow machine the rival may come too late, and the bet gets through early.
     while in_a_row < IN_A_ROW {
-        (bets, in_a_row) = (bets + 1, 0);
+        in_a_row = 0;
         assert!(bets < 10, "the rival is too slow");
         rival.take_writers().await;
         wire.send_all([bet(&format!("o-{bets}"))]).await;
@@ -102,9 +110,8 @@ async fn a_bet_that_meets_nothing_but_deadlocks_is_no_culprit() {
         }
         rival.done("ROLLBACK").await;
         assert_eq!(code(&wire.next_reply().await), "201");
+        bets += 1;
     }
-    let counted = usize::try_from(deadlocks(&stage).await).expect("a count");
-    println!("{counted} deadlocks, {bets} bets");
     assert_eq!(wire.ready("v1.0.acme.dead").await, 0);
     assert_eq!(stage.balance("acme", "alice", "CHF").await, 100_000 - 100 * i64::from(bets));
     stage.audit().await;
@@ -116,9 +123,9 @@ async fn deadlocks_and_serialization_failures_under_load_are_nobodys_fault() {
     let mut rng = rng(seed());
     let stage = with_setting(&format!("deadlock_timeout = ''{DEADLOCK_TIMEOUT}''")).await;
     invite(&stage).await;
-    let play = Play::begin(&stage, Plan::new(3000, &mut rng)).await;
+    let play = Play::begin(&stage, Plan::new(2000, &mut rng)).await;
     let rival = Rival::connect(&stage.database).await;
-    for _ in 0..6 {
+    for _ in 0..4 {
         play.until_answered(play.answered() + rng.random_range(1..50)).await;
         quarrel(&rival, &play, &mut rng).await;
     }
@@ -126,7 +133,7 @@ async fn deadlocks_and_serialization_failures_under_load_are_nobodys_fault() {
     serialization_fails_in_droves(&stage.database).await;
     play.finish(&stage).await;
     println!("{counted} deadlocks");
-    assert!(counted >= 3, "{counted} deadlocks");
+    assert!(counted >= 2, "{counted} deadlocks");
     let tries = number(&stage.database, "SELECT last_value FROM trouble").await;
     assert!(tries > 60, "{tries} tries");
     let log = stage.log();

@@ -119,8 +119,8 @@ async fn killed_while_it_writes_a_commit_to_the_file_it_does_it_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_named_moments_under_load_it_answers_everything_once_and_for_all() {
-    const ORDERS: u32 = 1500;
-    const KILLS: usize = 6;
+    const ORDERS: u32 = 1200;
+    const KILLS: usize = 5;
     let seed = seed();
     on_both(async |base| {
         let mut rng = rng(seed);

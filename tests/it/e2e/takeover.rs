@@ -23,7 +23,7 @@ async fn three_processes_take_over_from_each_other() {
     let stage = Stage::prepare(Base::Postgres, ACME, &Addresses::shared()).await;
     let mut crew = Crew::start(stage, None).await;
     invite(&crew.stage).await;
-    let play = Play::begin(&crew.stage, Plan::new(2500, &mut rng)).await;
+    let play = Play::begin(&crew.stage, Plan::new(2000, &mut rng)).await;
     for end in ends {
         play.until_answered(play.answered() + rng.random_range(50..150)).await;
         let number = rng.random_range(0..MEMBERS);

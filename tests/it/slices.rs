@@ -8,7 +8,7 @@ use crate::databases::{Fresh, apply};
 use crate::script::commands;
 
 /// Slices that each hold several of the accounts, and such as hold one or none.
-const SLICES: [u64; 4] = [2, 3, 7, 65_536];
+const SLICES: [u64; 4] = [2, 3, 7, 256];
 
 /// What puts one account wrong in each of several ways.
 const WRONG: [&str; 4] = [

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
@@ -79,8 +78,8 @@ impl Setting {
         let directory = std::env::temp_dir().join(format!("purser-fuzz-{}", std::process::id()));
         fs::create_dir_all(&directory)?;
         let signer = KeyPair::generate(KeySize::Rsa2048)?;
-        let public = STANDARD.encode(AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(signer.public_key())?);
-        let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines(&public));
+        let public = STANDARD.encode(signer.public_key().as_ref());
+        let pem = format!("-----BEGIN RSA PUBLIC KEY-----\n{}\n-----END RSA PUBLIC KEY-----\n", lines(&public));
         fs::write(directory.join("quickplay.pem"), pem)?;
         let path = directory.join("purser.toml");
         fs::write(&path, CONFIG.replace("@directory", &directory.to_string_lossy()))?;

@@ -11,7 +11,7 @@ use purser_fuzz::party::SETTING;
 
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| SETTING.directory.join("fuzzed.toml"));
 
-/// Lines before the first empty one that name a variable are the environment; the rest is the file.
+// Lines before the first empty one that name a variable are the environment; the rest is the file.
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     let mut environment = Environment::new();

@@ -10,7 +10,7 @@ use purser_fuzz::party::{NOW, SETTING};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
-/// A header and claims, an empty line between them, are signed; anything else is a token as it is.
+// A header and claims, an empty line between them, are signed; anything else is a token as it is.
 fuzz_target!(|bytes: &[u8]| {
     let token = match bytes.windows(2).position(|two| two == b"\n\n") {
         Some(at) => signed(&bytes[..at], &bytes[at + 2..]),

@@ -19,7 +19,8 @@ const PAGE: i64 = 500;
 
 /// A page is read along the index, whatever the planner thinks of a table that has just grown: else each would cost a
 /// pass over the whole journal.
-const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
+pub(super) const BY_INDEX: &str =
+    "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
 
 #[derive(Queryable)]
 struct CommandRow {

@@ -10,6 +10,7 @@ mod model;
 mod properties;
 mod storage;
 mod tampering;
+mod slices;
 mod pruning;
 mod replay;
 mod sequencer;

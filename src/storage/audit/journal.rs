@@ -38,8 +38,8 @@ impl JournalAudit {
         })
     }
 
-    /// Returns how many players the journal opened.
-    pub(super) fn run(mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<i64, StoreError> {
+    /// Returns how many players the journal opened, and what the order of its bets says about stakes.
+    pub(super) fn run(mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<(i64, Stakes), StoreError> {
         let mut after = i64::MIN;
         loop {
             let page = journal::table.filter(journal::seq.gt(after)).order(journal::seq).limit(PAGE);
@@ -56,9 +56,8 @@ impl JournalAudit {
         }
         self.finish(conn, report)?;
         self.chains.finish(conn, report)?;
-        self.stakes.finish(conn, report)?;
         self.partners.finish(conn, report)?;
-        Ok(self.opened)
+        Ok((self.opened, self.stakes))
     }
 
     fn page(

@@ -1,0 +1,262 @@
+//! Every account against the transfers and the orders: its balance, and what its player has staked on the last day; and
+//! the books of every party.
+//!
+//! The sums are made here: a database would sort every transfer that there is, and SQLite does so in memory. Accounts
+//! are summed up a slice at a time, by their ids, which are digests and so spread evenly; transfers and orders are read
+//! once for each slice. So memory is constant, and most ledgers are one slice.
+
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::prelude::*;
+
+use super::stakes::Stakes;
+use super::{Book, PAGE, Report, TOLD, count, hex};
+use crate::ledger::account::{AccountId, Pocket};
+use crate::ledger::{Bucket, Currency, OrderState, PlayerKey, Wallet};
+use crate::storage::StoreError;
+use crate::storage::checkpoint::CarriedRow;
+use crate::storage::queries::{AnyConnection, classify, on};
+use crate::storage::rows::{AccountRow, Bytes, PLAYER_SIDE, PlayerRow, TransferRow, uuid};
+use crate::storage::schema::{accounts, carried, orders, players, transfers};
+
+/// Accounts of a slice, about: their sums take up to 40 MiB.
+const SLICE: i64 = 400_000;
+
+/// Ids begin with 16 bits that tell their slice.
+const PREFIXES: u64 = 1 << 16;
+
+/// What the transfers and orders say of one account.
+#[derive(Default)]
+struct Sum {
+    /// What it received, less what it gave: minor units, which may be more than 64 bits hold on the house's side.
+    moved: i128,
+    /// The last day of a bet, and what was staked on it. A cancelled stake does not count, but its day does.
+    day: Option<i32>,
+    staked: i128,
+}
+
+/// The sums of one slice.
+struct Slice {
+    number: u64,
+    of: u64,
+    sums: HashMap<[u8; 16], Sum>,
+}
+
+/// Compares every account, in as many slices as are asked for or needed, and returns the books.
+pub(super) fn audit(
+    conn: &mut AnyConnection,
+    stakes: &Stakes,
+    slices: Option<u64>,
+    report: &mut Report,
+) -> Result<Vec<Book>, StoreError> {
+    let accounts = count(conn, "SELECT COUNT(*) AS count FROM accounts")?;
+    let needed = u64::try_from(accounts / SLICE).unwrap_or(0).saturating_add(1);
+    let slices = slices.unwrap_or(needed).min(PREFIXES);
+    let mut comparing = Comparing { stakes, report, books: BTreeMap::new(), balances_told: 0, stakes_told: 0 };
+    for number in 0..slices {
+        let mut slice = Slice { number, of: slices, sums: HashMap::new() };
+        slice.add_transfers(conn)?;
+        slice.add_carried(conn)?;
+        slice.add_orders(conn)?;
+        comparing.slice(conn, &slice)?;
+    }
+    Ok(comparing.books.into_values().collect())
+}
+
+impl Slice {
+    fn holds(&self, id: &[u8]) -> bool {
+        let prefix = u64::from(u16::from_be_bytes([byte(id, 0), byte(id, 1)]));
+        prefix * self.of / PREFIXES == self.number
+    }
+
+    /// The first id that it may hold is not below this one.
+    fn begin(&self) -> Bytes {
+        let prefix = (self.number * PREFIXES).div_ceil(self.of);
+        if prefix == 0 { Bytes::new() } else { u16::try_from(prefix).unwrap_or(u16::MAX).to_be_bytes().to_vec() }
+    }
+
+    /// The sum of an account of this slice; of an id that is none, the audit of the transfers tells.
+    fn sum(&mut self, id: &[u8]) -> Option<&mut Sum> {
+        if !self.holds(id) {
+            return None;
+        }
+        id.try_into().ok().map(|id| self.sums.entry(id).or_default())
+    }
+
+    fn add(&mut self, account: &[u8], amount: i128) {
+        if let Some(sum) = self.sum(account) {
+            sum.moved = sum.moved.saturating_add(amount);
+        }
+    }
+
+    fn add_transfers(&mut self, conn: &mut AnyConnection) -> Result<(), StoreError> {
+        let mut after = (i64::MIN, i16::MIN);
+        loop {
+            let page = transfers::table
+                .filter(transfers::seq.ge(after.0))
+                .filter(transfers::seq.gt(after.0).or(transfers::leg.gt(after.1)))
+                .order((transfers::seq, transfers::leg))
+                .limit(PAGE);
+            let rows: Vec<TransferRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = (last.seq, last.leg);
+            for row in &rows {
+                self.add(&row.debit, -i128::from(row.amount));
+                self.add(&row.credit, i128::from(row.amount));
+            }
+        }
+    }
+
+    /// What pruned rows have moved.
+    fn add_carried(&mut self, conn: &mut AnyConnection) -> Result<(), StoreError> {
+        let mut after = (Bytes::new(), Bytes::new());
+        loop {
+            let page = carried::table
+                .filter(carried::account.ge(&after.0))
+                .filter(carried::account.gt(&after.0).or(carried::counterpart.gt(&after.1)))
+                .order((carried::account, carried::counterpart))
+                .limit(PAGE);
+            let rows: Vec<CarriedRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = (last.account.clone(), last.counterpart.clone());
+            for row in &rows {
+                self.add(&row.account, i128::from(row.amount));
+                self.add(&row.counterpart, -i128::from(row.amount));
+            }
+        }
+    }
+
+    fn add_orders(&mut self, conn: &mut AnyConnection) -> Result<(), StoreError> {
+        let mut after = Bytes::new();
+        loop {
+            let page = orders::table.filter(orders::id.gt(&after)).order(orders::id).limit(PAGE);
+            let page = page.select((
+                orders::id,
+                orders::player,
+                orders::state,
+                orders::stake,
+                orders::currency,
+                orders::bucket,
+                orders::wallet,
+                orders::product,
+                orders::day,
+            ));
+            let rows: Vec<StakeRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.id.clone();
+            rows.iter().for_each(|row| self.add_stake(row));
+        }
+    }
+
+    fn add_stake(&mut self, row: &StakeRow) {
+        if row.state == OrderState::Refused.as_str() {
+            return;
+        }
+        let (Some(account), Some(stake), Some(day)) = (row.account(), row.stake, row.day) else { return };
+        let Some(sum) = self.sum(account.uuid().as_bytes()) else { return };
+        if sum.day.is_none_or(|known| known < day) {
+            (sum.day, sum.staked) = (Some(day), 0);
+        }
+        if sum.day == Some(day) && row.state != OrderState::Cancelled.as_str() {
+            sum.staked = sum.staked.saturating_add(i128::from(stake));
+        }
+    }
+}
+
+fn byte(id: &[u8], at: usize) -> u8 {
+    id.get(at).copied().unwrap_or(0)
+}
+
+/// What an order has staked.
+#[derive(Queryable)]
+struct StakeRow {
+    id: Bytes,
+    player: Bytes,
+    state: String,
+    stake: Option<i64>,
+    currency: Option<String>,
+    bucket: Option<String>,
+    wallet: Option<String>,
+    product: Option<i32>,
+    day: Option<i32>,
+}
+
+impl StakeRow {
+    /// The account that was staked from; `None` where the row names none.
+    fn account(&self) -> Option<AccountId> {
+        let pocket = Pocket {
+            currency: Currency::parse(self.currency.as_deref()?).ok()?,
+            bucket: Bucket::parse(self.bucket.as_deref()?)?,
+            wallet: Wallet::parse(self.wallet.as_deref()?).ok()?,
+            product: self.product?,
+        };
+        Some(AccountId::of_player(PlayerKey::from_uuid(uuid(&self.player).ok()?), &pocket))
+    }
+}
+
+/// Compares what is stored with the sums.
+struct Comparing<'a> {
+    stakes: &'a Stakes,
+    report: &'a mut Report,
+    books: BTreeMap<(String, String), Book>,
+    balances_told: i64,
+    stakes_told: i64,
+}
+
+impl Comparing<'_> {
+    fn slice(&mut self, conn: &mut AnyConnection, slice: &Slice) -> Result<(), StoreError> {
+        let mut after = slice.begin();
+        loop {
+            let page = accounts::table.filter(accounts::id.gt(&after)).order(accounts::id).limit(PAGE);
+            let rows: Vec<AccountRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.id.clone();
+            let is_all = !slice.holds(&last.id);
+            for row in rows.iter().filter(|row| slice.holds(&row.id)) {
+                let none = Sum::default();
+                let known = <[u8; 16]>::try_from(row.id.as_slice()).ok().and_then(|id| slice.sums.get(&id));
+                self.account(conn, row, known.unwrap_or(&none))?;
+            }
+            if is_all {
+                return Ok(());
+            }
+        }
+    }
+
+    fn account(&mut self, conn: &mut AnyConnection, row: &AccountRow, sum: &Sum) -> Result<(), StoreError> {
+        let AccountRow { id, party, currency, side, balance, staked, staked_day, .. } = row;
+        let key = (party.clone(), currency.clone());
+        let book = self.books.entry(key).or_insert_with(|| Book::empty(party, currency));
+        match side.as_str() {
+            PLAYER_SIDE => book.players += i128::from(*balance),
+            "house" => book.house += sum.moved,
+            "cashier" => book.cashier += sum.moved,
+            _ => book.players += sum.moved,
+        }
+        if side == PLAYER_SIDE && i128::from(*balance) != sum.moved && self.balances_told < TOLD {
+            self.balances_told += 1;
+            let name = player_name(conn, row)?;
+            let (id, bucket) = (hex(id), &row.bucket);
+            self.report.findings.push(format!(
+                "{id} is an account whose balance is not the sum of its transfers ({party}/{name} {currency} {bucket}: \
+                 {balance})"
+            ));
+        }
+        let is_as_staked = *staked_day == sum.day.unwrap_or(0) && i128::from(*staked) == sum.staked;
+        if !is_as_staked && self.stakes.tell_of(id) && self.stakes_told < TOLD {
+            self.stakes_told += 1;
+            let id = hex(id);
+            self.report.findings.push(format!(
+                "{id} is an account that has staked something else on its last day ({party} {staked} on day {staked_day})"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn player_name(conn: &mut AnyConnection, row: &AccountRow) -> Result<String, StoreError> {
+    let Some(player) = &row.player else { return Ok("?".to_owned()) };
+    let named = players::table.find(player);
+    let found: Option<PlayerRow> = on!(conn, conn => named.first(conn).optional()).map_err(classify)?;
+    Ok(found.map_or_else(|| "?".to_owned(), |row| row.player))
+}

@@ -3,8 +3,11 @@
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
+use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
 use purser::sequencer::direct;
 use purser::storage::Database;
+use purser::storage::queries::AnyConnection;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
@@ -58,6 +61,24 @@ impl Ledger {
         Ok(Measured { took: began.elapsed(), processor: Duration::ZERO, peak_kib: None })
     }
 
+    /// MiB that it takes on the disk, once what is free is given back.
+    pub async fn compacted(&self) -> anyhow::Result<u64> {
+        let mut conn = self.database.open().await?;
+        let counting = tokio::task::spawn_blocking(move || match &mut conn {
+            AnyConnection::Sqlite(conn) => {
+                conn.batch_execute("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
+                diesel::sql_query("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size")
+                    .get_result::<Size>(conn)
+            }
+            AnyConnection::Postgres(conn) => {
+                conn.batch_execute("SET statement_timeout = 0")?;
+                conn.batch_execute("VACUUM FULL")?;
+                diesel::sql_query("SELECT pg_database_size(current_database()) AS bytes").get_result::<Size>(conn)
+            }
+        });
+        Ok(counting.await??.bytes.unsigned_abs() / MIB)
+    }
+
     /// Removes it, or leaves it and says where it is.
     pub async fn leave(self, keep: bool) -> anyhow::Result<()> {
         if keep {
@@ -67,6 +88,14 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+const MIB: u64 = 1024 * 1024;
+
+#[derive(diesel::QueryableByName)]
+struct Size {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    bytes: i64,
 }
 
 async fn execute(url: &str, sql: &str) -> anyhow::Result<()> {

@@ -1,4 +1,5 @@
-//! What the commands that read a whole ledger take of time and memory: `audit`, `journal export`, `replay`.
+//! What the commands that read a whole ledger take of time and memory: `audit`, `journal export`, `replay`, `journal
+//! prune`.
 //!
 //!     cargo bench --bench size -- --help
 //!
@@ -123,5 +124,20 @@ async fn measure(arguments: &Arguments, ledger: &Ledger, table: &mut Table) -> a
     let copied: Value = serde_json::from_str(&copied)?;
     copy.leave(arguments.keep).await?;
     ensure!(copied["digest"] == report["digest"], "the copy's digest is another");
+    prune(ledger, &Program::of(ledger, arguments.program.as_deref()), &report, table).await
+}
+
+/// Prunes all of it: the ledger stays what it was, and takes less room.
+async fn prune(ledger: &Ledger, program: &Program, report: &Value, table: &mut Table) -> anyhow::Result<()> {
+    let (place, commands) = (ledger.place, report["commands"].as_u64().unwrap_or(0));
+    let before = ledger.compacted().await?;
+    let (pruned, _) = program.run(&["journal", "prune", "--before", "0s"], None).await?;
+    table.add(place, "journal prune, its audit included", &pruned, commands);
+    let after = ledger.compacted().await?;
+    table.of(&format!("{}: {before} MiB, and {after} MiB when all of it is pruned", place.name()));
+    let (audited, again) = program.run(&["audit", "--json"], None).await?;
+    table.add(place, "audit --json of what is left", &audited, commands);
+    let again: Value = serde_json::from_str(&again)?;
+    ensure!(again["digest"] == report["digest"], "pruning has changed the digest");
     Ok(())
 }

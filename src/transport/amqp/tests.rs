@@ -1,11 +1,12 @@
 //! What anybody may put into a message: properties and headers of every kind, in every place where they are read.
 
 use lapin::BasicProperties;
-use lapin::message::{BasicGetMessage, Delivery};
+use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldArray, FieldTable, ShortString};
 use proptest::prelude::*;
 
 use super::dead::DeadLetter;
+use super::held::Held;
 use super::message::{self, Died};
 use super::topology;
 use crate::dialects::egpp::{Operation, Reply};
@@ -111,7 +112,7 @@ fn delivery(properties: BasicProperties) -> Delivery {
 }
 
 fn letter(properties: BasicProperties) -> DeadLetter {
-    DeadLetter { message: BasicGetMessage { delivery: delivery(properties), message_count: 0 } }
+    DeadLetter { held: Held { window: 0, delivery: delivery(properties) } }
 }
 
 fn reply() -> Reply {

@@ -110,7 +110,8 @@ impl<S: Store> Lane<S> {
             released.into_iter().for_each(|item| self.enlist(&mut batch, item));
             let now = self.now();
             let room = max.saturating_sub(batch.len());
-            batch.extend(self.waiting.due(now, if self.turns.is_empty() { room } else { room / DUE_SHARE_OF_ROOM }));
+            let share = if self.turns.is_empty() { room } else { room.div_ceil(DUE_SHARE_OF_ROOM) };
+            batch.extend(self.waiting.due(now, share));
             while batch.len() < max
                 && let Some(submission) = self.turns.pop()
             {

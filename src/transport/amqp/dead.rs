@@ -35,7 +35,7 @@ const OF_DEATH: [&str; 10] = [
 
 /// A dead letter, held.
 pub struct DeadLetter {
-    held: Held,
+    pub(super) held: Held,
 }
 
 impl DeadLetter {

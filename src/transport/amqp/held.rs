@@ -35,7 +35,7 @@ const RETURNED_AT_ONCE: usize = 16 * RETURNED_TOGETHER;
 
 /// A letter, held: dropped or let go by the queue that it came from.
 pub(super) struct Held {
-    window: usize,
+    pub window: usize,
     pub delivery: Delivery,
 }
 

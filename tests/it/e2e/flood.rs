@@ -12,7 +12,7 @@ use purser::ledger::{Amount, Currency, PlayerId, Pocket};
 use purser::sequencer::direct;
 use purser::transport::amqp::topology::{request_queue, short};
 
-use super::flooder::{FLOODS, Flood, Flooding, LOUD, PLAYERS, Replies, What, player};
+use super::flooder::{FLOODS, Flood, Flooding, LARGE, LOUD, PLAYERS, Replies, What, player};
 use super::neighbour::{self, CALM, Latencies, Neighbour};
 use super::stage::{Base, Stage, party};
 use super::wire::Wire;
@@ -40,8 +40,10 @@ const MESSAGES: u64 = 2_100;
 /// How long the neighbour may wait for an answer in the ordinary test run, on whatever machine that is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long the neighbour may wait for 99 of 100 answers in a soak.
+/// How long the neighbour may wait for 99 of 100 answers in a soak, and where the broker's disk is full of messages as
+/// large as they may be.
 const PROMISE: Duration = Duration::from_secs(1);
+const LARGE_PROMISE: Duration = Duration::from_secs(5);
 
 /// Commands of one transaction, where players are invited.
 const CHUNK: u64 = 250;
@@ -191,6 +193,7 @@ impl Row {
         let (peak, bound) = (self.peak / MIB, bound(2, message) / MIB);
         assert!(peak <= bound, "{}: {peak} MiB, and the bound is {bound}", self.flood.name);
         let (waited, patience) = match seconds {
+            Some(_) if self.flood.what.size() == LARGE => (self.neighbour.at(990), LARGE_PROMISE),
             Some(_) => (self.neighbour.at(990), PROMISE),
             None => (self.neighbour.at(1000), PATIENCE),
         };

@@ -35,7 +35,7 @@ impl Partners {
     pub fn begin(&self, step: usize, players: usize) -> anyhow::Result<Vec<Planned>> {
         let theirs = scattered(step, players)?;
         let mut acts = Vec::new();
-        if step % DELIVERY == 0 {
+        if step.is_multiple_of(DELIVERY) {
             acts.push(plain(self.delivery(step)?));
         }
         acts.extend(contest(step, &theirs)?.map(plain));

@@ -15,7 +15,7 @@ pub fn begin(number: usize, players: usize) -> anyhow::Result<Vec<Planned>> {
     let order = OrderKey { game: Game::parse(GAME)?, external_id };
     let currency = Currency::parse(CURRENCY)?;
     let (minor, round) = (100 + i64::try_from(number % 900)?, 1 + i64::try_from(number / 100)?);
-    let is_refused = number % REFUSED == 0;
+    let is_refused = number.is_multiple_of(REFUSED);
     let terms = Terms { game_offered: true, max_bet: is_refused.then_some(1), max_stake_per_day: None };
     let bet = PlaceBet {
         player: player.clone(),

@@ -399,10 +399,11 @@ fn a_replay_elsewhere_decides_alike_under_the_numbers_that_were_given() {
 fn sqlite_and_postgres_keep_what_was_decided_in_memory() {
     let runtime = Runtime::new().expect("a runtime");
     let databases = runtime.block_on(Fresh::both());
-    let writers = databases.each_ref().map(|fresh| std::cell::RefCell::new(fresh.writer()));
+    let writers = databases.each_ref().map(|fresh| std::cell::RefCell::new((fresh.writer(), 0)));
     check(1, |history, number| {
         for (fresh, writer) in databases.iter().zip(&writers) {
-            runtime.block_on(keeps(fresh, &mut writer.borrow_mut(), history, &format!("acme-{number}")))?;
+            let (writer, findings) = &mut *writer.borrow_mut();
+            runtime.block_on(keeps(fresh, (writer, findings), history, &format!("acme-{number}")))?;
         }
         Ok(())
     });
@@ -410,9 +411,14 @@ fn sqlite_and_postgres_keep_what_was_decided_in_memory() {
 }
 
 /// Whether a database answers and holds what memory does, and its journal tells how it came to it.
-async fn keeps(fresh: &Fresh, writer: &mut Writer, history: &History, party: &str) -> Result<(), TestCaseError> {
-    // A history that failed has left its traces; the next one, being smaller, must be judged by its own.
-    let found_before = fresh.audit().await.findings.len();
+/// `findings` are those of the histories before: one that failed has left its traces, and the next one, being smaller, must
+/// be judged by its own.
+async fn keeps(
+    fresh: &Fresh,
+    (writer, findings): (&mut Writer, &mut usize),
+    history: &History,
+    party: &str,
+) -> Result<(), TestCaseError> {
     let (mut folded, mut commands) = (Folded::default(), Vec::new());
     for range in history.batches() {
         folded.memory.next = next_number(writer).await;
@@ -436,6 +442,7 @@ async fn keeps(fresh: &Fresh, writer: &mut Writer, history: &History, party: &st
     prop_assert_eq!(again.entries.len(), folded.entries.len());
 
     let report = fresh.audit().await;
+    let found_before = std::mem::replace(findings, report.findings.len());
     prop_assert_eq!(&report.findings[found_before..], Vec::<String>::new(), "{}", fresh.kind());
     for book in report.books.iter().filter(|book| book.party == party) {
         prop_assert_eq!(book.players + book.house + book.cashier, 0);

@@ -8,6 +8,9 @@ use super::rows::{Bytes, JournalRow, TransferRow, damaged, uuid};
 use super::schema::{carried, checkpoints};
 use crate::ledger::chain::{self, Hash};
 
+/// Rows read at a time.
+const PAGE: i64 = 5_000;
+
 /// The one row of its table.
 pub const CHECKPOINT: i32 = 1;
 
@@ -98,13 +101,41 @@ pub fn read(conn: &mut AnyConnection) -> Result<CheckpointRow, StoreError> {
         .map_err(classify)
 }
 
+/// Tells everything that is carried, a page at a time.
+pub fn each_carried(
+    conn: &mut AnyConnection,
+    mut tell: impl FnMut(CarriedRow) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut after = (Bytes::new(), Bytes::new());
+    loop {
+        let page = carried::table
+            .filter(carried::account.ge(&after.0))
+            .filter(carried::account.gt(&after.0).or(carried::counterpart.gt(&after.1)))
+            .order((carried::account, carried::counterpart))
+            .limit(PAGE);
+        let rows: Vec<CarriedRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = (last.account.clone(), last.counterpart.clone());
+        rows.into_iter().try_for_each(&mut tell)?;
+    }
+}
+
 /// The seal that a journal row must have which pruning has left; `moved` are its legs.
 pub fn sealed(row: &JournalRow, moved: &[&TransferRow]) -> Result<Hash, StoreError> {
+    hashed(row, moved, |hashed| chain::seal(row.writer, row.at, &row.party, hashed))
+}
+
+/// Hashes a journal row with its legs.
+pub fn hashed(
+    row: &JournalRow,
+    moved: &[&TransferRow],
+    hash: impl FnOnce(&chain::Row<'_>) -> Hash,
+) -> Result<Hash, StoreError> {
     let legs = moved.iter().map(|leg| Ok((uuid(&leg.debit)?, uuid(&leg.credit)?, leg.amount)));
     let movements = legs.collect::<Result<Vec<_>, StoreError>>()?;
     let key = row.key.as_deref().map(uuid).transpose()?;
-    let hashed = chain::Row { seq: row.seq, key, command: &row.command, outcome: &row.outcome, movements: &movements };
-    Ok(chain::seal(row.writer, row.at, &row.party, &hashed))
+    let JournalRow { seq, command, outcome, .. } = row;
+    Ok(hash(&chain::Row { seq: *seq, key, command, outcome, movements: &movements }))
 }
 
 pub fn hash(bytes: &[u8]) -> Result<Hash, StoreError> {

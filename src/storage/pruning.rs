@@ -17,6 +17,7 @@ use diesel::sql_types::{Array, BigInt, Binary, Text};
 
 use super::StoreError;
 use super::checkpoint::{self, CHECKPOINT, CarriedRow, CheckpointRow, PrunedHead};
+use super::journal::BY_INDEX;
 use super::order_change::OrderChange;
 use super::queries::{AnyConnection, classify, on};
 use super::remains::Remains;
@@ -35,10 +36,8 @@ const STEP: i64 = 1_000;
 /// gives up before a writer that hangs has held up everybody for long.
 const LET_BATCHES_END: &str = "SET LOCAL lock_timeout = '2s'; LOCK TABLE writers IN EXCLUSIVE MODE";
 
-/// The look for the first row that is too young passes over the journal. A step goes along the index, whatever the
-/// planner thinks of a table that has just grown.
-const SETTINGS: &str = "SET statement_timeout = 0; SET enable_seqscan = off; SET enable_bitmapscan = off; \
-    SET enable_sort = off";
+/// The look for the first row that is too young passes over the journal.
+const PATIENT: &str = "SET statement_timeout = 0";
 
 /// What pruning did, in journal rows.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -76,7 +75,7 @@ pub struct Reach {
 /// clock that was wrong for a while must not have too much pruned.
 pub fn reach(conn: &mut AnyConnection, before: Timestamp) -> Result<Reach, StoreError> {
     if let AnyConnection::Postgres(conn) = conn {
-        conn.batch_execute(SETTINGS).map_err(classify)?;
+        conn.batch_execute(PATIENT).map_err(classify)?;
     }
     let last = last_for_certain(conn)?;
     let reached = checkpoint::read(conn)?.seq;
@@ -321,14 +320,14 @@ fn rewrite(conn: &mut AnyConnection, rows: &[JournalRow]) -> QueryResult<()> {
     Ok(())
 }
 
-/// Runs `work` in a transaction that may write.
+/// Runs `work` in a transaction that may write, and that goes along the indexes as an export does.
 fn transaction<T>(
     conn: &mut AnyConnection,
     work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     match conn {
         AnyConnection::Sqlite(conn) => conn.batch_execute("BEGIN IMMEDIATE"),
-        AnyConnection::Postgres(conn) => conn.batch_execute("BEGIN"),
+        AnyConnection::Postgres(conn) => conn.batch_execute(&format!("BEGIN; {BY_INDEX}")),
     }
     .map_err(classify)?;
     let worked = work(conn);

@@ -14,10 +14,10 @@ use super::{Book, PAGE, Report, TOLD, count, hex};
 use crate::ledger::account::{AccountId, Pocket};
 use crate::ledger::{Bucket, Currency, OrderState, PlayerKey, Wallet};
 use crate::storage::StoreError;
-use crate::storage::checkpoint::CarriedRow;
+use crate::storage::checkpoint;
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{AccountRow, Bytes, PLAYER_SIDE, PlayerRow, TransferRow, uuid};
-use crate::storage::schema::{accounts, carried, orders, players, transfers};
+use crate::storage::schema::{accounts, orders, players, transfers};
 
 /// Accounts of a slice, about: their sums take up to 40 MiB.
 const SLICE: i64 = 400_000;
@@ -109,21 +109,11 @@ impl Slice {
 
     /// What pruned rows have moved.
     fn add_carried(&mut self, conn: &mut AnyConnection) -> Result<(), StoreError> {
-        let mut after = (Bytes::new(), Bytes::new());
-        loop {
-            let page = carried::table
-                .filter(carried::account.ge(&after.0))
-                .filter(carried::account.gt(&after.0).or(carried::counterpart.gt(&after.1)))
-                .order((carried::account, carried::counterpart))
-                .limit(PAGE);
-            let rows: Vec<CarriedRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = (last.account.clone(), last.counterpart.clone());
-            for row in &rows {
-                self.add(&row.account, i128::from(row.amount));
-                self.add(&row.counterpart, -i128::from(row.amount));
-            }
-        }
+        checkpoint::each_carried(conn, |row| {
+            self.add(&row.account, i128::from(row.amount));
+            self.add(&row.counterpart, -i128::from(row.amount));
+            Ok(())
+        })
     }
 
     fn add_orders(&mut self, conn: &mut AnyConnection) -> Result<(), StoreError> {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 
-use super::{PAGE, Report, hex};
+use super::{Report, hex};
 use crate::ledger::chain::{self, Hash};
 use crate::storage::StoreError;
-use crate::storage::checkpoint::{self, CarriedRow, CheckpointRow, PrunedHead, hash};
+use crate::storage::checkpoint::{self, CheckpointRow, PrunedHead, hash};
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{Bytes, JournalRow, TransferRow, uuid};
-use crate::storage::schema::{carried, writers};
+use crate::storage::rows::{Bytes, JournalRow, TransferRow};
+use crate::storage::schema::writers;
 
 /// Where a writer's chain was left.
 struct Left {
@@ -67,12 +67,8 @@ impl Chains {
             return self.unseal(row, moved, report);
         }
         let (_, previous) = self.heads.get(&row.writer).copied().unwrap_or((0, chain::START));
-        let legs = moved.iter().map(|leg| Ok((uuid(&leg.debit)?, uuid(&leg.credit)?, leg.amount)));
-        let movements = legs.collect::<Result<Vec<_>, StoreError>>()?;
-        let key = row.key.as_deref().map(uuid).transpose()?;
-        let linked =
-            chain::Row { seq: row.seq, key, command: &row.command, outcome: &row.outcome, movements: &movements };
-        if chain::link(&previous, &linked).as_slice() != row.hash.as_slice() {
+        let linked = checkpoint::hashed(row, moved, |hashed| chain::link(&previous, hashed))?;
+        if linked.as_slice() != row.hash.as_slice() {
             let (seq, writer) = (row.seq, row.writer);
             report.findings.push(format!("journal row {seq} does not follow from its predecessor in chain {writer}"));
         }
@@ -118,26 +114,15 @@ impl Chains {
     }
 
     fn carried(&mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
-        let mut after = (Bytes::new(), Bytes::new());
-        loop {
-            let beyond = carried::account.eq(&after.0).and(carried::counterpart.gt(&after.1));
-            let page = carried::table
-                .filter(carried::account.ge(&after.0))
-                .filter(carried::account.gt(&after.0).or(beyond))
-                .order((carried::account, carried::counterpart))
-                .limit(PAGE);
-            let rows: Vec<CarriedRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = (last.account.clone(), last.counterpart.clone());
-            for row in &rows {
-                let seal = row.sealed()?;
-                if seal.as_slice() != row.seal.as_slice() {
-                    let account = hex(&row.account);
-                    report.findings.push(format!("{account} is an account of which something else is carried"));
-                }
-                self.accounts_carried += 1;
-                chain::toggle(&mut self.seals, &hash(&row.seal).unwrap_or(seal));
+        checkpoint::each_carried(conn, |row| {
+            let seal = row.sealed()?;
+            if seal.as_slice() != row.seal.as_slice() {
+                let account = hex(&row.account);
+                report.findings.push(format!("{account} is an account of which something else is carried"));
             }
-        }
+            self.accounts_carried += 1;
+            chain::toggle(&mut self.seals, &hash(&row.seal).unwrap_or(seal));
+            Ok(())
+        })
     }
 }

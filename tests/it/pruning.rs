@@ -7,7 +7,6 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use purser::ledger::command::{Keyed, Timestamp};
 use purser::ledger::{Done, Outcome, Refusal};
-use purser::storage::audit;
 use purser::storage::pruning::Pruned;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -46,9 +45,9 @@ const STORY: &str = "
 const EVERYTHING: Timestamp = Timestamp(i64::MAX);
 
 async fn audited(fresh: &Fresh) -> String {
-    let report = fresh.database.query(audit::run_with_digest).await.expect("an audit");
+    let report = fresh.audit().await;
     assert_eq!(report.findings, Vec::<String>::new(), "{}", fresh.kind());
-    report.digest.expect("a digest")
+    report.digest
 }
 
 async fn answered(fresh: &Fresh, text: &str) -> Vec<Outcome> {

@@ -13,7 +13,7 @@ use purser::ledger::command::{Keyed, Timestamp};
 use purser::ledger::recorded::Recorded;
 use purser::ledger::{Done, Keys, Outcome, Party};
 use purser::sequencer::replay::{Comparison, Replay, ReplayError};
-use purser::storage::audit::{self, Report};
+use purser::storage::audit::Report;
 use purser::storage::journal::{self, Told};
 use purser::storage::queries::AnyConnection;
 use purser::storage::{Store, StoreError};
@@ -85,13 +85,13 @@ async fn told(fresh: &Fresh, commands: &[Keyed]) {
 }
 
 async fn audited(fresh: &Fresh) -> Report {
-    let report = fresh.database.query(audit::run_with_digest).await.expect("an audit");
+    let report = fresh.audit().await;
     assert_eq!(report.findings, Vec::<String>::new(), "{}", fresh.kind());
     report
 }
 
 async fn digest(fresh: &Fresh) -> String {
-    audited(fresh).await.digest.expect("a digest")
+    audited(fresh).await.digest
 }
 
 /// What `purser journal export` writes.
@@ -357,8 +357,8 @@ async fn the_digest_tells_two_ledgers_apart() {
             "UPDATE purchases SET buyer = 'x'",
             "UPDATE journal SET outcome = 'x' WHERE seq = 3",
         ];
-        let digest_now = async || fresh.database.query(audit::run_with_digest).await.expect("an audit").digest;
-        let mut seen = vec![Some(first)];
+        let digest_now = async || fresh.audit().await.digest;
+        let mut seen = vec![first];
         for sql in changes {
             fresh.execute(sql).await;
             let now = digest_now().await;

@@ -2,21 +2,22 @@
 //! the books of every party.
 //!
 //! The sums are made here: a database would sort every transfer that there is, and SQLite does so in memory. Accounts
-//! are summed up a slice at a time, by their ids, which are digests and so spread evenly; transfers and orders are read
-//! once for each slice. So memory is constant, and most ledgers are one slice.
+//! are summed up a slice at a time, by their ids, which are digests and so spread evenly: the first from the transfers that
+//! the pass over the journal reads, and transfers and orders are read once more for each further one. So memory is constant,
+//! and most ledgers are one slice.
 
 use std::collections::{BTreeMap, HashMap};
 
 use diesel::prelude::*;
 
-use super::stakes::Stakes;
+use super::digest::Digest;
+use super::stakes::{Stakes, staked_from};
 use super::{Book, PAGE, Report, TOLD, count, hex};
-use crate::ledger::account::{AccountId, Pocket};
-use crate::ledger::{Bucket, Currency, OrderState, PlayerKey, Wallet};
+use crate::ledger::OrderState;
 use crate::storage::StoreError;
 use crate::storage::checkpoint;
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{AccountRow, Bytes, PLAYER_SIDE, PlayerRow, TransferRow, uuid};
+use crate::storage::rows::{AccountRow, Bytes, OrderRow, PLAYER_SIDE, PlayerRow, TransferRow};
 use crate::storage::schema::{accounts, orders, players, transfers};
 
 /// Accounts of a slice, about: their sums take up to 40 MiB.
@@ -36,34 +37,45 @@ struct Sum {
 }
 
 /// The sums of one slice.
-struct Slice {
+pub(super) struct Slice {
     number: u64,
     of: u64,
     sums: HashMap<[u8; 16], Sum>,
 }
 
-/// Compares every account, in as many slices as are asked for or needed, and returns the books.
+/// Compares every account, and returns the books. `first`: with its transfers.
 pub(super) fn audit(
     conn: &mut AnyConnection,
+    first: Slice,
     stakes: &Stakes,
-    slices: Option<u64>,
+    digest: &mut Digest,
     report: &mut Report,
 ) -> Result<Vec<Book>, StoreError> {
-    let accounts = count(conn, "SELECT COUNT(*) AS count FROM accounts")?;
-    let needed = u64::try_from(accounts / SLICE).unwrap_or(0).saturating_add(1);
-    let slices = slices.unwrap_or(needed).min(PREFIXES);
     let mut comparing = Comparing { stakes, report, books: BTreeMap::new(), balances_told: 0, stakes_told: 0 };
-    for number in 0..slices {
-        let mut slice = Slice { number, of: slices, sums: HashMap::new() };
-        slice.add_transfers(conn)?;
+    let mut slice = first;
+    loop {
         slice.add_carried(conn)?;
-        slice.add_orders(conn)?;
+        slice.add_orders(conn, digest)?;
         comparing.slice(conn, &slice)?;
+        let Some(next) = slice.next() else { return Ok(comparing.books.into_values().collect()) };
+        slice = next;
+        slice.add_transfers(conn)?;
     }
-    Ok(comparing.books.into_values().collect())
 }
 
 impl Slice {
+    /// The first of as many as are asked for or needed.
+    pub fn first(conn: &mut AnyConnection, slices: Option<u64>) -> Result<Self, StoreError> {
+        let accounts = count(conn, "SELECT COUNT(*) AS count FROM accounts")?;
+        let needed = u64::try_from(accounts / SLICE).unwrap_or(0).saturating_add(1);
+        Ok(Self { number: 0, of: slices.unwrap_or(needed).clamp(1, PREFIXES), sums: HashMap::new() })
+    }
+
+    fn next(&self) -> Option<Self> {
+        let number = self.number + 1;
+        (number < self.of).then(|| Self { number, of: self.of, sums: HashMap::new() })
+    }
+
     fn holds(&self, id: &[u8]) -> bool {
         let prefix = u64::from(u16::from_be_bytes([byte(id, 0), byte(id, 1)]));
         prefix * self.of / PREFIXES == self.number
@@ -100,11 +112,13 @@ impl Slice {
             let rows: Vec<TransferRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = (last.seq, last.leg);
-            for row in &rows {
-                self.add(&row.debit, -i128::from(row.amount));
-                self.add(&row.credit, i128::from(row.amount));
-            }
+            rows.iter().for_each(|row| self.add_transfer(row));
         }
+    }
+
+    pub fn add_transfer(&mut self, row: &TransferRow) {
+        self.add(&row.debit, -i128::from(row.amount));
+        self.add(&row.credit, i128::from(row.amount));
     }
 
     /// What pruned rows have moved.
@@ -116,33 +130,27 @@ impl Slice {
         })
     }
 
-    fn add_orders(&mut self, conn: &mut AnyConnection) -> Result<(), StoreError> {
+    fn add_orders(&mut self, conn: &mut AnyConnection, digest: &mut Digest) -> Result<(), StoreError> {
         let mut after = Bytes::new();
         loop {
             let page = orders::table.filter(orders::id.gt(&after)).order(orders::id).limit(PAGE);
-            let page = page.select((
-                orders::id,
-                orders::player,
-                orders::state,
-                orders::stake,
-                orders::currency,
-                orders::bucket,
-                orders::wallet,
-                orders::product,
-                orders::day,
-            ));
-            let rows: Vec<StakeRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
+            let rows: Vec<OrderRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.id.clone();
-            rows.iter().for_each(|row| self.add_stake(row));
+            for row in &rows {
+                self.add_stake(row);
+                if self.number == 0 {
+                    digest.add_order(row);
+                }
+            }
         }
     }
 
-    fn add_stake(&mut self, row: &StakeRow) {
+    fn add_stake(&mut self, row: &OrderRow) {
         if row.state == OrderState::Refused.as_str() {
             return;
         }
-        let (Some(account), Some(stake), Some(day)) = (row.account(), row.stake, row.day) else { return };
+        let (Some(account), Some(stake), Some(day)) = (staked_from(row), row.stake, row.day) else { return };
         let Some(sum) = self.sum(account.uuid().as_bytes()) else { return };
         if sum.day.is_none_or(|known| known < day) {
             (sum.day, sum.staked) = (Some(day), 0);
@@ -155,33 +163,6 @@ impl Slice {
 
 fn byte(id: &[u8], at: usize) -> u8 {
     id.get(at).copied().unwrap_or(0)
-}
-
-/// What an order has staked.
-#[derive(Queryable)]
-struct StakeRow {
-    id: Bytes,
-    player: Bytes,
-    state: String,
-    stake: Option<i64>,
-    currency: Option<String>,
-    bucket: Option<String>,
-    wallet: Option<String>,
-    product: Option<i32>,
-    day: Option<i32>,
-}
-
-impl StakeRow {
-    /// The account that was staked from; `None` where the row names none.
-    fn account(&self) -> Option<AccountId> {
-        let pocket = Pocket {
-            currency: Currency::parse(self.currency.as_deref()?).ok()?,
-            bucket: Bucket::parse(self.bucket.as_deref()?)?,
-            wallet: Wallet::parse(self.wallet.as_deref()?).ok()?,
-            product: self.product?,
-        };
-        Some(AccountId::of_player(PlayerKey::from_uuid(uuid(&self.player).ok()?), &pocket))
-    }
 }
 
 /// Compares what is stored with the sums.

@@ -9,11 +9,12 @@ use diesel::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::PAGE;
+use crate::ledger::chain::{self, Hash};
 use crate::storage::StoreError;
 use crate::storage::partners::{GiftKeyRow, OfferRow, PurchaseRow, TransactionRow, VoidRow};
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{AccountRow, Bytes, OrderRow, PlayerRow};
-use crate::storage::schema::{accounts, gift_keys, journal, offers, orders, players, purchases, transactions, voids};
+use crate::storage::rows::{AccountRow, Bytes, JournalRow, OrderRow, PlayerRow};
+use crate::storage::schema::{gift_keys, offers, purchases, transactions, voids};
 
 /// Something that a row consists of. Each has a fixed length or is preceded by its length.
 trait Part {
@@ -74,55 +75,75 @@ macro_rules! each_row {
     }};
 }
 
-/// The digest, as text.
-pub(super) fn digest(conn: &mut AnyConnection) -> Result<String, StoreError> {
-    let mut digesting = Digesting { conn, hasher: Sha256::new() };
-    digesting.people()?;
-    digesting.orders()?;
-    digesting.transactions()?;
-    digesting.offers()?;
-    digesting.purchases()?;
-    digesting.outcomes()?;
-    let digest: [u8; 32] = digesting.hasher.finalize().into();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+/// Takes up each table as it is read.
+#[derive(Default)]
+pub(super) struct Digest {
+    people: Sha256,
+    orders: Sha256,
+    /// What repeats will be answered: a set, since the journal's order is none of what is compared.
+    outcomes: Hash,
 }
 
-struct Digesting<'a> {
+impl Digest {
+    pub fn add_outcome(&mut self, row: &JournalRow) {
+        if let JournalRow { key: Some(key), outcome, .. } = row {
+            let mut hasher = Sha256::new();
+            add(&mut hasher, "outcome", &[key, outcome]);
+            chain::toggle(&mut self.outcomes, &hasher.finalize().into());
+        }
+    }
+
+    pub fn add_player(&mut self, row: &PlayerRow) {
+        let PlayerRow { id, party, player, home_currency, username, nickname, email, gender, vip } = row;
+        let parts: [&dyn Part; 9] = [id, party, player, home_currency, username, nickname, email, gender, vip];
+        add(&mut self.people, "player", &parts);
+    }
+
+    pub fn add_account(&mut self, row: &AccountRow) {
+        let AccountRow { id, party, side, player, currency, bucket, wallet, product, .. } = row;
+        add(&mut self.people, "account", &[id, party, side, player, currency, bucket, wallet, product]);
+        add(&mut self.people, "holds", &[&row.balance, &row.staked_day, &row.staked]);
+    }
+
+    pub fn add_order(&mut self, row: &OrderRow) {
+        let OrderRow { id, party, game, external_id, player, state, paid, changed_seq: _, .. } = row;
+        add(&mut self.orders, "order", &[id, party, game, external_id, player, state, paid]);
+        let OrderRow { stake, currency, bucket, wallet, product, round, day, .. } = row;
+        add(&mut self.orders, "stake", &[stake, currency, bucket, wallet, product, round, day]);
+    }
+
+    /// Adds what only partners write, and returns the whole in hexadecimal.
+    pub fn finish(self, conn: &mut AnyConnection) -> Result<String, StoreError> {
+        let Self { people, orders, outcomes } = self;
+        let mut partners = Partners { conn, hasher: Sha256::new() };
+        partners.transactions()?;
+        partners.offers()?;
+        partners.purchases()?;
+        let mut whole = Sha256::new();
+        for table in [people, orders, partners.hasher] {
+            whole.update(table.finalize());
+        }
+        whole.update(outcomes);
+        let digest: Hash = whole.finalize().into();
+        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+fn add(hasher: &mut Sha256, table: &str, parts: &[&dyn Part]) {
+    table.as_bytes().add(hasher);
+    for part in parts {
+        part.add(hasher);
+    }
+}
+
+struct Partners<'a> {
     conn: &'a mut AnyConnection,
     hasher: Sha256,
 }
 
-impl Digesting<'_> {
+impl Partners<'_> {
     fn row(&mut self, table: &str, parts: &[&dyn Part]) {
-        table.as_bytes().add(&mut self.hasher);
-        for part in parts {
-            part.add(&mut self.hasher);
-        }
-    }
-
-    fn people(&mut self) -> Result<(), StoreError> {
-        each_row!(self.conn, players by id from Bytes::new(), |row: PlayerRow| {
-            let PlayerRow { id, party, player, home_currency, username, nickname, email, gender, vip } = row;
-            let parts: [&dyn Part; 9] = [&id, &party, &player, &home_currency, &username, &nickname, &email, &gender, &vip];
-            self.row("player", &parts);
-        });
-        each_row!(self.conn, accounts by id from Bytes::new(), |row: AccountRow| {
-            let AccountRow { id, party, side, player, currency, bucket, wallet, product, .. } = &row;
-            let name: [&dyn Part; 8] = [id, party, side, player, currency, bucket, wallet, product];
-            self.row("account", &name);
-            self.row("holds", &[&row.balance, &row.staked_day, &row.staked]);
-        });
-        Ok(())
-    }
-
-    fn orders(&mut self) -> Result<(), StoreError> {
-        each_row!(self.conn, orders by id from Bytes::new(), |row: OrderRow| {
-            let OrderRow { id, party, game, external_id, player, state, paid, changed_seq: _, .. } = &row;
-            self.row("order", &[id, party, game, external_id, player, state, paid]);
-            let OrderRow { stake, currency, bucket, wallet, product, round, day, .. } = &row;
-            self.row("stake", &[stake, currency, bucket, wallet, product, round, day]);
-        });
-        Ok(())
+        add(&mut self.hasher, table, parts);
     }
 
     fn transactions(&mut self) -> Result<(), StoreError> {
@@ -194,21 +215,6 @@ impl Digesting<'_> {
                 for GiftKeyRow { id, offer, sealed, .. } in by_purchase.remove(&Some(number)).unwrap_or_default() {
                     self.row("sold", &[&id, &offer, &sealed]);
                 }
-            }
-        }
-    }
-
-    /// What repeats will be answered.
-    fn outcomes(&mut self) -> Result<(), StoreError> {
-        let mut after = Bytes::new();
-        loop {
-            let kept = journal::table.filter(journal::key.gt(&after)).order(journal::key).limit(PAGE);
-            let kept = kept.select((journal::key, journal::outcome));
-            let rows: Vec<(Option<Bytes>, String)> = on!(&mut *self.conn, conn => kept.load(conn)).map_err(classify)?;
-            let Some((last, _)) = rows.last() else { return Ok(()) };
-            after = last.clone().unwrap_or_default();
-            for (key, outcome) in rows {
-                self.row("outcome", &[&key, &outcome]);
             }
         }
     }

@@ -1,10 +1,14 @@
-//! One pass over the journal: its chains, and what it says of orders and players.
+//! One pass over the journal and the transfers: its chains, what it says of orders and players, and what was moved.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::thread;
 
 use diesel::prelude::*;
 
+use super::accounts::Slice;
 use super::chains::Chains;
+use super::digest::Digest;
 use super::partners::{PartnersAudit, Told};
 use super::stakes::Stakes;
 use super::{PAGE, Report, count, hex, players};
@@ -25,55 +29,99 @@ pub(super) struct JournalAudit {
     opened: i64,
     stakes: Stakes,
     partners: PartnersAudit,
+    sums: Slice,
+    digest: Digest,
+}
+
+/// What the pass leaves for what comes after it.
+pub(super) struct Passed {
+    /// How many players the journal opened.
+    pub opened: i64,
+    /// What the order of its bets says about stakes.
+    pub stakes: Stakes,
+    /// With all transfers.
+    pub sums: Slice,
+    /// With all outcomes.
+    pub digest: Digest,
+}
+
+/// Some rows of the journal and all of their transfers.
+struct Page {
+    rows: Vec<JournalRow>,
+    moves: Vec<TransferRow>,
+    last: i64,
+}
+
+impl Page {
+    /// The page after a row; `None` where there is none.
+    fn read(conn: &mut AnyConnection, after: i64) -> Result<Option<Self>, StoreError> {
+        let page = journal::table.filter(journal::seq.gt(after)).order(journal::seq).limit(PAGE);
+        let rows: Vec<JournalRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
+        let Some(&JournalRow { seq: last, .. }) = rows.last() else { return Ok(None) };
+        let moves = transfers::table
+            .filter(transfers::seq.gt(after))
+            .filter(transfers::seq.le(last))
+            .order((transfers::seq, transfers::leg));
+        let moves = on!(conn, conn => moves.load(conn)).map_err(classify)?;
+        Ok(Some(Self { rows, moves, last }))
+    }
+}
+
+/// What a page says that other tables must hold.
+#[derive(Default)]
+struct Expected<'a> {
+    orders: Vec<OrderChange>,
+    opened: Vec<Player>,
+    partners: Vec<Told<'a>>,
 }
 
 impl JournalAudit {
-    pub(super) fn begin(conn: &mut AnyConnection) -> Result<Self, StoreError> {
+    /// `sums` and `digest` take up what comes by.
+    pub(super) fn begin(conn: &mut AnyConnection, sums: Slice, digest: Digest) -> Result<Self, StoreError> {
         Ok(Self {
             chains: Chains::begin(conn)?,
             confirmed: 0,
             opened: 0,
             stakes: Stakes::default(),
             partners: PartnersAudit::default(),
+            sums,
+            digest,
         })
     }
 
-    /// Returns how many players the journal opened, and what the order of its bets says about stakes.
-    pub(super) fn run(mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<(i64, Stakes), StoreError> {
-        let mut after = i64::MIN;
-        loop {
-            let page = journal::table.filter(journal::seq.gt(after)).order(journal::seq).limit(PAGE);
-            let rows: Vec<JournalRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
-            let (Some(first), Some(last)) = (rows.first(), rows.last()) else { break };
-            let moves = transfers::table
-                .filter(transfers::seq.between(first.seq, last.seq))
-                .order((transfers::seq, transfers::leg));
-            let moves: Vec<TransferRow> = on!(conn, conn => moves.load(conn)).map_err(classify)?;
-            after = last.seq;
-            report.transfers += moves.len() as u64;
-            report.commands += rows.len() as u64;
-            self.page(conn, &rows, &moves, report)?;
+    pub(super) fn run(mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<Passed, StoreError> {
+        let mut next = Page::read(conn, i64::MIN)?;
+        while let Some(page) = next {
+            // While one page is hashed and parsed, the next is read.
+            let (expected, read) = thread::scope(|scope| {
+                let following = scope.spawn(|| self.follow(&page, report));
+                let read = Page::read(conn, page.last);
+                (following.join().unwrap_or_else(|panic| resume_unwind(panic)), read)
+            });
+            self.compare(conn, &expected?, report)?;
+            next = read?;
         }
         self.finish(conn, report)?;
         self.chains.finish(conn, report)?;
         self.partners.finish(conn, report)?;
-        Ok((self.opened, self.stakes))
+        let Self { opened, stakes, sums, digest, .. } = self;
+        Ok(Passed { opened, stakes, sums, digest })
     }
 
-    fn page(
-        &mut self,
-        conn: &mut AnyConnection,
-        rows: &[JournalRow],
-        moves: &[TransferRow],
-        report: &mut Report,
-    ) -> Result<(), StoreError> {
+    /// Takes up what the page says by itself.
+    fn follow<'a>(&mut self, page: &'a Page, report: &mut Report) -> Result<Expected<'a>, StoreError> {
         let mut by_seq: HashMap<i64, Vec<&TransferRow>> = HashMap::new();
-        for leg in moves {
+        for leg in &page.moves {
+            self.sums.add_transfer(leg);
             by_seq.entry(leg.seq).or_default().push(leg);
         }
-        let (mut expected, mut opened, mut told) = (Vec::new(), Vec::new(), Vec::new());
-        for row in rows {
-            self.chains.link(row, by_seq.get(&row.seq).map_or(&[], Vec::as_slice), report)?;
+        report.transfers += page.moves.len() as u64;
+        report.commands += page.rows.len() as u64;
+        let mut expected = Expected::default();
+        for row in &page.rows {
+            self.digest.add_outcome(row);
+            let moved = by_seq.remove(&row.seq).unwrap_or_default();
+            self.chains.link(row, &moved, report)?;
             match read(row) {
                 Some(Said::Whole(keyed, outcome)) => {
                     let command = &keyed.command;
@@ -83,26 +131,35 @@ impl JournalAudit {
                     }
                     if let (Act::OpenPlayer(open), Outcome::Done(_)) = (&command.act, outcome) {
                         let OpenPlayer { player: id, profile } = open.clone();
-                        opened.push(Player { party: command.party.clone(), id, profile });
+                        expected.opened.push(Player { party: command.party.clone(), id, profile });
                     }
                     if is_of_partners(&command.act) {
-                        let moved = by_seq.get(&row.seq).into_iter().flatten();
-                        let legs = moved.map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount));
-                        told.extend(Told::of(row.seq, *keyed, outcome, legs));
+                        let legs = moved.into_iter().map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount));
+                        expected.partners.extend(Told::of(row.seq, *keyed, outcome, legs));
                     } else {
-                        expected.extend(OrderChange::of(row.seq, &keyed, outcome));
+                        expected.orders.extend(OrderChange::of(row.seq, &keyed, outcome));
                     }
                 }
                 Some(Said::Remains(key, remains, outcome)) => {
-                    expected.extend(OrderChange::of_remains(row.seq, key, remains, outcome));
+                    expected.orders.extend(OrderChange::of_remains(row.seq, key, remains, outcome));
                 }
                 None => report.findings.push(format!("journal row {} cannot be read", row.seq)),
             }
         }
-        self.opened += i64::try_from(opened.len()).unwrap_or(i64::MAX);
-        players::compare(conn, &opened, report)?;
-        self.partners.page(conn, &told, report)?;
-        self.compare_orders(conn, &expected, report)
+        Ok(expected)
+    }
+
+    /// Compares what a page says with what is stored.
+    fn compare(
+        &mut self,
+        conn: &mut AnyConnection,
+        expected: &Expected<'_>,
+        report: &mut Report,
+    ) -> Result<(), StoreError> {
+        self.opened += i64::try_from(expected.opened.len()).unwrap_or(i64::MAX);
+        players::compare(conn, &expected.opened, report)?;
+        self.partners.page(conn, &expected.partners, report)?;
+        self.compare_orders(conn, &expected.orders, report)
     }
 
     fn compare_orders(

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::digest::Digest;
 use super::{PAGE, Report, hex};
 use crate::ledger::account::{HouseAccount, HouseSide};
 use crate::ledger::{AccountId, Currency, Party};
@@ -11,7 +12,7 @@ use crate::storage::rows::{AccountRow, Bytes, PLAYER_SIDE, PlayerRow, bytes};
 use crate::storage::schema::{accounts, players};
 
 /// Compares every player's and account's id with what the row says.
-pub(super) fn audit(conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+pub(super) fn audit(conn: &mut AnyConnection, digest: &mut Digest, report: &mut Report) -> Result<(), StoreError> {
     let mut after = Bytes::new();
     loop {
         let page = players::table.filter(players::id.gt(&after)).order(players::id).limit(PAGE);
@@ -19,6 +20,7 @@ pub(super) fn audit(conn: &mut AnyConnection, report: &mut Report) -> Result<(),
         let Some(last) = rows.last() else { break };
         after = last.id.clone();
         for row in rows {
+            digest.add_player(&row);
             let (id, name) = (row.id.clone(), format!("{}/{}", row.party, row.player));
             if row.player().ok().is_none_or(|player| bytes(player.key().uuid()) != id) {
                 report.findings.push(format!("{name} is a player under another's id"));
@@ -32,6 +34,7 @@ pub(super) fn audit(conn: &mut AnyConnection, report: &mut Report) -> Result<(),
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.id.clone();
         for row in rows {
+            digest.add_account(&row);
             let id = row.id.clone();
             if named(row).is_none_or(|named| bytes(named.uuid()) != id) {
                 report.findings.push(format!("{} is an account under another's id", hex(&id)));

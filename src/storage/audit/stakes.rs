@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::ledger::AccountId;
-use crate::storage::rows::{Bytes, OrderRow, bytes};
+use crate::ledger::account::{AccountId, Pocket};
+use crate::ledger::{Bucket, Currency, PlayerKey, Wallet};
+use crate::storage::rows::{Bytes, OrderRow, bytes, uuid};
 
 /// Accounts that are remembered because a bet of theirs was decided after one of a later day.
 const MOST_DISORDERED: usize = 100_000;
@@ -24,9 +25,8 @@ impl Stakes {
             self.latest = Some(day);
             return;
         }
-        let account = row.clone().order().ok().and_then(|order| Some((order.player, order.stake?.pocket)));
-        if let (Some((player, pocket)), true) = (account, self.disordered.len() < MOST_DISORDERED) {
-            self.disordered.insert(bytes(AccountId::of_player(player, &pocket).uuid()));
+        if let (Some(account), true) = (staked_from(row), self.disordered.len() < MOST_DISORDERED) {
+            self.disordered.insert(bytes(account.uuid()));
         }
     }
 
@@ -34,4 +34,15 @@ impl Stakes {
     pub(super) fn tell_of(&self, account: &Bytes) -> bool {
         self.disordered.len() < MOST_DISORDERED && !self.disordered.contains(account)
     }
+}
+
+/// The account that was staked from; `None` where the order names none.
+pub(super) fn staked_from(row: &OrderRow) -> Option<AccountId> {
+    let pocket = Pocket {
+        currency: Currency::parse(row.currency.as_deref()?).ok()?,
+        bucket: Bucket::parse(row.bucket.as_deref()?)?,
+        wallet: Wallet::parse(row.wallet.as_deref()?).ok()?,
+        product: row.product?,
+    };
+    Some(AccountId::of_player(PlayerKey::from_uuid(uuid(&row.player).ok()?), &pocket))
 }

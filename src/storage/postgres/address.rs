@@ -34,6 +34,9 @@ impl Address {
     }
 }
 
+const UNKNOWN: &str = "of the parameters that begin with ssl only sslmode, sslrootcert, sslcert and sslkey are known; \
+    a question mark in a password is written %3F";
+
 #[derive(Default)]
 struct Parameters {
     mode: Option<String>,
@@ -52,9 +55,8 @@ impl Parameters {
                 "sslrootcert" => read.ca = Some(PathBuf::from(value.as_ref())),
                 "sslcert" => read.cert = Some(PathBuf::from(value.as_ref())),
                 "sslkey" => read.key = Some(PathBuf::from(value.as_ref())),
-                other => {
-                    return Err(format!("{other} is not known; sslmode, sslrootcert, sslcert and sslkey are"));
-                }
+                // Not named: it may be the rest of a password with a question mark that was not encoded.
+                _ => return Err(UNKNOWN.to_owned()),
             }
         }
         Ok(read)
@@ -99,7 +101,7 @@ mod tests {
             ("sslmode=", "sslmode must be disable, prefer, require, verify-ca or verify-full"),
             ("sslrootcert=ca.pem", "files for TLS are named, but there is no TLS without sslmode=verify-full"),
             ("sslmode=verify-full&sslcert=c.pem", "sslcert and sslkey must be given together, or neither"),
-            ("sslmode=verify-full&sslcrl=x", "sslcrl is not known; sslmode, sslrootcert, sslcert and sslkey are"),
+            ("sslmode=verify-full&sslcrl=x", UNKNOWN),
         ];
         for (query, expected) in cases {
             let said = match Address::parse(&format!("{DATABASE}?{query}")) {
@@ -112,6 +114,22 @@ mod tests {
                 Err(why) => why.trim_start_matches("database.url: ").to_owned(),
             };
             assert_eq!(said, expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn no_password_is_repeated_however_it_is_written() {
+        for url in [
+            "postgres://u:a?sslhidden@db/purser",
+            "postgres://u:a?hidden=1@db/purser",
+            "postgres://u:a&hidden@db/purser?hidden",
+            "postgres://u:hidden%zz@db/purser",
+            "postgres://u:a/hidden@db:x/purser",
+            "password=hidden host",
+            "hidden=1",
+        ] {
+            let said = Address::parse(url).err().unwrap_or_default();
+            assert!(!said.contains("hidden"), "{url}: {said}");
         }
     }
 

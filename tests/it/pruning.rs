@@ -16,7 +16,8 @@ use crate::e2e::services::{Addresses, execute};
 use crate::e2e::stage::{ACME, Base, Stage};
 use crate::memory::{Memory, next_number};
 use crate::patience::within_deadline;
-use crate::properties::{History, check_few};
+use crate::properties::check_few;
+use crate::properties::histories::History;
 use crate::script::{commands, rehearsed};
 
 /// One of each act that is shortened, whole refusals, and refusals that are merely noted.

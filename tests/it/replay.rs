@@ -26,7 +26,8 @@ use crate::e2e::services::Addresses;
 use crate::e2e::stage::{ACME, Base, Stage};
 use crate::memory::next_number;
 use crate::patience::{until, within_deadline};
-use crate::properties::{History, check_few};
+use crate::properties::check_few;
+use crate::properties::histories::History;
 use crate::script::{parse, rehearsed};
 use crate::storage::feed;
 

@@ -1,20 +1,19 @@
 //! The sequencer on a real SQLite file: disorder, poison, outages, floods.
 
+mod stage;
+
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use purser::ledger::command::Keyed;
-use purser::ledger::{Batch, Keys, State};
-use purser::sequencer::{Answer, Bounds, Health, HealthWriters, Sequencer, Source, Submission};
-use purser::storage::{Store, StoreError, Writer};
-use tokio::sync::{Semaphore, oneshot, watch};
-use tokio::task::JoinHandle;
+use purser::ledger::Keys;
+use purser::sequencer::{Answer, Health, Source};
+use purser::storage::Store;
+use tokio::sync::oneshot;
 
-use crate::databases::Fresh;
 use crate::patience::{until, within_deadline};
-use crate::script::{commands, told};
+use crate::script::commands;
+use stage::{Mishap, Stage, answer, assert_answers};
 
 /// So long that no test waits for it.
 const LONG_GRACE: Duration = Duration::from_secs(3600);
@@ -24,186 +23,6 @@ const SHORT_GRACE: Duration = Duration::from_millis(60);
 
 const QUEUE: Source = Source(1);
 const OTHER_QUEUE: Source = Source(2);
-
-/// What happens to one commit that is to go wrong.
-#[derive(Debug, Clone, Copy)]
-enum Mishap {
-    /// Another writer was faster.
-    Conflict,
-    /// The database ended it for another's sake.
-    Contention,
-    /// The database was gone before it wrote.
-    AwayBefore,
-    /// The database wrote, and was gone before it said so.
-    AwayAfter,
-}
-
-/// What a test does to a store from outside.
-struct Cues {
-    /// As many batches may begin as there are permits.
-    gate: Semaphore,
-    mishaps: Mutex<VecDeque<Mishap>>,
-    batches: AtomicU32,
-}
-
-/// A real store that goes wrong on cue.
-struct OnCue {
-    store: Writer,
-    cues: Arc<Cues>,
-}
-
-impl Store for OnCue {
-    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
-        self.cues.gate.acquire().await.expect("the gate is never closed").forget();
-        self.store.load(keys).await
-    }
-
-    async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let mishap = self.cues.mishaps.lock().expect("nobody panics with it").pop_front();
-        let away = || Err(StoreError::Outage("on cue".to_owned()));
-        match mishap {
-            None => {
-                self.cues.batches.fetch_add(1, Ordering::Relaxed);
-                self.store.commit(batch).await
-            }
-            Some(Mishap::Conflict) => {
-                self.store.abandon().await;
-                Err(StoreError::Conflict("on cue".to_owned()))
-            }
-            Some(Mishap::Contention) => {
-                self.store.abandon().await;
-                Err(StoreError::Contention("on cue".to_owned()))
-            }
-            Some(Mishap::AwayBefore) => {
-                self.store.abandon().await;
-                away()
-            }
-            Some(Mishap::AwayAfter) => {
-                self.store.commit(batch).await?;
-                away()
-            }
-        }
-    }
-
-    async fn abandon(&mut self) {
-        self.store.abandon().await;
-    }
-}
-
-/// A running sequencer with one lane on a database of its own, where alice and bob have 1000 CHF each.
-struct Stage {
-    fresh: Fresh,
-    sequencer: Sequencer,
-    tasks: Vec<JoinHandle<()>>,
-    health: watch::Receiver<Health>,
-    cues: Arc<Cues>,
-}
-
-/// What was asked, and where the answer comes.
-type Asked = (String, oneshot::Receiver<Answer>);
-
-impl Stage {
-    async fn set(ordering_grace: Duration) -> Self {
-        let fresh = Fresh::sqlite().await;
-        let cues = Arc::new(Cues {
-            gate: Semaphore::new(Semaphore::MAX_PERMITS / 2),
-            mishaps: Mutex::default(),
-            batches: AtomicU32::new(0),
-        });
-        let store = OnCue { store: fresh.writer(), cues: Arc::clone(&cues) };
-        let bounds = Bounds { max_batch: 64, ordering_grace, crowd: 20 };
-        let (lanes, health) = watch::channel(Health::Ready);
-        let health_writers = HealthWriters { lanes, reader: watch::channel(Health::Ready).0 };
-        let balances = fresh.database.balances();
-        let (sequencer, tasks) = Sequencer::start(vec![store], balances, bounds, health_writers);
-        let stage = Self { fresh, sequencer, tasks, health, cues };
-        let known = "open alice CHF          -> 200 opened
-                     deposit alice 1000 CHF key=a  -> 200 deposited 1000
-                     open bob CHF            -> 200 opened
-                     deposit bob 1000 CHF key=b    -> 200 deposited 1000";
-        stage.plays(known).await;
-        stage
-    }
-
-    async fn submit(&self, keyed: Keyed, source: Source) -> oneshot::Receiver<Answer> {
-        let (answer, answered) = oneshot::channel();
-        // Nobody listens any more where the test has failed already.
-        let answering = Box::new(move |answered| _ = answer.send(answered));
-        assert!(self.sequencer.submit(Submission { keyed, source, answering }).is_ok(), "the lane takes");
-        answered
-    }
-
-    /// Submits one line.
-    async fn ask(&self, line: &str, source: Source) -> oneshot::Receiver<Answer> {
-        self.submit(commands("acme", line).remove(0), source).await
-    }
-
-    /// Submits the lines of a scenario in their order, without waiting for answers.
-    async fn ask_all(&self, scenario: &str) -> Vec<Asked> {
-        let mut asked = Vec::new();
-        for line in scenario.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            asked.push((line.to_owned(), self.ask(line, QUEUE).await));
-        }
-        asked
-    }
-
-    /// Submits a scenario, and awaits the answers that it tells.
-    async fn plays(&self, scenario: &str) {
-        assert_answers(self.ask_all(scenario).await).await;
-    }
-
-    /// Submits a scenario as one batch: the lane looks only when all of it is there.
-    async fn plays_at_once(&self, scenario: &str) {
-        let permits = self.hold().await;
-        let asked = self.ask_all(scenario).await;
-        self.cues.gate.add_permits(permits);
-        assert_answers(asked).await;
-    }
-
-    /// Keeps the lane from beginning another batch; returns the permits that let it go on.
-    async fn hold(&self) -> usize {
-        let permits = self.cues.gate.available_permits();
-        self.cues.gate.forget_permits(permits)
-    }
-
-    fn go_wrong(&self, mishaps: &[Mishap]) {
-        self.cues.mishaps.lock().expect("nobody panics with it").extend(mishaps);
-    }
-
-    async fn is(&self, ought: fn(&Health) -> bool) {
-        let mut health = self.health.clone();
-        within_deadline("the health", health.wait_for(ought)).await.expect("the lane runs");
-    }
-
-    async fn balance(&self, player: &str) -> i64 {
-        let sql = "SELECT balance FROM accounts a JOIN players p ON p.id = a.player WHERE p.player";
-        self.fresh.number(format!("{sql} = '{player}'")).await
-    }
-
-    /// Drains the sequencer, and audits what it left.
-    async fn ends_well(self) {
-        let Self { fresh, sequencer, tasks, .. } = self;
-        drop(sequencer);
-        for task in tasks {
-            within_deadline("the sequencer ends", task).await.expect("no panic");
-        }
-        assert_eq!(fresh.audit().await.findings, Vec::<String>::new());
-    }
-}
-
-async fn assert_answers(asked: Vec<Asked>) {
-    for (line, answered) in asked {
-        let (_, ought) = line.split_once("->").unwrap_or_else(|| panic!("{line} has no answer"));
-        assert_eq!(answer(&line, answered).await, ought.trim(), "{line}");
-    }
-}
-
-async fn answer(line: &str, answered: oneshot::Receiver<Answer>) -> String {
-    match within_deadline(line, answered).await.unwrap_or_else(|_| panic!("{line} was dropped")) {
-        Answer::Decided { outcome, .. } => told(outcome),
-        Answer::Failed => "failed".to_owned(),
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn results_and_cancels_that_overtake_their_bet_are_answered_when_it_comes() {

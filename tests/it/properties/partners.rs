@@ -8,7 +8,7 @@ use purser::ledger::transaction::{Adjust, Buckets, Change, Label, QueueVoid, Res
 use purser::ledger::{Act, Amount, Bucket, Party, State};
 use uuid::Uuid;
 
-use super::{currencies, player_id};
+use super::histories::{currencies, player_id};
 use crate::script::{UNKNOWN, key_id, set_source};
 
 /// Names of transactions.

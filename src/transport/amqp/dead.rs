@@ -20,7 +20,7 @@ use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
 
 /// Headers that tell of a message's death, ours and the broker's: a message that is put back is alive.
-const OF_DEATH: [&str; 10] = [
+const OF_DEATH: [&str; 12] = [
     DEAD_REASON,
     DEAD_ERROR,
     DEAD_QUEUE,
@@ -29,6 +29,8 @@ const OF_DEATH: [&str; 10] = [
     "x-first-death-exchange",
     "x-first-death-queue",
     "x-first-death-reason",
+    "x-last-death-exchange",
+    "x-last-death-queue",
     "x-last-death-reason",
     "x-delivery-count",
 ];

@@ -2,7 +2,7 @@
 //!
 //! Letters come through consumers, many at a time: the broker takes a hundred times longer to hand them out one by one.
 //! A consumer gets no more than its window, and what is held stays in it; so when that is half full, the consumer ends
-//! and the next letters come over a channel of their own. What is held in memory here is one window, whatever the queue.
+//! and the next letters come over a channel of their own. What is held in memory here is one window, and the letters' tags.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -49,10 +49,15 @@ impl Held {
 /// One channel's share of the letters.
 struct Window {
     channel: Channel,
-    consumer: Consumer,
-    is_open: bool,
     /// Tags of the letters that came and were not dropped.
     held: BTreeSet<u64>,
+}
+
+/// Whom the last window's letters come through. It keeps the room that they took for as long as it is there.
+struct Consuming {
+    channel: Channel,
+    consumer: Consumer,
+    is_open: bool,
 }
 
 pub(super) struct HeldQueue {
@@ -60,11 +65,13 @@ pub(super) struct HeldQueue {
     /// For questions, so that they do not wait behind letters.
     channel: Channel,
     windows: Vec<Window>,
+    /// Once there is a window.
+    consuming: Option<Consuming>,
 }
 
 impl HeldQueue {
     pub async fn open(connection: &Connection, name: ShortString) -> lapin::Result<Self> {
-        Ok(Self { name, channel: connection.create_channel().await?, windows: Vec::new() })
+        Ok(Self { name, channel: connection.create_channel().await?, windows: Vec::new(), consuming: None })
     }
 
     /// How many letters wait; what is held does not.
@@ -77,34 +84,29 @@ impl HeldQueue {
     /// The next letter; `None` when there is none.
     pub async fn next(&mut self, connection: &Connection) -> Result<Option<Held>, SessionError> {
         loop {
-            let number = match self.windows.len().checked_sub(1) {
-                Some(number) => number,
-                None => self.another(connection).await?,
+            let (Some(consuming), Some(window)) = (&mut self.consuming, self.windows.last()) else {
+                self.another(connection).await?;
+                continue;
             };
-            let window = &mut self.windows[number];
-            if window.is_open && window.held.len() >= usize::from(WINDOW / 2) {
-                window.close().await?;
+            if window.held.len() >= usize::from(WINDOW / 2) {
+                consuming.close().await?;
             }
-            let came = match timeout(QUIET, window.consumer.next()).await {
-                Ok(came) => came,
+            let came = match timeout(QUIET, consuming.consumer.next()).await {
+                Ok(None) if consuming.is_open => return Err(SessionError::Cancelled),
+                Ok(Some(came)) => came?,
+                Ok(None) => {
+                    self.another(connection).await?;
+                    continue;
+                }
                 Err(_) if self.count().await? > 0 => continue,
-                Err(_) => match self.windows[number].last().await? {
-                    Some(came) => Some(came),
+                Err(_) => match self.last().await? {
+                    Some(came) => came,
                     None => return Ok(None),
                 },
             };
-            let window = &mut self.windows[number];
-            match came {
-                Some(delivery) => {
-                    let delivery = delivery?;
-                    window.held.insert(delivery.delivery_tag);
-                    return Ok(Some(Held { window: number, delivery }));
-                }
-                None if window.is_open => return Err(SessionError::Cancelled),
-                None => {
-                    self.another(connection).await?;
-                }
-            }
+            let window = self.windows.len() - 1;
+            self.windows[window].held.insert(came.delivery_tag);
+            return Ok(Some(Held { window, delivery: came }));
         }
     }
 
@@ -119,12 +121,14 @@ impl HeldQueue {
     /// Lets everything go back to its place, in its order, and waits until it is there: whoever looks next, at once
     /// perhaps, must find it. A nack does not count towards delivery limits where the broker tells the two apart.
     pub async fn release(&mut self) -> lapin::Result<()> {
-        // All first: an open one would be given what the others let go.
-        for window in &mut self.windows {
-            window.close().await?;
+        // It first: while open, it would be given what the others let go.
+        if let Some(mut consuming) = self.consuming.take() {
+            consuming.close().await?;
             // What it got and nobody has asked for goes back, too.
-            while let Some(Some(Ok(delivery))) = window.consumer.next().now_or_never() {
-                window.held.insert(delivery.delivery_tag);
+            while let (Some(Some(Ok(came))), Some(window)) =
+                (consuming.consumer.next().now_or_never(), self.windows.last_mut())
+            {
+                window.held.insert(came.delivery_tag);
             }
         }
         let mut there = self.count().await?;
@@ -155,26 +159,28 @@ impl HeldQueue {
         Ok(())
     }
 
-    /// Opens another window; answers with its number.
-    async fn another(&mut self, connection: &Connection) -> lapin::Result<usize> {
+    /// What was still under way when the queue was found empty. It was sent before the answer to this question, so it is
+    /// here by then.
+    async fn last(&mut self) -> lapin::Result<Option<Delivery>> {
+        let Some(Consuming { channel, consumer, .. }) = &mut self.consuming else { return Ok(None) };
+        channel.basic_qos(WINDOW, BasicQosOptions::default()).await?;
+        consumer.next().now_or_never().flatten().transpose()
+    }
+
+    /// Opens another window, through which the next letters come.
+    async fn another(&mut self, connection: &Connection) -> lapin::Result<()> {
         let channel = connection.create_channel().await?;
         channel.basic_qos(WINDOW, BasicQosOptions::default()).await?;
         let (tag, options) = (ShortString::default(), BasicConsumeOptions::default());
         let consumer = channel.basic_consume(self.name.clone(), tag, options, FieldTable::default()).await?;
-        self.windows.push(Window { channel, consumer, is_open: true, held: BTreeSet::new() });
-        Ok(self.windows.len() - 1)
+        self.windows.push(Window { channel: channel.clone(), held: BTreeSet::new() });
+        self.consuming = Some(Consuming { channel, consumer, is_open: true });
+        Ok(())
     }
 }
 
-impl Window {
-    /// What was still under way when the queue was found empty. It was sent before the answer to this question, so it is
-    /// here by then.
-    async fn last(&mut self) -> lapin::Result<Option<lapin::Result<Delivery>>> {
-        self.channel.basic_qos(WINDOW, BasicQosOptions::default()).await?;
-        Ok(self.consumer.next().now_or_never().flatten())
-    }
-
-    /// Ends the consumer. What it got is still held, and what it got and has not told is still told.
+impl Consuming {
+    /// Ends it. What came is still held, and what came and was not told is still told.
     async fn close(&mut self) -> lapin::Result<()> {
         if std::mem::replace(&mut self.is_open, false) {
             self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default()).await?;

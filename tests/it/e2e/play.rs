@@ -43,8 +43,8 @@ const UNANSWERED: usize = 400;
 /// Messages confirmed together.
 const CHUNK: usize = 40;
 
-/// How long the broker may take to confirm before the provider connects again.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the broker may take to answer before the provider connects again.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// By how many places a message may be late.
 const DISORDER: u32 = 40;
@@ -174,8 +174,7 @@ impl Play {
     /// Begins to publish and to collect.
     pub async fn begin(stage: &Stage, plan: Plan) -> Self {
         let (url, plan, ledger) = (stage.vhost.amqp_url(), Arc::new(plan), Arc::new(Mutex::default()));
-        let (_connection, channel) = connect(&url).await.expect("a broker");
-        declare(&channel).await.expect("a reply queue");
+        connect(&url).await.expect("a broker with a reply queue");
         let collecting = tokio::spawn(collect_for_ever(url.clone(), Arc::clone(&ledger)));
         let publishing = Some(tokio::spawn(publish_all(url.clone(), Arc::clone(&plan), Arc::clone(&ledger))));
         Self { plan, ledger, publishing, url, has_lost: AtomicBool::new(false), collecting }
@@ -243,7 +242,6 @@ impl Play {
 
     async fn try_asking(&self, events: &[&Event]) -> Result<(), Lost> {
         let (_connection, channel) = connect(&self.url).await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
         publish_chunk(&channel, events.iter().copied(), &self.ledger).await
     }
 
@@ -346,17 +344,22 @@ impl From<lapin::Error> for Lost {
     }
 }
 
-async fn connect(url: &str) -> Result<(Connection, Channel), Lost> {
-    let connecting = Connection::connect(url, ConnectionProperties::default());
-    let connection = tokio::time::timeout(CONFIRM_TIMEOUT, connecting).await.map_err(|_| Lost)??;
-    let channel = connection.create_channel().await?;
-    Ok((connection, channel))
+/// Waits for the broker no longer than it may take: one that breaks off meanwhile leaves lapin waiting for ever.
+async fn in_time<T>(asking: impl Future<Output = Result<T, lapin::Error>>) -> Result<T, Lost> {
+    Ok(tokio::time::timeout(PATIENCE, asking).await.map_err(|_| Lost)??)
 }
 
-async fn declare(channel: &Channel) -> Result<(), Lost> {
-    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(short(REPLIES), options, FieldTable::default()).await?;
-    Ok(())
+/// A channel that confirms, where the reply queue is; with the connection that it lives on.
+async fn connect(url: &str) -> Result<(Connection, Channel), Lost> {
+    in_time(async {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(short(REPLIES), options, FieldTable::default()).await?;
+        Ok((connection, channel))
+    })
+    .await
 }
 
 async fn publish_all(url: String, plan: Arc<Plan>, ledger: Arc<Mutex<Ledger>>) {
@@ -369,7 +372,6 @@ async fn publish_all(url: String, plan: Arc<Plan>, ledger: Arc<Mutex<Ledger>>) {
 
 async fn publish_some(url: &str, plan: &Plan, ledger: &Mutex<Ledger>, published: &mut usize) -> Result<(), Lost> {
     let (_connection, channel) = connect(url).await?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
     while *published < plan.publications.len() {
         while is_far_ahead(ledger) {
             pause().await;
@@ -404,7 +406,7 @@ async fn publish_chunk(
         confirms.push((event.correlation(), publishing.await?));
     }
     for (correlation, confirm) in confirms {
-        let confirmation = tokio::time::timeout(CONFIRM_TIMEOUT, confirm).await.map_err(|_| Lost)??;
+        let confirmation = in_time(confirm).await?;
         if !matches!(confirmation, Confirmation::Ack(None)) {
             return Err(Lost);
         }
@@ -423,9 +425,8 @@ async fn collect_for_ever(url: String, ledger: Arc<Mutex<Ledger>>) {
 
 async fn collect(url: &str, ledger: &Mutex<Ledger>) -> Result<(), Lost> {
     let (_connection, channel) = connect(url).await?;
-    declare(&channel).await?;
-    let options = BasicConsumeOptions::default();
-    let mut consumer = channel.basic_consume(short(REPLIES), short(""), options, FieldTable::default()).await?;
+    let (replies, tag, options) = (short(REPLIES), short(""), BasicConsumeOptions::default());
+    let mut consumer = in_time(channel.basic_consume(replies, tag, options, FieldTable::default())).await?;
     while let Some(delivery) = consumer.next().await {
         let delivery = delivery?;
         // Acked first: a reply whose ack was lost comes again, and would count twice.

@@ -24,6 +24,9 @@ const WINDOW: u16 = 2000;
 /// How long nothing may come before it is looked whether the queue is empty.
 const QUIET: Duration = Duration::from_millis(200);
 
+/// How soon an answer comes that the queue itself has given.
+const PROMPT: Duration = Duration::from_millis(500);
+
 /// How long letters that are let go may make no progress towards their queue, and how often it is looked.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
 const RETURN_PAUSE: Duration = Duration::from_millis(2);
@@ -81,6 +84,13 @@ impl HeldQueue {
         Ok(u64::from(declared.message_count()))
     }
 
+    /// Whether none waits. A quorum queue that is too busy to answer its broker within a second counts as empty there, so
+    /// only a prompt answer is believed.
+    async fn is_empty(&self) -> lapin::Result<bool> {
+        let asked = Instant::now();
+        Ok(self.count().await? == 0 && asked.elapsed() < PROMPT)
+    }
+
     /// The next letter; `None` when there is none.
     pub async fn next(&mut self, connection: &Connection) -> Result<Option<Held>, SessionError> {
         loop {
@@ -98,7 +108,7 @@ impl HeldQueue {
                     self.another(connection).await?;
                     continue;
                 }
-                Err(_) if self.count().await? > 0 => continue,
+                Err(_) if !self.is_empty().await? => continue,
                 Err(_) => match self.last().await? {
                     Some(came) => came,
                     None => return Ok(None),

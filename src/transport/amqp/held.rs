@@ -24,8 +24,10 @@ const WINDOW: u16 = 2000;
 /// How long nothing may come before it is looked whether the queue is empty.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// How soon an answer comes that the queue itself has given.
-const PROMPT: Duration = Duration::from_millis(500);
+/// How soon an answer comes that the queue itself has given; and how long nothing may come before any answer will do,
+/// since a broker may be far away.
+const PROMPT: Duration = Duration::from_millis(150);
+const QUIET_AT_LAST: Duration = Duration::from_secs(5);
 
 /// How long letters that are let go may make no progress towards their queue, and how often it is looked.
 const RETURN_PATIENCE: Duration = Duration::from_secs(5);
@@ -84,15 +86,16 @@ impl HeldQueue {
         Ok(u64::from(declared.message_count()))
     }
 
-    /// Whether none waits. A quorum queue that is too busy to answer its broker within a second counts as empty there, so
-    /// only a prompt answer is believed.
-    async fn is_empty(&self) -> lapin::Result<bool> {
+    /// Whether none waits. A quorum queue that is too busy to answer its broker within 250 ms counts as empty there
+    /// (RabbitMQ 3.10), so a late answer is not believed at once. Nothing has come since `quiet`.
+    async fn is_empty(&self, quiet: Instant) -> lapin::Result<bool> {
         let asked = Instant::now();
-        Ok(self.count().await? == 0 && asked.elapsed() < PROMPT)
+        Ok(self.count().await? == 0 && (asked.elapsed() < PROMPT || quiet.elapsed() >= QUIET_AT_LAST))
     }
 
     /// The next letter; `None` when there is none.
     pub async fn next(&mut self, connection: &Connection) -> Result<Option<Held>, SessionError> {
+        let quiet = Instant::now();
         loop {
             let (Some(consuming), Some(window)) = (&mut self.consuming, self.windows.last()) else {
                 self.another(connection).await?;
@@ -108,7 +111,7 @@ impl HeldQueue {
                     self.another(connection).await?;
                     continue;
                 }
-                Err(_) if !self.is_empty().await? => continue,
+                Err(_) if !self.is_empty(quiet).await? => continue,
                 Err(_) => match self.last().await? {
                     Some(came) => came,
                     None => return Ok(None),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use futures_util::{FutureExt, StreamExt};
+use indicatif::ProgressBar;
 use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
@@ -14,6 +15,8 @@ use serde_json::{Value, json};
 use super::{Of, output};
 use crate::cli::{Ended, Failure};
 use crate::config::Config;
+use crate::dialects::egpp::Operation;
+use crate::transport::amqp::dead::DeadQueue;
 
 /// How long the next answer is waited for before the rest counts as unanswered.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +35,21 @@ pub struct Redrive {
     json: bool,
 }
 
+/// Where copies of the answers come, and what people see meanwhile.
+struct Listening {
+    copy_to: ShortString,
+    answers: Consumer,
+    progress: ProgressBar,
+}
+
+/// The letters that a pass is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    Bets,
+    Others,
+}
+
 /// What became of the letters.
 #[derive(Default)]
 struct Summary {
@@ -47,39 +65,63 @@ impl Redrive {
     /// put back twice, it is answered twice alike, and moves nothing the second time.
     pub async fn run(self, config: &Config) -> Ended {
         let (_, mut queue) = self.of.open(config).await?;
-        let (copy_to, mut answers) = listen(queue.connection()).await?;
+        let (copy_to, answers) = listen(queue.connection()).await?;
         let waiting = queue.count().await?;
-        let progress = output::progress_bar(waiting, "letters");
-        let (mut summary, mut batch) = (Summary::default(), Vec::with_capacity(BATCH));
-        for _ in 0..waiting {
+        let mut listening = Listening { copy_to, answers, progress: output::progress_bar(waiting, "letters") };
+        let mut summary = Summary::default();
+        if self.dry_run {
+            self.pass(&mut queue, (waiting, Which::All), &mut listening, &mut summary).await?;
+        } else {
+            // A result or cancel waits for what lies in the queue of bets, and not for what lies here.
+            self.pass(&mut queue, (waiting, Which::Bets), &mut listening, &mut summary).await?;
+            let left = waiting.saturating_sub(summary.redriven);
+            queue.begin_again().await?;
+            self.pass(&mut queue, (left, Which::Others), &mut listening, &mut summary).await?;
+        }
+        listening.progress.finish_and_clear();
+        if !self.dry_run {
+            summary.listen(&mut listening.answers).await;
+        }
+        queue.release().await?;
+        self.tell(&summary)
+    }
+
+    /// Goes through so many letters and puts back those that are meant.
+    async fn pass(
+        &self,
+        queue: &mut DeadQueue,
+        (letters, which): (u64, Which),
+        listening: &mut Listening,
+        summary: &mut Summary,
+    ) -> Result<(), Failure> {
+        let mut batch = Vec::with_capacity(BATCH);
+        for _ in 0..letters {
             let Some(letter) = queue.next().await? else { break };
-            progress.inc(1);
             if !self.of.filter.takes(&letter) {
                 continue;
             }
             let Some(home) = queue.home(&letter) else {
-                summary.homeless += 1;
+                summary.homeless += u64::from(which != Which::Bets);
                 continue;
             };
+            let is_bet = home.ends_with(Operation::OrderBet.name());
+            if which != Which::All && is_bet != (which == Which::Bets) {
+                continue;
+            }
             summary.redriven += 1;
+            listening.progress.inc(1);
             if !self.dry_run {
                 batch.push((letter, home));
             }
             if batch.len() == BATCH {
-                queue.put_back(std::mem::take(&mut batch), copy_to.as_str()).await?;
+                queue.put_back(std::mem::take(&mut batch), listening.copy_to.as_str()).await?;
                 // What has come meanwhile is not left to pile up.
-                while let Some(Some(Ok(answer))) = answers.next().now_or_never() {
+                while let Some(Some(Ok(answer))) = listening.answers.next().now_or_never() {
                     summary.take(&answer);
                 }
             }
         }
-        queue.put_back(batch, copy_to.as_str()).await?;
-        progress.finish_and_clear();
-        if !self.dry_run {
-            summary.listen(&mut answers).await;
-        }
-        queue.release().await?;
-        self.tell(&summary)
+        Ok(queue.put_back(batch, listening.copy_to.as_str()).await?)
     }
 
     fn tell(&self, summary: &Summary) -> Ended {

@@ -213,6 +213,11 @@ impl DeadQueue {
         Ok(self.letters.take_out(&letter.held).await?)
     }
 
+    /// Lets everything that is still held go back to its place, and reads from the front again.
+    pub async fn begin_again(&mut self) -> Result<(), DeadError> {
+        Ok(self.letters.begin_again().await?)
+    }
+
     /// Lets everything that is still held go back to its place.
     pub async fn release(mut self) -> Result<(), DeadError> {
         self.letters.release().await?;

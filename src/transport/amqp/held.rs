@@ -158,6 +158,15 @@ impl HeldQueue {
         Ok(())
     }
 
+    /// Lets everything go back to its place, and reads from the front again.
+    pub async fn begin_again(&mut self) -> lapin::Result<()> {
+        self.release().await?;
+        for window in self.windows.drain(..) {
+            window.channel.close(200, "read".into()).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until so many letters wait; not for ever, since others may take some.
     async fn until_there(&self, letters: u64) -> lapin::Result<()> {
         let (mut there, mut since) = (0, Instant::now());

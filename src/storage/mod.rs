@@ -30,7 +30,7 @@ pub mod audit;
 use std::future::Future;
 use std::path::PathBuf;
 
-use crate::ledger::{Batch, Keys, State};
+use crate::ledger::{Batch, Keys, OrderId, State};
 
 pub use balances::{BalanceKey, Balances};
 pub use reader::Reader;
@@ -73,4 +73,11 @@ pub trait Store: Send + 'static {
 
     /// Ends the transaction without writing.
     fn abandon(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// A number that is another one whenever another writer has committed since it was asked for. Outside of a
+    /// transaction, and cheap: it is asked for many times a second.
+    fn commits_of_others(&mut self) -> impl Future<Output = Result<i64, StoreError>> + Send;
+
+    /// Those of `orders` that are known by now. Outside of a transaction.
+    fn known_orders(&mut self, orders: &[OrderId]) -> impl Future<Output = Result<Vec<OrderId>, StoreError>> + Send;
 }

@@ -11,6 +11,7 @@ use std::thread;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
+use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,7 +19,7 @@ use super::partners::{load_partners, write_partners};
 use super::rows::{AccountRow, BatchRows, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
 use super::schema::{accounts, journal, orders, players, purchases, transactions, writers};
 use super::{Store, StoreError};
-use crate::ledger::{Batch, Keys, State};
+use crate::ledger::{Batch, Keys, OrderId, State};
 use statements::{InsertJournal, InsertPlayer, InsertTransfer, NameHouseAccount, UpsertAccount, UpsertOrder};
 
 /// How long a transaction waits for another process's before it is called an outage.
@@ -78,6 +79,8 @@ enum Job {
     Load(Box<Keys>, oneshot::Sender<Result<State, StoreError>>),
     Commit(Box<Batch>, oneshot::Sender<Result<(), StoreError>>),
     Abandon(oneshot::Sender<()>),
+    CommitsOfOthers(oneshot::Sender<Result<i64, StoreError>>),
+    KnownOrders(Vec<OrderId>, oneshot::Sender<Result<Vec<OrderId>, StoreError>>),
 }
 
 impl SqliteStore {
@@ -110,6 +113,15 @@ impl Store for SqliteStore {
         // Nothing to tell: a thread that has ended has no transaction either.
         let _ = self.ask(Job::Abandon).await;
     }
+
+    async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
+        self.ask(Job::CommitsOfOthers).await?
+    }
+
+    async fn known_orders(&mut self, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
+        let orders = orders.to_vec();
+        self.ask(|answer| Job::KnownOrders(orders, answer)).await?
+    }
 }
 
 /// The thread's side.
@@ -138,8 +150,24 @@ impl Writer {
                     self.rollback();
                     let _ = answer.send(());
                 }
+                Job::CommitsOfOthers(answer) => {
+                    let asked = self.connection().and_then(|conn| data_version(conn).map_err(classify));
+                    let _ = answer.send(self.settle(asked));
+                }
+                Job::KnownOrders(orders, answer) => {
+                    let asked = self.connection().and_then(|conn| known_orders(conn, orders).map_err(classify));
+                    let _ = answer.send(self.settle(asked));
+                }
             }
         }
+    }
+
+    fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        let conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => connect(&self.path)?,
+        };
+        Ok(self.conn.insert(conn))
     }
 
     /// Leaves no transaction open behind an error, and no connection behind an outage.
@@ -161,9 +189,8 @@ impl Writer {
     }
 
     fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
-        if self.conn.is_none() {
-            self.conn = Some(connect(&self.path)?);
-        }
+        // The connection is the writer's own, borrowed apart from the rest.
+        self.connection()?;
         let Some(conn) = &mut self.conn else {
             return Err(StoreError::Outage("not connected".to_owned()));
         };
@@ -244,6 +271,26 @@ fn load_decided(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<Vec<Dec
         found.extend(by_key.select(DecidedRow::as_select()).first(conn).optional()?);
     }
     Ok(found)
+}
+
+/// SQLite's own count of what other connections have committed.
+fn data_version(conn: &mut SqliteConnection) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        data_version: i64,
+    }
+    let row: Row = diesel::sql_query("SELECT data_version FROM pragma_data_version").get_result(conn)?;
+    Ok(row.data_version)
+}
+
+fn known_orders(conn: &mut SqliteConnection, orders: Vec<OrderId>) -> QueryResult<Vec<OrderId>> {
+    let mut known = Vec::new();
+    for order in orders {
+        let found: i64 = orders::table.find(bytes(order.uuid())).count().get_result(conn)?;
+        known.extend((found > 0).then_some(order));
+    }
+    Ok(known)
 }
 
 /// Row by row: each statement is prepared once, and there is no round trip to save.

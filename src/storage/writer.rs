@@ -3,7 +3,7 @@
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
 use super::{Balances, Database, Store, StoreError};
-use crate::ledger::{Batch, Keys, State};
+use crate::ledger::{Batch, Keys, OrderId, State};
 
 /// One lane's writer.
 pub enum Writer {
@@ -48,6 +48,20 @@ impl Store for Writer {
         match self {
             Self::Sqlite(store) => store.abandon().await,
             Self::Postgres(store) => store.abandon().await,
+        }
+    }
+
+    async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.commits_of_others().await,
+            Self::Postgres(store) => store.commits_of_others().await,
+        }
+    }
+
+    async fn known_orders(&mut self, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.known_orders(orders).await,
+            Self::Postgres(store) => store.known_orders(orders).await,
         }
     }
 }

@@ -80,6 +80,19 @@ statement!(
 );
 
 statement!(
+    /// Grows with every commit of any other writer.
+    CommitsOfOthers(id: Integer = i32) -> BigInt,
+    "SELECT COALESCE(sum(last_seq), 0)::BIGINT FROM writers WHERE id <> ",
+    ""
+);
+
+statement!(
+    KnownOrders(ids: Array<Binary> = Vec<Bytes>) -> Binary,
+    "SELECT id FROM orders WHERE id = ANY(",
+    ")"
+);
+
+statement!(
     /// As many new journal numbers as the batch may need. Numbers that are taken after the locks grow in the order in
     /// which a player's commands are decided, whichever process decides them.
     TakeSeqs(count: BigInt = i64) -> BigInt,

@@ -10,13 +10,15 @@ use futures_util::{FutureExt, try_join};
 
 use super::session::{classify, connect, probe};
 use super::statements::{
-    AdvanceWriter, InsertJournal, InsertPlayers, InsertTransfers, LockPlayers, NameHouseAccounts, ReadAccounts,
-    ReadDecided, ReadOrders, ReadWriter, TakeSeqs, UpsertAccounts, UpsertOrders,
+    AdvanceWriter, CommitsOfOthers, InsertJournal, InsertPlayers, InsertTransfers, KnownOrders, LockPlayers,
+    NameHouseAccounts, ReadAccounts, ReadDecided, ReadOrders, ReadWriter, TakeSeqs, UpsertAccounts, UpsertOrders,
 };
 use crate::ledger::state::Asked;
-use crate::ledger::{Batch, Keys, Outcome, PlayerKey, State};
+use crate::ledger::{Batch, Keys, OrderId, Outcome, PlayerKey, State};
 use crate::storage::partners::{PartnerRows, load_partners, write_partners};
-use crate::storage::rows::{AccountRow, BatchRows, Bytes, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
+use crate::storage::rows::{
+    AccountRow, BatchRows, Bytes, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of, uuid,
+};
 use crate::storage::{Store, StoreError};
 
 /// How long one round trip may take before the connection is given up. Longer than the server's own lock timeout.
@@ -108,6 +110,22 @@ impl Store for PostgresStore {
         {
             self.session = None;
         }
+    }
+
+    async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
+        let asked = match self.session().await {
+            Ok(session) => in_time(session.commits_of_others()).await,
+            Err(error) => Err(error),
+        };
+        self.settle(asked).await
+    }
+
+    async fn known_orders(&mut self, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
+        let asked = match self.session().await {
+            Ok(session) => in_time(session.known_orders(orders)).await,
+            Err(error) => Err(error),
+        };
+        self.settle(asked).await
     }
 }
 
@@ -209,6 +227,16 @@ impl Session {
         self.writer = writer;
         self.seqs = seqs;
         Ok((players, accounts, orders, decided))
+    }
+
+    async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
+        CommitsOfOthers { id: self.writer.id }.get_result::<i64>(&mut self.conn).await.map_err(classify)
+    }
+
+    async fn known_orders(&mut self, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
+        let ids = orders.iter().map(|order| bytes(order.uuid())).collect();
+        let known = KnownOrders { ids }.load::<Bytes>(&mut self.conn).await.map_err(classify)?;
+        known.iter().map(|id| Ok(OrderId::from_uuid(uuid(id)?))).collect()
     }
 
     async fn take_seqs(&mut self, count: i64) -> QueryResult<Vec<i64>> {

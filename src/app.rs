@@ -15,7 +15,7 @@ use crate::dialects::http::{Dialect, Host, Mount, PartyHost};
 use crate::dialects::{self, openapi};
 use crate::identity::TokenVerifier;
 use crate::metrics;
-use crate::sequencer::{Bounds, Health, HealthWriters, Sequencer};
+use crate::sequencer::{BetBacklogs, Bounds, Health, Sequencer, Shared};
 use crate::storage::postgres::Address;
 use crate::storage::{Database, Reader, StoreError};
 use crate::tls::Files;
@@ -146,10 +146,11 @@ pub async fn serve(
     let bounds = Bounds {
         max_batch: config.ledger.max_batch,
         ordering_grace: config.ledger.ordering_grace,
-        crowd: usize::from(config.amqp.prefetch) / CROWD_SHARE_OF_PREFETCH,
+        crowding_limit: usize::from(config.amqp.prefetch) / CROWD_SHARE_OF_PREFETCH,
     };
-    let health = HealthWriters { lanes: lanes_writer.clone(), reader: reader_writer };
-    let (sequencer, mut lanes) = start_sequencer(&database, bounds, health)?;
+    let backlogs = BetBacklogs::of(broker_writers.iter().map(|(desk, _)| desk.rules.party.clone()));
+    let shared = Shared { bounds, backlogs: backlogs.clone(), health: Arc::new(lanes_writer.clone()) };
+    let (sequencer, mut lanes) = start_sequencer(&database, shared, reader_writer)?;
     let steps = Steps::new(sequencer.clone(), Reader::new(database.clone()), readiness.clone());
     let http = start_http(&config, readiness, mounts, steps).await?;
     let stopping = tokio::spawn(async move {
@@ -170,7 +171,7 @@ pub async fn serve(
             return Ok(());
         }
     }
-    let amqp = subscribe(&config, broker_writers, &sequencer, &draining);
+    let amqp = subscribe(&config, broker_writers, (&sequencer, &backlogs), &draining);
     tracing::info!("serving");
 
     tokio::select! {
@@ -219,7 +220,7 @@ async fn start_http(
 fn subscribe(
     config: &Config,
     parties: Vec<(Arc<Desk>, watch::Sender<Broker>)>,
-    sequencer: &Sequencer,
+    (sequencer, backlogs): (&Sequencer, &BetBacklogs),
     draining: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let Some(settings) = broker(config) else { return Vec::new() };
@@ -230,6 +231,7 @@ fn subscribe(
         desk,
         first_source,
         sequencer: sequencer.clone(),
+        backlogs: backlogs.clone(),
         broker,
         draining: draining.clone(),
     });
@@ -257,15 +259,15 @@ async fn migrate(database: &Database, health: &watch::Sender<Health>) -> anyhow:
 
 fn start_sequencer(
     database: &Database,
-    bounds: Bounds,
-    health: HealthWriters,
+    shared: Shared,
+    reader_health: watch::Sender<Health>,
 ) -> anyhow::Result<(Sequencer, Vec<JoinHandle<()>>)> {
     let lanes = match database {
         Database::Sqlite(_) => 1,
         Database::Postgres(_) => POSTGRES_LANES,
     };
     let stores = (0..lanes).map(|_| database.writer()).collect::<std::io::Result<Vec<_>>>()?;
-    Ok(Sequencer::start(stores, database.balances(), bounds, health))
+    Ok(Sequencer::start(stores, database.balances(), shared, reader_health))
 }
 
 /// First no more is taken, then everything taken is answered, then the lanes end.

@@ -10,8 +10,10 @@ use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::backlog::BetBacklogs;
+use super::look::Look;
 use super::turns::Turns;
-use super::waiting::WaitingRoom;
+use super::waiting::{Patience, WaitingRoom};
 use super::{Answer, Bounds, Health, Submission};
 use crate::ledger::{Act, Keys, OrderId, Verdict, fold};
 use crate::metrics;
@@ -39,23 +41,44 @@ const OUTAGE_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration:
 /// not keep the new ones out.
 const DUE_SHARE_OF_ROOM: usize = 2;
 
-/// A submission with the time at which the lane took it.
+/// A submission, and what is known of its waiting.
 struct Item {
     submission: Submission,
-    arrived: Duration,
+    /// Once it has waited.
+    patience: Option<Patience>,
+    /// Whether its patience has ended. It is not asked again: that depends on how many others wait.
+    gives_up: bool,
     /// Whether it may wait for its bet; said anew of every batch.
     may_wait: bool,
 }
 
 impl Item {
-    fn new(submission: Submission, arrived: Duration) -> Self {
-        Self { submission, arrived, may_wait: true }
+    fn new(submission: Submission) -> Self {
+        Self { submission, patience: None, gives_up: false, may_wait: true }
+    }
+
+    /// One that waited until now, and may have to wait longer.
+    fn back((item, patience): (Self, Patience)) -> Self {
+        Self { patience: Some(patience), gives_up: false, ..item }
+    }
+
+    /// One that waited for the last time.
+    fn due(waited: (Self, Patience)) -> Self {
+        Self { gives_up: true, ..Self::back(waited) }
     }
 
     fn bet(&self) -> Option<OrderId> {
         let keyed = &self.submission.keyed;
         keyed.order.filter(|_| matches!(keyed.command.act, Act::PlaceBet(_)))
     }
+}
+
+/// What all lanes of a process share.
+#[derive(Clone)]
+pub struct Shared {
+    pub bounds: Bounds,
+    pub backlogs: BetBacklogs,
+    pub health: Arc<watch::Sender<Health>>,
 }
 
 pub struct Lane<S> {
@@ -65,7 +88,10 @@ pub struct Lane<S> {
     turns: Turns<Submission>,
     bounds: Bounds,
     health: Arc<watch::Sender<Health>>,
+    backlogs: BetBacklogs,
     waiting: WaitingRoom<Item>,
+    /// When to look for bets that others have committed.
+    look: Look,
     /// Whose bet has become known: first in the next batch.
     released: Vec<Item>,
     start: Instant,
@@ -75,16 +101,11 @@ pub struct Lane<S> {
 }
 
 impl<S: Store> Lane<S> {
-    pub fn new(
-        store: S,
-        inbox: mpsc::UnboundedReceiver<Submission>,
-        bounds: Bounds,
-        health: Arc<watch::Sender<Health>>,
-        jitter: StdRng,
-    ) -> Self {
-        let waiting = WaitingRoom::new(bounds.ordering_grace, bounds.crowd);
-        let (turns, released, start) = (Turns::default(), Vec::new(), Instant::now());
-        Self { store, inbox, turns, bounds, health, waiting, released, start, culprits: 0, jitter }
+    pub fn new(store: S, inbox: mpsc::UnboundedReceiver<Submission>, shared: Shared, jitter: StdRng) -> Self {
+        let Shared { bounds, backlogs, health } = shared;
+        let waiting = WaitingRoom::new(bounds.ordering_grace, bounds.crowding_limit);
+        let (turns, look, released, start) = (Turns::default(), Look::default(), Vec::new(), Instant::now());
+        Self { store, inbox, turns, bounds, health, backlogs, waiting, look, released, start, culprits: 0, jitter }
     }
 
     /// Works until every handle is dropped and everything taken is answered.
@@ -100,38 +121,76 @@ impl<S: Store> Lane<S> {
 
     /// The next batch: the released first, then those whose time has come, then the new in turns. `None` at the end.
     async fn collect(&mut self) -> Option<Vec<Item>> {
-        let max = self.bounds.max_batch;
+        // A handle of its own, so that nothing of the lane is borrowed while it listens.
+        let backlogs = self.backlogs.clone();
         loop {
+            let mut changed = std::pin::pin!(backlogs.changed());
+            // Before anything is looked at, or a change in between would be missed.
+            changed.as_mut().enable();
+            self.mind_the_waiting().await;
+            // After the look, which may take a while: a bet that came meanwhile is there before anybody gives up.
             while let Ok(submission) = self.inbox.try_recv() {
                 self.put_in(submission);
             }
-            let mut batch = Vec::new();
-            let released: Vec<Item> = self.released.drain(..self.released.len().min(max)).collect();
-            released.into_iter().for_each(|item| self.enlist(&mut batch, item));
-            let now = self.now();
-            let room = max.saturating_sub(batch.len());
-            let share = if self.turns.is_empty() { room } else { room.div_ceil(DUE_SHARE_OF_ROOM) };
-            batch.extend(self.waiting.due(now, share));
-            while batch.len() < max
-                && let Some(submission) = self.turns.pop()
-            {
-                self.enlist(&mut batch, Item::new(submission, now));
-            }
+            let batch = self.fill();
             if !batch.is_empty() {
-                self.look_at_the_clock(&mut batch, now);
                 return Some(batch);
             }
-            let due = self.waiting.next_due().map(|due| self.start + due);
+            let due = self.next_due();
             tokio::select! {
                 // Either way the next look begins with those whose time has come: nobody is put off by the order.
                 biased;
                 received = self.inbox.recv() => match received {
                     Some(submission) => self.put_in(submission),
-                    None => sleep_until(due?).await,
+                    // Who still waits for a queue to be measured comes again: nobody measures any more.
+                    None => sleep_until(self.start + self.waiting.next_due()?).await,
                 },
+                () = changed => {}
                 () = sleep_until(due.unwrap_or(self.start)), if due.is_some() => {}
             }
         }
+    }
+
+    fn fill(&mut self) -> Vec<Item> {
+        let (max, now) = (self.bounds.max_batch, self.now());
+        let mut batch = Vec::new();
+        let released: Vec<Item> = self.released.drain(..self.released.len().min(max)).collect();
+        released.into_iter().for_each(|item| self.enlist(&mut batch, item));
+        let room = max.saturating_sub(batch.len());
+        let share = if self.turns.is_empty() { room } else { room.div_ceil(DUE_SHARE_OF_ROOM) };
+        batch.extend(self.waiting.due(now, share).into_iter().map(Item::due));
+        while batch.len() < max
+            && let Some(submission) = self.turns.pop()
+        {
+            self.enlist(&mut batch, Item::new(submission));
+        }
+        mark_who_may_wait(&mut batch);
+        batch
+    }
+
+    /// What has come to pass for those who wait: queues were measured, or are not read any more, or another process has
+    /// committed a bet.
+    async fn mind_the_waiting(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        self.waiting.begin_patience(&self.backlogs, self.start.elapsed());
+        // Dropped without an answer: nothing was promised, and the message comes again.
+        drop(self.waiting.give_back(&self.backlogs));
+        if self.look.is_due(Instant::now()) {
+            for order in self.look.at(&mut self.store, &self.waiting).await {
+                self.released.extend(self.waiting.release(order).into_iter().map(Item::back));
+            }
+        }
+    }
+
+    /// When there is something to do even if nobody asks.
+    fn next_due(&self) -> Option<Instant> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let due = self.waiting.next_due().map(|due| self.start + due);
+        Some(due.map_or(self.look.next(), |due| due.min(self.look.next())))
     }
 
     fn put_in(&mut self, submission: Submission) {
@@ -141,24 +200,20 @@ impl<S: Store> Lane<S> {
     /// Adds a command to a batch; before a bet, those who wait for it, since they came first.
     fn enlist(&mut self, batch: &mut Vec<Item>, item: Item) {
         if let (Some(order), false) = (item.bet(), self.waiting.is_empty()) {
-            batch.extend(self.waiting.release(order));
+            batch.extend(self.waiting.release(order).into_iter().map(Item::back));
         }
         batch.push(item);
     }
 
-    /// Says who may wait. What the database takes from here on, be it an outage, is taken from nobody's patience; and
-    /// a bet in the same batch came in time, since it was here before anybody gave up.
-    fn look_at_the_clock(&self, batch: &mut [Item], now: Duration) {
-        let in_time = |item: &Item| now.saturating_sub(item.arrived) < self.waiting.patience(item.submission.source);
-        if batch.iter().all(in_time) {
-            batch.iter_mut().for_each(|item| item.may_wait = true);
-            return;
-        }
-        let bets: HashSet<OrderId> = batch.iter().filter_map(Item::bet).collect();
-        for item in batch {
-            let has_bet = item.submission.keyed.order.is_some_and(|order| bets.contains(&order));
-            item.may_wait = has_bet || in_time(item);
-        }
+    /// Lets a command wait for its bet. Only from here on it is asked how much the queue holds, which costs the broker
+    /// something; whoever finds his bet never asks.
+    fn park(&mut self, item: Item, order: OrderId, now: Duration) {
+        let (source, party) = (item.submission.source, item.submission.keyed.command.party.clone());
+        let patience = item.patience.unwrap_or_else(|| match self.backlogs.mark(&party) {
+            Some(mark) => Patience::From(mark),
+            None => Patience::Since(now),
+        });
+        self.waiting.park(item, source, (party, order), patience);
     }
 
     /// Brings a batch to its end, however long that takes.
@@ -248,10 +303,7 @@ impl<S: Store> Lane<S> {
         let mut known = Vec::new();
         for (item, verdict) in batch.into_iter().zip(verdicts) {
             match verdict {
-                Verdict::Waits(order) => {
-                    let (source, arrived) = (item.submission.source, item.arrived);
-                    self.waiting.park(item, source, order, arrived, now);
-                }
+                Verdict::Waits(order) => self.park(item, order, now),
                 Verdict::Decided { outcome, repeated } => {
                     known.extend(item.submission.keyed.order);
                     (item.submission.answering)(Answer::Decided { outcome, repeated });
@@ -260,7 +312,7 @@ impl<S: Store> Lane<S> {
         }
         if !self.waiting.is_empty() {
             for order in known {
-                self.released.extend(self.waiting.release(order));
+                self.released.extend(self.waiting.release(order).into_iter().map(Item::back));
             }
         }
         metrics::waiting(self.waiting.len());
@@ -284,6 +336,20 @@ impl<S: Store> Lane<S> {
     async fn outage_pause(&mut self) {
         let (shortest, longest) = OUTAGE_PAUSE;
         sleep(shortest + (longest - shortest).mul_f64(self.jitter.random::<f64>() / 2.0)).await;
+    }
+}
+
+/// Says who may wait. What the database takes from here on, be it an outage, is taken from nobody's patience; and a bet in
+/// the same batch came in time, since it was here before anybody gave up.
+fn mark_who_may_wait(batch: &mut [Item]) {
+    if !batch.iter().any(|item| item.gives_up) {
+        batch.iter_mut().for_each(|item| item.may_wait = true);
+        return;
+    }
+    let bets: HashSet<OrderId> = batch.iter().filter_map(Item::bet).collect();
+    for item in batch {
+        let has_bet = item.submission.keyed.order.is_some_and(|order| bets.contains(&order));
+        item.may_wait = has_bet || !item.gives_up;
     }
 }
 

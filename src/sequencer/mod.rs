@@ -2,12 +2,16 @@
 //!
 //! While one batch commits, the next collects itself: at low load a batch is one command and latency is one commit;
 //! at high load throughput grows with the batch, with no timer to tune. A player's commands all go through one
-//! [`lane`], in the order in which they came; a result or cancel that overtook its bet sits in the [`waiting`] room.
+//! [`lane`], in the order in which they came; a result or cancel that overtook its bet sits in the [`waiting`] room, at least
+//! until its bet can no longer lie in the queue ([`backlog`], [`survey`]).
 //! Parties fill a batch in [`turns`], so that a flood from one does not hold up the others.
 
 pub mod lane;
 pub mod turns;
 pub mod waiting;
+pub mod backlog;
+pub mod survey;
+mod look;
 pub mod reader;
 pub mod direct;
 pub mod replay;
@@ -25,10 +29,12 @@ use crate::ledger::command::Keyed;
 use crate::ledger::{Outcome, PlayerKey};
 use crate::storage::{Balances, Store};
 
+pub use backlog::BetBacklogs;
+pub use lane::Shared;
 pub use reader::BalanceAsk;
 
 /// Where a command came from: waiting rooms are bounded for each source apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source(pub u32);
 
 /// What a submission is told in the end.
@@ -66,12 +72,6 @@ pub enum Health {
     Away(String),
 }
 
-/// Where the sequencer says how the database is: its writers and its reader apart.
-pub struct HealthWriters {
-    pub lanes: watch::Sender<Health>,
-    pub reader: watch::Sender<Health>,
-}
-
 /// The bounds of the lanes.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -80,7 +80,7 @@ pub struct Bounds {
     /// How long a result or cancel waits for its bet.
     pub ordering_grace: Duration,
     /// Waiting commands of one source, in all lanes together, above which its patience is cut (see [`waiting`]).
-    pub crowd: usize,
+    pub crowding_limit: usize,
 }
 
 /// The lanes' end that commands are put in at. Their inboxes have no bounds of their own: whoever submits has one (each
@@ -91,21 +91,16 @@ pub struct Lanes(Arc<[mpsc::UnboundedSender<Submission>]>);
 impl Lanes {
     /// Starts one lane per store. The tasks end when every handle is dropped and everything taken is answered. The
     /// lengths of their pauses are drawn from `seed`.
-    pub fn start<S: Store>(
-        stores: Vec<S>,
-        bounds: Bounds,
-        health: watch::Sender<Health>,
-        seed: u64,
-    ) -> (Self, Vec<JoinHandle<()>>) {
-        let health = Arc::new(health);
+    pub fn start<S: Store>(stores: Vec<S>, shared: Shared, seed: u64) -> (Self, Vec<JoinHandle<()>>) {
         let mut seeds = StdRng::seed_from_u64(seed);
         // Every lane has a waiting room of its own; together they must leave room in the source's prefetch.
-        let bounds_of_lane = Bounds { crowd: bounds.crowd / stores.len().max(1), ..bounds };
+        let crowding_limit = shared.bounds.crowding_limit / stores.len().max(1);
+        let shared = Shared { bounds: Bounds { crowding_limit, ..shared.bounds }, ..shared };
         let mut tasks = Vec::new();
         let lanes = stores.into_iter().map(|store| {
             let (sender, inbox) = mpsc::unbounded_channel();
             let jitter = StdRng::from_rng(&mut seeds);
-            let lane = lane::Lane::new(store, inbox, bounds_of_lane, Arc::clone(&health), jitter);
+            let lane = lane::Lane::new(store, inbox, shared.clone(), jitter);
             tasks.push(tokio::spawn(lane.run()));
             sender
         });
@@ -136,12 +131,13 @@ impl Sequencer {
     pub fn start<S: Store>(
         stores: Vec<S>,
         balances: Balances,
-        bounds: Bounds,
-        health: HealthWriters,
+        shared: Shared,
+        reader_health: watch::Sender<Health>,
     ) -> (Self, Vec<JoinHandle<()>>) {
-        let (lanes, mut tasks) = Lanes::start(stores, bounds, health.lanes, rand::random());
+        let max_batch = shared.bounds.max_batch;
+        let (lanes, mut tasks) = Lanes::start(stores, shared, rand::random());
         let (ask, asked) = mpsc::unbounded_channel();
-        tasks.push(tokio::spawn(reader::run(balances, asked, bounds.max_batch, health.reader)));
+        tasks.push(tokio::spawn(reader::run(balances, asked, max_batch, reader_health)));
         (Self { lanes, balances: ask }, tasks)
     }
 

@@ -1,53 +1,64 @@
 //! The waiting room: results and cancels that overtook their bet.
 //!
-//! Pure: time is an argument, counted from any fixed start. A command waits for its order to become known, is looked
-//! at again after 50 ms, 100 ms, 200 ms … (another process may have stored the bet), and gives up after the grace.
+//! Pure: time is an argument, counted from any fixed start. A command waits for its order to become known. Its patience
+//! begins when its bet can no longer lie in the party's queue ([`super::backlog`]), and then it gives up after the grace.
 //!
 //! Whoever waits holds a place in its queue's prefetch. So that a flood of results without bets cannot hold up the
-//! queue, a source with more than `crowd` commands waiting gets a tenth of the grace.
+//! queue, a source with more than `crowding_limit` commands whose patience has begun gets a tenth of the grace.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::time::Duration;
 
 use super::Source;
-use crate::ledger::OrderId;
-
-/// When a waiting command is looked at again for the first time.
-const FIRST_LOOK: Duration = Duration::from_millis(50);
+use super::backlog::{BetBacklogs, Mark};
+use crate::ledger::{OrderId, Party};
 
 /// How much of the grace is left to a crowded source.
 const CROWDED_SHARE: u32 = 10;
 
-/// A command that waits, and since when.
+/// From when on a command's patience counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Its bet may still be in the queue, until this mark is passed.
+    From(Mark),
+    /// It has begun.
+    Since(Duration),
+}
+
+/// A command that waits.
 #[derive(Debug)]
 struct Waiter<T> {
     item: T,
     source: Source,
     order: OrderId,
-    due: Duration,
+    party: Party,
+    patience: Patience,
 }
 
 /// Commands that wait for their order.
 #[derive(Debug)]
 pub struct WaitingRoom<T> {
     grace: Duration,
-    crowd: usize,
+    crowding_limit: usize,
     waiters: HashMap<u64, Waiter<T>>,
-    by_order: HashMap<OrderId, Vec<u64>>,
-    by_due: BTreeSet<(Duration, u64)>,
-    by_source: HashMap<Source, usize>,
+    by_order: BTreeMap<OrderId, Vec<u64>>,
+    /// Those whose bets may still be in the queue.
+    by_mark: BTreeMap<Party, BTreeSet<(Mark, u64)>>,
+    /// Those whose patience has begun, and when.
+    by_source: BTreeMap<Source, BTreeSet<(Duration, u64)>>,
     next_ticket: u64,
 }
 
 impl<T> WaitingRoom<T> {
-    pub fn new(grace: Duration, crowd: usize) -> Self {
+    pub fn new(grace: Duration, crowding_limit: usize) -> Self {
         Self {
             grace,
-            crowd,
+            crowding_limit,
             waiters: HashMap::new(),
-            by_order: HashMap::new(),
-            by_due: BTreeSet::new(),
-            by_source: HashMap::new(),
+            by_order: BTreeMap::new(),
+            by_mark: BTreeMap::new(),
+            by_source: BTreeMap::new(),
             next_ticket: 0,
         }
     }
@@ -60,43 +71,81 @@ impl<T> WaitingRoom<T> {
         self.waiters.is_empty()
     }
 
-    /// How long a command of this source may wait at present.
-    pub fn patience(&self, source: Source) -> Duration {
-        let waiting = self.by_source.get(&source).copied().unwrap_or(0);
-        if waiting > self.crowd { self.grace / CROWDED_SHARE } else { self.grace }
+    /// How long a command of this source may wait at present, once its patience has begun.
+    pub fn grace_of(&self, source: Source) -> Duration {
+        let waiting = self.by_source.get(&source).map_or(0, BTreeSet::len);
+        if waiting > self.crowding_limit { self.grace / CROWDED_SHARE } else { self.grace }
     }
 
-    /// Takes in a command that came at `arrived`.
-    pub fn park(&mut self, item: T, source: Source, order: OrderId, arrived: Duration, now: Duration) {
+    /// Takes in a command.
+    pub fn park(&mut self, item: T, source: Source, (party, order): (Party, OrderId), patience: Patience) {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        let waited = now.saturating_sub(arrived);
-        let due = (now + waited.max(FIRST_LOOK)).min(arrived + self.grace).max(now);
-        self.waiters.insert(ticket, Waiter { item, source, order, due });
         self.by_order.entry(order).or_default().push(ticket);
-        self.by_due.insert((due, ticket));
-        *self.by_source.entry(source).or_default() += 1;
+        match patience {
+            Patience::From(mark) => _ = self.by_mark.entry(party.clone()).or_default().insert((mark, ticket)),
+            Patience::Since(since) => _ = self.by_source.entry(source).or_default().insert((since, ticket)),
+        }
+        self.waiters.insert(ticket, Waiter { item, source, order, party, patience });
     }
 
-    /// Those who waited for `order`, in the order in which they came.
-    pub fn release(&mut self, order: OrderId) -> Vec<T> {
+    /// Lets the patience begin of all whose bets have left the queue.
+    pub fn begin_patience(&mut self, backlogs: &BetBacklogs, now: Duration) {
+        for (party, waiting) in &mut self.by_mark {
+            while let Some((mark, ticket)) = waiting.first().copied()
+                && backlogs.is_passed(party, mark)
+            {
+                waiting.pop_first();
+                if let Some(waiter) = self.waiters.get_mut(&ticket) {
+                    waiter.patience = Patience::Since(now);
+                    self.by_source.entry(waiter.source).or_default().insert((now, ticket));
+                }
+            }
+        }
+        self.by_mark.retain(|_, waiting| !waiting.is_empty());
+    }
+
+    /// Takes out those whose patience cannot begin any more, since nobody reads their party's queues.
+    pub fn give_back(&mut self, backlogs: &BetBacklogs) -> Vec<T> {
+        let closed = self.by_mark.iter().filter(|(party, _)| backlogs.is_closed(party));
+        let tickets: Vec<u64> = closed.flat_map(|(_, waiting)| waiting.iter().map(|(_, ticket)| *ticket)).collect();
+        tickets.into_iter().filter_map(|ticket| self.leave(ticket)).map(|(item, _)| item).collect()
+    }
+
+    /// Those who waited for `order`, in the order in which they came, each with its patience.
+    pub fn release(&mut self, order: OrderId) -> Vec<(T, Patience)> {
         let tickets = self.by_order.remove(&order).unwrap_or_default();
         tickets.into_iter().filter_map(|ticket| self.remove(ticket)).collect()
     }
 
-    /// At most `limit` of those whose time has come: to be looked at again, or to give up.
-    pub fn due(&mut self, now: Duration, limit: usize) -> Vec<T> {
-        let due = self.by_due.iter().take_while(|(due, _)| *due <= now).take(limit);
-        let tickets: Vec<u64> = due.map(|(_, ticket)| *ticket).collect();
+    /// At most `limit` of those whose patience has ended.
+    pub fn due(&mut self, now: Duration, limit: usize) -> Vec<(T, Patience)> {
+        let mut tickets = Vec::new();
+        for (source, waiting) in &self.by_source {
+            let grace = self.grace_of(*source);
+            let due = waiting.iter().take_while(|(since, _)| *since + grace <= now);
+            tickets.extend(due.take(limit - tickets.len()).map(|(_, ticket)| *ticket));
+        }
         tickets.into_iter().filter_map(|ticket| self.leave(ticket)).collect()
     }
 
-    /// When somebody's time comes next.
+    /// When somebody's patience ends next.
     pub fn next_due(&self) -> Option<Duration> {
-        self.by_due.first().map(|(due, _)| *due)
+        let firsts = self.by_source.iter().filter_map(|(source, waiting)| {
+            let (since, _) = waiting.first()?;
+            Some(*since + self.grace_of(*source))
+        });
+        firsts.min()
     }
 
-    fn leave(&mut self, ticket: u64) -> Option<T> {
+    /// Orders that are waited for, at most `limit` of them, beginning after `last` and then from the front.
+    pub fn orders_after(&self, last: Option<OrderId>, limit: usize) -> Vec<OrderId> {
+        let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.by_order.range((after, Bound::Unbounded));
+        behind.take(limit).map(|(order, _)| *order).collect()
+    }
+
+    fn leave(&mut self, ticket: u64) -> Option<(T, Patience)> {
         let order = self.waiters.get(&ticket)?.order;
         if let Some(tickets) = self.by_order.get_mut(&order) {
             tickets.retain(|other| *other != ticket);
@@ -107,16 +156,27 @@ impl<T> WaitingRoom<T> {
         self.remove(ticket)
     }
 
-    fn remove(&mut self, ticket: u64) -> Option<T> {
+    fn remove(&mut self, ticket: u64) -> Option<(T, Patience)> {
         let waiter = self.waiters.remove(&ticket)?;
-        self.by_due.remove(&(waiter.due, ticket));
-        if let Some(count) = self.by_source.get_mut(&waiter.source) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_source.remove(&waiter.source);
+        match waiter.patience {
+            Patience::From(mark) => {
+                if let Some(waiting) = self.by_mark.get_mut(&waiter.party) {
+                    waiting.remove(&(mark, ticket));
+                    if waiting.is_empty() {
+                        self.by_mark.remove(&waiter.party);
+                    }
+                }
+            }
+            Patience::Since(since) => {
+                if let Some(waiting) = self.by_source.get_mut(&waiter.source) {
+                    waiting.remove(&(since, ticket));
+                    if waiting.is_empty() {
+                        self.by_source.remove(&waiter.source);
+                    }
+                }
             }
         }
-        Some(waiter.item)
+        Some((waiter.item, waiter.patience))
     }
 }
 
@@ -125,7 +185,7 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    const BETS: Source = Source(1);
+    const RESULTS: Source = Source(1);
     const OTHERS: Source = Source(2);
 
     fn order(number: u128) -> OrderId {
@@ -136,55 +196,92 @@ mod tests {
         Duration::from_millis(millis)
     }
 
+    fn acme() -> Party {
+        Party::parse("acme").unwrap()
+    }
+
     fn room() -> WaitingRoom<&'static str> {
         WaitingRoom::new(ms(2000), 2)
+    }
+
+    fn items(taken: Vec<(&'static str, Patience)>) -> Vec<&'static str> {
+        taken.into_iter().map(|(item, _)| item).collect()
     }
 
     #[test]
     fn a_known_order_releases_its_waiters_in_arrival_order() {
         let mut room = room();
-        room.park("first", BETS, order(1), ms(0), ms(0));
-        room.park("other", BETS, order(2), ms(1), ms(1));
-        room.park("second", BETS, order(1), ms(2), ms(2));
-        assert_eq!(room.release(order(1)), ["first", "second"]);
-        assert_eq!(room.release(order(1)), Vec::<&str>::new());
+        room.park("first", RESULTS, (acme(), order(1)), Patience::Since(ms(0)));
+        room.park("other", RESULTS, (acme(), order(2)), Patience::Since(ms(1)));
+        room.park("second", RESULTS, (acme(), order(1)), Patience::Since(ms(2)));
+        assert_eq!(items(room.release(order(1))), ["first", "second"]);
+        assert_eq!(room.release(order(1)), []);
         assert_eq!(room.len(), 1);
     }
 
     #[test]
-    fn looks_get_rarer_and_end_with_the_grace() {
+    fn patience_begins_when_the_bets_of_then_are_decided() {
+        let backlogs = BetBacklogs::of([acme()]);
         let mut room = room();
-        let mut now = ms(0);
-        let mut looks = Vec::new();
-        while now < ms(2000) {
-            room.park("late", BETS, order(1), ms(0), now);
-            now = room.next_due().expect("somebody waits");
-            assert_eq!(room.due(now, 10), ["late"]);
-            looks.push(now.as_millis());
-        }
-        assert_eq!(looks, [50, 100, 200, 400, 800, 1600, 2000]);
-        assert!(room.is_empty());
+        let early = backlogs.mark(&acme()).unwrap();
+        room.park("early", RESULTS, (acme(), order(1)), Patience::From(early));
+        let measured = backlogs.measure(&acme());
+        let late = backlogs.mark(&acme()).unwrap();
+        room.park("late", RESULTS, (acme(), order(2)), Patience::From(late));
+        room.begin_patience(&backlogs, ms(60_000));
+        assert_eq!((room.next_due(), items(room.due(ms(60_000), 10))), (None, vec![]));
+        backlogs.pass(&acme(), measured);
+        room.begin_patience(&backlogs, ms(61_000));
+        assert_eq!(room.next_due(), Some(ms(63_000)));
+        assert_eq!(items(room.due(ms(62_999), 10)), Vec::<&str>::new());
+        assert_eq!(items(room.due(ms(63_000), 10)), ["early"]);
+        assert_eq!(room.len(), 1);
+    }
+
+    #[test]
+    fn who_waits_for_a_queue_that_nobody_reads_is_given_back() {
+        let backlogs = BetBacklogs::of([acme()]);
+        let mut room = room();
+        let mark = backlogs.mark(&acme()).unwrap();
+        room.park("waits", RESULTS, (acme(), order(1)), Patience::From(mark));
+        room.park("is patient", RESULTS, (acme(), order(2)), Patience::Since(ms(0)));
+        assert_eq!(room.give_back(&backlogs), Vec::<&str>::new());
+        backlogs.close(&acme());
+        assert_eq!(room.give_back(&backlogs), ["waits"]);
+        assert_eq!(room.len(), 1);
     }
 
     #[test]
     fn a_crowded_source_gets_a_tenth_of_the_grace_and_others_all_of_it() {
         let mut room = room();
         for number in 0..3 {
-            room.park("flood", BETS, order(number), ms(0), ms(0));
+            room.park("flood", RESULTS, (acme(), order(number)), Patience::Since(ms(0)));
         }
-        assert_eq!(room.patience(BETS), ms(200));
-        assert_eq!(room.patience(OTHERS), ms(2000));
+        assert_eq!((room.grace_of(RESULTS), room.next_due()), (ms(200), Some(ms(200))));
+        assert_eq!(room.grace_of(OTHERS), ms(2000));
         room.release(order(0));
-        assert_eq!(room.patience(BETS), ms(2000));
+        assert_eq!((room.grace_of(RESULTS), room.next_due()), (ms(2000), Some(ms(2000))));
     }
 
     #[test]
     fn no_more_than_the_limit_come_due_at_once() {
         let mut room = room();
         for number in 0..5 {
-            room.park("flood", BETS, order(number), ms(0), ms(0));
+            room.park("flood", RESULTS, (acme(), order(number)), Patience::Since(ms(0)));
         }
-        assert_eq!(room.due(ms(60), 3).len(), 3);
-        assert_eq!(room.due(ms(60), 3).len(), 2);
+        room.park("other", OTHERS, (acme(), order(9)), Patience::Since(ms(0)));
+        assert_eq!(room.due(ms(2000), 3).len(), 3);
+        assert_eq!(room.due(ms(2000), 3).len(), 3);
+    }
+
+    #[test]
+    fn orders_are_told_in_portions() {
+        let mut room = room();
+        for number in [3, 1, 2, 2] {
+            room.park("waits", RESULTS, (acme(), order(number)), Patience::Since(ms(0)));
+        }
+        assert_eq!(room.orders_after(None, 2), [order(1), order(2)]);
+        assert_eq!(room.orders_after(Some(order(2)), 2), [order(3)]);
+        assert_eq!(room.orders_after(Some(order(3)), 2), []);
     }
 }

@@ -1,7 +1,8 @@
 //! RabbitMQ: durable subscribers, confirmed replies, multiple acks, and our own reconnect.
 //!
 //! Reading order: [`topology`] (what is declared), [`message`] (a delivery and its reply), [`subscriber`] (one queue),
-//! [`publisher`] (replies, confirms, acks), [`acks`] (which tags may be acked), [`session`] (one connection's life),
+//! [`publisher`] (replies, confirms, acks), [`acks`] (which tags may be acked), [`tally`] (which bets are undecided),
+//! [`peers`] (which bets are undecided elsewhere), [`session`] (one connection's life),
 //! [`supervisor`] (the next one), [`dead`] (what operators do with dead letters), [`held`] (how they get at them).
 
 pub mod topology;
@@ -9,6 +10,8 @@ pub mod message;
 pub mod subscriber;
 pub mod publisher;
 pub mod acks;
+pub mod tally;
+pub mod peers;
 pub mod session;
 pub mod supervisor;
 pub mod dead;

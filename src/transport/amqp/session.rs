@@ -12,21 +12,23 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
 use lapin::tcp::{AMQPUriTcpExt, RustlsConnector, TLSConfig};
-use lapin::types::FieldTable;
+use lapin::types::{FieldTable, ShortString};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
-use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::acks::AckTracker;
+use super::peers::{Membership, Peers};
 use super::publisher::{self, PublishError};
-use super::subscriber::{self, Queue};
+use super::subscriber::{Queue, Subscriber};
 use super::supervisor::Broker;
+use super::tally::Tally;
 use super::topology::{self, Mismatch, short};
 use super::{Settings, topology::request_queue};
 use crate::dialects::egpp::{Desk, Operation};
 use crate::ledger::Party;
-use crate::sequencer::{Sequencer, Source};
+use crate::sequencer::{BetBacklogs, Sequencer, Source};
 use crate::tls::TlsError;
 
 /// How long connecting, declaring and subscribing, and closing may each take.
@@ -37,6 +39,9 @@ const HEARTBEAT: u16 = 10;
 
 /// How long the last acks have, once their channels have them, to reach their queues.
 const LINGER: Duration = Duration::from_millis(250);
+
+/// Questions to a subscriber that wait for it.
+const ASKED_AT_ONCE: usize = 8;
 
 /// Done deliveries that may stay unacked behind one that waits: a share of the prefetch, so that it never fills up.
 const HELD_SHARE_OF_PREFETCH: usize = 4;
@@ -71,6 +76,8 @@ pub struct Context {
     /// Room for what each queue has under way, in the order of the operations.
     pub rooms: [Arc<Semaphore>; Operation::ALL.len()],
     pub sequencer: Sequencer,
+    /// Where it is told which bets can no longer be in the party's queue.
+    pub backlogs: BetBacklogs,
     pub broker: watch::Sender<Broker>,
     /// Turns true when the program drains.
     pub draining: watch::Receiver<bool>,
@@ -122,7 +129,19 @@ pub async fn run(context: &Context) -> Result<(), SessionError> {
     ended
 }
 
-type Subscribed = (Arc<Queue>, Consumer);
+/// A queue, its consumer, and whoever asks its subscriber for what lies ready.
+type Subscribed = (Arc<Queue>, Consumer, mpsc::Receiver<oneshot::Sender<()>>);
+
+/// A queue that is consumed, and its consumer's tag.
+type Consumed = (Arc<Queue>, ShortString);
+
+/// What a session begins with.
+struct SetUp {
+    mismatches: Vec<Mismatch>,
+    replies: Channel,
+    membership: (Membership, Consumer),
+    queues: Vec<Subscribed>,
+}
 
 struct Session<'a> {
     context: &'a Context,
@@ -133,29 +152,34 @@ impl Session<'_> {
     async fn run(&self) -> Result<(), SessionError> {
         let mut events = Box::pin(self.connection.events_listener());
         // A connection that breaks meanwhile may leave an answer outstanding for ever.
-        let (mismatches, replies, queues) = tokio::select! {
+        let set_up = tokio::select! {
             set_up = tokio::time::timeout(PATIENCE, self.set_up()) => set_up.map_err(|_| SessionError::Silent)??,
             error = self.broken(&mut events) => return Err(error),
         };
+        let SetUp { mismatches, replies, membership: (membership, told), queues } = set_up;
         let (answers, answered) = mpsc::unbounded_channel();
         let mut publisher = std::pin::pin!(publisher::run(replies, answered));
         let mut subscribers = JoinSet::new();
-        for (queue, consumer) in &queues {
-            let running =
-                subscriber::run(Arc::clone(queue), consumer.clone(), self.context.sequencer.clone(), answers.clone());
-            subscribers.spawn(running);
+        let consumed: Vec<_> = queues.iter().map(|(queue, consumer, _)| (Arc::clone(queue), consumer.tag())).collect();
+        for (queue, consumer, asked) in queues {
+            let (sequencer, answers) = (self.context.sequencer.clone(), answers.clone());
+            subscribers.spawn(Subscriber { queue, consumer, asked, sequencer, answers }.run());
         }
         // Only subscribers and pending answers hold senders now, so the publisher ends when all are answered.
         drop(answers);
+        let bets = consumed.iter().map(|(queue, _)| queue).find(|queue| queue.operation == Operation::OrderBet);
+        let peers = Peers::new(membership.clone(), bets.cloned(), self.context.backlogs.clone());
+        let mut peers = std::pin::pin!(peers.run(told));
         self.context.broker.send_replace(Broker::Connected { mismatches });
-        tracing::info!(party = %self.party(), queues = queues.len(), "subscribed");
+        tracing::info!(party = %self.party(), queues = consumed.len(), "subscribed");
         let mut draining = self.context.draining.clone();
         let mut cancelled = false;
         loop {
             tokio::select! {
                 published = &mut publisher => {
                     published?;
-                    return self.let_acks_arrive(&queues).await;
+                    self.let_acks_arrive(&consumed).await?;
+                    return Ok(membership.left().await?);
                 }
                 Some(ended) = subscribers.join_next() => {
                     ended??;
@@ -163,21 +187,29 @@ impl Session<'_> {
                         return Err(SessionError::Cancelled);
                     }
                 }
+                ended = &mut peers => {
+                    ended?;
+                    return Err(SessionError::Cancelled);
+                }
                 Some(event) = events.next() => self.on_event(event)?,
                 () = drain_begun(&mut draining), if !cancelled => {
                     cancelled = true;
-                    cancel(&queues).await?;
+                    membership.leave().await?;
+                    cancel(&consumed).await?;
+                    // Whoever waits for a bet that may be in the queue goes back into his own.
+                    self.context.backlogs.close(self.party());
                 }
             }
         }
     }
 
-    async fn set_up(&self) -> Result<(Vec<Mismatch>, Channel, Vec<Subscribed>), SessionError> {
+    async fn set_up(&self) -> Result<SetUp, SessionError> {
         let mismatches = self.declare().await?;
         let replies = self.connection.create_channel().await?;
         replies.confirm_select(ConfirmSelectOptions::default()).await?;
+        let membership = Membership::join(self.connection, self.party()).await?;
         let queues = self.subscribe(&mismatches).await?;
-        Ok((mismatches, replies, queues))
+        Ok(SetUp { mismatches, replies, membership, queues })
     }
 
     async fn declare(&self) -> Result<Vec<Mismatch>, SessionError> {
@@ -206,7 +238,10 @@ impl Session<'_> {
             let consumer = channel.basic_consume(short(&name), tag, options, FieldTable::default()).await?;
             let acks = Mutex::new(AckTracker::new(usize::from(prefetch) / HELD_SHARE_OF_PREFETCH));
             let (desk, source, room) = (Arc::clone(&self.context.desk), Source(source), Arc::clone(room));
-            queues.push((Arc::new(Queue { desk, operation, source, channel, acks, room }), consumer));
+            let (receive, asked) = mpsc::channel(ASKED_AT_ONCE);
+            let tally = Tally::default();
+            let queue = Queue { desk, operation, prefetch, source, channel, acks, tally, receive, room };
+            queues.push((Arc::new(queue), consumer, asked));
         }
         Ok(queues)
     }
@@ -217,7 +252,7 @@ impl Session<'_> {
 
     /// Acks are not answered, and a quorum queue's client in the broker keeps some back while many are under way; a
     /// connection that is closed on their heels loses those, and their messages come again.
-    async fn let_acks_arrive(&self, queues: &[(Arc<Queue>, Consumer)]) -> Result<(), SessionError> {
+    async fn let_acks_arrive(&self, queues: &[Consumed]) -> Result<(), SessionError> {
         for (queue, _) in queues {
             queue.channel.basic_qos(self.context.settings.prefetch, BasicQosOptions::default()).await?;
         }
@@ -261,9 +296,9 @@ pub(super) async fn drain_begun(draining: &mut watch::Receiver<bool>) {
 }
 
 /// Takes no more; what was taken is still answered.
-async fn cancel(queues: &[Subscribed]) -> Result<(), SessionError> {
-    for (queue, consumer) in queues {
-        queue.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
+async fn cancel(queues: &[Consumed]) -> Result<(), SessionError> {
+    for (queue, tag) in queues {
+        queue.channel.basic_cancel(tag.clone(), BasicCancelOptions::default()).await?;
     }
     Ok(())
 }

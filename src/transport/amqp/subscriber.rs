@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use lapin::{Channel, Consumer};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::acks::AckTracker;
 use super::message;
+use super::tally::{Cohort, Tally};
 use crate::clock;
 use crate::dialects::egpp::desk::Refused;
 use crate::dialects::egpp::status;
@@ -27,15 +28,29 @@ const KEYS_PAUSE: Duration = Duration::from_secs(1);
 pub struct Queue {
     pub desk: Arc<Desk>,
     pub operation: Operation,
+    pub prefetch: u16,
     pub source: Source,
     pub channel: Channel,
     pub acks: Mutex<AckTracker>,
+    /// What came of bets; of other operations nothing is counted.
+    pub tally: Tally,
+    /// Asks the subscriber to receive what lies ready, and to say so.
+    pub receive: mpsc::Sender<oneshot::Sender<()>>,
     /// As much room as the prefetch, and the same from session to session: what a broken one leaves on its way through
     /// the sequencer takes up room in the next.
     pub room: Arc<Semaphore>,
 }
 
 impl Queue {
+    /// Returns when everything that lies ready on this side has been received; at once where nothing is received any more.
+    pub async fn receive_all(&self) {
+        let (received, all) = oneshot::channel();
+        if self.receive.send(received).await.is_ok() {
+            // A subscriber that ends meanwhile has received all that it ever will.
+            let _ = all.await;
+        }
+    }
+
     /// Marks deliveries as done and acks what that completes.
     ///
     /// The lock is held until the acks are on their way: batches are confirmed side by side, and an ack that another
@@ -67,27 +82,73 @@ pub enum Verdict {
 /// Where answers go. Unbounded, since there are never more of them than deliveries, and the prefetch bounds those.
 pub type Answers = mpsc::UnboundedSender<Answered>;
 
-/// Takes deliveries until the consumer is cancelled or its channel closes.
-pub async fn run(
-    queue: Arc<Queue>,
-    mut consumer: Consumer,
-    sequencer: Sequencer,
-    answers: Answers,
-) -> lapin::Result<()> {
-    while let Some(delivery) = consumer.next().await {
-        let delivery = Box::new(delivery?);
-        let Ok(room) = Arc::clone(&queue.room).acquire_owned().await else { break };
-        if take(&queue, (delivery, room), &sequencer, &answers).is_err() {
-            break;
-        }
-        // Thousands may lie ready, and verifying their tokens takes a while: others shall get on meanwhile.
-        tokio::task::coop::consume_budget().await;
-    }
-    Ok(())
+/// A queue's subscriber: where its deliveries come from, and what becomes of them.
+pub struct Subscriber {
+    pub queue: Arc<Queue>,
+    pub consumer: Consumer,
+    /// Whoever wants to know that all is received that lies ready.
+    pub asked: mpsc::Receiver<oneshot::Sender<()>>,
+    pub sequencer: Sequencer,
+    pub answers: Answers,
 }
 
-/// A delivery, and the room that it takes up until it is answered.
-type Taken = (Box<Delivery>, OwnedSemaphorePermit);
+impl Subscriber {
+    /// Takes deliveries until the consumer is cancelled or its channel closes.
+    pub async fn run(mut self) -> lapin::Result<()> {
+        loop {
+            let delivery = tokio::select! {
+                Some(received) = self.asked.recv() => {
+                    if !self.take_ready().await? {
+                        break;
+                    }
+                    // Who asked may be gone.
+                    let _ = received.send(());
+                    continue;
+                }
+                delivery = self.consumer.next() => delivery,
+            };
+            let Some(delivery) = delivery else { break };
+            if !self.take(delivery?).await {
+                break;
+            }
+            // Thousands may lie ready, and verifying their tokens takes a while: others shall get on meanwhile.
+            tokio::task::coop::consume_budget().await;
+        }
+        Ok(())
+    }
+
+    /// Takes what lies ready. That is no more than the prefetch, whatever comes meanwhile. Says whether to go on.
+    async fn take_ready(&mut self) -> lapin::Result<bool> {
+        for _ in 0..self.queue.prefetch {
+            match tokio::task::unconstrained(self.consumer.next()).now_or_never() {
+                Some(Some(delivery)) => {
+                    if !self.take(delivery?).await {
+                        return Ok(false);
+                    }
+                }
+                Some(None) => return Ok(false),
+                None => break,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes a delivery once there is room for it. Says whether to go on.
+    async fn take(&self, delivery: Delivery) -> bool {
+        let Ok(room) = Arc::clone(&self.queue.room).acquire_owned().await else { return false };
+        let counts = self.queue.operation == Operation::OrderBet;
+        let undecided = counts.then(|| self.queue.tally.receive(delivery.redelivered));
+        take(&self.queue, (Box::new(delivery), Held { room, undecided }), &self.sequencer, &self.answers).is_ok()
+    }
+}
+
+/// What a delivery holds until it is answered: the room that it takes up, and its place among the undecided bets.
+struct Held {
+    room: OwnedSemaphorePermit,
+    undecided: Option<Arc<Cohort>>,
+}
+
+type Taken = (Box<Delivery>, Held);
 
 fn take(queue: &Arc<Queue>, taken: Taken, sequencer: &Sequencer, answers: &Answers) -> Result<(), Stopped> {
     match open(queue, &taken.0) {
@@ -125,7 +186,7 @@ fn open(queue: &Queue, delivery: &Delivery) -> Result<Opened, Refused> {
 /// Submits what was opened; what could not be opened is answered at once.
 fn pass_on(
     queue: &Arc<Queue>,
-    (delivery, room): Taken,
+    (delivery, held): Taken,
     opened: Result<Opened, Refused>,
     sequencer: &Sequencer,
     answers: &Answers,
@@ -134,7 +195,7 @@ fn pass_on(
     // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
     let send = move |queue: Arc<Queue>, delivery, verdict| {
         drop(answers.send(Answered { queue, delivery, verdict }));
-        drop(room);
+        drop((held.room, held.undecided));
     };
     match opened {
         Ok(Opened::Command(command)) => {

@@ -56,6 +56,12 @@ impl Supervisor {
 
     /// Runs until the program drains and everything that was taken is answered.
     pub async fn run(self) {
+        self.serve().await;
+        // However it ended, nothing is measured any more.
+        self.context.backlogs.close(&self.context.desk.rules.party);
+    }
+
+    async fn serve(&self) {
         let mut pause = PAUSE.0;
         let mut draining: watch::Receiver<bool> = self.context.draining.clone();
         while !*draining.borrow() {

@@ -14,6 +14,9 @@ pub const STATUS: &str = "v1.0.status";
 /// Dead letters.
 pub const DEAD: &str = "v1.0.dead";
 
+/// What the sessions of a party tell each other, in all processes.
+pub const PEERS: &str = "v1.0.peers";
+
 /// A dead letter must never be dropped for having been looked at too often, so its queue's limit is out of reach.
 /// (Leaving it away would not do: newer brokers then set one of 20.)
 const NO_DELIVERY_LIMIT: u32 = i32::MAX as u32;
@@ -44,10 +47,23 @@ pub fn dead_queue(party: &Party) -> String {
     format!("v1.0.{party}.dead")
 }
 
-/// Whether this is the name of a queue that Purser itself reads, or keeps dead letters in, whichever the party.
+/// Whether this is the name of a queue that Purser itself reads, or keeps dead letters in, whichever the party and
+/// session.
 pub fn is_ours(queue: &str) -> bool {
     let named = queue.strip_prefix("v1.0.").and_then(|rest| rest.split_once('.'));
-    named.is_some_and(|(_, what)| what == "dead" || Operation::ALL.iter().any(|operation| operation.name() == what))
+    named.is_some_and(|(_, what)| {
+        what == "dead" || what.starts_with("peers.") || Operation::ALL.iter().any(|operation| operation.name() == what)
+    })
+}
+
+/// What is told to all sessions of a party is routed by this.
+pub fn peers_key(party: &Party) -> String {
+    format!("v1.0.{party}.peers")
+}
+
+/// One session's own queue, for what others tell it.
+pub fn peer_queue(party: &Party, session: uuid::Uuid) -> String {
+    format!("v1.0.{party}.peers.{session}")
 }
 
 /// Something that exists with other arguments, or that may not be declared: its name and what the broker says.
@@ -66,7 +82,7 @@ pub async fn declare(
     delivery_limit: u32,
 ) -> lapin::Result<Vec<Mismatch>> {
     let mut mismatches = Vec::new();
-    for exchange in [REQUESTS, STATUS, DEAD] {
+    for exchange in [REQUESTS, STATUS, DEAD, PEERS] {
         mismatches.extend(declare_exchange(connection, exchange).await?);
     }
     for party in parties {

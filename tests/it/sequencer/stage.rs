@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use purser::ledger::command::Keyed;
-use purser::ledger::{Batch, Keys, State};
-use purser::sequencer::{Answer, Bounds, Health, HealthWriters, Sequencer, Source, Submission};
+use purser::ledger::{Batch, Keys, OrderId, State};
+use purser::sequencer::{Answer, BetBacklogs, Bounds, Health, Sequencer, Shared, Source, Submission};
 use purser::storage::{Store, StoreError, Writer};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -80,6 +80,14 @@ impl Store for OnCue {
     async fn abandon(&mut self) {
         self.store.abandon().await;
     }
+
+    async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
+        self.store.commits_of_others().await
+    }
+
+    async fn known_orders(&mut self, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
+        self.store.known_orders(orders).await
+    }
 }
 
 /// A running sequencer with one lane on a database of its own, where alice and bob have 1000 CHF each.
@@ -95,7 +103,12 @@ pub struct Stage {
 pub type Asked = (String, oneshot::Receiver<Answer>);
 
 impl Stage {
+    /// With no queue: patience begins at once.
     pub async fn set(ordering_grace: Duration) -> Self {
+        Self::set_with(ordering_grace, BetBacklogs::default()).await
+    }
+
+    pub async fn set_with(ordering_grace: Duration, backlogs: BetBacklogs) -> Self {
         let fresh = Fresh::sqlite().await;
         let cues = Arc::new(Cues {
             gate: Semaphore::new(Semaphore::MAX_PERMITS / 2),
@@ -103,11 +116,11 @@ impl Stage {
             batches: AtomicU32::new(0),
         });
         let store = OnCue { store: fresh.writer(), cues: Arc::clone(&cues) };
-        let bounds = Bounds { max_batch: 64, ordering_grace, crowd: 20 };
+        let bounds = Bounds { max_batch: 64, ordering_grace, crowding_limit: 20 };
         let (lanes, health) = watch::channel(Health::Ready);
-        let health_writers = HealthWriters { lanes, reader: watch::channel(Health::Ready).0 };
+        let shared = Shared { bounds, backlogs, health: Arc::new(lanes) };
         let balances = fresh.database.balances();
-        let (sequencer, tasks) = Sequencer::start(vec![store], balances, bounds, health_writers);
+        let (sequencer, tasks) = Sequencer::start(vec![store], balances, shared, watch::channel(Health::Ready).0);
         let stage = Self { fresh, sequencer, tasks, health, cues };
         let known = "open alice CHF          -> 200 opened
                      deposit alice 1000 CHF key=a  -> 200 deposited 1000

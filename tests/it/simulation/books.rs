@@ -63,6 +63,16 @@ impl Books {
         (state, Read { orders: keys.orders.clone(), commands: keys.commands.clone(), version: self.commits })
     }
 
+    /// Commits so far.
+    pub fn commits(&self) -> i64 {
+        i64::try_from(self.commits).expect("a short history")
+    }
+
+    /// Those of `orders` that are known.
+    pub fn known(&self, orders: &[OrderId]) -> Vec<OrderId> {
+        orders.iter().filter(|order| self.state.orders.contains_key(order)).copied().collect()
+    }
+
     /// Writes all of a batch, or says why nothing of it.
     pub fn write(&mut self, batch: Batch, read: &Read, now: Duration) -> Result<(), StoreError> {
         if batch.entries.iter().any(|entry| self.poison.contains(&entry.keyed.key)) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -14,11 +15,23 @@ pub struct Delivery {
     /// What it is acked by.
     pub tag: u64,
     pub message: Arc<Message>,
+    /// When this copy of it was published.
+    pub published: Duration,
+    /// Whether it was handed out before.
+    pub is_redelivered: bool,
+}
+
+/// A copy of a message in its queue.
+#[derive(Clone)]
+struct Copy {
+    message: Arc<Message>,
+    published: Duration,
+    is_redelivered: bool,
 }
 
 #[derive(Default)]
 pub struct Broker {
-    queues: [Mutex<VecDeque<Arc<Message>>>; QUEUES],
+    queues: [Mutex<VecDeque<Copy>>; QUEUES],
     came: [Notify; QUEUES],
     unacked: Mutex<BTreeMap<u64, Unacked>>,
     next_tag: Mutex<u64>,
@@ -26,13 +39,14 @@ pub struct Broker {
 
 struct Unacked {
     process: usize,
-    message: Arc<Message>,
+    copy: Copy,
 }
 
 impl Broker {
-    pub fn publish(&self, message: Arc<Message>) {
+    pub fn publish(&self, message: Arc<Message>, now: Duration) {
         let queue = message.queue;
-        self.queues[queue].lock().expect("nobody panics with it").push_back(message);
+        let copy = Copy { message, published: now, is_redelivered: false };
+        self.queues[queue].lock().expect("nobody panics with it").push_back(copy);
         self.came[queue].notify_one();
     }
 
@@ -40,13 +54,15 @@ impl Broker {
     pub async fn take(&self, queue: usize, process: usize) -> Delivery {
         loop {
             let came = self.came[queue].notified();
-            if let Some(message) = self.queues[queue].lock().expect("nobody panics with it").pop_front() {
+            let front = self.queues[queue].lock().expect("nobody panics with it").pop_front();
+            if let Some(copy) = front {
                 // Others may wait for what is left.
                 self.came[queue].notify_one();
                 let tag = self.tag();
-                let unacked = Unacked { process, message: Arc::clone(&message) };
+                let unacked = Unacked { process, copy: copy.clone() };
                 self.unacked.lock().expect("nobody panics with it").insert(tag, unacked);
-                return Delivery { tag, message };
+                let Copy { message, published, is_redelivered } = copy;
+                return Delivery { tag, message, published, is_redelivered };
             }
             came.await;
         }
@@ -57,17 +73,25 @@ impl Broker {
         assert!(known.is_some(), "an unknown tag is acked");
     }
 
-    /// What a process did not ack goes back to the heads of its queues. Returns how many that are.
-    pub fn take_back(&self, process: usize) -> usize {
+    /// How many messages of a queue are ready.
+    pub fn ready(&self, queue: usize) -> u64 {
+        self.queues[queue].lock().expect("nobody panics with it").len() as u64
+    }
+
+    /// What a process did not ack goes back to the heads of its queues. Returns the queue of each.
+    pub fn take_back(&self, process: usize) -> Vec<usize> {
         let mut unacked = self.unacked.lock().expect("nobody panics with it");
         let tags: Vec<u64> = unacked.iter().filter(|(_, un)| un.process == process).map(|(tag, _)| *tag).collect();
+        let mut back = Vec::new();
         for tag in tags.iter().rev() {
-            let Some(Unacked { message, .. }) = unacked.remove(tag) else { continue };
-            let queue = message.queue;
-            self.queues[queue].lock().expect("nobody panics with it").push_front(message);
+            let Some(Unacked { copy, .. }) = unacked.remove(tag) else { continue };
+            let queue = copy.message.queue;
+            let copy = Copy { is_redelivered: true, ..copy };
+            self.queues[queue].lock().expect("nobody panics with it").push_front(copy);
             self.came[queue].notify_one();
+            back.push(queue);
         }
-        tags.len()
+        back
     }
 
     /// Whether every message was acked.

@@ -1,14 +1,16 @@
 //! What must hold in every history, whatever goes wrong in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::ledger::command::Keyed;
-use purser::ledger::{Act, Done, Entry, Outcome, Refusal};
+use purser::ledger::command::{Keyed, Timestamp};
+use purser::ledger::{Act, Done, Entry, OrderId, Outcome, Refusal};
 use purser::sequencer::Answer;
 
 use super::books::Books;
+use super::broker::Delivery;
+use super::peers::TIMEOUT;
 use super::plan::Message;
 use super::world::World;
 use crate::memory::Memory;
@@ -21,6 +23,8 @@ struct Ticket {
     process: usize,
     queue: usize,
     keyed: Keyed,
+    /// When this copy of the message was published.
+    published: Duration,
     /// When the lane took it, and as the how-manieth.
     accepted: Option<(Duration, usize)>,
     answered: Option<(Duration, Answer)>,
@@ -32,6 +36,9 @@ pub struct Judge {
     tickets: Vec<Ticket>,
     accepted: usize,
     crashed: BTreeSet<usize>,
+    draining: BTreeSet<usize>,
+    /// When the first bet of an order was published.
+    bets: HashMap<OrderId, Duration>,
     replies: BTreeMap<usize, Vec<Answer>>,
     /// What each message asks, by its number.
     acts: BTreeMap<usize, Act>,
@@ -40,6 +47,17 @@ pub struct Judge {
 impl Judge {
     pub fn crashed(&mut self, process: usize) {
         self.crashed.insert(process);
+    }
+
+    pub fn drains(&mut self, process: usize) {
+        self.draining.insert(process);
+    }
+
+    pub fn published(&mut self, message: &Message, now: Duration) {
+        let keyed = message.command(Timestamp(0), "");
+        if let (Act::PlaceBet(_), Some(order)) = (&keyed.command.act, keyed.order) {
+            self.bets.entry(order).or_insert(now);
+        }
     }
 
     pub fn accepted(&mut self, ticket: usize, now: Duration) {
@@ -61,17 +79,19 @@ pub struct Promise {
 }
 
 impl Promise {
-    pub fn of(world: &Arc<World>, process: usize, message: &Message) -> Self {
+    pub fn of(world: &Arc<World>, process: usize, delivery: &Delivery) -> Self {
+        let (message, published) = (&delivery.message, delivery.published);
         let mut judge = world.judge();
         let ticket = judge.tickets.len();
         // By its correlation id a journal row tells which delivery it is of.
         let keyed = message.command(world.time_of_day(), &ticket.to_string());
-        let Message { number: message, queue, .. } = *message;
+        let Message { number: message, queue, .. } = **message;
         judge.tickets.push(Ticket {
             message,
             process,
             queue,
             keyed,
+            published,
             accepted: None,
             answered: None,
             is_dropped: false,
@@ -127,10 +147,13 @@ fn judge_answer(world: &World, judge: &Judge, books: &Books, number: usize, answ
             if gave_up(ticket, outcome, repeated) && waited < least_patience(world, judge, ticket) {
                 found.push(format!("{number} gave up after {waited:?}"));
             }
+            if gave_up(ticket, outcome, repeated) && is_bet_published_before(judge, books, ticket) {
+                found.push(format!("{number} gave up, though its bet was published before it"));
+            }
             see(world, ticket, outcome, repeated, waited);
         }
     }
-    let most = patience_of(world, ticket) + world.allowance(accepted);
+    let most = patience_of(world, judge, ticket) + world.allowance(accepted);
     if waited > most {
         found.push(format!("{number} was answered after {waited:?}, which is more than {most:?}"));
     }
@@ -150,6 +173,9 @@ fn is_committed(books: &Books, keyed: &Keyed, outcome: Outcome, repeated: bool) 
     books.journal.iter().any(|(entry, _)| is_this(entry) && entry.outcome == outcome)
 }
 
+/// Surveys that it takes to pass a mark, where bets come in between.
+const SURVEYS: usize = 3;
+
 fn waits(keyed: &Keyed) -> bool {
     matches!(keyed.command.act, Act::SettleOrder(_) | Act::CancelOrder(_))
 }
@@ -158,8 +184,25 @@ fn gave_up(ticket: &Ticket, outcome: Outcome, repeated: bool) -> bool {
     waits(&ticket.keyed) && outcome == Outcome::Refused(Refusal::OrderUnknown) && !repeated
 }
 
-fn patience_of(world: &World, ticket: &Ticket) -> Duration {
-    if waits(&ticket.keyed) { world.bounds.ordering_grace } else { Duration::ZERO }
+/// Whether the bet was published first. One that the database refuses leaves the queue and is never known.
+fn is_bet_published_before(judge: &Judge, books: &Books, ticket: &Ticket) -> bool {
+    let Some(order) = ticket.keyed.order else { return false };
+    let is_poison = judge.tickets.iter().any(|bet| {
+        matches!(bet.keyed.command.act, Act::PlaceBet(_))
+            && bet.keyed.order == Some(order)
+            && books.poison.contains(&bet.keyed.key)
+    });
+    !is_poison && judge.bets.get(&order).is_some_and(|published| *published < ticket.published)
+}
+
+/// How long a command may wait at most while nothing goes wrong: for the bets before it, in surveys of which one may
+/// fail for each process that crashes, and then for its own.
+fn patience_of(world: &World, judge: &Judge, ticket: &Ticket) -> Duration {
+    if !waits(&ticket.keyed) {
+        return Duration::ZERO;
+    }
+    let surveys = u32::try_from(judge.crashed.len() + SURVEYS).expect("few processes");
+    world.bounds.ordering_grace + TIMEOUT * surveys
 }
 
 /// What a command is sure of: all of its patience, or a tenth where its source may have been crowded meanwhile.
@@ -172,7 +215,7 @@ fn least_patience(world: &World, judge: &Judge, ticket: &Ticket) -> Duration {
         is_of_source && came && other.answered.is_none_or(|(left, _)| left >= from)
     });
     let grace = world.bounds.ordering_grace;
-    if neighbours.count() > world.bounds.crowd / world.lanes { grace / 10 } else { grace }
+    if neighbours.count() > world.bounds.crowding_limit / world.lanes { grace / 10 } else { grace }
 }
 
 fn see(world: &World, ticket: &Ticket, outcome: Outcome, repeated: bool, waited: Duration) {
@@ -183,6 +226,9 @@ fn see(world: &World, ticket: &Ticket, outcome: Outcome, repeated: bool, waited:
         (Act::SettleOrder(_), Outcome::Refused(Refusal::OrderUnknown)) => world.saw("gave up"),
         (Act::PlaceBet(_), Outcome::Refused(Refusal::OrderCancelled)) => world.saw("bet after its tombstone"),
         (Act::PlaceBet(_), Outcome::Refused(Refusal::MaxStakePerDay { .. })) => world.saw("daily limit"),
+        _ if waits(&ticket.keyed) && is_done && waited > world.bounds.ordering_grace => {
+            world.saw("paid long after the grace");
+        }
         _ if waits(&ticket.keyed) && is_done && waited > Duration::from_millis(500) => world.saw("paid after a wait"),
         _ => {}
     }
@@ -207,7 +253,9 @@ pub fn conclude(world: &World) {
 
 fn judge_tickets(world: &World, judge: &Judge, found: &mut Vec<String>) {
     for (number, ticket) in judge.tickets.iter().enumerate() {
-        if ticket.answered.is_none() && !judge.crashed.contains(&ticket.process) {
+        // Whoever waits for a queue when his process drains comes again in another.
+        let is_given_back = ticket.is_dropped && waits(&ticket.keyed) && judge.draining.contains(&ticket.process);
+        if ticket.answered.is_none() && !judge.crashed.contains(&ticket.process) && !is_given_back {
             found.push(format!("{number} was never answered (dropped: {})", ticket.is_dropped));
         }
         if !judge.replies.contains_key(&ticket.message) {

@@ -1,7 +1,7 @@
 //! The sequencer in a thousand small worlds: one thread, a clock of their own, and a seed from which everything follows.
 //!
 //! A [`world`] has a database that goes wrong on cue ([`store`], [`books`], [`weather`]), a [`broker`], and processes
-//! ([`process`]) with real lanes between the two, which crash and take over from each other. A [`plan`] says what is
+//! ([`process`], which survey the queue of bets as [`peers`] do) with real lanes between the two, which crash and take over from each other. A [`plan`] says what is
 //! asked; the [`judge`] looks at every answer as it is given, and at everything when it is over.
 //!
 //! `PURSER_SIMULATION_SEED` repeats one history and tells it; `PURSER_SIMULATION_SECONDS` goes on for so long.
@@ -12,6 +12,7 @@ mod plan;
 mod books;
 mod store;
 mod broker;
+mod peers;
 mod process;
 mod judge;
 
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 const HISTORIES: u64 = 1000;
 
 /// What a thousand histories must have come upon, since properties hold of nothing if nothing happens.
-const SIGHTS: [&str; 18] = [
+const SIGHTS: [&str; 22] = [
     "away at load",
     "away before the commit",
     "away after the commit",
@@ -41,6 +42,10 @@ const SIGHTS: [&str; 18] = [
     "tombstone",
     "bet after its tombstone",
     "paid after a wait",
+    "paid long after the grace",
+    "surveyed",
+    "a survey failed",
+    "given back at a drain",
 ];
 
 fn number(name: &str) -> Option<u64> {

@@ -34,9 +34,14 @@ pub struct Message {
 impl Message {
     /// The command that a delivery of this message becomes.
     pub fn command(&self, at: Timestamp, correlation: &str) -> Keyed {
-        let party = Party::parse("acme").expect("a party");
+        let party = acme();
         Command { party, at, correlation: Some(correlation.into()), act: self.act.clone() }.keyed()
     }
+}
+
+/// The only party.
+pub fn acme() -> Party {
+    Party::parse("acme").expect("a party")
 }
 
 /// A message, and when its copies are published.

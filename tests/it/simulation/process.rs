@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::sequencer::{Answer, Health, Lanes, Source, Submission};
+use purser::sequencer::{Answer, BetBacklogs, Health, Lanes, Shared, Source, Submission};
+use purser::transport::amqp::tally::Cohort;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::broker::{Delivery, QUEUES};
 use super::judge::Promise;
+use super::peers::{self, Session};
+use super::plan::{BETS, CANCELS, RESULTS, acme};
 use super::store::BadLine;
 use super::world::World;
 
@@ -34,6 +37,9 @@ pub struct Process {
     lanes: Vec<JoinHandle<()>>,
     consumers: Vec<JoinHandle<()>>,
     publisher: JoinHandle<()>,
+    surveyor: JoinHandle<()>,
+    session: Arc<Session>,
+    backlogs: BetBacklogs,
     /// Closed when the process is to stop. (A watch would wake those who wait in an order that no seed decides.)
     stop: Arc<Semaphore>,
 }
@@ -41,8 +47,11 @@ pub struct Process {
 impl Process {
     pub fn start(world: &Arc<World>, number: usize) -> Self {
         let stores = (0..world.lanes).map(|_| BadLine::new(Arc::clone(world))).collect();
-        let health = watch::channel(Health::Ready).0;
-        let (handle, lanes) = Lanes::start(stores, world.bounds, health, world.pick(0..=u64::MAX));
+        let backlogs = BetBacklogs::of([acme()]);
+        let health = Arc::new(watch::channel(Health::Ready).0);
+        let shared = Shared { bounds: world.bounds, backlogs: backlogs.clone(), health };
+        let (handle, lanes) = Lanes::start(stores, shared, world.pick(0..=u64::MAX));
+        let session = world.sessions.join(number);
         let stop = Arc::new(Semaphore::new(0));
         let (answers, answered) = mpsc::unbounded_channel();
         let consumer = |queue| Consumer {
@@ -51,25 +60,31 @@ impl Process {
             queue,
             lanes: handle.clone(),
             answers: answers.clone(),
+            session: Arc::clone(&session),
             places: Arc::new(Semaphore::new(world.prefetch)),
             stop: Arc::clone(&stop),
         };
         let consumers = (0..QUEUES).map(|queue| tokio::spawn(consumer(queue).run())).collect();
         let publisher = tokio::spawn(publish(Arc::clone(world), number, answered));
+        let surveyor = tokio::spawn(peers::survey(Arc::clone(world), Arc::clone(&session), backlogs.clone()));
         world.note(|| format!("process {number} starts"));
-        Self { world: Arc::clone(world), number, lanes, consumers, publisher, stop }
+        let world = Arc::clone(world);
+        Self { world, number, lanes, consumers, publisher, surveyor, session, backlogs, stop }
     }
 
     /// Ends without another word.
     pub async fn crash(self) {
         self.world.judge().crashed(self.number);
-        let tasks = self.lanes.into_iter().chain(self.consumers).chain([self.publisher]);
+        // From here on it says nothing; its messages are the broker's again when it is seen to be gone.
+        self.session.die();
+        let tasks = self.lanes.into_iter().chain(self.consumers).chain([self.publisher, self.surveyor]);
         let tasks: Vec<_> = tasks.inspect(JoinHandle::abort).collect();
         for task in tasks {
             // Whether it was aborted or had ended by itself is all the same.
             drop(task.await);
         }
-        let back = self.world.broker.take_back(self.number);
+        self.world.sessions.remove(self.number);
+        let back = self.world.broker.take_back(self.number).len();
         self.world.note(|| format!("process {} crashed with {back} unacked", self.number));
         self.world.saw(if back > 0 { "crashed with unacked" } else { "crashed idle" });
     }
@@ -77,7 +92,10 @@ impl Process {
     /// Stops taking, finishes what it took, and ends.
     pub async fn drain(self) {
         self.world.note(|| format!("process {} drains", self.number));
+        self.session.leave();
         self.stop.close();
+        self.backlogs.close(&acme());
+        self.world.judge().drains(self.number);
         let number = self.number;
         let tasks = self.consumers.into_iter().chain(self.lanes).chain([self.publisher]);
         for task in tasks {
@@ -87,14 +105,22 @@ impl Process {
                 Err(_) => self.world.find(format!("process {number} does not end")),
             }
         }
+        self.surveyor.abort();
+        self.world.sessions.remove(number);
         let back = self.world.broker.take_back(number);
-        if back > 0 {
-            self.world.find(format!("process {number} drained and left {back} unacked"));
+        if back.iter().any(|queue| ![RESULTS, CANCELS].contains(queue)) {
+            self.world.find(format!("process {number} drained and left unacked what does not wait, in {back:?}"));
+        }
+        if !back.is_empty() {
+            self.world.saw("given back at a drain");
         }
         self.world.note(|| format!("process {number} ended"));
         self.world.saw("drained");
     }
 }
+
+/// What a delivery holds until it is answered.
+type Held = (OwnedSemaphorePermit, Option<Arc<Cohort>>);
 
 struct Consumer {
     world: Arc<World>,
@@ -102,6 +128,7 @@ struct Consumer {
     queue: usize,
     lanes: Lanes,
     answers: mpsc::UnboundedSender<Answered>,
+    session: Arc<Session>,
     places: Arc<Semaphore>,
     stop: Arc<Semaphore>,
 }
@@ -109,8 +136,9 @@ struct Consumer {
 impl Consumer {
     async fn run(self) {
         while let Some((place, delivery)) = self.next().await {
+            let undecided = (self.queue == BETS).then(|| self.session.tally.receive(delivery.is_redelivered));
             self.world.pass_up_to(OPENING_MS).await;
-            self.pass_on(place, delivery).await;
+            self.pass_on((place, undecided), delivery).await;
         }
     }
 
@@ -126,14 +154,15 @@ impl Consumer {
         }
     }
 
-    async fn pass_on(&self, place: OwnedSemaphorePermit, delivery: Delivery) {
-        let promise = Promise::of(&self.world, self.process, &delivery.message);
+    async fn pass_on(&self, (place, undecided): Held, delivery: Delivery) {
+        let promise = Promise::of(&self.world, self.process, &delivery);
         let (number, keyed) = (promise.number(), promise.keyed());
         let answers = self.answers.clone();
         let answering = Box::new(move |answer| {
             promise.keep(answer);
             // The publisher outlives its senders, but for a crash.
             drop(answers.send(Answered { delivery, answer, _place: place }));
+            drop(undecided);
         });
         let source = Source(u32::try_from(self.queue).expect("few queues"));
         let taken = self.lanes.submit(Submission { keyed, source, answering }).is_ok();

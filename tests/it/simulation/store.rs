@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::ledger::{Batch, Keys, State};
+use purser::ledger::{Batch, Keys, OrderId, State};
 use purser::storage::{Store, StoreError};
 use tokio::sync::OwnedMutexGuard;
 
@@ -151,5 +151,15 @@ impl Store for BadLine {
 
     async fn abandon(&mut self) {
         self.begun = None;
+    }
+
+    async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
+        self.travel().await;
+        if self.world.is_away() { Err(away()) } else { Ok(self.world.books().commits()) }
+    }
+
+    async fn known_orders(&mut self, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
+        self.travel().await;
+        if self.world.is_away() { Err(away()) } else { Ok(self.world.books().known(orders)) }
     }
 }

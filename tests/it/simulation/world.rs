@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use super::books::{Books, Read};
 use super::broker::Broker;
 use super::judge::{self, Judge};
+use super::peers::Sessions;
 use super::plan::{CASH, LENGTH, Message, Plan, heartbeat};
 use super::process::Process;
 use super::weather::Weather;
@@ -46,6 +47,7 @@ pub struct World {
     judge: Mutex<Judge>,
     log: Mutex<Log>,
     pub broker: Broker,
+    pub sessions: Sessions,
     pub weather: Weather,
     pub bounds: Bounds,
     /// Lanes of each process.
@@ -123,11 +125,12 @@ impl History {
             judge: Mutex::default(),
             log: Mutex::new(Log { lines: aloud.then(Vec::new), ..Log::default() }),
             broker: Broker::default(),
+            sessions: Sessions::default(),
             weather: Weather::draw(&mut rng, LENGTH + GRACE),
             bounds: Bounds {
                 max_batch: *[1, 4, 512, 512].choose(&mut rng).expect("some"),
                 ordering_grace: GRACE,
-                crowd: *[2, 8, 1000].choose(&mut rng).expect("some"),
+                crowding_limit: *[2, 8, 1000].choose(&mut rng).expect("some"),
             },
             lanes: rng.random_range(1..=2),
             prefetch: *[8, 1000].choose(&mut rng).expect("some"),
@@ -173,7 +176,8 @@ impl History {
         match event {
             Event::Publish(message) => {
                 self.world.note(|| format!("published {message:?}"));
-                self.world.broker.publish(message);
+                self.world.judge().published(&message, self.world.now());
+                self.world.broker.publish(message, self.world.now());
             }
             Event::Crash(slot) => {
                 if let Some(process) = self.processes[slot].take() {
@@ -202,7 +206,8 @@ impl History {
                 return self.world.find("messages are left without an answer".to_owned());
             }
             for act in heartbeat(beat) {
-                self.world.broker.publish(Arc::new(Message { number: self.messages, queue: CASH, act }));
+                let message = Arc::new(Message { number: self.messages, queue: CASH, act });
+                self.world.broker.publish(message, self.world.now());
                 self.messages += 1;
             }
             beat += 1;

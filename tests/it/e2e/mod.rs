@@ -15,6 +15,7 @@ mod codes;
 mod tokens;
 mod malformed;
 mod ordering;
+mod backlog;
 mod play;
 mod dead;
 mod faults;

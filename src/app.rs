@@ -14,11 +14,14 @@ use crate::dialects::egpp::{Desk, Operation, rest};
 use crate::dialects::http::{Dialect, Host, Mount, PartyHost};
 use crate::dialects::{self, openapi};
 use crate::identity::TokenVerifier;
+use crate::ledger::Party;
 use crate::metrics;
 use crate::sequencer::{BetBacklogs, Bounds, Health, Sequencer, Shared};
 use crate::storage::postgres::Address;
 use crate::storage::{Database, Reader, StoreError};
 use crate::tls::Files;
+use crate::transport::amqp::admission::Admission;
+use crate::transport::amqp::direct::SharedNodes;
 use crate::transport::amqp::session::Context;
 use crate::transport::amqp::topology;
 use crate::transport::amqp::{Broker, Settings, Supervisor, TLS_NAMES};
@@ -48,20 +51,27 @@ pub fn database(config: &Config) -> Database {
     }
 }
 
-/// How to reach the configured broker; `None` where there is none.
-pub fn broker(config: &Config) -> Option<Settings> {
+/// How to reach the broker for a party; `None` where none is configured.
+pub fn broker(config: &Config, party: &Party) -> Option<Settings> {
     let amqp = &config.amqp;
-    let identity: Option<(PathBuf, PathBuf)> = amqp.client_cert_file.clone().zip(amqp.client_key_file.clone());
-    amqp.url.as_ref().map(|url: &Secret| Settings {
+    let vhost = config.parties.get(party).and_then(|party| party.amqp.vhost.as_deref());
+    amqp.url_in(vhost).map(|url: Secret| Settings {
         url: url.expose().to_owned(),
+        user: amqp.user.clone(),
         queue_type: match amqp.queue_type {
             QueueType::Quorum => topology::QueueType::Quorum,
             QueueType::Classic => topology::QueueType::Classic,
         },
         prefetch: amqp.prefetch,
         delivery_limit: amqp.delivery_limit,
-        tls: Files { names: &TLS_NAMES, ca: amqp.ca_file.clone(), identity },
+        tls: broker_files(config),
     })
+}
+
+fn broker_files(config: &Config) -> Files {
+    let amqp = &config.amqp;
+    let identity: Option<(PathBuf, PathBuf)> = amqp.client_cert_file.clone().zip(amqp.client_key_file.clone());
+    Files { names: &TLS_NAMES, ca: amqp.ca_file.clone(), identity }
 }
 
 /// The files that connections to database and broker are made with, where they speak TLS.
@@ -77,8 +87,8 @@ impl Encryption {
             DatabaseUrl::Sqlite(_) => None,
             DatabaseUrl::Postgres(url) => Address::parse(url.expose()).map_err(anyhow::Error::msg)?.tls,
         };
-        let settings = broker(config).filter(|settings| settings.url.starts_with("amqps:"));
-        Ok(Self { database, broker: settings.map(|settings| settings.tls) })
+        let speaks = config.amqp.url.as_ref().is_some_and(|url| url.expose().starts_with("amqps:"));
+        Ok(Self { database, broker: speaks.then(|| broker_files(config)) })
     }
 
     /// Reads the files, so that a start fails where one is missing or not what it should be, and does not wait for ever.
@@ -223,17 +233,22 @@ fn subscribe(
     (sequencer, backlogs): (&Sequencer, &BetBacklogs),
     draining: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
-    let Some(settings) = broker(config) else { return Vec::new() };
     let first_sources = (0..).step_by(Operation::ALL.len());
-    let contexts = parties.into_iter().zip(first_sources).map(|((desk, broker), first_source)| Context {
-        rooms: std::array::from_fn(|_| Arc::new(Semaphore::new(usize::from(settings.prefetch)))),
-        settings: settings.clone(),
-        desk,
-        first_source,
-        sequencer: sequencer.clone(),
-        backlogs: backlogs.clone(),
-        broker,
-        draining: draining.clone(),
+    let contexts = parties.into_iter().zip(first_sources).filter_map(|((desk, state), first_source)| {
+        let party = &desk.rules.party;
+        let (settings, rules) = (broker(config, party)?, &config.parties.get(party)?.amqp);
+        Some(Context {
+            rooms: std::array::from_fn(|_| Arc::new(Semaphore::new(usize::from(settings.prefetch)))),
+            admission: Arc::new(Admission::new(&settings, rules.users.clone(), rules.reply_queues.clone())),
+            direct: SharedNodes::default(),
+            settings,
+            desk,
+            first_source,
+            sequencer: sequencer.clone(),
+            backlogs: backlogs.clone(),
+            broker: state,
+            draining: draining.clone(),
+        })
     });
     contexts.map(|context| tokio::spawn(Supervisor::new(context).run())).collect()
 }

@@ -26,7 +26,7 @@ pub use dialects::{
 pub use error::{ConfigError, Place};
 pub use jwt::{Jwt, JwtKey, MIN_HMAC_SECRET_BYTES};
 pub use layers::Environment;
-pub use party::{Limits, PartyConfig, PlayerTokens};
+pub use party::{Limits, PartyAmqp, PartyConfig, PlayerTokens};
 pub use secret::Secret;
 pub use server::{Amqp, Database, DatabaseUrl, Http, Ledger, QueueType, Shutdown};
 

@@ -57,6 +57,11 @@ pub fn dead_lettered(party: &str, reason: &'static str) {
     counter!("purser_dead_letters_total", "party" => party.to_owned(), "reason" => reason).increment(1);
 }
 
+/// Messages in a request queue that are no requests to it: `misrouted`, `unreadable`, or an `echo` of Purser's own.
+pub fn unfit(party: &str, kind: &'static str, count: u64) {
+    counter!("purser_unfit_messages_total", "party" => party.to_owned(), "kind" => kind).increment(count);
+}
+
 /// One batch that was decided.
 pub fn batch(commands: usize, took: Duration) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]

@@ -1,5 +1,7 @@
 //! `purser check`.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -34,7 +36,7 @@ impl Check {
         }
         lines.push(line("keys", keys(&config, demo.err())));
         lines.push(line("database", database(&config).await));
-        lines.extend(broker(&config).await);
+        lines.extend(brokers(&config).await);
         let fit = lines.iter().all(|line| line.fit);
         if self.json {
             output::json(&lines)?;
@@ -96,8 +98,22 @@ fn speaks(tls: bool) -> &'static str {
     if tls { " (TLS)" } else { " (no TLS)" }
 }
 
-async fn broker(config: &Config) -> Vec<Line> {
-    let (Some(settings), Some(address)) = (app::broker(config), config.amqp.address()) else {
+/// Each virtual host once, with the topology of the parties in it.
+async fn brokers(config: &Config) -> Vec<Line> {
+    let mut parties: BTreeMap<Option<&str>, Vec<Party>> = BTreeMap::new();
+    for (party, settings) in &config.parties {
+        parties.entry(settings.amqp.vhost.as_deref()).or_default().push(party.clone());
+    }
+    let mut lines = Vec::new();
+    for (vhost, parties) in parties {
+        lines.extend(broker(config, vhost, &parties).await);
+    }
+    lines
+}
+
+async fn broker(config: &Config, vhost: Option<&str>, parties: &[Party]) -> Vec<Line> {
+    let settings = parties.first().and_then(|party| app::broker(config, party));
+    let (Some(settings), Some(address)) = (settings, config.amqp.address_in(vhost)) else {
         return vec![line("broker", Ok("off (amqp.url is empty)".to_owned()))];
     };
     let tls = speaks(address.starts_with("amqps:"));
@@ -106,8 +122,7 @@ async fn broker(config: &Config) -> Vec<Line> {
         Err(error) => return vec![line("broker", Err(format!("{address} cannot be reached: {error}")))],
     };
     let mut lines = vec![line("broker", Ok(format!("{address} is reachable{tls}")))];
-    let parties: Vec<Party> = config.parties.keys().cloned().collect();
-    let declared = topology::declare(&connection, &parties, settings.queue_type, settings.delivery_limit).await;
+    let declared = topology::declare(&connection, parties, settings.queue_type, settings.delivery_limit).await;
     match declared {
         Ok(mismatches) if mismatches.is_empty() => {
             lines.push(line("topology", Ok(format!("as expected for {} parties", parties.len()))));

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Config;
 use super::jwt::{Jwt, JwtKey};
-use super::party::{Limits, PartyConfig, PlayerTokens};
+use super::party::{Limits, PartyAmqp, PartyConfig, PlayerTokens};
 use super::secret::Secret;
 use super::server::DatabaseUrl;
 use crate::ledger::ids::{Currency, Game, Party};
@@ -32,6 +32,7 @@ pub(super) fn parties() -> BTreeMap<Party, PartyConfig> {
         player_tokens: PlayerTokens::Required,
         jwt: None,
         limits: limits(),
+        amqp: PartyAmqp::default(),
         rest: None,
         quickplay: None,
         balance_service: None,

@@ -17,6 +17,7 @@ pub struct PartyConfig {
     /// The demo party's is there once its secret has been ensured.
     pub jwt: Option<Jwt>,
     pub limits: BTreeMap<Currency, Limits>,
+    pub amqp: PartyAmqp,
     pub rest: Option<Rest>,
     pub quickplay: Option<QuickPlay>,
     pub balance_service: Option<BalanceService>,
@@ -49,6 +50,20 @@ impl PartyConfig {
         .filter_map(|(dialect, path)| path.map(|path| (dialect, path)))
     }
 }
+
+/// What holds for the party's queues alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartyAmqp {
+    /// The party's own virtual host; none: that of `amqp.url`.
+    pub vhost: Option<String>,
+    /// The broker's users who may ask; none: whoever can write to the queues.
+    pub users: Vec<String>,
+    /// Beginnings of the queues that replies may be sent to; none: any that is not Purser's own.
+    pub reply_queues: Vec<String>,
+}
+
+/// Names of AMQP are short strings.
+const MAX_AMQP_NAME: usize = 255;
 
 /// Whether a message over AMQP must prove whose player it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +120,7 @@ fn party(mut section: Section, reading: &mut Reading<'_>) -> Result<PartyConfig,
         let place = section.place();
         return Err(place.wrong("needs a [jwt] section to check player tokens with, or player_tokens = \"trusted\""));
     }
+    let amqp = party_amqp(&mut section)?;
     let limits = section.section("limits")?.map_or(Ok(BTreeMap::new()), |section| limits(section, &currencies))?;
     let config = PartyConfig {
         currencies,
@@ -112,6 +128,7 @@ fn party(mut section: Section, reading: &mut Reading<'_>) -> Result<PartyConfig,
         player_tokens,
         jwt,
         limits,
+        amqp,
         rest: section.section("rest")?.map(dialects::rest).transpose()?,
         quickplay: section.section("quickplay")?.map(dialects::quickplay).transpose()?,
         balance_service: section
@@ -126,6 +143,39 @@ fn party(mut section: Section, reading: &mut Reading<'_>) -> Result<PartyConfig,
     };
     section.finish()?;
     Ok(config)
+}
+
+fn party_amqp(section: &mut Section) -> Result<PartyAmqp, ConfigError> {
+    let vhost = section.take("amqp_vhost").map(amqp_name).transpose()?;
+    // The two would be lost on the way through a URL.
+    if let Some(dots) = vhost.as_deref().filter(|name| matches!(*name, "." | "..")) {
+        return Err(section.place().wrong(format!("has amqp_vhost = \"{dots}\", which no URL can name")));
+    }
+    Ok(PartyAmqp {
+        vhost,
+        users: amqp_names(section, "amqp_users")?,
+        reply_queues: amqp_names(section, "reply_queues")?,
+    })
+}
+
+/// An empty list is told apart from none: it would let nobody in, or everybody, and nobody could say which.
+fn amqp_names(section: &mut Section, key: &str) -> Result<Vec<String>, ConfigError> {
+    let Some(setting) = section.take(key) else { return Ok(Vec::new()) };
+    let place = setting.place.clone();
+    let names = setting.list()?.into_iter().map(amqp_name).collect::<Result<Vec<_>, _>>()?;
+    if names.is_empty() {
+        return Err(place.wrong("is an empty list; leave it out where it restricts nothing"));
+    }
+    Ok(names)
+}
+
+fn amqp_name(setting: Setting) -> Result<String, ConfigError> {
+    let place = setting.place.clone();
+    let name = setting.text()?;
+    if name.is_empty() || name.len() > MAX_AMQP_NAME || name.chars().any(char::is_control) {
+        return Err(place.wrong(format!("must be a name of 1 to {MAX_AMQP_NAME} bytes without control characters")));
+    }
+    Ok(name)
 }
 
 fn currencies(section: &mut Section) -> Result<Vec<Currency>, ConfigError> {

@@ -65,9 +65,25 @@ pub struct Amqp {
     /// The certificate and its key are given together, for mutual TLS.
     pub client_cert_file: Option<PathBuf>,
     pub client_key_file: Option<PathBuf>,
+    /// What the broker calls Purser, where the certificate says it and not the URL.
+    pub user: Option<String>,
 }
 
 impl Amqp {
+    /// The broker's URL in this virtual host.
+    pub fn url_in(&self, vhost: Option<&str>) -> Option<Secret> {
+        let url = self.url.as_ref()?;
+        let Some(vhost) = vhost else { return Some(url.clone()) };
+        let mut parsed = Url::parse(url.expose()).ok()?;
+        parsed.path_segments_mut().ok()?.clear().push(vhost);
+        Some(Secret::new(String::from(parsed)))
+    }
+
+    /// The address of this virtual host, fit for logs.
+    pub fn address_in(&self, vhost: Option<&str>) -> Option<String> {
+        self.url_in(vhost).as_ref().map(without_credentials)
+    }
+
     /// Whether it goes to another machine without TLS.
     pub fn is_exposed(&self) -> bool {
         self.url.as_ref().is_some_and(|url| url.expose().starts_with("amqp:") && is_elsewhere(url.expose()))
@@ -155,6 +171,7 @@ pub(super) fn amqp(mut section: Section) -> Result<Amqp, ConfigError> {
     let ca_file = section.path("ca_file")?;
     let client_cert_file = section.path("client_cert_file")?;
     let client_key_file = section.path("client_key_file")?;
+    let user = section.text("user")?;
     if client_cert_file.is_some() != client_key_file.is_some() {
         return Err(section.place().wrong("needs client_cert_file and client_key_file together, or neither"));
     }
@@ -165,7 +182,7 @@ pub(super) fn amqp(mut section: Section) -> Result<Amqp, ConfigError> {
     section.finish()?;
     let (prefetch, delivery_limit) = (narrow(prefetch), narrow(delivery_limit));
     let url = url.map(|(_, url)| url);
-    Ok(Amqp { url, queue_type, prefetch, delivery_limit, ca_file, client_cert_file, client_key_file })
+    Ok(Amqp { url, queue_type, prefetch, delivery_limit, ca_file, client_cert_file, client_key_file, user })
 }
 
 /// What may be said after the question mark; anything else, such as the files that other clients take there, would be

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
 use crate::transport::amqp::Settings;
+use crate::transport::amqp::admission::own_user;
 use crate::transport::amqp::session::{self, SessionError};
 use crate::transport::amqp::topology::{self, short};
 
@@ -74,6 +75,8 @@ pub struct Provider {
     party: Party,
     channel: Channel,
     replies: ShortString,
+    /// What the broker calls whoever is signed in, where that is known.
+    user: Option<String>,
     pending: Pending,
     /// Closes with the provider.
     _connection: Connection,
@@ -94,7 +97,8 @@ impl Provider {
         let consumer = consuming.basic_consume(replies.clone(), tag, options, FieldTable::default()).await?;
         let pending = Pending::default();
         tokio::spawn(receive(consumer, Arc::clone(&pending)));
-        Ok(Self { party, channel, replies, pending, _connection: connection })
+        let user = own_user(settings);
+        Ok(Self { party, channel, replies, user, pending, _connection: connection })
     }
 
     /// Fails where no Purser consumes the party's queues.
@@ -141,6 +145,9 @@ impl Provider {
             .with_correlation_id(short(&correlation))
             .with_reply_to(self.replies.clone())
             .with_delivery_mode(2);
+        if let Some(user) = &self.user {
+            properties = properties.with_user_id(short(user));
+        }
         if let Some(token) = token {
             let mut headers = FieldTable::default();
             headers.insert("authorization".into(), AMQPValue::LongString(format!("Bearer {token}").into()));

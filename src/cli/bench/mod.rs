@@ -104,7 +104,8 @@ impl Bench {
 
     async fn table(&self, config: &Config) -> Result<Arc<Table>, Failure> {
         let (party, settings) = super::party_or_first(config, self.party.as_deref())?;
-        let broker = app::broker(config).ok_or_else(|| usage("amqp.url is empty: the load goes through a broker"))?;
+        let broker =
+            app::broker(config, &party).ok_or_else(|| usage("amqp.url is empty: the load goes through a broker"))?;
         let mut providers = Vec::new();
         for _ in 0..self.connections {
             let provider = Provider::connect(&broker, party.clone())

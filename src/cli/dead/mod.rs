@@ -96,7 +96,8 @@ impl Of {
     /// Opens the party's queue.
     async fn open(&self, config: &Config) -> Result<(Party, DeadQueue), Failure> {
         let (party, _) = party(config, &self.party)?;
-        let settings = app::broker(config).ok_or_else(|| usage("amqp.url is empty: there is no broker to ask"))?;
+        let settings =
+            app::broker(config, &party).ok_or_else(|| usage("amqp.url is empty: there is no broker to ask"))?;
         let queue = DeadQueue::open(&settings, party.clone()).await?;
         Ok((party, queue))
     }

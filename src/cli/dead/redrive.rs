@@ -16,7 +16,9 @@ use super::{Of, output};
 use crate::cli::{Ended, Failure};
 use crate::config::Config;
 use crate::dialects::egpp::Operation;
+use crate::ledger::Party;
 use crate::transport::amqp::dead::DeadQueue;
+use crate::transport::amqp::topology::short;
 
 /// How long the next answer is waited for before the rest counts as unanswered.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,7 +56,7 @@ enum Which {
 #[derive(Default)]
 struct Summary {
     redriven: u64,
-    /// They do not say where they came from.
+    /// They do not say where they came from, or were no requests to that queue.
     homeless: u64,
     /// Answers, by code.
     answered: BTreeMap<String, u64>,
@@ -64,8 +66,8 @@ impl Redrive {
     /// A letter leaves the dead letters when the broker has it back in its queue. Killed in between, it is in both;
     /// put back twice, it is answered twice alike, and moves nothing the second time.
     pub async fn run(self, config: &Config) -> Ended {
-        let (_, mut queue) = self.of.open(config).await?;
-        let (copy_to, answers) = listen(queue.connection()).await?;
+        let (party, mut queue) = self.of.open(config).await?;
+        let (copy_to, answers) = listen(queue.connection(), &party).await?;
         let waiting = queue.count().await?;
         let mut listening = Listening { copy_to, answers, progress: output::progress_bar(waiting, "letters") };
         let mut summary = Summary::default();
@@ -79,11 +81,16 @@ impl Redrive {
             self.pass(&mut queue, (left, Which::Others), &mut listening, &mut summary).await?;
         }
         listening.progress.finish_and_clear();
-        if !self.dry_run {
+        if !self.dry_run && queue.may_have_copies() {
             summary.listen(&mut listening.answers).await;
         }
+        let is_uncounted = !self.dry_run && !queue.may_have_copies();
         queue.release().await?;
-        self.tell(&summary)
+        self.tell(&summary)?;
+        if is_uncounted {
+            eprintln!("what they were answered is not known: set amqp.user to what the broker calls Purser");
+        }
+        Ok(true)
     }
 
     /// Goes through so many letters and puts back those that are meant.
@@ -144,7 +151,9 @@ impl Redrive {
         }
         if summary.homeless > 0 {
             let homeless = summary.homeless;
-            output::line(&format!("  {homeless} left where they are: they do not say which queue they came from"))?;
+            output::line(&format!(
+                "  {homeless} left where they are: unreadable, or no requests to the queue that they came from"
+            ))?;
         }
         Ok(true)
     }
@@ -167,12 +176,13 @@ impl Summary {
 }
 
 /// A queue of our own that copies of the answers go to; it goes away with the connection.
-async fn listen(connection: &Connection) -> Result<(ShortString, Consumer), Failure> {
+async fn listen(connection: &Connection, party: &Party) -> Result<(ShortString, Consumer), Failure> {
     let channel = connection.create_channel().await?;
     let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-    let queue = channel.queue_declare(ShortString::default(), options, FieldTable::default()).await?;
+    // Purser's permissions may end with names that begin like this one.
+    let name = short(&format!("v1.0.{party}.redrive.{}", uuid::Uuid::new_v4()));
+    channel.queue_declare(name.clone(), options, FieldTable::default()).await?;
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-    let name = queue.name().clone();
     let consumer = channel.basic_consume(name.clone(), "purser-redrive".into(), options, FieldTable::default()).await?;
     Ok((name, consumer))
 }

@@ -54,7 +54,8 @@ impl Demo {
     pub async fn run(self, mut config: Config) -> Ended {
         config.ensure_demo_secret()?;
         let stage = self.stage(&config).await?;
-        eprintln!("playing provider of party {} against {}", stage.party, config.amqp.address().unwrap_or_default());
+        let address = config.amqp.address_in(stage.settings.amqp.vhost.as_deref()).unwrap_or_default();
+        eprintln!("playing provider of party {} against {address}", stage.party);
         let acts = acts::play(&stage).await?;
         if !self.json {
             acts::print(&acts)?;
@@ -73,7 +74,7 @@ impl Demo {
 
     async fn stage(&self, config: &Config) -> Result<Stage, Failure> {
         let (party, settings) = super::party_or_first(config, self.party.as_deref())?;
-        let broker = app::broker(config).ok_or_else(|| usage("amqp.url is empty: the demo needs a broker"))?;
+        let broker = app::broker(config, &party).ok_or_else(|| usage("amqp.url is empty: the demo needs a broker"))?;
         let provider = Provider::connect(&broker, party.clone())
             .await
             .map_err(|error| failed(format!("cannot reach the broker: {error}")))?;

@@ -17,7 +17,6 @@ use crate::ledger::command::{CancelOrder, GameResult, PlaceBet, SettleOrder};
 use crate::ledger::recorded::Recorded;
 use crate::ledger::{Act, Done, Outcome, Party, PlayerId, Wallet};
 use crate::provider::{Provider, Request};
-use crate::transport::amqp::Settings;
 
 /// Tokens that are kept for their players' next requests, and for how long: half of what they are good for.
 const TOKENS: usize = 10_000;
@@ -39,7 +38,6 @@ struct Summary {
 /// Who publishes, for whom.
 struct Publishing {
     config: Config,
-    settings: Settings,
     /// Instead of the records' own.
     party: Option<Party>,
     providers: HashMap<Party, Arc<Provider>>,
@@ -51,10 +49,12 @@ struct Publishing {
 pub(super) async fn publish(replay: Replay, mut config: Config) -> Ended {
     config.ensure_demo_secret()?;
     let party = replay.party.as_deref().map(|name| party(&config, name)).transpose()?.map(|(party, _)| party);
-    let settings = app::broker(&config).ok_or_else(|| usage("amqp.url is empty: there is no broker to publish to"))?;
+    if config.amqp.url.is_none() {
+        return Err(no_broker());
+    }
     let mut pacing = replay.pacing(&config)?;
     let (providers, tokens) = (HashMap::new(), HashMap::new());
-    let mut publishing = Publishing { config, settings, party, providers, tokens, tokens_since: Instant::now() };
+    let mut publishing = Publishing { config, party, providers, tokens, tokens_since: Instant::now() };
     let mut summary = Summary { dry_run: replay.dry_run, ..Summary::default() };
     while let Some(records) = pacing.next().await? {
         let mut sendings = Vec::new();
@@ -114,7 +114,8 @@ impl Publishing {
         if let Some(provider) = self.providers.get(&party) {
             return Ok(Arc::clone(provider));
         }
-        let connecting = Provider::connect(&self.settings, party.clone());
+        let settings = app::broker(&self.config, &party).ok_or_else(no_broker)?;
+        let connecting = Provider::connect(&settings, party.clone());
         let provider = connecting.await.map_err(|error| failed(format!("cannot reach the broker: {error}")))?;
         let provider = Arc::new(provider);
         self.providers.insert(party, Arc::clone(&provider));
@@ -135,6 +136,10 @@ impl Publishing {
         self.tokens.insert(of, token.clone());
         Ok(token)
     }
+}
+
+fn no_broker() -> Failure {
+    usage("amqp.url is empty: there is no broker to publish to")
 }
 
 enum Asked {

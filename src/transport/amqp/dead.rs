@@ -12,8 +12,13 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
 use super::Settings;
+use super::admission::{Deaths, own_user};
 use super::held::{Held, HeldQueue};
-use super::message::{self, COPY_TO, DEAD_AT, DEAD_ERROR, DEAD_QUEUE, DEAD_REASON, REDRIVEN};
+use super::legible::Mended;
+use super::message::{
+    self, COPY_TO, DEAD_AT, DEAD_ERROR, DEAD_QUEUE, DEAD_REASON, MISROUTED, ORIGINAL_USER, REDRIVEN, ROUTING_HEADERS,
+    UNREADABLE,
+};
 use super::session::{self, SessionError};
 use super::topology::{self, short};
 use crate::dialects::egpp::Operation;
@@ -52,8 +57,11 @@ impl DeadLetter {
         message::correlation(&self.held.delivery.properties).map_or("", |id| id.as_str())
     }
 
-    /// `malformed`, `fault`, or the broker's own word, such as `delivery_limit`.
+    /// `malformed`, `fault`, `misrouted`, `unreadable`, or the broker's own word, such as `delivery_limit`.
     pub fn reason(&self) -> &str {
+        if self.held.is_mended {
+            return UNREADABLE;
+        }
         self.text(DEAD_REASON).or_else(|| self.text("x-first-death-reason")).unwrap_or("unknown")
     }
 
@@ -85,7 +93,7 @@ impl DeadLetter {
 
     /// Properties and headers as text, secrets hidden.
     pub fn described(&self) -> BTreeMap<String, String> {
-        let properties = &self.held.delivery.properties;
+        let properties = self.properties();
         let mut described = BTreeMap::new();
         let named = [
             ("correlation_id", properties.correlation_id()),
@@ -104,6 +112,10 @@ impl DeadLetter {
             described.insert(name.to_string(), text);
         }
         described
+    }
+
+    fn properties(&self) -> &BasicProperties {
+        &self.held.delivery.properties
     }
 
     fn header(&self, name: &str) -> Option<&AMQPValue> {
@@ -159,6 +171,8 @@ pub enum DeadError {
 /// A party's dead-letter queue, opened by an operator.
 pub struct DeadQueue {
     party: Party,
+    /// What the broker calls Purser, where that is known.
+    own_user: Option<String>,
     letters: HeldQueue,
     /// Letters go back into their queues through this one.
     channel: Channel,
@@ -167,11 +181,12 @@ pub struct DeadQueue {
 
 impl DeadQueue {
     pub async fn open(settings: &Settings, party: Party) -> Result<Self, DeadError> {
-        let connection = session::connect(settings).await?;
-        let letters = HeldQueue::open(&connection, short(&topology::dead_queue(&party))).await?;
+        let mended = Mended::default();
+        let connection = session::connect_and_mark(settings, Some(mended.clone())).await?;
+        let letters = HeldQueue::open(&connection, mended, short(&topology::dead_queue(&party))).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { party, letters, channel, connection })
+        Ok(Self { party, own_user: own_user(settings), letters, channel, connection })
     }
 
     /// How many letters wait.
@@ -184,10 +199,20 @@ impl DeadQueue {
         Ok(self.letters.next(&self.connection).await?.map(|held| DeadLetter { held }))
     }
 
-    /// The queue of the party's that the letter came from; `None` where it names none.
+    /// The queue of the party's that the letter came from; `None` where it names none, or was no request to it: put back
+    /// by Purser it would be one.
     pub fn home(&self, letter: &DeadLetter) -> Option<String> {
         let queues = Operation::ALL.map(|operation| topology::request_queue(&self.party, operation));
-        queues.into_iter().find(|queue| queue == letter.queue())
+        let was_request = |queue: &str| {
+            !matches!(letter.reason(), MISROUTED | UNREADABLE) && Deaths::of(letter.properties()).are_of(queue)
+        };
+        queues.into_iter().find(|queue| queue == letter.queue() && was_request(queue))
+    }
+
+    /// Whether copies of the answers can be had: Purser heeds that wish from itself alone, by the name that the broker
+    /// vouches for.
+    pub fn may_have_copies(&self) -> bool {
+        self.own_user.is_some()
     }
 
     /// Publishes letters to their homes, and takes each out of the dead letters once the broker has it there. `copy_to`
@@ -195,7 +220,7 @@ impl DeadQueue {
     pub async fn put_back(&mut self, letters: Vec<(DeadLetter, String)>, copy_to: &str) -> Result<(), DeadError> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let publishing = letters.iter().map(|(letter, home)| {
-            let properties = alive(letter, copy_to);
+            let properties = alive(letter, copy_to, self.own_user.as_deref());
             self.channel.basic_publish(short(""), short(home), options, letter.body(), properties)
         });
         let mut missing = None;
@@ -230,19 +255,28 @@ impl DeadQueue {
     }
 }
 
-/// The letter's properties without its death, and with what counts its returns.
+/// The letter's properties without its death, and with what counts its returns. Sent as Purser's own: the broker refuses
+/// another's name, so that of the first sender becomes a header.
 #[doc(hidden)]
-pub fn alive(letter: &DeadLetter, copy_to: &str) -> BasicProperties {
-    let properties = letter.held.delivery.properties.clone();
+pub fn alive(letter: &DeadLetter, copy_to: &str, own_user: Option<&str>) -> BasicProperties {
+    let came_with = letter.properties();
     let mut headers = FieldTable::default();
-    for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
-        if !OF_DEATH.contains(&name.as_str()) {
+    for (name, value) in came_with.headers().iter().flat_map(FieldTable::inner) {
+        if !OF_DEATH.contains(&name.as_str()) && !ROUTING_HEADERS.contains(&name.as_str()) {
             headers.insert(name.clone(), value.clone());
         }
     }
     headers.insert(short(REDRIVEN), AMQPValue::LongUInt(letter.redriven().saturating_add(1)));
-    if !copy_to.is_empty() {
+    let sender = came_with.user_id().as_ref().map(|user| user.as_str()).filter(|user| Some(*user) != own_user);
+    if let Some(sender) = sender {
+        headers.insert(short(ORIGINAL_USER), AMQPValue::LongString(sender.into()));
+    }
+    if !copy_to.is_empty() && own_user.is_some() {
         headers.insert(short(COPY_TO), AMQPValue::LongString(copy_to.into()));
     }
-    properties.with_headers(headers)
+    let properties = message::without_effects(came_with).with_headers(headers).with_delivery_mode(message::PERSISTENT);
+    match own_user {
+        Some(user) => properties.with_user_id(short(user)),
+        None => properties,
+    }
 }

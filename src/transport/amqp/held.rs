@@ -16,6 +16,7 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::legible::Mended;
 use super::session::SessionError;
 
 /// Letters that one channel gets. With the 2047 channels of a connection that is room for four million.
@@ -42,12 +43,14 @@ const RETURNED_AT_ONCE: usize = 16 * RETURNED_TOGETHER;
 pub(super) struct Held {
     pub window: usize,
     pub delivery: Delivery,
+    /// Nobody could read it as it came.
+    pub is_mended: bool,
 }
 
 impl Held {
     /// A letter that no queue holds.
     pub fn of(delivery: Delivery) -> Self {
-        Self { window: 0, delivery }
+        Self { window: 0, delivery, is_mended: false }
     }
 }
 
@@ -67,6 +70,8 @@ struct Consuming {
 
 pub(super) struct HeldQueue {
     name: ShortString,
+    /// Deliveries of the connection that nobody could read as they came.
+    mended: Mended,
     /// For questions, so that they do not wait behind letters.
     channel: Channel,
     windows: Vec<Window>,
@@ -75,8 +80,8 @@ pub(super) struct HeldQueue {
 }
 
 impl HeldQueue {
-    pub async fn open(connection: &Connection, name: ShortString) -> lapin::Result<Self> {
-        Ok(Self { name, channel: connection.create_channel().await?, windows: Vec::new(), consuming: None })
+    pub async fn open(connection: &Connection, mended: Mended, name: ShortString) -> lapin::Result<Self> {
+        Ok(Self { name, mended, channel: connection.create_channel().await?, windows: Vec::new(), consuming: None })
     }
 
     /// How many letters wait; what is held does not.
@@ -119,7 +124,8 @@ impl HeldQueue {
             };
             let window = self.windows.len() - 1;
             self.windows[window].held.insert(came.delivery_tag);
-            return Ok(Some(Held { window, delivery: came }));
+            let is_mended = self.mended.take(self.windows[window].channel.id(), came.delivery_tag);
+            return Ok(Some(Held { window, delivery: came, is_mended }));
         }
     }
 

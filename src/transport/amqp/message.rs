@@ -1,11 +1,11 @@
 //! A delivery as the subscriber sees it, and the reply or dead letter that it becomes.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
+use super::admission::Admission;
+use super::direct;
 use super::topology::{self, STATUS, short};
 use crate::dialects::egpp::desk::Channel;
 use crate::dialects::egpp::{Envelope, Operation, Reply};
@@ -13,20 +13,29 @@ use crate::ledger::Party;
 use crate::ledger::command::Timestamp;
 
 /// The AMQP delivery mode that survives a restart of the broker.
-const PERSISTENT: u8 = 2;
+pub(super) const PERSISTENT: u8 = 2;
 
 /// Headers of a message above this size are left behind when it becomes a dead letter: with ours added, the table
 /// would have to fit into one frame.
 const MAX_KEPT_HEADERS: usize = 64 * 1024;
 
 /// Headers that would act again when the message is published again.
-const ROUTING_HEADERS: [&str; 3] = ["CC", "BCC", COPY_TO];
+pub(super) const ROUTING_HEADERS: [&str; 3] = ["CC", "BCC", COPY_TO];
 
 /// What a dead letter says of its death: why, what exactly, where from, and when (seconds since 1970).
 pub const DEAD_REASON: &str = "x-purser-reason";
 pub const DEAD_ERROR: &str = "x-purser-error";
 pub const DEAD_QUEUE: &str = "x-purser-queue";
 pub const DEAD_AT: &str = "x-purser-dead-at";
+
+/// The reason of a dead letter that was no request to the queue that it was found in.
+pub const MISROUTED: &str = "misrouted";
+
+/// And of one that nobody could read as it came.
+pub const UNREADABLE: &str = "unreadable";
+
+/// Who sent the message first: the broker refuses another's `user_id`.
+pub const ORIGINAL_USER: &str = "x-purser-user-id";
 
 /// How often a dead letter has been put back.
 pub const REDRIVEN: &str = "x-purser-redriven";
@@ -43,11 +52,14 @@ pub fn correlation(properties: &BasicProperties) -> Option<&ShortString> {
     properties.correlation_id().as_ref().filter(given).or(properties.message_id().as_ref().filter(given))
 }
 
-/// The text of a header.
-fn header<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a str> {
+pub(super) fn header_value<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a AMQPValue> {
     let headers = properties.headers().as_ref()?.inner();
-    let (_, value) = headers.iter().find(|(key, _)| key.as_str().eq_ignore_ascii_case(name))?;
-    match value {
+    headers.iter().find(|(key, _)| key.as_str().eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// The text of a header.
+pub(super) fn header<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a str> {
+    match header_value(properties, name)? {
         AMQPValue::LongString(text) => Some(std::str::from_utf8(text.as_bytes()).unwrap_or_default()),
         AMQPValue::ShortString(text) => Some(text.as_str()),
         // Present, but no text: not a token either.
@@ -74,8 +86,11 @@ pub struct Publication {
     pub properties: BasicProperties,
 }
 
-/// The reply to a delivery: to its reply queue, or to the status exchange where it names none.
-pub fn reply(delivery: &Delivery, party: &Party, operation: Operation, reply: Reply) -> Publication {
+/// The queue that a delivery came from: whose it is, and for which operation.
+pub type Place<'a> = (&'a Party, Operation);
+
+/// The reply to a delivery: to its reply queue, or to the status exchange where it names none that a reply may go to.
+pub fn reply(delivery: &Delivery, (party, operation): Place<'_>, admission: &Admission, reply: Reply) -> Publication {
     let request = &delivery.properties;
     let mut properties = BasicProperties::default()
         .with_content_type("application/json".into())
@@ -89,36 +104,28 @@ pub fn reply(delivery: &Delivery, party: &Party, operation: Operation, reply: Re
         headers.insert("traceparent".into(), AMQPValue::LongString(traceparent.into()));
         properties = properties.with_headers(headers);
     }
-    let (exchange, routing_key) = match request.reply_to().as_ref().filter(|queue| is_safe(queue.as_str())) {
+    let may_go_to = |queue: &&ShortString| {
+        let queue = queue.as_str();
+        is_safe(queue) && (direct::is_direct(queue) || admission.may_reply_to(queue, request))
+    };
+    let (exchange, routing_key) = match request.reply_to().as_ref().filter(may_go_to) {
         Some(queue) => (ShortString::default(), queue.clone()),
-        None => (STATUS.into(), short(&topology::request_queue(party, operation))),
+        None => status_route(party, operation),
     };
     Publication { exchange, routing_key, body: reply.body, properties }
 }
 
-/// Whether a reply may be sent to this queue. The broker closes the whole connection over a direct reply-to name that it
-/// cannot read, so a forged one counts as none. So does a queue of Purser's own: nobody may have it write to a party
-/// whom he may not write to himself.
-fn is_safe(queue: &str) -> bool {
-    if topology::is_ours(queue) {
-        return false;
-    }
-    let Some(direct) = queue.strip_prefix("amq.rabbitmq.reply-to.") else { return !queue.is_empty() };
-    let channel = direct.split_once('.').map(|(channel, _)| BASE64.decode(channel));
-    matches!(channel, Some(Ok(term)) if is_process_id(&term))
+/// Where replies go that have no queue to go to.
+pub fn status_route(party: &Party, operation: Operation) -> (ShortString, ShortString) {
+    (STATUS.into(), short(&topology::request_queue(party, operation)))
 }
 
-/// Whether these bytes are one process identifier in Erlang's external term format, as direct reply-to names hold it.
-fn is_process_id(term: &[u8]) -> bool {
-    let (node, numbers) = match term {
-        [131, 103, node @ ..] => (node, 9),
-        [131, 88, node @ ..] => (node, 12),
-        _ => return false,
-    };
-    match node {
-        [100 | 118, high, low, rest @ ..] => rest.len() == usize::from(u16::from_be_bytes([*high, *low])) + numbers,
-        [115 | 119, length, rest @ ..] => rest.len() == usize::from(*length) + numbers,
-        _ => false,
+/// Whether a reply may be sent to this queue: not to one of Purser's own, since nobody may have it write to a party whom
+/// he may not write to himself; nor by a direct reply-to name that the broker cannot have given out.
+fn is_safe(queue: &str) -> bool {
+    match direct::is_direct(queue) {
+        true => direct::Name::parse(queue).is_some(),
+        false => !queue.is_empty() && !topology::is_ours(queue),
     }
 }
 
@@ -131,16 +138,24 @@ pub struct Died<'a> {
     pub at: i64,
 }
 
-/// The reply once more, for whoever the request names besides the one who asked; nobody waits for it.
-pub fn copy(delivery: &Delivery, reply: &Publication) -> Option<Publication> {
-    let queue = header(&delivery.properties, COPY_TO).filter(|queue| is_safe(queue))?;
+/// The reply once more, for whoever has put a dead letter back; nobody waits for it.
+pub fn copy(delivery: &Delivery, admission: &Admission, reply: &Publication) -> Option<Publication> {
+    if !admission.may_have_copy(&delivery.properties) {
+        return None;
+    }
+    let queue = header(&delivery.properties, COPY_TO).filter(|queue| is_safe(queue) && !direct::is_direct(queue))?;
     let (body, properties) = (reply.body.clone(), reply.properties.clone());
     Some(Publication { exchange: ShortString::default(), routing_key: short(queue), body, properties })
 }
 
 /// A delivery as a dead letter: the body and properties as they came, with headers that say why and where from.
-pub fn dead_letter(delivery: &Delivery, queue: (&Party, Operation), died: Died<'_>) -> Publication {
-    let ((party, operation), Died { reason, error, at }) = (queue, died);
+pub fn dead_letter(
+    delivery: &Delivery,
+    (party, operation): Place<'_>,
+    admission: &Admission,
+    died: Died<'_>,
+) -> Publication {
+    let Died { reason, error, at } = died;
     let came_with = &delivery.properties;
     let mut headers = kept_headers(came_with);
     let mut note = |name: &str, value: &str| {
@@ -151,8 +166,8 @@ pub fn dead_letter(delivery: &Delivery, queue: (&Party, Operation), died: Died<'
     note(DEAD_AT, &at.to_string());
     note(DEAD_QUEUE, &topology::request_queue(party, operation));
     // These two would act on the dead letter itself, so they are kept as headers.
-    if let Some(user) = came_with.user_id() {
-        note("x-purser-user-id", user.as_str());
+    if let Some(user) = admission.sender(came_with) {
+        note(ORIGINAL_USER, user);
     }
     if let Some(expiration) = came_with.expiration() {
         note("x-purser-expiration", expiration.as_str());
@@ -173,7 +188,8 @@ fn kept_headers(properties: &BasicProperties) -> FieldTable {
         return kept;
     }
     for (name, value) in headers.inner() {
-        if !ROUTING_HEADERS.contains(&name.as_str()) {
+        let is_kept = |name: &str| !ROUTING_HEADERS.contains(&name) && name != ORIGINAL_USER;
+        if is_kept(name.as_str()) {
             kept.insert(name.clone(), value.clone());
         }
     }
@@ -181,7 +197,7 @@ fn kept_headers(properties: &BasicProperties) -> FieldTable {
 }
 
 /// The properties that are safe to publish again: without `user_id` (the broker refuses another's) and `expiration`.
-fn without_effects(properties: &BasicProperties) -> BasicProperties {
+pub(super) fn without_effects(properties: &BasicProperties) -> BasicProperties {
     let mut kept = BasicProperties::default();
     let copy = |value: &Option<ShortString>| value.clone();
     if let Some(value) = copy(properties.content_type()) {

@@ -1,14 +1,18 @@
 //! RabbitMQ: durable subscribers, confirmed replies, multiple acks, and our own reconnect.
 //!
-//! Reading order: [`topology`] (what is declared), [`message`] (a delivery and its reply), [`subscriber`] (one queue),
-//! [`publisher`] (replies, confirms, acks), [`acks`] (which tags may be acked), [`tally`] (which bets are undecided),
-//! [`peers`] (which bets are undecided elsewhere), [`session`] (one connection's life),
-//! [`supervisor`] (the next one), [`dead`] (what operators do with dead letters), [`held`] (how they get at them).
+//! Reading order: [`topology`] (what is declared), [`legible`] (what lapin can read), [`admission`] (what is a request),
+//! [`message`] (a delivery and its reply), [`subscriber`] (one queue), [`publisher`] (replies, confirms, acks), [`direct`]
+//! (replies by direct reply-to), [`acks`] (which tags may be acked), [`tally`] (which bets are undecided), [`peers`]
+//! (which bets are undecided elsewhere), [`session`] (one connection's life), [`supervisor`] (the next one), [`dead`]
+//! (what operators do with dead letters), [`held`] (how they get at them).
 
 pub mod topology;
+pub mod legible;
+pub mod admission;
 pub mod message;
 pub mod subscriber;
 pub mod publisher;
+pub mod direct;
 pub mod acks;
 pub mod tally;
 pub mod peers;
@@ -26,6 +30,8 @@ pub use supervisor::{Broker, Supervisor};
 pub struct Settings {
     /// `amqp://` or `amqps://`; may hold a password, so it is never logged.
     pub url: String,
+    /// What the broker calls Purser, where a certificate says it and not the URL.
+    pub user: Option<String>,
     pub queue_type: topology::QueueType,
     pub prefetch: u16,
     pub delivery_limit: u32,

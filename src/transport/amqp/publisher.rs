@@ -13,11 +13,13 @@ use lapin::{Channel, Confirmation, PublisherConfirm};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::message::{self, Died, Publication};
+use super::admission::Unfit;
+use super::direct::{self, DirectReplies};
+use super::message::{self, Died, MISROUTED, Publication, UNREADABLE};
 use super::subscriber::{Answered, Queue, Verdict};
 use super::topology;
 use crate::clock;
-use crate::dialects::egpp::status;
+use crate::dialects::egpp::{Reply, status};
 use crate::metrics;
 use crate::sequencer::Answer;
 
@@ -27,6 +29,9 @@ const MAX_BATCH: usize = 512;
 /// Batches that wait for their confirms at the same time. One would leave the broker idle between batches; many
 /// would only delay acks.
 const MAX_UNCONFIRMED_BATCHES: usize = 4;
+
+/// Correlation ids that a line of the log names.
+const MAX_NAMED: usize = 5;
 
 /// Why a session cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +45,16 @@ pub enum PublishError {
 }
 
 /// Publishes until every sender of answers is gone, then waits for the last confirms.
-pub async fn run(channel: Channel, mut answers: mpsc::UnboundedReceiver<Answered>) -> Result<(), PublishError> {
+pub async fn run(
+    channel: Channel,
+    direct: DirectReplies,
+    mut answers: mpsc::UnboundedReceiver<Answered>,
+) -> Result<(), PublishError> {
     let slots = Arc::new(Semaphore::new(MAX_UNCONFIRMED_BATCHES));
     let mut confirming = JoinSet::new();
+    // As many as there are deliveries at the most: the prefetch bounds them.
+    let (to_direct, directly) = mpsc::unbounded_channel();
+    confirming.spawn(direct.run(channel.clone(), directly));
     let mut batch = Vec::with_capacity(MAX_BATCH);
     loop {
         tokio::select! {
@@ -50,8 +62,13 @@ pub async fn run(channel: Channel, mut answers: mpsc::UnboundedReceiver<Answered
                 if taken == 0 {
                     break;
                 }
+                let (directly, others) = batch.drain(..).map(prepare).partition(Prepared::is_direct);
+                for prepared in Vec::from(directly) {
+                    // It ends before this only with an error, which comes out below.
+                    drop(to_direct.send(prepared));
+                }
                 let slot = Arc::clone(&slots).acquire_owned().await;
-                let published = publish(&channel, std::mem::take(&mut batch)).await?;
+                let published = publish(&channel, others).await?;
                 confirming.spawn(async move {
                     let _slot = slot;
                     conclude(published).await
@@ -60,63 +77,110 @@ pub async fn run(channel: Channel, mut answers: mpsc::UnboundedReceiver<Answered
             Some(concluded) = confirming.join_next() => concluded??,
         }
     }
+    drop(to_direct);
     while let Some(concluded) = confirming.join_next().await {
         concluded??;
     }
     Ok(())
 }
 
+/// What an answered delivery becomes.
+pub(super) struct Prepared {
+    pub queue: Arc<Queue>,
+    pub tag: u64,
+    correlation: String,
+    told: Told,
+    pub reply: Option<Publication>,
+    copy: Option<Publication>,
+    dead_letter: Option<Publication>,
+}
+
+/// What is counted and logged of a delivery.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    Answered(&'static str),
+    Unfit(Unfit),
+}
+
+impl Prepared {
+    fn is_direct(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| direct::is_direct(reply.routing_key.as_str()))
+    }
+}
+
 /// A delivery whose reply, and dead letter where there is one, are on their way.
-struct Published {
+pub(super) struct Published {
     queue: Arc<Queue>,
     tag: u64,
     correlation: String,
-    code: &'static str,
-    reply: PublisherConfirm,
+    told: Told,
+    reply: Option<PublisherConfirm>,
     copy: Option<PublisherConfirm>,
     dead_letter: Option<PublisherConfirm>,
 }
 
-/// Starts every publish of the batch before waiting for any: each one waits for the socket.
-async fn publish(channel: &Channel, batch: Vec<Answered>) -> lapin::Result<Vec<Published>> {
-    try_join_all(batch.into_iter().map(|answered| publish_one(channel, answered))).await
-}
-
-async fn publish_one(channel: &Channel, answered: Answered) -> lapin::Result<Published> {
-    let (code, reply, dead_letter) = publications(&answered);
+fn prepare(answered: Answered) -> Prepared {
+    let (told, reply, parked) = fate(&answered);
     let Answered { queue, delivery, .. } = answered;
-    let dead_letter = match dead_letter {
-        Some(publication) => Some(send(channel, publication).await?),
-        None => None,
-    };
-    let copy = match message::copy(&delivery, &reply) {
-        Some(publication) => Some(send(channel, publication).await?),
-        None => None,
-    };
-    let reply = send(channel, reply).await?;
+    let (place, admission) = ((&queue.desk.rules.party, queue.operation), &queue.admission);
+    let reply = reply.map(|reply| message::reply(&delivery, place, admission, reply));
+    let copy = reply.as_ref().and_then(|reply| message::copy(&delivery, admission, reply));
+    let dead_letter = parked.map(|(reason, error)| {
+        metrics::dead_lettered(queue.desk.rules.party.as_str(), reason);
+        let at = clock::now().0.div_euclid(1_000_000);
+        message::dead_letter(&delivery, place, admission, Died { reason, error: &error, at })
+    });
     let correlation = message::correlation(&delivery.properties).map(|id| id.as_str().to_owned()).unwrap_or_default();
-    Ok(Published { queue, tag: delivery.delivery_tag, correlation, code, reply, copy, dead_letter })
+    Prepared { tag: delivery.delivery_tag, correlation, told, reply, copy, dead_letter, queue }
 }
 
-/// What an answered delivery becomes.
-fn publications(answered: &Answered) -> (&'static str, Publication, Option<Publication>) {
-    let Answered { queue, delivery, verdict } = answered;
-    let (party, operation) = (&queue.desk.rules.party, queue.operation);
-    let (reply, parked) = match verdict {
-        Verdict::Answer(Answer::Decided { outcome, .. }) => (status::of_outcome(*outcome), None),
-        Verdict::Answer(Answer::Failed) => {
-            (status::of_fault(), Some(("fault", "the ledger could not apply this command; see the log")))
-        }
-        Verdict::Balance(question, balance) => (status::of_balance(question, *balance), None),
-        Verdict::Denied(reply) => (reply.clone(), None),
-        Verdict::Malformed(why, reply) => (reply.clone(), Some(("malformed", why.as_str()))),
+/// A dead letter's reason, and what exactly.
+type Parked = (&'static str, String);
+
+fn fate(answered: &Answered) -> (Told, Option<Reply>, Option<Parked>) {
+    let reply = match &answered.verdict {
+        Verdict::Answer(Answer::Decided { outcome, .. }) => status::of_outcome(*outcome),
+        Verdict::Answer(Answer::Failed) => status::of_fault(),
+        Verdict::Balance(question, balance) => status::of_balance(question, *balance),
+        Verdict::Denied(reply) | Verdict::Malformed(_, reply) => reply.clone(),
+        Verdict::Unfit(unfit) => return (Told::Unfit(*unfit), None, parked_unfit(*unfit)),
     };
-    let dead_letter = parked.map(|(reason, error)| {
-        metrics::dead_lettered(party.as_str(), reason);
-        let at = clock::now().0.div_euclid(1_000_000);
-        message::dead_letter(delivery, (party, operation), Died { reason, error, at })
-    });
-    (reply.code, message::reply(delivery, party, operation, reply), dead_letter)
+    let parked = match &answered.verdict {
+        Verdict::Answer(Answer::Failed) => {
+            Some(("fault", "the ledger could not apply this command; see the log".to_owned()))
+        }
+        Verdict::Malformed(why, _) => Some(("malformed", why.clone())),
+        _ => None,
+    };
+    (Told::Answered(reply.code), Some(reply), parked)
+}
+
+fn parked_unfit(unfit: Unfit) -> Option<Parked> {
+    match unfit {
+        Unfit::Echo => None,
+        Unfit::Misrouted(_) => Some((MISROUTED, unfit.why().to_owned())),
+        Unfit::Unreadable => Some((UNREADABLE, unfit.why().to_owned())),
+    }
+}
+
+/// Starts every publish of the batch before waiting for any: each one waits for the socket.
+async fn publish(channel: &Channel, batch: Vec<Prepared>) -> lapin::Result<Vec<Published>> {
+    try_join_all(batch.into_iter().map(|prepared| publish_one(channel, prepared))).await
+}
+
+pub(super) async fn publish_one(channel: &Channel, prepared: Prepared) -> lapin::Result<Published> {
+    let Prepared { queue, tag, correlation, told, reply, copy, dead_letter } = prepared;
+    let dead_letter = maybe_send(channel, dead_letter).await?;
+    let copy = maybe_send(channel, copy).await?;
+    let reply = maybe_send(channel, reply).await?;
+    Ok(Published { queue, tag, correlation, told, reply, copy, dead_letter })
+}
+
+async fn maybe_send(channel: &Channel, publication: Option<Publication>) -> lapin::Result<Option<PublisherConfirm>> {
+    match publication {
+        Some(publication) => send(channel, publication).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 async fn send(channel: &Channel, publication: Publication) -> lapin::Result<PublisherConfirm> {
@@ -126,7 +190,7 @@ async fn send(channel: &Channel, publication: Publication) -> lapin::Result<Publ
 }
 
 /// Waits for a batch's confirms, then acks what they cover.
-async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
+pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
     let mut done: Vec<Done> = Vec::new();
     for published in batch {
         if let Some(confirm) = published.dead_letter {
@@ -136,22 +200,22 @@ async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
             // Whoever wanted it may be gone by now.
             is_kept(&copy.await?, Publishing::Reply)?;
         }
-        if !is_kept(&published.reply.await?, Publishing::Reply)? {
-            let party = published.queue.desk.rules.party.as_str();
-            metrics::unroutable(party, 1);
-            tracing::warn!(
-                party,
-                operation = published.queue.operation.name(),
-                correlation_id = published.correlation,
-                "a reply could not be routed; the provider can ask again with the same message"
-            );
-        }
+        let is_lost = match published.reply {
+            Some(reply) => !is_kept(&reply.await?, Publishing::Reply)?,
+            None => false,
+        };
         let of_queue = match done.iter_mut().find(|done| Arc::ptr_eq(&done.queue, &published.queue)) {
             Some(of_queue) => of_queue,
-            None => done.push_mut(Done { queue: published.queue, tags: Vec::new(), codes: BTreeMap::new() }),
+            None => done.push_mut(Done::of(published.queue)),
         };
         of_queue.tags.push(published.tag);
-        *of_queue.codes.entry(published.code).or_default() += 1;
+        match published.told {
+            Told::Answered(code) => *of_queue.codes.entry(code).or_default() += 1,
+            Told::Unfit(unfit) => of_queue.unfit.entry(unfit).or_default().add(&published.correlation),
+        }
+        if is_lost {
+            of_queue.lost.add(&published.correlation);
+        }
     }
     let acked = join_all(done.into_iter().map(ack)).await;
     acked.into_iter().collect::<lapin::Result<()>>()?;
@@ -163,14 +227,66 @@ struct Done {
     queue: Arc<Queue>,
     tags: Vec<u64>,
     codes: BTreeMap<&'static str, u64>,
+    unfit: BTreeMap<Unfit, Several>,
+    /// Replies that no queue took.
+    lost: Several,
+}
+
+impl Done {
+    fn of(queue: Arc<Queue>) -> Self {
+        Self { queue, tags: Vec::new(), codes: BTreeMap::new(), unfit: BTreeMap::new(), lost: Several::default() }
+    }
+
+    /// A line for each kind of trouble, however many it has met.
+    fn tell(&self) {
+        let (party, operation) = (self.queue.desk.rules.party.as_str(), self.queue.operation.name());
+        for (code, count) in &self.codes {
+            metrics::answered(party, operation, code, *count);
+        }
+        let lost = &self.lost;
+        if lost.count > 0 {
+            metrics::unroutable(party, lost.count);
+            tracing::warn!(
+                party,
+                operation,
+                replies = lost.count,
+                correlation_ids = ?lost.first,
+                "replies could not be routed; the provider can ask again with the same messages"
+            );
+        }
+        for (unfit, of_kind) in &self.unfit {
+            metrics::unfit(party, unfit.name(), of_kind.count);
+            tracing::warn!(
+                party,
+                operation,
+                messages = of_kind.count,
+                correlation_ids = ?of_kind.first,
+                why = unfit.why(),
+                "messages that are no requests to this queue; they move nothing and are not answered"
+            );
+        }
+    }
+}
+
+/// How many of a kind, and the first few by name.
+#[derive(Default)]
+struct Several {
+    count: u64,
+    first: Vec<String>,
+}
+
+impl Several {
+    fn add(&mut self, correlation: &str) {
+        self.count += 1;
+        if self.first.len() < MAX_NAMED {
+            self.first.push(correlation.to_owned());
+        }
+    }
 }
 
 async fn ack(done: Done) -> lapin::Result<()> {
-    let Done { queue, tags, codes } = done;
-    for (code, count) in codes {
-        metrics::answered(queue.desk.rules.party.as_str(), queue.operation.name(), code, count);
-    }
-    queue.done(tags).await
+    done.tell();
+    done.queue.done(done.tags).await
 }
 
 /// What a confirm was waited for.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
-use lapin::tcp::{AMQPUriTcpExt, RustlsConnector, TLSConfig};
+use lapin::tcp::RustlsConnector;
 use lapin::types::{FieldTable, ShortString};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
@@ -19,6 +19,9 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::acks::AckTracker;
+use super::admission::Admission;
+use super::direct::{DirectReplies, SharedNodes};
+use super::legible::{self, Mended};
 use super::peers::{Membership, Peers};
 use super::publisher::{self, PublishError};
 use super::subscriber::{Queue, Subscriber};
@@ -71,6 +74,9 @@ pub enum SessionError {
 pub struct Context {
     pub settings: Settings,
     pub desk: Arc<Desk>,
+    pub admission: Arc<Admission>,
+    /// What is known about direct replies.
+    pub direct: SharedNodes,
     /// The source of the party's first queue; the others follow.
     pub first_source: u32,
     /// Room for what each queue has under way, in the order of the operations.
@@ -85,27 +91,24 @@ pub struct Context {
 
 /// Opens a connection.
 pub async fn connect(settings: &Settings) -> Result<Connection, SessionError> {
+    connect_and_mark(settings, None).await
+}
+
+/// Opens a connection. What is delivered over it and could not be read as it came is noted.
+pub async fn connect_and_mark(settings: &Settings, mended: Option<Mended>) -> Result<Connection, SessionError> {
     let mut uri: AMQPUri = settings.url.parse().map_err(SessionError::Url)?;
     uri.query.heartbeat.get_or_insert(HEARTBEAT);
     if let Some(address) = ipv6(&settings.url) {
         uri.authority.host = address;
     }
     let properties = ConnectionProperties::default().with_connection_name("purser".into());
-    let runtime = lapin::runtime::default_runtime()?;
     let tls = match uri.scheme {
         AMQPScheme::AMQPS => Some(RustlsConnector::from(settings.tls.client_config()?)),
         AMQPScheme::AMQP => None,
     };
-    // lapin would trust the system's authorities beside the configured one, so the handshake is made here.
-    let dial = async move |uri: AMQPUri, runtime| {
-        let plain = AMQPUri { scheme: AMQPScheme::AMQP, ..uri.clone() };
-        let stream = plain.connect_with_config_async(TLSConfig::default(), &runtime).await?;
-        Ok(match &tls {
-            Some(connector) => stream.into_rustls(connector, &uri.authority.host).await?,
-            None => stream,
-        })
-    };
-    let connecting = tokio::time::timeout(PATIENCE, Connection::connector(uri, runtime, dial, properties));
+    let dial = async move |uri: AMQPUri, _| Ok(legible::dial(&uri, tls.as_ref(), mended.clone()).await?);
+    let connecting = Connection::connector(uri, legible::runtime(), dial, properties);
+    let connecting = tokio::time::timeout(PATIENCE, connecting);
     connecting.await.map_err(|_| SessionError::Silent)?.map_err(|error| match settings.tls.explain(&error) {
         Some(why) => SessionError::Refused(why),
         None => error.into(),
@@ -122,8 +125,9 @@ fn ipv6(url: &str) -> Option<String> {
 
 /// Runs one session to its end: `Ok` when the program has drained.
 pub async fn run(context: &Context) -> Result<(), SessionError> {
-    let connection = connect(&context.settings).await?;
-    let ended = Session { context, connection: &connection }.run().await;
+    let mended = Mended::default();
+    let connection = connect_and_mark(&context.settings, Some(mended.clone())).await?;
+    let ended = Session { context, connection: &connection, mended }.run().await;
     // The broker hands out again at once what a closed connection left unacked. A dead one cannot be closed.
     let _ = tokio::time::timeout(PATIENCE, connection.close(200, "bye".into())).await;
     ended
@@ -146,6 +150,7 @@ struct SetUp {
 struct Session<'a> {
     context: &'a Context,
     connection: &'a Connection,
+    mended: Mended,
 }
 
 impl Session<'_> {
@@ -158,7 +163,9 @@ impl Session<'_> {
         };
         let SetUp { mismatches, replies, membership: (membership, told), queues } = set_up;
         let (answers, answered) = mpsc::unbounded_channel();
-        let mut publisher = std::pin::pin!(publisher::run(replies, answered));
+        let Context { settings, direct, .. } = self.context;
+        let direct = DirectReplies::new(settings.clone(), self.party().clone(), Arc::clone(direct));
+        let mut publisher = std::pin::pin!(publisher::run(replies, direct, answered));
         let mut subscribers = JoinSet::new();
         let consumed: Vec<_> = queues.iter().map(|(queue, consumer, _)| (Arc::clone(queue), consumer.tag())).collect();
         for (queue, consumer, asked) in queues {
@@ -238,9 +245,11 @@ impl Session<'_> {
             let consumer = channel.basic_consume(short(&name), tag, options, FieldTable::default()).await?;
             let acks = Mutex::new(AckTracker::new(usize::from(prefetch) / HELD_SHARE_OF_PREFETCH));
             let (desk, source, room) = (Arc::clone(&self.context.desk), Source(source), Arc::clone(room));
+            let (admission, mended) = (Arc::clone(&self.context.admission), self.mended.clone());
             let (receive, asked) = mpsc::channel(ASKED_AT_ONCE);
             let tally = Tally::default();
-            let queue = Queue { desk, operation, prefetch, source, channel, acks, tally, receive, room };
+            let queue =
+                Queue { desk, admission, mended, operation, prefetch, source, channel, acks, tally, receive, room };
             queues.push((Arc::new(queue), consumer, asked));
         }
         Ok(queues)

@@ -10,8 +10,10 @@ use lapin::{Channel, Consumer};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::acks::AckTracker;
-use super::message;
+use super::admission::{Admission, Unfit};
+use super::legible::Mended;
 use super::tally::{Cohort, Tally};
+use super::{message, topology};
 use crate::clock;
 use crate::dialects::egpp::desk::Refused;
 use crate::dialects::egpp::status;
@@ -27,6 +29,9 @@ const KEYS_PAUSE: Duration = Duration::from_secs(1);
 /// One queue of one party, and the channel that consumes it.
 pub struct Queue {
     pub desk: Arc<Desk>,
+    pub admission: Arc<Admission>,
+    /// Deliveries of this connection that nobody could read as they came.
+    pub mended: Mended,
     pub operation: Operation,
     pub prefetch: u16,
     pub source: Source,
@@ -49,6 +54,13 @@ impl Queue {
             // A subscriber that ends meanwhile has received all that it ever will.
             let _ = all.await;
         }
+    }
+
+    /// Whether a delivery is a request that may be looked at.
+    fn admit(&self, delivery: &Delivery) -> Result<(), Unfit> {
+        let is_mended = self.mended.take(self.channel.id(), delivery.delivery_tag);
+        let queue = topology::request_queue(&self.desk.rules.party, self.operation);
+        self.admission.admit(&queue, delivery, is_mended)
     }
 
     /// Marks deliveries as done and acks what that completes.
@@ -77,6 +89,8 @@ pub enum Verdict {
     Balance(Box<BalanceQuestion>, Option<i64>),
     Denied(Reply),
     Malformed(String, Reply),
+    /// Not answered.
+    Unfit(Unfit),
 }
 
 /// Where answers go. Unbounded, since there are never more of them than deliveries, and the prefetch bounds those.
@@ -151,6 +165,12 @@ struct Held {
 type Taken = (Box<Delivery>, Held);
 
 fn take(queue: &Arc<Queue>, taken: Taken, sequencer: &Sequencer, answers: &Answers) -> Result<(), Stopped> {
+    if let Err(unfit) = queue.admit(&taken.0) {
+        let (delivery, _held) = taken;
+        // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
+        drop(answers.send(Answered { queue: Arc::clone(queue), delivery, verdict: Verdict::Unfit(unfit) }));
+        return Ok(());
+    }
     match open(queue, &taken.0) {
         Err(Refused::UnknownKey) => {
             // Fetching keys may take seconds; the others in the queue do not wait for it. A stopped sequencer leaves

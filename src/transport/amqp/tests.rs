@@ -5,12 +5,14 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldArray, FieldTable, ShortString};
 use proptest::prelude::*;
 
+use super::admission::Admission;
 use super::dead::DeadLetter;
 use super::message::{self, Died};
-use super::topology;
+use super::{Settings, TLS_NAMES, topology};
 use crate::dialects::egpp::{Operation, Reply};
 use crate::ledger::Party;
 use crate::ledger::command::Timestamp;
+use crate::tls::Files;
 
 /// Levels of tables in each other: more than a frame of the broker's default size can hold.
 const DEEPEST: usize = 20_000;
@@ -114,6 +116,19 @@ fn letter(properties: BasicProperties) -> DeadLetter {
     DeadLetter::of(delivery(properties))
 }
 
+/// Of a party that restricts nothing, whose Purser is called `x`.
+fn admission() -> Admission {
+    let settings = Settings {
+        url: "amqp://x:y@127.0.0.1/".to_owned(),
+        user: None,
+        queue_type: topology::QueueType::Quorum,
+        prefetch: 10,
+        delivery_limit: 20,
+        tls: Files { names: &TLS_NAMES, ca: None, identity: None },
+    };
+    Admission::new(&settings, Vec::new(), Vec::new())
+}
+
 fn reply() -> Reply {
     Reply { code: "400", body: b"{}".to_vec(), is_balance: false }
 }
@@ -124,9 +139,9 @@ proptest! {
         let (party, delivery) = (Party::parse("acme").unwrap(), delivery(properties));
         let _ = message::envelope(&delivery.properties, Timestamp(at));
         for operation in Operation::ALL {
-            let answer = message::reply(&delivery, &party, operation, reply());
+            let answer = message::reply(&delivery, (&party, operation), &admission(), reply());
             prop_assert!(!answer.exchange.as_str().is_empty() || !topology::is_ours(answer.routing_key.as_str()));
-            if let Some(copy) = message::copy(&delivery, &answer) {
+            if let Some(copy) = message::copy(&delivery, &admission(), &answer) {
                 prop_assert!(!topology::is_ours(copy.routing_key.as_str()));
             }
         }
@@ -136,7 +151,7 @@ proptest! {
     fn whatever_the_properties_a_dead_letter_can_be_published_and_looked_at(properties in properties(), at in any::<i64>()) {
         let (party, delivery) = (Party::parse("acme").unwrap(), delivery(properties));
         let died = Died { reason: "malformed", error: "why", at };
-        let parked = message::dead_letter(&delivery, (&party, Operation::OrderBet), died);
+        let parked = message::dead_letter(&delivery, (&party, Operation::OrderBet), &admission(), died);
         let kept = &parked.properties;
         // The broker refuses another's user id, and acts on the others.
         prop_assert!(kept.user_id().is_none() && kept.expiration().is_none());
@@ -158,9 +173,10 @@ fn tables_as_deep_as_a_frame_holds_are_parked_and_looked_at() {
         let nest = |inner, _| AMQPValue::FieldTable(table(vec![(String::new(), inner)]));
         let deep = (0..DEEPEST).fold(AMQPValue::Void, nest);
         let headers = table(vec![("deep".to_owned(), deep)]);
-        let delivery = delivery(BasicProperties::default().with_headers(headers));
+        let (party, delivery) =
+            (Party::parse("acme").unwrap(), delivery(BasicProperties::default().with_headers(headers)));
         let died = Died { reason: "malformed", error: "why", at: 0 };
-        let parked = message::dead_letter(&delivery, (&Party::parse("acme").unwrap(), Operation::OrderBet), died);
+        let parked = message::dead_letter(&delivery, (&party, Operation::OrderBet), &admission(), died);
         let dropped = |letter: &DeadLetter| letter.described().contains_key("x-purser-headers-dropped");
         assert!(dropped(&letter(parked.properties)));
         assert_eq!(letter(delivery.properties).described()["deep"], "(a table of 1)");

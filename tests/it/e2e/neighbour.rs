@@ -51,6 +51,7 @@ impl Neighbour {
     pub async fn connect(stage: &Stage) -> Self {
         let settings = Settings {
             url: stage.vhost.amqp_url(),
+            user: None,
             queue_type: QueueType::Quorum,
             prefetch: 1000,
             delivery_limit: 20,

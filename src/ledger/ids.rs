@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum InvalidName {
     #[error("must be {min} to {max} characters long")]
     Length { min: usize, max: usize },
-    #[error("must not contain control characters")]
+    #[error("must not contain control, zero-width or direction characters")]
     Unprintable,
     #[error("must be 1 to 32 of a-z, 0-9 and '-'")]
     Party,
@@ -18,9 +18,20 @@ pub enum InvalidName {
     Currency,
 }
 
-/// Whether a character may stand in a name: no controls, no line or paragraph separators.
-fn is_printable(c: char) -> bool {
-    !c.is_control() && c != '\u{2028}' && c != '\u{2029}'
+/// Whether a character may stand in a name, and be shown to people as it is: no controls, no separators of lines and
+/// paragraphs, and nothing that is invisible or turns the direction of what follows, since two names that look alike are
+/// taken for one.
+pub fn is_printable(c: char) -> bool {
+    let is_invisible = matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{180b}'..='\u{180f}' // Mongolian selectors
+        | '\u{200b}'..='\u{200f}' // zero width, and marks of direction
+        | '\u{2028}'..='\u{202e}' // separators, embeddings, overrides
+        | '\u{2060}'..='\u{206f}' // joiners, invisible operators, isolates
+        | '\u{fe00}'..='\u{fe0f}' // variation selectors
+        | '\u{fff0}'..='\u{fffb}' // annotations
+        | '\u{e0000}'..='\u{e0fff}'); // tags, and more selectors
+    !c.is_control() && !is_invisible
 }
 
 fn printable(text: &str, min: usize, max: usize) -> Result<Arc<str>, InvalidName> {
@@ -186,6 +197,11 @@ mod tests {
             (PlayerId::parse(&"ä".repeat(21)).is_ok(), false),
             (PlayerId::parse("a\u{0}b").is_ok(), false),
             (PlayerId::parse("a\u{2028}b").is_ok(), false),
+            (PlayerId::parse("a\u{200b}b").is_ok(), false),
+            (PlayerId::parse("a\u{202e}b").is_ok(), false),
+            (PlayerId::parse("a\u{e0041}b").is_ok(), false),
+            (PlayerId::parse("a\u{9b}b").is_ok(), false),
+            (PlayerId::parse("名前 אבג émile").is_ok(), true),
             (Game::parse("short77").is_ok(), false),
             (Game::parse("eight888").is_ok(), true),
             (ExternalId::parse(&"x".repeat(36)).is_ok(), true),

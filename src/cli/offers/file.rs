@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::cli::{Failure, failed};
 use crate::dialects::http::exact::{self, Decimal, MAX_NAME, Name};
+use crate::ledger::ids::is_printable;
 use crate::ledger::offer::Offer;
 use crate::ledger::{Amount, Currency};
 
@@ -153,7 +154,7 @@ fn string(json: &str) -> Option<String> {
 }
 
 fn fits(text: &str) -> bool {
-    let is_printable = !text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
+    let is_printable = text.chars().all(is_printable);
     text == text.trim() && is_printable && (1..=MAX_TEXT).contains(&text.chars().take(MAX_TEXT + 1).count())
 }
 

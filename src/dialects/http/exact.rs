@@ -1,5 +1,6 @@
 //! Numbers on the wire as their exact text: no float ever touches an amount or an identifier.
 
+use crate::ledger::ids::is_printable;
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -41,7 +42,7 @@ impl Name {
     /// The identifier, if it is 1 to [`MAX_NAME`] printable characters.
     pub fn checked(self) -> Option<String> {
         let length = self.0.chars().take(MAX_NAME.saturating_add(1)).count();
-        let is_printable = !self.0.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
+        let is_printable = self.0.chars().all(is_printable);
         ((1..=MAX_NAME).contains(&length) && is_printable).then_some(self.0)
     }
 }

@@ -1,19 +1,44 @@
 //! Tables for people and JSON for machines.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-/// Prints a value as one line of JSON.
+use crate::ledger::ids::is_printable;
+
+/// Prints a value as one line of JSON. What a terminal or a reader might take for something else is escaped: outside of
+/// its strings JSON has no such characters.
 pub fn json(value: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_string(value).map_err(io::Error::other)?;
-    writeln!(io::stdout(), "{text}")
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if is_printable(c) => escaped.push(c),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    writeln!(io::stdout(), "{escaped}")
+}
+
+/// Text from outside as people may read it: control, zero-width and direction characters are written out.
+pub fn safe(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_printable) {
+        return Cow::Borrowed(text);
+    }
+    let written = |c: char| if is_printable(c) { c.to_string() } else { c.escape_default().to_string() };
+    Cow::Owned(text.chars().map(written).collect())
 }
 
 /// Prints one line.
 pub fn line(text: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{text}")
+    writeln!(io::stdout(), "{}", safe(text))
+}
+
+/// Prints text of several lines, each of them safe.
+pub fn lines(text: &str) -> io::Result<()> {
+    text.split('\n').try_for_each(line)
 }
 
 /// Prints rows under a heading, columns aligned; numbers (as the last columns mostly are) to the right.
@@ -25,6 +50,9 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
 
 /// Rows whose widths the columns are made for; any number may follow.
 const MEASURED: usize = 1000;
+
+/// Characters that a column is made for. A longer cell moves its own line's others, and pads nobody else's.
+const MAX_WIDTH: usize = 64;
 
 /// A table of any length, printed as it grows.
 pub struct Table {
@@ -52,7 +80,7 @@ impl Table {
         let widths = self.widths.get_or_insert_with(|| widths(&rows));
         let mut out = io::stdout().lock();
         for row in rows {
-            let cells = row.iter().zip(&*widths).map(|(cell, width)| aligned(cell, *width));
+            let cells = row.iter().zip(&*widths).map(|(cell, width)| aligned(&safe(cell), *width));
             writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
         }
         Ok(())
@@ -61,8 +89,11 @@ impl Table {
 
 fn widths(rows: &[Vec<String>]) -> Vec<usize> {
     let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    (0..columns).map(|column| width(column).unwrap_or(0)).collect()
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| safe(cell).chars().count()).filter(|width| *width <= MAX_WIDTH).max()
+    };
+    (0..columns).map(|column| width(column).unwrap_or(MAX_WIDTH)).collect()
 }
 
 /// A progress bar on standard error, where that is a terminal.
@@ -86,4 +117,15 @@ pub fn counter(of_what: &str) -> ProgressBar {
 fn aligned(cell: &str, width: usize) -> String {
     let is_number = cell.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
     if is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_read_has_no_escape_sequences() {
+        assert_eq!(safe("plain é 名"), "plain é 名");
+        assert_eq!(safe("\u{1b}[2J\u{9b}31m\u{7f}\r\n\u{202e}x"), "\\u{1b}[2J\\u{9b}31m\\u{7f}\\r\\n\\u{202e}x");
+    }
 }

@@ -155,7 +155,9 @@ impl Look {
             for (name, value) in &whole.properties {
                 output::line(&format!("{name}: {value}"))?;
             }
-            Ok(output::line(&format!("\n{}\n", whole.body))?)
+            output::line("")?;
+            output::lines(&whole.body)?;
+            Ok(output::line("")?)
         });
         match found.await? {
             0 => Err(failed("no such dead letter")),

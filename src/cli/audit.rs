@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use super::{Ended, output};
-use crate::app;
+use super::{Ended, database_to_look_at, output};
 use crate::config::Config;
 use crate::storage::audit::{self, Report};
 
@@ -15,8 +14,7 @@ pub struct Audit {
 
 impl Audit {
     pub async fn run(self, config: &Config) -> Ended {
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = database_to_look_at(config).await?;
         let report = database.query(audit::run).await?;
         if self.json {
             output::json(&report)?

@@ -3,8 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{Ended, failed, output, party, usage};
-use crate::app;
+use super::{Ended, database_to_look_at, failed, output, party, usage};
 use crate::config::Config;
 use crate::ledger::money::format_decimal;
 use crate::ledger::state::PlayerState;
@@ -40,8 +39,7 @@ impl Balance {
         let player = PlayerId::parse(&self.player).map_err(|error| usage(format!("--player {error}")))?;
         let currency = self.currency.as_deref().map(Currency::parse).transpose();
         let currency = currency.map_err(|error| usage(format!("--currency {error}")))?;
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = database_to_look_at(config).await?;
         let key = PlayerKey::of(&party, &player);
         let found = database.query(move |conn| queries::player(conn, key)).await?;
         let found = found.ok_or_else(|| failed(format!("there is no player {player}")))?;

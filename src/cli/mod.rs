@@ -27,8 +27,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::app;
 use crate::config::{Config, ConfigError, PartyConfig};
 use crate::ledger::Party;
+use crate::storage::Database;
+use crate::storage::migrations::Schema;
 
 /// An event-driven wallet: bets, results and cancellations from RabbitMQ, applied exactly once to a ledger.
 #[derive(Parser)]
@@ -161,7 +164,9 @@ async fn run(arguments: Arguments) -> Ended {
 }
 
 fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
-    eprintln!("purser: {error:#}");
+    let text = format!("{error:#}");
+    let safe: Vec<_> = text.split('\n').map(output::safe).collect();
+    eprintln!("purser: {}", safe.join("\n"));
     ExitCode::from(status)
 }
 
@@ -181,6 +186,24 @@ fn start_logging(arguments: &Arguments) {
         // a full disk under the log must not end the program.
         .log_internal_errors(false);
     if arguments.log_json { logs.json().init() } else { logs.init() }
+}
+
+/// The configured database, for a command that only looks: it writes nothing, and brings no schema up to date.
+async fn database_to_look_at(config: &Config) -> Result<Database, Failure> {
+    let database = app::database(config);
+    match database.schema().await? {
+        Schema::UpToDate(_) => Ok(database),
+        Schema::Behind { missing } => Err(failed(format!(
+            "the schema of {} is not up to date (it lacks {}): run `purser migrate`",
+            config.database.url,
+            missing.join(", ")
+        ))),
+        Schema::Ahead { unknown } => Err(failed(format!(
+            "{} was migrated by a newer purser (it has {}): use that one",
+            config.database.url,
+            unknown.join(", ")
+        ))),
+    }
 }
 
 /// The named party's configuration.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Ended, Failure, failed, output, party};
+use super::{Ended, Failure, database_to_look_at, failed, output, party};
 use crate::app;
 use crate::clock;
 use crate::config::Config;
@@ -79,8 +79,7 @@ impl Voids {
 impl List {
     async fn run(self, config: &Config) -> Ended {
         let (party, _) = party(config, &self.party)?;
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = database_to_look_at(config).await?;
         let found = database.query(move |conn| voids::list(conn, &party, self.all)).await?;
         let lines: Vec<Line> = found.iter().map(|queued| line(config, queued)).collect();
         if self.json {

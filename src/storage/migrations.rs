@@ -1,10 +1,14 @@
 //! The embedded migrations, and which of them a database has.
 
 use diesel::migration::MigrationSource;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::Sqlite;
 use diesel_async::{AsyncMigrationHarness, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::queries::AnyConnection;
 use super::{Database, StoreError, postgres, sqlite};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -70,18 +74,37 @@ impl Database {
     pub async fn schema(&self) -> Result<Schema, StoreError> {
         match self {
             Self::Sqlite(path) if !path.exists() => Ok(compare(&[])),
-            Self::Sqlite(path) => {
-                let path = path.clone();
-                let reading = tokio::task::spawn_blocking(move || applied(&mut sqlite::connect(&path)?));
-                let applied = reading.await.map_err(|error| StoreError::Rejected(error.to_string()))??;
-                Ok(compare(&applied))
-            }
-            Self::Postgres(url) => {
-                let conn = postgres::connect(url).await?;
-                Ok(compare(&applied(&mut AsyncMigrationHarness::new(conn))?))
-            }
+            Self::Sqlite(_) | Self::Postgres(_) => Ok(compare(&self.query(written_down).await?)),
         }
     }
+}
+
+/// The versions that the database has. Diesel's own question would create the table that it asks.
+fn written_down(conn: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    #[derive(QueryableByName)]
+    struct Applied {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+    const HERE: &str = "SELECT count(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
+    const THERE: &str = "SELECT count(to_regclass('__diesel_schema_migrations')) AS count";
+    const VERSIONS: &str = "SELECT version FROM __diesel_schema_migrations";
+    let versions: Vec<Applied> = match conn {
+        AnyConnection::Sqlite(conn) => {
+            let table: Count = sql_query(HERE).get_result(conn).map_err(sqlite::classify)?;
+            if table.count > 0 { sql_query(VERSIONS).load(conn).map_err(sqlite::classify)? } else { Vec::new() }
+        }
+        AnyConnection::Postgres(conn) => {
+            let table: Count = sql_query(THERE).get_result(conn).map_err(postgres::classify)?;
+            if table.count > 0 { sql_query(VERSIONS).load(conn).map_err(postgres::classify)? } else { Vec::new() }
+        }
+    };
+    Ok(versions.into_iter().map(|applied| applied.version).collect())
 }
 
 fn applied<DB: diesel::backend::Backend>(conn: &mut impl MigrationHarness<DB>) -> Result<Vec<String>, StoreError> {

@@ -2,12 +2,13 @@
 
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::seal::Sealing;
 use super::{line, moment};
-use crate::app;
-use crate::cli::{Ended, failed, output, party, usage};
+use crate::cli::{Ended, database_to_look_at, failed, output, party, usage};
 use crate::config::Config;
 use crate::ledger::command::Timestamp;
 use crate::storage::journal::{self, Told};
@@ -28,6 +29,9 @@ pub struct Export {
     /// Commands received before this time.
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     until: Option<Timestamp>,
+    /// Seal the last line with the key in this file, so that whoever has it sees whether the export was changed.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
 }
 
 impl Export {
@@ -37,8 +41,8 @@ impl Export {
         if times.start > times.end {
             return Err(usage("--since is later than --until"));
         }
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = database_to_look_at(config).await?;
+        let mut sealing = Sealing::begin(self.key_file.as_deref()).map_err(|error| usage(error.to_string()))?;
         let progress = output::counter("commands");
         let telling = database.query(move |conn| {
             let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
@@ -48,14 +52,14 @@ impl Export {
                 if told.is_multiple_of(LOOK) {
                     progress.set_position(told);
                 }
-                match line::write(&mut out, &recorded) {
+                match sealing.write(&mut out, &recorded) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(error) => ControlFlow::Break(error),
                 }
             })?;
             progress.finish_and_clear();
             Ok(match ended {
-                Told::All => out.flush().map(|()| None),
+                Told::All => sealing.finish(&mut out).and_then(|()| out.flush()).map(|()| None),
                 Told::Part(error) => Err(error),
                 Told::Pruned(until) => Ok(Some(until)),
             })

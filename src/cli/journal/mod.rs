@@ -1,6 +1,7 @@
 //! `purser journal`: what was asked and what was decided, for other programs and other ledgers.
 
 pub mod line;
+pub mod seal;
 mod export;
 #[doc(hidden)]
 pub mod moment;

@@ -2,9 +2,10 @@
 
 mod amqp;
 mod source;
+mod preview;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -16,10 +17,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Ended, Failure, failed, output, usage};
 use crate::app;
+use crate::cli::journal::seal::Sealing;
 use crate::config::Config;
 use crate::ledger::Outcome;
 use crate::ledger::recorded::Recorded;
 use crate::sequencer::replay::{Comparison, Replay as Applying, ReplayError};
+use preview::{Flow, Preview};
 use source::{Batch, Source, SourceError};
 
 /// Commands that are applied together. What fails takes so many with it, and they are done again.
@@ -42,6 +45,12 @@ pub struct Replay {
     /// configured broker.
     #[arg(long, value_enum, default_value_t = To::Ledger)]
     to: To,
+    /// The key that the export was sealed with.
+    #[arg(long, value_name = "FILE", conflicts_with = "unsealed")]
+    key_file: Option<PathBuf>,
+    /// Take the file as it is: whoever made or changed it decides what is deposited.
+    #[arg(long)]
+    unsealed: bool,
     /// Publish for this party, whosever the records are (with --to amqp).
     #[arg(long)]
     party: Option<String>,
@@ -110,7 +119,16 @@ impl Replay {
     /// The records, at the pace that was asked for.
     fn pacing(&self, config: &Config) -> Result<Pacing, Failure> {
         let parties = config.parties.keys().cloned().collect();
-        Pacing::start(&self.file, parties, self.rate)
+        let failure = |error: &dyn std::fmt::Display| failed(format!("{} {error}", self.file.display()));
+        let mut source = Source::open(&self.file).map_err(|error| failure(&error))?;
+        let sealing = Sealing::begin(self.key_file.as_deref()).map_err(|error| usage(error.to_string()))?;
+        let preview = Preview::new((!self.unsealed).then_some(sealing));
+        let preview = source.preview(preview).map_err(|error| failure(&error))?;
+        for ((party, currency), flow) in &preview.flows {
+            let Flow { deposits, withdrawals } = flow;
+            eprintln!("{party}: deposits {deposits} and withdraws {withdrawals} minor units of {currency} in all");
+        }
+        Pacing::start(source, parties, self.rate).map_err(|error| failure(&error))
     }
 }
 
@@ -160,23 +178,17 @@ impl Summary {
 struct Pacing {
     batches: mpsc::Receiver<Result<Batch, SourceError>>,
     progress: ProgressBar,
-    by_bytes: bool,
     rate: Option<u32>,
     began: Instant,
     sent: u64,
 }
 
 impl Pacing {
-    fn start(file: &Path, parties: BTreeSet<crate::ledger::Party>, rate: Option<u32>) -> Result<Self, Failure> {
-        let source = Source::open(file).map_err(|error| failed(format!("{}: {error}", file.display())))?;
-        let progress = match source.length {
-            Some(length) => output::progress_bar(length, "bytes"),
-            None => output::counter("commands"),
-        };
-        let by_bytes = source.length.is_some();
+    fn start(source: Source, parties: BTreeSet<crate::ledger::Party>, rate: Option<u32>) -> std::io::Result<Self> {
+        let progress = output::progress_bar(source.length, "bytes");
         let size = rate.map_or(BATCH, |rate| ((rate / STEPS) as usize).clamp(1, BATCH));
-        let batches = source.batches(parties, size);
-        Ok(Self { batches, progress, by_bytes, rate, began: Instant::now(), sent: 0 })
+        let batches = source.batches(parties, size)?;
+        Ok(Self { batches, progress, rate, began: Instant::now(), sent: 0 })
     }
 
     /// The next records, when they are due.
@@ -188,7 +200,7 @@ impl Pacing {
             sleep_until(self.began + Duration::from_nanos(due)).await;
         }
         self.sent += records.len() as u64;
-        self.progress.set_position(if self.by_bytes { read } else { self.sent });
+        self.progress.set_position(read);
         Ok(Some(records))
     }
 }

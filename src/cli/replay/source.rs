@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use tokio::sync::mpsc;
 
+use super::preview::{Preview, PreviewError};
 use crate::cli::journal::line::{self, Malformed};
+use crate::cli::journal::seal;
 use crate::ledger::Party;
 use crate::ledger::recorded::Recorded;
 
 /// The longest line that is read, in bytes: a command that stocks offers holds every key of a file (`purser offers
 /// import`), sealed.
-const MAX_LINE: u64 = 64 * 1024 * 1024;
+pub const MAX_LINE: u64 = 64 * 1024 * 1024;
 
 /// Batches that are read ahead.
 const AHEAD: usize = 2;
@@ -38,28 +40,42 @@ pub struct Batch {
     pub read: u64,
 }
 
-/// Where records come from.
+/// Where records come from: a file that is gone through twice.
 pub struct Source {
-    /// What is there, where that can be known.
-    pub length: Option<u64>,
-    reader: Box<dyn BufRead + Send>,
+    /// Bytes.
+    pub length: u64,
+    file: File,
 }
 
 impl Source {
-    /// Opens a file; `-` is standard input.
+    /// Opens a file; `-` is standard input, which is kept in a file without a name meanwhile.
     pub fn open(path: &Path) -> io::Result<Self> {
-        if path == Path::new("-") {
-            return Ok(Self { length: None, reader: Box::new(BufReader::new(io::stdin())) });
-        }
-        let file = File::open(path)?;
-        let length = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|of| of.len());
-        Ok(Self { length, reader: Box::new(BufReader::new(file)) })
+        let mut file = if path == Path::new("-") {
+            let mut kept = tempfile::tempfile()?;
+            io::copy(&mut io::stdin().lock(), &mut kept)?;
+            kept
+        } else {
+            File::open(path)?
+        };
+        let length = file.seek(SeekFrom::End(0))?;
+        Ok(Self { length, file })
+    }
+
+    /// Goes through all of it once, before anything is done.
+    pub fn preview(&mut self, preview: Preview) -> Result<Preview, PreviewError> {
+        self.file.rewind()?;
+        preview.of(BufReader::new(&self.file))
     }
 
     /// Reads batches of `size` records of `parties`. What was read before an error comes before it.
-    pub fn batches(self, parties: BTreeSet<Party>, size: usize) -> mpsc::Receiver<Result<Batch, SourceError>> {
+    pub fn batches(
+        mut self,
+        parties: BTreeSet<Party>,
+        size: usize,
+    ) -> io::Result<mpsc::Receiver<Result<Batch, SourceError>>> {
+        self.file.rewind()?;
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let mut reading = Reading { reader: self.reader, parties, line: 0, read: 0 };
+        let mut reading = Reading { reader: BufReader::new(self.file), parties, line: 0, read: 0 };
         tokio::task::spawn_blocking(move || {
             loop {
                 let (records, error) = reading.batch(size);
@@ -77,12 +93,12 @@ impl Source {
                 }
             }
         });
-        receiver
+        Ok(receiver)
     }
 }
 
 struct Reading {
-    reader: Box<dyn BufRead + Send>,
+    reader: BufReader<File>,
     parties: BTreeSet<Party>,
     /// The last line that was read.
     line: u64,
@@ -117,7 +133,8 @@ impl Reading {
             if length as u64 == MAX_LINE && !text.ends_with(b"\n") {
                 return Err(SourceError::TooLong { line });
             }
-            if text.iter().all(u8::is_ascii_whitespace) {
+            // A seal was looked at before; here it holds no record.
+            if text.iter().all(u8::is_ascii_whitespace) || seal::is_seal(&text) {
                 continue;
             }
             let recorded = line::read(&text).map_err(|source| SourceError::Malformed { line, source })?;

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::process::Stdio;
 
 use super::*;
+use crate::e2e::services::number;
 
 /// A stage that serves nobody: its program is run for single commands.
 async fn stage(base: Base) -> Stage {
@@ -21,7 +22,7 @@ async fn the_program_moves_a_party_from_sqlite_to_postgres() {
     let (from, to) = (stage(Base::Sqlite).await, stage(Base::Postgres).await);
     apply(&mut from.database.writer().expect("a writer"), &commands("acme", STORY)).await.expect("applied");
     let exported = from.done(&["journal", "export", "--party", "acme"]).await;
-    assert_eq!(exported.lines().count(), 38);
+    assert_eq!(exported.lines().count(), 39, "38 commands and a seal");
     let file = to.file("export.ndjson");
     std::fs::write(&file, &exported).expect("written");
     let file = file.to_str().expect("a path");
@@ -48,8 +49,11 @@ async fn the_program_moves_a_party_from_sqlite_to_postgres() {
             "2024-10-04T01:00:00.000005+01:00",
         ])
         .await;
-    let seqs: Vec<Value> =
-        part.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["seq"].clone()).collect();
+    let seqs: Vec<Value> = part
+        .lines()
+        .filter(|line| !line.starts_with("{\"seal\""))
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["seq"].clone())
+        .collect();
     assert_eq!(seqs, [3, 4], "--since is inclusive, --until exclusive");
 }
 
@@ -79,7 +83,7 @@ async fn what_is_wrong_with_a_file_is_said_with_its_line_and_what_came_before_st
     for (number, (bad, says)) in cases.into_iter().enumerate() {
         let file = stage.file("bad.ndjson");
         std::fs::write(&file, format!("{}{bad}", good(&format!("player{number}")))).expect("written");
-        let ran = stage.run(&["replay", file.to_str().expect("a path")]).await;
+        let ran = stage.run(&["replay", "--unsealed", file.to_str().expect("a path")]).await;
         let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
         assert_eq!(ran.status.code(), Some(1), "{err}");
         assert!(err.contains(says), "{err}");
@@ -91,7 +95,7 @@ async fn what_is_wrong_with_a_file_is_said_with_its_line_and_what_came_before_st
     line::write(&mut written, &recorded).expect("written");
     let file = stage.file("different.ndjson");
     std::fs::write(&file, written).expect("written");
-    let ran = stage.run(&["replay", file.to_str().expect("a path")]).await;
+    let ran = stage.run(&["replay", "--unsealed", file.to_str().expect("a path")]).await;
     let out = String::from_utf8_lossy(&ran.stdout);
     assert_eq!(ran.status.code(), Some(1));
     assert!(out.starts_with("DIFFERENT: seq 1, key "), "{out}");
@@ -100,6 +104,82 @@ async fn what_is_wrong_with_a_file_is_said_with_its_line_and_what_came_before_st
         assert_eq!(stage.run(&usage).await.status.code(), Some(2), "{usage:?}");
     }
     assert_eq!(stage.run(&["replay", "nowhere"]).await.status.code(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_was_changed_makes_no_money() {
+    let (from, to) = (stage(Base::Sqlite).await, stage(Base::Sqlite).await);
+    apply(&mut from.database.writer().expect("a writer"), &commands("acme", STORY)).await.expect("applied");
+    let key = from.file("key");
+    std::fs::write(&key, "a key that only the operators have\n").expect("written");
+    let key = format!("--key-file={}", key.display());
+    let plain = from.done(&["journal", "export", "--party", "acme"]).await;
+    let keyed = from.done(&["journal", "export", "--party", "acme", &key]).await;
+    let slipped = {
+        let keyed = commands("acme", "deposit alice 1000000 CHF key=slipped")[0].clone();
+        let recorded = Recorded { seq: 999, kept: true, keyed, outcome: Outcome::Done(Done::Deposited { balance: 1 }) };
+        let mut written = Vec::new();
+        line::write(&mut written, &recorded).expect("written");
+        String::from_utf8(written).expect("UTF-8")
+    };
+    let body = |text: &str| {
+        text.lines().filter(|line| !line.starts_with("{\"seal\"")).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let seal = |text: &str| format!("{}\n", text.lines().last().expect("a seal"));
+    let cases = [
+        (format!("{}{slipped}{}", body(&plain), seal(&plain)), None, "and says that it holds 38"),
+        (format!("{plain}{slipped}"), None, "goes on after its last line"),
+        (body(&plain), None, "no last line"),
+        (plain.replacen("250", "251", 1), None, "its digest is another one"),
+        (keyed.clone(), None, "name it by --key-file"),
+        (plain.clone(), Some(key.as_str()), "sealed without a key"),
+        (
+            format!("{}{slipped}{}", body(&keyed), seal(&keyed).replace("38", "39")),
+            Some(&key),
+            "its digest is another one",
+        ),
+    ];
+    for (case, (text, key, says)) in cases.into_iter().enumerate() {
+        let file = to.file("changed.ndjson");
+        std::fs::write(&file, text).expect("written");
+        let arguments: Vec<&str> = ["replay", file.to_str().expect("a path")].into_iter().chain(key).collect();
+        let ran = to.run(&arguments).await;
+        let err = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(1), "case {case}: {err}");
+        assert!(err.contains(says), "case {case}: {err}");
+        assert_eq!(number(&to.database, "SELECT COUNT(*) FROM journal").await, 0, "case {case}: nothing is applied");
+    }
+    let file = to.file("good.ndjson");
+    std::fs::write(&file, &keyed).expect("written");
+    let ran = to.run(&["replay", file.to_str().expect("a path"), &key]).await;
+    let err = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success() && err.contains("acme: deposits"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_only_look_write_nothing() {
+    for base in [Base::Sqlite, Base::Postgres] {
+        let stage = Stage::prepare(base, ACME, &Addresses::shared()).await;
+        let looks: [&[&str]; 4] = [
+            &["audit"],
+            &["balance", "--party", "acme", "--player", "alice"],
+            &["voids", "list", "--party", "acme"],
+            &["journal", "export", "--party", "acme"],
+        ];
+        for look in looks {
+            let ran = stage.run(look).await;
+            let err = String::from_utf8_lossy(&ran.stderr);
+            assert_eq!(ran.status.code(), Some(1), "{look:?}: {err}");
+            assert!(err.contains("run `purser migrate`"), "{look:?}: {err}");
+        }
+        match base {
+            Base::Sqlite => assert!(!stage.file("purser.db").exists(), "no file was made"),
+            Base::Postgres => {
+                let tables = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'";
+                assert_eq!(number(&stage.database, tables).await, 0);
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

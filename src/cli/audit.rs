@@ -39,6 +39,9 @@ pub fn print(report: &Report) -> std::io::Result<()> {
     let Report { commands, transfers, orders, players, digest, .. } = report;
     output::line(&format!("{commands} commands, {transfers} transfers, {orders} orders, {players} players"))?;
     output::line(&format!("digest {digest}"))?;
+    for head in &report.heads {
+        output::line(&format!("chain {} ends at journal row {}: {}", head.chain, head.seq, head.head))?;
+    }
     for finding in &report.findings {
         output::line(&format!("WRONG: {finding}"))?;
     }

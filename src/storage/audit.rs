@@ -43,6 +43,18 @@ pub struct Report {
     pub findings: Vec<String>,
     /// Of everything that the ledger holds, in hexadecimal: two ledgers with one digest are the same.
     pub digest: String,
+    /// Where each chain of the journal ends.
+    pub heads: Vec<Head>,
+}
+
+/// The end of one chain. To be noted elsewhere: whoever rewrites rows, and everything that follows from them, changes it.
+#[derive(Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Head {
+    pub chain: i32,
+    /// The journal row that it ends at.
+    pub seq: i64,
+    /// A hash over all of its rows, and over all that pruning left of earlier ones; hexadecimal.
+    pub head: String,
 }
 
 /// One party's money in one currency.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
+use sha2::{Digest, Sha256};
 
-use super::{Report, hex};
+use super::{Head, Report, hex};
 use crate::ledger::chain::{self, Hash};
 use crate::storage::StoreError;
 use crate::storage::checkpoint::{self, CheckpointRow, PrunedHead, hash};
@@ -27,6 +28,9 @@ pub(super) struct Chains {
     rows_left: i64,
     accounts_carried: i64,
     seals: Hash,
+    /// All of that in its order. The checkpoint's own seals do not know an order, and whoever can write rows could choose
+    /// such that they come out the same.
+    left: Sha256,
 }
 
 impl Chains {
@@ -42,10 +46,15 @@ impl Chains {
             rows_left: 0,
             accounts_carried: 0,
             seals: chain::START,
+            left: Sha256::new(),
         };
         chains.checkpoint.toggle(&mut chains.seals);
+        chains.left.update(chains.seals);
         for (writer, last_seq, head, pruned_seq, pruned_head) in rows {
             chains.writers.insert(writer, Left { last_seq, head });
+            chains.left.update(writer.to_be_bytes());
+            chains.left.update(pruned_seq.to_be_bytes());
+            chains.left.update(&pruned_head);
             chains.heads.insert(writer, (pruned_seq, hash(&pruned_head)?));
             PrunedHead { writer, seq: pruned_seq, head: pruned_head }.toggle(&mut chains.seals)?;
         }
@@ -84,6 +93,7 @@ impl Chains {
             report.findings.push(format!("journal row {} is not as pruning left it", row.seq));
         }
         self.rows_left += 1;
+        self.left.update(seal);
         chain::toggle(&mut self.seals, &hash(&row.hash).unwrap_or(seal));
         Ok(())
     }
@@ -100,6 +110,7 @@ impl Chains {
             }
         }
         self.carried(conn, report)?;
+        report.heads = self.heads();
         let CheckpointRow { seq, rows_left, accounts_carried, seals, .. } = &self.checkpoint;
         if (self.rows_left, self.accounts_carried) != (*rows_left, *accounts_carried) {
             let (rows, accounts) = (self.rows_left, self.accounts_carried);
@@ -113,6 +124,19 @@ impl Chains {
         Ok(())
     }
 
+    /// Each chain's head, over what pruning left before it as well.
+    fn heads(&self) -> Vec<Head> {
+        let left = self.left.clone().finalize();
+        let is_pruned = self.checkpoint.seq > 0;
+        let head = |(writer, (seq, head)): (&i32, &(i64, Hash))| {
+            let covering = Sha256::new_with_prefix(head).chain_update(left).finalize();
+            let head = if is_pruned { covering.as_slice() } else { head.as_slice() };
+            let head = head.iter().map(|byte| format!("{byte:02x}")).collect();
+            Head { chain: *writer, seq: *seq, head }
+        };
+        self.heads.iter().map(head).collect()
+    }
+
     fn carried(&mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
         checkpoint::each_carried(conn, |row| {
             let seal = row.sealed()?;
@@ -121,6 +145,7 @@ impl Chains {
                 report.findings.push(format!("{account} is an account of which something else is carried"));
             }
             self.accounts_carried += 1;
+            self.left.update(seal);
             chain::toggle(&mut self.seals, &hash(&row.seal).unwrap_or(seal));
             Ok(())
         })

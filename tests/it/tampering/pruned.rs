@@ -3,6 +3,8 @@
 use purser::ledger::command::Timestamp;
 
 use super::{Case, check_pruned};
+use crate::databases::{Fresh, apply};
+use crate::script::commands;
 
 /// Rows 1 to 16 are pruned: 13 of them are shortened or whole, and 8 and 15 were merely noted.
 pub const STORY: &str = "
@@ -105,4 +107,31 @@ const CASES: &[Case] = &[
 #[test]
 fn what_pruning_left_and_somebody_changed_is_found_out() {
     check_pruned(STORY, Timestamp(BEFORE), CASES);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_heads_cover_what_pruning_left() {
+    let changes = [
+        "UPDATE carried SET amount = amount + 1000000 WHERE amount > 0",
+        "UPDATE checkpoints SET until = until + 1",
+        "UPDATE journal SET outcome = REPLACE(outcome, '250', '25') WHERE seq = 6",
+        "UPDATE journal SET hash = (SELECT hash FROM journal WHERE seq = 17) WHERE seq = 18",
+        "DELETE FROM carried WHERE amount > 0",
+    ];
+    for fresh in Fresh::both().await {
+        apply(&mut fresh.writer(), &commands("acme", STORY)).await.expect("applied");
+        let whole = fresh.audit().await.heads;
+        fresh.prune(Timestamp(BEFORE)).await;
+        let pruned = fresh.audit().await.heads;
+        assert_eq!((whole.len(), pruned.len(), pruned[0].seq), (1, 1, 18));
+        assert_ne!(whole, pruned, "what is left is covered, too");
+        assert_eq!(pruned, fresh.audit().await.heads);
+        let mut seen = vec![pruned];
+        for sql in changes {
+            fresh.execute(sql).await;
+            let heads = fresh.audit().await.heads;
+            assert!(!seen.contains(&heads), "{}: {sql}", fresh.kind());
+            seen.push(heads);
+        }
+    }
 }

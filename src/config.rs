@@ -155,7 +155,7 @@ impl Config {
             let open = config.jwt.is_some() && config.rest.as_ref().is_none_or(|rest| rest.api_keys.is_empty());
             if open && self.http.listen.is_some() {
                 self.warnings.push(format!(
-                    "parties.{party}.rest.api_keys is empty: over HTTP, whoever holds a player's token can settle that player's bets"
+                    "parties.{party}.rest.api_keys is empty: over HTTP, whoever holds a player's token can place and settle that player's bets"
                 ));
             }
         }

@@ -319,16 +319,23 @@ async fn a_token_tells_whose_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_a_provider_has_a_key_a_player_cannot_settle() {
+async fn where_a_provider_has_a_key_a_player_can_neither_bet_nor_settle() {
     let stage = open(Base::Sqlite).await;
     let issued = |exp: i64| sign("keyed", &json!({ "sub": "kate", "iss": "https://id.keyed.example", "exp": exp }));
     let (kate, late) = (issued(now() + HOUR), issued(now() - HOUR));
     for id in ["one", "two"] {
         let mut body = bet(id, 100);
         body["currency"] = "GBP".into();
-        let placed = Call::new("POST", "/v1/order").bearer(&kate).json(&body).send(&stage).await;
+        let post = |token: &str| Call::new("POST", "/v1/order").bearer(token).json(&body);
+        assert_eq!(status(&post(&kate).send(&stage).await), 401);
+        assert_eq!(status(&post(&kate).header("x-api-key", "another key").send(&stage).await), 401);
+        let with_key = |token: &str| post(token).header("x-api-key", "its next one");
+        assert_eq!(status(&with_key(&late).send(&stage).await), 401, "a bet needs a token that holds");
+        let placed = with_key(&kate).send(&stage).await;
         assert_eq!(status(&placed), 201, "{}", placed.text());
     }
+    let get = Call::new("GET", address_in("keyed", "one")).bearer(&kate).send(&stage).await;
+    assert_eq!(status(&get), 200, "who only looks needs no key");
     let put =
         |token: &str| Call::new("PUT", address_in("keyed", "one")).bearer(token).json(&result("one", "lose", None));
     let delete = |token: &str| Call::new("DELETE", address_in("keyed", "two")).bearer(token).json(&cancel("two"));

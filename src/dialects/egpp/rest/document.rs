@@ -49,7 +49,7 @@ pub(super) fn order_bet() -> Value {
         UNKNOWN_PLAYER,
         UNKNOWN_GAME,
     ];
-    operation("placeBet", "Place a bet", vec![], Some(schema(BET)), done, &refusals)
+    with_key(operation("placeBet", "Place a bet", vec![], Some(schema(BET)), done, &refusals))
 }
 
 pub(super) fn order_get() -> Value {

@@ -84,7 +84,7 @@ fn balance_get(counters: &[Arc<Counter>], request: Request) -> Result<Next, Box<
 
 fn order_bet(counters: &[Arc<Counter>], request: Request) -> Result<Next, Box<Reply>> {
     let asked = wire::order_bet(json(&request)?, &currencies(counters, &request)).map_err(malformed)?;
-    Ok(Visit::of(counters, &request)?.open(Operation::OrderBet, asked, None))
+    Ok(Visit::of(counters, &request)?.with_key()?.open(Operation::OrderBet, asked, None))
 }
 
 fn order_bet_result(counters: &[Arc<Counter>], request: Request) -> Result<Next, Box<Reply>> {
@@ -147,7 +147,8 @@ impl Visit {
         Ok(Self { counter, token, has_key, at: request.at, correlation })
     }
 
-    /// Where the party's provider has a key, results and cancels need it: a player has a token, too.
+    /// Where the party's provider has a key, whatever moves money needs it: a player has a token, too, and with it alone
+    /// could bet on a game whose end is known already.
     fn with_key(self) -> Result<Self, Box<Reply>> {
         if self.has_key || self.counter.api_keys.is_empty() {
             Ok(self)

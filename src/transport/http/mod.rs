@@ -1,9 +1,14 @@
 //! The HTTP server: moves requests to the dialects' handlers and takes the steps that they ask for.
 //!
-//! Reading order: [`server`] (connections), [`operating`] (health and metrics), [`mounts`] (from routes to replies),
+//! Reading order: [`server`] (connections; [`places`]: whose, [`stream`] and [`body`]: what a client must do in time),
+//! [`operating`] (health and metrics), [`mounts`] (from routes to replies),
 //! [`steps`] (from a handler's first step to its reply).
 
 pub mod server;
+mod files;
+mod places;
+mod stream;
+mod body;
 pub mod operating;
 pub mod mounts;
 pub mod steps;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::RawPathParams;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
@@ -14,6 +14,7 @@ use axum::routing::{MethodFilter, MethodRouter, any, get, on};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::operating::RETRY_AFTER;
+use super::server::Client;
 use super::steps::Steps;
 use crate::clock;
 use crate::dialects::http::{Dialect, Failure, Mount, MountError, Next, Reply, Request, Route};
@@ -133,8 +134,12 @@ impl Counter {
         let trace = header_text(&request, "traceparent").filter(|text| is_traceparent(text));
         let correlation = correlation(&request);
         let mut party = self.party.clone();
+        let client = request.extensions().get::<Client>().cloned();
         let reply = match self.read(parameters, request, Arc::clone(&correlation)).await {
-            Ok(request) => self.handle(request, &mut party).await,
+            Ok(request) => match client.as_ref().and_then(|client| client.place.work()) {
+                Some(_work) => self.handle(request, &mut party).await,
+                None => failed(self.dialect, Failure::Unavailable),
+            },
             Err(failure) => failed(self.dialect, failure),
         };
         let party = party.as_ref().map_or("-", Party::as_str);
@@ -168,6 +173,10 @@ impl Counter {
         correlation: Arc<str>,
     ) -> Result<Request, Failure> {
         let (parts, body) = request.into_parts();
+        // Said before it is sent: nothing of it has to be read.
+        if body.size_hint().lower() > self.route.max_body as u64 {
+            return Err(Failure::TooLarge);
+        }
         let reading = Limited::new(body, self.route.max_body).collect();
         let body = match tokio::time::timeout(BODY_TIMEOUT, reading).await {
             Ok(Ok(body)) => body.to_bytes().to_vec(),

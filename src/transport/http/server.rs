@@ -3,30 +3,46 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Connections served side by side; more wait to be accepted. Each may hold a request's body in memory.
-pub const CONNECTIONS: usize = 1024;
+use super::body::Watched;
+use super::files;
+use super::places::{Place, Places};
+use super::stream::Stream;
 
 /// How long a client may take to send a request's head, and how long an idle connection is kept for the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest head that is read, in bytes: a few tokens and the longest `state` of an authorization request.
+const MAX_HEAD: usize = 64 * 1024;
 
 /// Pause after a failed accept (too many open files, say): the listener itself is sound.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// While draining: how long there must be no request under way before connections that send none are given up.
 const LINGER: Duration = Duration::from_millis(500);
+
+/// Whoever sent a request; among its extensions.
+#[derive(Clone)]
+pub struct Client {
+    pub address: SocketAddr,
+    pub place: Arc<Place>,
+}
 
 /// Binds the listener, so that a port in use is an error before anything else has begun.
 pub async fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
@@ -38,26 +54,32 @@ pub async fn serve(listener: TcpListener, router: Router, mut draining: watch::R
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let busy = Arc::new(AtomicUsize::new(0));
-    let router = counted(router, &busy);
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let router = TowerToHyperService::new(counted(router, &busy));
+    let places = Places::new(files::allow_many());
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&listener) => accepted,
             // A closed channel means that the program is ending, too.
             _ = draining.wait_for(|draining| *draining) => break,
         };
-        let Some((stream, permit)) = accepted else { continue };
+        let Some((stream, address)) = accepted else { continue };
         // Replies are small and waited for.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let client = Client { address, place: Arc::new(places.open(Instant::now())) };
+        let (router, of_requests) = (router.clone(), client.clone());
+        let service = service_fn(move |request| answer(router.clone(), of_requests.clone(), request));
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(Stream::new(stream)), service));
         connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "an HTTP connection broke off");
+            tokio::select! {
+                ended = connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "an HTTP connection broke off");
+                    }
+                }
+                () = client.place.let_go() => tracing::debug!(%address, "an HTTP connection made room for another"),
             }
-            drop(permit);
         });
         while connections.try_join_next().is_some() {}
     }
@@ -68,6 +90,24 @@ pub async fn serve(listener: TcpListener, router: Router, mut draining: watch::R
         () = quiet(&busy) => {}
     }
     connections.shutdown().await;
+}
+
+/// Answers a request. A reply after which the connection ends says so.
+async fn answer(
+    router: TowerToHyperService<Router>,
+    client: Client,
+    request: hyper::Request<Incoming>,
+) -> Result<Response, std::convert::Infallible> {
+    client.place.heard(Instant::now());
+    let (parts, incoming) = request.into_parts();
+    let (body, end) = Watched::new(incoming);
+    let mut request = hyper::Request::from_parts(parts, body);
+    request.extensions_mut().insert(client);
+    let mut response = router.call(request).await?;
+    if !end.is_reached() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 /// The router, counting the requests that are under way.
@@ -108,13 +148,9 @@ async fn quiet(busy: &AtomicUsize) {
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, permit)),
+        Ok(accepted) => Some(accepted),
         Err(error) => {
             tracing::warn!(%error, "a connection could not be accepted");
             tokio::time::sleep(ACCEPT_PAUSE).await;

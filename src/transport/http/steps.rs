@@ -15,16 +15,16 @@ use crate::sequencer::{Answer, Sequencer, Source, Submission};
 use crate::storage::queries::{self, AnyConnection};
 use crate::storage::{Reader, StoreError, grants};
 
-/// Where requests come from, for the waiting rooms: their connections bound how many of them wait.
+/// Where requests come from, for the waiting rooms: the bound on requests under way is one on those that wait, too.
 const SOURCE: Source = Source(u32::MAX);
 
 /// How long a command that is under way when the database goes away may still be answered. After that the caller is
 /// told to ask again; whether the command went through, the repeat will tell.
 const OUTAGE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Commands that are under way side by side: as many as there are connections. A client who goes away leaves one behind,
+/// Commands that are under way side by side: as many as there may be requests. A client who goes away leaves one behind,
 /// and may be back with the next before it is decided.
-const COMMANDS_AT_ONCE: usize = super::server::CONNECTIONS;
+const COMMANDS_AT_ONCE: usize = super::places::WORKING;
 
 /// Passwords that are compared side by side: each takes 19 MiB and tens of milliseconds.
 const PASSWORDS_AT_ONCE: usize = 2;

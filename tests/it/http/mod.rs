@@ -6,6 +6,7 @@ mod rest;
 mod quickplay;
 mod codegames;
 mod server;
+mod connections;
 mod goplay;
 mod tab;
 mod sixth;

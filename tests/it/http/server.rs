@@ -27,12 +27,12 @@ fn token(player: &str) -> String {
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("a token")
 }
 
-fn bet(id: &str) -> Call {
+pub fn bet(id: &str) -> Call {
     let body = json!({ "amount": 1, "currency": "CHF", "game": "wallstroulette", "round": 1, "externalId": id });
     Call::new("POST", "/v1/order").bearer(&token("alice")).json(&body)
 }
 
-async fn open(base: Base, addresses: &Addresses) -> Stage {
+pub async fn open(base: Base, addresses: &Addresses) -> Stage {
     let mut stage = Stage::prepare(base, PARTIES, addresses).await;
     stage.serve();
     stage.until_ready().await;
@@ -42,11 +42,12 @@ async fn open(base: Base, addresses: &Addresses) -> Stage {
 }
 
 /// Writes bytes to Purser and reads what comes until it closes the connection, or for as long as `patience`.
-fn raw(stage: &Stage, request: &str, patience: Duration) -> String {
+pub fn raw(stage: &Stage, request: &str, patience: Duration) -> String {
     let address = stage.url("").trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(address).expect("connected");
     stream.set_read_timeout(Some(patience)).expect("a timeout");
-    stream.write_all(request.as_bytes()).expect("written");
+    // Fails where the answer does not wait for all of it.
+    let _ = stream.write_all(request.as_bytes());
     let mut answer = Vec::new();
     // Ends with an error where the time is up; what came before it counts.
     let _ = stream.read_to_end(&mut answer);
@@ -80,6 +81,7 @@ async fn a_body_that_never_comes_is_waited_for_and_then_refused() {
     let answer = tokio::task::spawn_blocking(move || raw(&stage, head, Duration::from_secs(20))).await.expect("read");
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("REQUEST_TIMEOUT"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ mod crowd;
 mod dead;
 mod demo;
 pub mod journal;
+mod logging;
 mod migrate;
 pub mod offers;
 mod output;
@@ -21,7 +22,6 @@ mod tally;
 mod token;
 mod voids;
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -113,7 +113,7 @@ type Ended = Result<bool, Failure>;
 pub fn main() -> ExitCode {
     stack::deepen();
     let arguments = Arguments::parse();
-    start_logging(&arguments);
+    logging::start(matches!(arguments.command, Command::Serve), arguments.log_json);
     // The first thread's stack is the system's business, and commands look at messages, too.
     let running = std::thread::Builder::new().stack_size(stack::WORKER_BYTES).spawn(|| run_to_end(arguments));
     match running.map(std::thread::JoinHandle::join) {
@@ -168,24 +168,6 @@ fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
     let safe: Vec<_> = text.split('\n').map(output::safe).collect();
     eprintln!("purser: {}", safe.join("\n"));
     ExitCode::from(status)
-}
-
-/// Logs go to standard error; `RUST_LOG` chooses what (default: info of Purser's own, warnings of others; lapin's own
-/// log repeats what we say of it).
-fn start_logging(arguments: &Arguments) {
-    use tracing_subscriber::EnvFilter;
-    let quiet =
-        if matches!(arguments.command, Command::Serve) { "warn,lapin=off,purser=info" } else { "error,lapin=off" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        // It would tell of a log that cannot be written by writing to the same place, and panic where that fails, too:
-        // a full disk under the log must not end the program.
-        .log_internal_errors(false);
-    if arguments.log_json { logs.json().init() } else { logs.init() }
 }
 
 /// The configured database, for a command that only looks: it writes nothing, and brings no schema up to date.

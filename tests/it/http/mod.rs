@@ -7,6 +7,7 @@ mod quickplay;
 mod codegames;
 mod server;
 mod connections;
+mod silence;
 mod goplay;
 mod tab;
 mod sixth;

@@ -27,6 +27,7 @@ use crate::transport::amqp::topology;
 use crate::transport::amqp::{Broker, Settings, Supervisor, TLS_NAMES};
 use crate::transport::http::mounts::{self, Serving};
 use crate::transport::http::operating::{self, Readiness};
+use crate::transport::http::origin::Origins;
 use crate::transport::http::server;
 use crate::transport::http::steps::Steps;
 
@@ -219,7 +220,10 @@ async fn start_http(
         document: openapi::document(&mounts).to_string(),
         mounts,
         elsewhere: &rest::DIALECT,
-        is_loopback: listen.ip().is_loopback(),
+        origins: Origins {
+            is_loopback: listen.ip().is_loopback(),
+            trusted: config.http.trusted_proxies.as_slice().into(),
+        },
         patience: config.ledger.ordering_grace + REQUEST_PATIENCE,
     };
     let router = mounts::router(serving).merge(operating::router(readiness, metrics::start()?));

@@ -12,6 +12,7 @@ mod dialects;
 mod error;
 mod jwt;
 mod layers;
+mod network;
 mod party;
 mod secret;
 mod section;
@@ -26,6 +27,7 @@ pub use dialects::{
 pub use error::{ConfigError, Place};
 pub use jwt::{Jwt, JwtKey, MIN_HMAC_SECRET_BYTES};
 pub use layers::Environment;
+pub use network::Network;
 pub use party::{Limits, PartyAmqp, PartyConfig, PlayerTokens};
 pub use secret::Secret;
 pub use server::{Amqp, Database, DatabaseUrl, Http, Ledger, QueueType, Shutdown};
@@ -149,7 +151,7 @@ impl Config {
         for (party, config) in &self.parties {
             if config.balance_service.as_ref().is_some_and(|service| service.api_keys.is_empty()) {
                 self.warnings.push(format!(
-                    "parties.{party}.balance_service.api_keys is empty: every caller from this machine can move money, and behind a proxy everybody is one"
+                    "parties.{party}.balance_service.api_keys is empty: every caller on this machine can move money, and through a proxy there that leaves no header everybody is one"
                 ));
             }
             let open = config.jwt.is_some() && config.rest.as_ref().is_none_or(|rest| rest.api_keys.is_empty());

@@ -87,7 +87,8 @@ pub fn read<'a>(mounts: &'a [Mount], text: &[u8]) -> Option<(&'a Route, Request)
         body,
         at: Timestamp(NOW * 1_000_000),
         correlation: Arc::from("fuzz"),
-        is_loopback: true,
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        is_local: true,
     };
     Some((route, request))
 }

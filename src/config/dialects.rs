@@ -39,7 +39,7 @@ pub enum SignatureDigest {
 #[derive(Debug, Clone)]
 pub struct BalanceService {
     pub path: String,
-    /// None: answered on loopback listeners only.
+    /// None: answered on this machine only, and not through a proxy.
     pub api_keys: Vec<Secret>,
     pub currency_ids: BTreeMap<i32, Currency>,
     /// What one unit of a currency is worth in GBP.

@@ -9,8 +9,9 @@ use std::time::Duration;
 use url::Url;
 
 use super::error::{ConfigError, Place};
+use super::network::Network;
 use super::secret::Secret;
-use super::section::Section;
+use super::section::{Section, Setting};
 use crate::ledger::ids::Currency;
 use crate::ledger::money::MAX_EXPONENT;
 
@@ -121,6 +122,8 @@ pub struct Http {
     pub listen: Option<SocketAddr>,
     /// None: the admin API and the console are off.
     pub admin_token: Option<Secret>,
+    /// Whose word on where a request comes from is taken.
+    pub trusted_proxies: Vec<Network>,
 }
 
 #[derive(Debug, Clone)]
@@ -223,8 +226,13 @@ pub(super) fn http(mut section: Section) -> Result<Http, ConfigError> {
         },
     )?;
     let admin_token = section.secret("admin_token")?.map(|(_, token)| token);
+    let trusted_proxies = section.list("trusted_proxies")?.into_iter().map(network).collect::<Result<_, _>>()?;
     section.finish()?;
-    Ok(Http { listen, admin_token })
+    Ok(Http { listen, admin_token, trusted_proxies })
+}
+
+fn network(setting: Setting) -> Result<Network, ConfigError> {
+    setting.parsed("must be an IP address or a network such as \"10.0.0.0/8\"", Network::parse)
 }
 
 pub(super) fn ledger(mut section: Section) -> Result<Ledger, ConfigError> {

@@ -7,6 +7,7 @@
 pub mod exact;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
@@ -89,8 +90,11 @@ pub struct Request {
     pub at: Timestamp,
     /// The caller's `x-correlation-id` or `x-request-id`, or one of our own.
     pub correlation: Arc<str>,
-    /// Whether the listener can only be reached from this machine.
-    pub is_loopback: bool,
+    /// Where it comes from: the sender's address, by the word of trusted proxies where there are such.
+    pub address: IpAddr,
+    /// Whether it can only have been sent from this machine: listener, peer and `Host` are loopback, and no proxy has
+    /// left a header in it.
+    pub is_local: bool,
 }
 
 impl Request {

@@ -1,100 +1,216 @@
-//! How often passwords may be tried: by login, and by everybody together. In memory, so each process counts for
-//! itself; time is an argument.
+//! How often passwords may be tried: by address and login together, by address, and by login. So whoever guesses locks
+//! out nobody but himself. In memory, so each process counts for itself; time is an argument.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+use sha2::{Digest, Sha256};
 
 use crate::ledger::command::Timestamp;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// Tries in a row that nobody has to wait for: people mistype.
-const FREE_TRIES: u32 = 5;
+/// How often whoever may try.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Tries in a row of one login from one address that nobody has to wait for.
+    pub free_tries: u32,
+    /// Failed tries from one address in a minute, whatever the logins: names that are made up cost their hashing, too.
+    pub address_per_minute: u32,
+    /// Failed tries of one login in an hour, whatever the addresses: far more than one address has in that time, so that
+    /// it takes many to get there. Whoever has signed in before from where he is does not wait for them.
+    pub login_per_hour: u32,
+}
 
-/// The same for programs: several may sign in side by side, and those under way count as failed. Their passwords are
-/// not words that so few tries could find.
-pub const FREE_TRIES_OF_PROGRAMS: u32 = 200;
+/// People mistype, and some share an address.
+pub const PEOPLE: Limits = Limits { free_tries: 5, address_per_minute: 60, login_per_hour: 100 };
+
+/// Programs may sign in side by side, and those under way count as failed. Their passwords are not words that so few
+/// tries could find.
+pub const PROGRAMS: Limits = Limits { free_tries: 200, address_per_minute: 300, login_per_hour: 2_000 };
 
 /// The wait after the last free try; each further one doubles it.
 const FIRST_WAIT: i64 = 10 * MICROS_PER_SECOND;
 
-/// The longest wait: nobody can lock a player out for much longer than it takes to ask for help.
+/// The longest wait: nobody is locked out for much longer than it takes to ask for help.
 const MAX_WAIT: i64 = 15 * 60 * MICROS_PER_SECOND;
 
 /// After this long without a try, a login starts afresh.
-const FORGOTTEN_AFTER: i64 = 60 * 60 * MICROS_PER_SECOND;
+const FORGOTTEN_AFTER: i64 = HOUR;
 
 const MINUTE: i64 = 60 * MICROS_PER_SECOND;
+const HOUR: i64 = 60 * MINUTE;
 
-/// Failed tries of all logins together in a minute: one password tried on many logins is slow, too, and the hashing
-/// takes no more than a part of one processor. It also bounds the memory: the forgotten are swept out every minute.
-const TRIES_PER_MINUTE: u32 = 600;
+/// For how long it is remembered from where a login has signed in.
+const KNOWN_FOR: i64 = 30 * 24 * HOUR;
+
+/// Entries of each kind: some megabytes in all. Beyond them the one that was used longest ago is forgotten.
+const MAX_ENTRIES: usize = 10_000;
+
+/// Bits of an IPv6 address that tell one subscriber from another.
+const SUBSCRIBER_BITS: u32 = 64;
 
 /// Seconds after which to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait(pub i64);
 
+/// On what strength a password is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// From this address, by whomever.
+    Stranger(IpAddr),
+    /// By whoever is signed in with this login already, from wherever.
+    SignedIn,
+}
+
 /// Counts tries.
 #[derive(Debug)]
 pub struct Throttle {
-    free_tries: u32,
-    logins: HashMap<Box<str>, Tries>,
-    minute: Timestamp,
-    in_minute: u32,
+    limits: Limits,
+    /// By login and address.
+    pairs: Counts,
+    addresses: Counts,
+    logins: Counts,
+    /// Logins with the addresses that they have signed in from.
+    known: Counts,
 }
 
+/// A digest of what is counted: as long for a name of a thousand characters as for any other.
+type Key = [u8; 16];
+
 #[derive(Debug, Clone, Copy)]
-struct Tries {
-    count: u32,
+struct Count {
+    tries: u32,
+    first: Timestamp,
     last: Timestamp,
 }
 
-impl Tries {
-    /// Until when the next try has to wait.
-    fn until(self, free_tries: u32) -> i64 {
-        let Some(beyond) = self.count.checked_sub(free_tries) else { return self.last.0 };
-        let wait = FIRST_WAIT.saturating_mul(1_i64.checked_shl(beyond.min(32)).unwrap_or(i64::MAX));
-        self.last.0.saturating_add(wait.min(MAX_WAIT))
-    }
-}
-
-impl Default for Throttle {
-    fn default() -> Self {
-        Self::with_free_tries(FREE_TRIES)
-    }
-}
-
 impl Throttle {
-    pub fn with_free_tries(free_tries: u32) -> Self {
-        Self { free_tries, logins: HashMap::new(), minute: Timestamp(i64::MIN), in_minute: 0 }
+    pub fn new(limits: Limits) -> Self {
+        let counts = Counts::default;
+        Self { limits, pairs: counts(), addresses: counts(), logins: counts(), known: counts() }
     }
 
     /// Lets a try in, or not. It counts as failed until [`Self::succeeded`], so that tries at once are counted, too.
-    pub fn admit(&mut self, login: &str, at: Timestamp) -> Result<(), Wait> {
-        self.sweep(at);
-        if self.in_minute >= TRIES_PER_MINUTE {
-            return Err(wait_from(at, self.minute.0.saturating_add(MINUTE)));
-        }
-        let tries = self.logins.entry(login.into()).or_insert(Tries { count: 0, last: at });
-        let until = tries.until(self.free_tries);
-        if until > at.0 {
+    pub fn admit(&mut self, login: &str, standing: Standing, at: Timestamp) -> Result<(), Wait> {
+        let keys = Keys::of(login, standing);
+        let pair = self.pairs.idle_for(&keys.pair, at, FORGOTTEN_AFTER);
+        if let Some(until) = pair.map(|pair| self.until(pair)).filter(|until| *until > at.0) {
             return Err(wait_from(at, until));
         }
-        *tries = Tries { count: tries.count.saturating_add(1), last: at };
-        self.in_minute = self.in_minute.saturating_add(1);
+        let others = keys.address.filter(|_| self.known.idle_for(&keys.pair, at, KNOWN_FOR).is_none());
+        if let Some(address) = others {
+            self.addresses.check(&address, at, MINUTE, self.limits.address_per_minute)?;
+            self.logins.check(&keys.login, at, HOUR, self.limits.login_per_hour)?;
+            self.addresses.add(address, at, MINUTE);
+            self.logins.add(keys.login, at, HOUR);
+        }
+        if pair.is_none() {
+            self.pairs.0.remove(&keys.pair);
+        }
+        self.pairs.add(keys.pair, at, i64::MAX);
         Ok(())
     }
 
-    /// The last try of this login was good: it starts afresh.
-    pub fn succeeded(&mut self, login: &str) {
-        self.logins.remove(login);
-        self.in_minute = self.in_minute.saturating_sub(1);
+    /// A try of this login was good: it starts afresh, and is known there from now on.
+    pub fn succeeded(&mut self, login: &str, standing: Standing, at: Timestamp) {
+        let keys = Keys::of(login, standing);
+        self.pairs.0.remove(&keys.pair);
+        if let Some(address) = keys.address {
+            self.addresses.take_back(&address);
+            self.logins.take_back(&keys.login);
+            self.known.0.remove(&keys.pair);
+            self.known.add(keys.pair, at, i64::MAX);
+        }
     }
 
-    fn sweep(&mut self, at: Timestamp) {
-        if at.0.saturating_sub(self.minute.0) >= MINUTE {
-            self.minute = at;
-            self.in_minute = 0;
-            self.logins.retain(|_, tries| at.0.saturating_sub(tries.last.0) < FORGOTTEN_AFTER);
+    /// Until when the next try has to wait.
+    fn until(&self, pair: Count) -> i64 {
+        let Some(beyond) = pair.tries.checked_sub(self.limits.free_tries) else { return pair.last.0 };
+        let wait = FIRST_WAIT.saturating_mul(1_i64.checked_shl(beyond.min(32)).unwrap_or(i64::MAX));
+        pair.last.0.saturating_add(wait.min(MAX_WAIT))
+    }
+}
+
+/// What a try counts under.
+struct Keys {
+    pair: Key,
+    login: Key,
+    /// None: no address counts.
+    address: Option<Key>,
+}
+
+impl Keys {
+    fn of(login: &str, standing: Standing) -> Self {
+        let by_login = key(&[b"login", login.as_bytes()]);
+        match standing {
+            Standing::Stranger(address) => {
+                let address = subscriber(address).to_string();
+                let pair = key(&[b"pair", login.as_bytes(), address.as_bytes()]);
+                Self { pair, login: by_login, address: Some(key(&[b"address", address.as_bytes()])) }
+            }
+            Standing::SignedIn => Self { pair: key(&[b"session", login.as_bytes()]), login: by_login, address: None },
+        }
+    }
+}
+
+fn key(parts: &[&[u8]]) -> Key {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    let mut key = Key::default();
+    key.copy_from_slice(&hasher.finalize()[..size_of::<Key>()]);
+    key
+}
+
+/// The part of an address that its owner cannot choose freely.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> SUBSCRIBER_BITS << SUBSCRIBER_BITS).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counts(HashMap<Key, Count>);
+
+impl Counts {
+    /// A count that was used within that time.
+    fn idle_for(&self, key: &Key, at: Timestamp, most: i64) -> Option<Count> {
+        self.0.get(key).copied().filter(|count| at.0.saturating_sub(count.last.0) < most)
+    }
+
+    /// Whether there is room for one more within the time that began with the first.
+    fn check(&self, key: &Key, at: Timestamp, within: i64, most: u32) -> Result<(), Wait> {
+        let Some(count) = self.0.get(key) else { return Ok(()) };
+        let until = count.first.0.saturating_add(within);
+        if count.tries >= most && until > at.0 { Err(wait_from(at, until)) } else { Ok(()) }
+    }
+
+    fn add(&mut self, key: Key, at: Timestamp, within: i64) {
+        if self.0.len() >= MAX_ENTRIES && !self.0.contains_key(&key) {
+            self.make_room();
+        }
+        let fresh = Count { tries: 0, first: at, last: at };
+        let count = self.0.entry(key).or_insert(fresh);
+        if at.0.saturating_sub(count.first.0) >= within {
+            *count = fresh;
+        }
+        *count = Count { tries: count.tries.saturating_add(1), last: at, ..*count };
+    }
+
+    fn take_back(&mut self, key: &Key) {
+        if let Some(count) = self.0.get_mut(key) {
+            count.tries = count.tries.saturating_sub(1);
+        }
+    }
+
+    fn make_room(&mut self) {
+        let oldest = self.0.iter().min_by_key(|(_, count)| count.last).map(|(key, _)| *key);
+        if let Some(oldest) = oldest {
+            self.0.remove(&oldest);
         }
     }
 }
@@ -112,47 +228,122 @@ mod tests {
         Timestamp(second * MICROS_PER_SECOND)
     }
 
+    fn from(last: u8) -> Standing {
+        Standing::Stranger(IpAddr::from([198, 51, 100, last]))
+    }
+
+    fn from_v6(text: &str) -> Standing {
+        Standing::Stranger(text.parse().unwrap())
+    }
+
+    fn people() -> Throttle {
+        Throttle::new(PEOPLE)
+    }
+
     #[test]
     fn the_sixth_try_in_a_row_waits_and_each_further_one_twice_as_long() {
-        let mut throttle = Throttle::default();
-        for _ in 0..FREE_TRIES {
-            assert_eq!(throttle.admit("alice", second(0)), Ok(()));
+        let mut throttle = people();
+        for _ in 0..PEOPLE.free_tries {
+            assert_eq!(throttle.admit("alice", from(1), second(0)), Ok(()));
         }
         let mut now = 0;
         for wait in [10, 20, 40, 80, 160, 320, 640, 900, 900] {
-            assert_eq!(throttle.admit("alice", second(now)), Err(Wait(wait)), "at {now}");
-            assert_eq!(throttle.admit("alice", second(now + wait - 1)), Err(Wait(1)), "asking does not lengthen it");
+            assert_eq!(throttle.admit("alice", from(1), second(now)), Err(Wait(wait)), "at {now}");
+            let asked = throttle.admit("alice", from(1), second(now + wait - 1));
+            assert_eq!(asked, Err(Wait(1)), "asking does not lengthen it");
             now += wait;
-            assert_eq!(throttle.admit("alice", second(now)), Ok(()), "at {now}");
+            assert_eq!(throttle.admit("alice", from(1), second(now)), Ok(()), "at {now}");
         }
-        assert_eq!(throttle.admit("bob", second(now)), Ok(()), "each login for itself");
+        assert_eq!(throttle.admit("bob", from(1), second(now)), Ok(()), "each login for itself");
+        assert_eq!(throttle.admit("alice", from(2), second(now)), Ok(()), "each address for itself");
     }
 
     #[test]
     fn success_and_a_long_silence_start_afresh() {
-        let mut throttle = Throttle::default();
+        let mut throttle = people();
         for login in ["alice", "bob"] {
-            for _ in 0..FREE_TRIES {
-                assert_eq!(throttle.admit(login, second(0)), Ok(()));
+            for _ in 0..PEOPLE.free_tries {
+                assert_eq!(throttle.admit(login, from(1), second(0)), Ok(()));
             }
         }
-        throttle.succeeded("alice");
-        assert_eq!(throttle.admit("alice", second(1)), Ok(()));
-        assert_eq!(throttle.admit("bob", second(1)), Err(Wait(9)));
-        assert_eq!(throttle.admit("bob", second(3601)), Ok(()));
-        assert_eq!(throttle.logins.len(), 1, "alice is forgotten");
+        throttle.succeeded("alice", from(1), second(1));
+        assert_eq!(throttle.admit("alice", from(1), second(1)), Ok(()));
+        assert_eq!(throttle.admit("bob", from(1), second(1)), Err(Wait(9)));
+        for _ in 0..PEOPLE.free_tries {
+            assert_eq!(throttle.admit("bob", from(1), second(3601)), Ok(()));
+        }
+        assert_eq!(throttle.admit("bob", from(1), second(3601)), Err(Wait(10)));
     }
 
     #[test]
-    fn everybody_together_waits_for_the_next_minute() {
-        let mut throttle = Throttle::default();
-        for number in 0..TRIES_PER_MINUTE {
-            assert_eq!(throttle.admit(&format!("player {number}"), second(100)), Ok(()));
+    fn made_up_names_use_up_one_address_and_no_other() {
+        let mut throttle = people();
+        throttle.succeeded("regular", from(1), second(99));
+        for number in 0..PEOPLE.address_per_minute {
+            assert_eq!(throttle.admit(&format!("player {number}"), from(1), second(100)), Ok(()));
         }
-        assert_eq!(throttle.admit("alice", second(101)), Err(Wait(59)));
-        throttle.succeeded("player 7");
-        assert_eq!(throttle.admit("alice", second(101)), Ok(()), "who knew the password takes nobody's place");
-        assert_eq!(throttle.admit("bob", second(102)), Err(Wait(58)));
-        assert_eq!(throttle.admit("bob", second(160)), Ok(()));
+        assert_eq!(throttle.admit("alice", from(1), second(101)), Err(Wait(59)));
+        assert_eq!(throttle.admit("alice", from(2), second(101)), Ok(()));
+        assert_eq!(throttle.admit("regular", from(1), second(101)), Ok(()), "known there");
+        throttle.succeeded("player 7", from(1), second(101));
+        assert_eq!(throttle.admit("alice", from(1), second(101)), Ok(()), "who knew the password takes nobody's place");
+        assert_eq!(throttle.admit("bob", from(1), second(102)), Err(Wait(58)));
+        assert_eq!(throttle.admit("bob", from(1), second(160)), Ok(()));
+    }
+
+    #[test]
+    fn one_address_never_uses_up_a_login_and_many_do_not_where_it_is_known() {
+        for limits in [PEOPLE, PROGRAMS] {
+            let mut throttle = Throttle::new(limits);
+            throttle.succeeded("alice", from(0), second(0));
+            // As fast as it may, for an hour.
+            let tried = (0..3600).filter(|now| throttle.admit("alice", from(1), second(*now)).is_ok()).count();
+            assert!(tried < limits.login_per_hour as usize / 4, "{tried}");
+            let mut tried = 0;
+            for address in 2..u8::MAX {
+                tried += (0..limits.free_tries)
+                    .filter(|_| throttle.admit("alice", from(address), second(3600)).is_ok())
+                    .count();
+            }
+            assert!(tried <= limits.login_per_hour as usize, "{tried}");
+            assert!(throttle.admit("alice", from(255), second(3601)).is_err(), "from anywhere new");
+            assert_eq!(throttle.admit("alice", from(0), second(3601)), Ok(()), "where alice was before");
+        }
+    }
+
+    #[test]
+    fn who_is_signed_in_waits_for_nobody_and_may_not_guess_either() {
+        let mut throttle = people();
+        for _ in 0..PEOPLE.free_tries {
+            assert_eq!(throttle.admit("alice", from(1), second(0)), Ok(()));
+        }
+        assert!(throttle.admit("alice", from(1), second(0)).is_err());
+        for _ in 0..PEOPLE.free_tries {
+            assert_eq!(throttle.admit("alice", Standing::SignedIn, second(0)), Ok(()));
+        }
+        assert_eq!(throttle.admit("alice", Standing::SignedIn, second(0)), Err(Wait(10)));
+    }
+
+    #[test]
+    fn a_subscriber_of_ipv6_is_one_address() {
+        let mut throttle = people();
+        for number in 0..PEOPLE.free_tries {
+            assert_eq!(throttle.admit("alice", from_v6(&format!("2001:db8::{number}")), second(0)), Ok(()));
+        }
+        assert!(throttle.admit("alice", from_v6("2001:db8::ffff"), second(0)).is_err());
+        assert_eq!(throttle.admit("alice", from_v6("2001:db8:0:1::1"), second(0)), Ok(()));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_is_in_use_is_kept() {
+        let mut counts = Counts::default();
+        let of = |number: usize| key(&[&number.to_be_bytes()]);
+        for number in 0..MAX_ENTRIES + 100 {
+            let at = second(i64::try_from(number).unwrap());
+            counts.add(of(usize::MAX), at, i64::MAX);
+            counts.add(of(number), at, i64::MAX);
+        }
+        assert_eq!(counts.0.len(), MAX_ENTRIES);
+        assert!(counts.0.contains_key(&of(usize::MAX)) && !counts.0.contains_key(&of(0)));
     }
 }

@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "clock",
             "metrics",
             "identity::password",
+            "config::Network",
             "config::Secret",
             "storage::BalanceKey",
             "storage::Reader",

@@ -12,8 +12,8 @@ const FULL_QUALITY: u16 = 1000;
 /// Lets a request through that carries one of the keys. Where none is configured, only this machine may call.
 pub fn check_key(api_keys: &[Secret], request: &Request) -> Result<(), Refused> {
     if api_keys.is_empty() {
-        let nobody = "this party has no API keys, so that it answers on loopback listeners only";
-        return if request.is_loopback { Ok(()) } else { Err(Code::ApiKey.because(nobody)) };
+        let nobody = "this party has no API keys, so that it answers on this machine only, and nobody through a proxy";
+        return if request.is_local { Ok(()) } else { Err(Code::ApiKey.because(nobody)) };
     }
     let presented = request.header("x-api-key").or_else(|| request.bearer());
     let presented = presented.ok_or_else(|| Code::ApiKey.because("send it in the header x-api-key"))?;

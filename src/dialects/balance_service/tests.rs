@@ -62,7 +62,8 @@ fn request(method: &str, address: &str, headers: &[(&str, &str)], body: &[u8]) -
         body: body.to_vec(),
         at: Timestamp(0),
         correlation: "c".into(),
-        is_loopback: true,
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        is_local: true,
     }
 }
 
@@ -133,8 +134,8 @@ fn a_call_without_one_of_the_keys_is_unauthorized_before_anything_else() {
         (&["k1", "k2"], &[("x-api-key", "k3"), ("authorization", "Bearer k1")], false, 401),
         (&["k1", "k2"], &[], true, 401),
     ];
-    for (keys, headers, is_loopback, status) in cases {
-        let request = Request { is_loopback, ..request("GET", "nothing", headers, b"") };
+    for (keys, headers, is_local, status) in cases {
+        let request = Request { is_local, ..request("GET", "nothing", headers, b"") };
         let reply = replied(answer(&desk_with(keys), &request));
         assert_eq!(reply.status, status, "{headers:?}");
         assert_eq!(refused(&reply).0, if status == 200 { 1 } else { 401 }, "{headers:?}");

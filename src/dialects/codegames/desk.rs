@@ -10,7 +10,7 @@ use super::wire::{self, Check, Keys, Pay, Purchase, SignIn};
 use crate::config::Secret;
 use crate::dialects::http::{Decided, Failure, Next, PasswordHash, Request};
 use crate::identity::sealing::Vault;
-use crate::identity::throttle::{Throttle, Wait};
+use crate::identity::throttle::{Standing, Throttle, Wait};
 use crate::ledger::command::{Act, Command};
 use crate::ledger::offer::{BuyKeys, OfferId, OfferState};
 use crate::ledger::{Amount, Currency, Done, Outcome, Party};
@@ -26,13 +26,17 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// The seed tells an unknown login from a wrong password; both take as long.
+    /// The seed tells an unknown login from a wrong password; both take as long. Who is signed in already and sends the
+    /// token along does not wait for what others have tried.
     pub fn sign_in(self: &Arc<Self>, request: &Request) -> Next {
         let sent = match wire::read::<SignIn>(&request.body).and_then(SignIn::check) {
             Ok(sent) => sent,
             Err(refusal) => return refuse(&refusal),
         };
-        if let Err(Wait(seconds)) = self.throttle().admit(&sent.login, request.at) {
+        let renewing = request.bearer().and_then(|token| self.users.signed_in(token, request.at));
+        let is_signed_in = renewing.is_some_and(|user| *user.login == *sent.login);
+        let standing = if is_signed_in { Standing::SignedIn } else { Standing::Stranger(request.address) };
+        if let Err(Wait(seconds)) = self.throttle().admit(&sent.login, standing, request.at) {
             return Next::Reply(answer::too_many(seconds));
         }
         let user = self.users.named(&sent.login).cloned();
@@ -41,7 +45,7 @@ impl Desk {
         let (desk, at) = (Arc::clone(self), request.at);
         let then = Box::new(move |is_right| match user {
             Some(user) if is_right => {
-                desk.throttle().succeeded(&user.login);
+                desk.throttle().succeeded(&user.login, standing, at);
                 Next::Reply(answer::signed_in(user.token(at)))
             }
             Some(_) => refuse(&Code::InvalidCredentials.plainly()),

@@ -19,7 +19,7 @@ use http::Method;
 
 use super::http::{Dialect, Failure, Host, Mount, MountError, Next, PartyHost, Reply, Request, Route};
 use crate::identity::sealing::Vault;
-use crate::identity::throttle::{FREE_TRIES_OF_PROGRAMS, Throttle};
+use crate::identity::throttle::{PROGRAMS, Throttle};
 use desk::Desk;
 use users::Users;
 
@@ -42,7 +42,7 @@ fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountErro
         exponent: host.config.exponent(settings.currency),
         users: Users::new(of.party, settings).ok_or_else(unusable)?,
         vault: Arc::new(Vault::open(&settings.keys_secret, of.party).map_err(|_| unusable())?),
-        throttle: Mutex::new(Throttle::with_free_tries(FREE_TRIES_OF_PROGRAMS)),
+        throttle: Mutex::new(Throttle::new(PROGRAMS)),
     });
     let route = |path, operation, handle: fn(&Arc<Desk>, &Request) -> Next, document| {
         let desk = Arc::clone(&desk);

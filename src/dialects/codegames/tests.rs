@@ -12,7 +12,7 @@ use super::wire::{self, Check, Keys, MAX_COUNT, Pay, SignIn};
 use crate::config::{CodeGames, CodeGamesUser, Secret};
 use crate::dialects::http::{Next, PasswordHash, Reply, Request};
 use crate::identity::sealing::Vault;
-use crate::identity::throttle::Throttle;
+use crate::identity::throttle::{Limits, PROGRAMS, Throttle};
 use crate::ledger::command::Timestamp;
 use crate::ledger::{Currency, Party, PlayerId};
 
@@ -31,7 +31,7 @@ fn desk() -> Arc<Desk> {
     let vault = Arc::new(Vault::open(&keys_secret, &party).unwrap());
     let settings = CodeGames { path: String::new(), currency, keys_secret, users: vec![user] };
     let users = Users::new(&party, &settings).unwrap();
-    let throttle = Mutex::new(Throttle::with_free_tries(FREE_TRIES));
+    let throttle = Mutex::new(Throttle::new(Limits { free_tries: FREE_TRIES, ..PROGRAMS }));
     Arc::new(Desk { party, currency, exponent: 2, users, vault, throttle })
 }
 
@@ -47,7 +47,8 @@ fn request(token: &str, body: &serde_json::Value, at: i64) -> Request {
         body: body.to_string().into_bytes(),
         at: Timestamp(at),
         correlation: "test".into(),
-        is_loopback: true,
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        is_local: true,
     }
 }
 
@@ -85,6 +86,26 @@ fn who_guesses_too_often_waits() {
     assert_eq!((reply.status, &*reply.code), (429, "TOO_MANY_REQUESTS"));
     assert_eq!(reply.headers, [("retry-after", "10".to_owned())]);
     assert_eq!(sign_in(&desk, "other", false).1.status, 404, "each login for itself");
+}
+
+#[test]
+fn who_is_signed_in_renews_whatever_others_have_tried() {
+    let desk = desk();
+    let token = desk.users.named("cc_user").unwrap().token(Timestamp(0));
+    for _ in 0..FREE_TRIES {
+        assert_eq!(sign_in(&desk, "cc_user", false).1.status, 401);
+    }
+    let body = json!({"login": "cc_user", "password": "p"});
+    let statuses = ["", "forged", &token].map(|token| match desk.sign_in(&request(token, &body, 0)) {
+        Next::CheckPassword { then, .. } => replied(then(true)).status,
+        next => replied(next).status,
+    });
+    assert_eq!(statuses, [429, 429, 200]);
+    let other = json!({"login": "other", "password": "p"});
+    for _ in 0..FREE_TRIES {
+        assert!(matches!(desk.sign_in(&request("", &other, 0)), Next::CheckPassword { .. }));
+    }
+    assert_eq!(replied(desk.sign_in(&request(&token, &other, 0))).status, 429, "a token speaks for its own login");
 }
 
 #[test]

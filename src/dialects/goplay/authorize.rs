@@ -16,7 +16,7 @@ use super::wire::OauthError;
 use crate::config::Secret;
 use crate::dialects::http::{Next, PasswordHash, Reply, Request};
 use crate::identity::grants::{Grant, GrantAct, GrantAnswer, Granted, TokenHash, random_text};
-use crate::identity::throttle::Wait;
+use crate::identity::throttle::{Standing, Wait};
 use crate::ledger::command::Timestamp;
 use crate::ledger::{PlayerId, PlayerKey};
 
@@ -78,13 +78,21 @@ struct Visit {
     asked: Asked,
     username: String,
     at: Timestamp,
+    from: Standing,
     is_https: bool,
 }
 
 impl Visit {
     fn new(desk: &Arc<Desk>, request: &Request, asked: Asked, username: &str) -> Self {
         let (desk, username) = (Arc::clone(desk), username.to_owned());
-        Self { desk, asked, username, at: request.at, is_https: is_https(request) }
+        Self {
+            desk,
+            asked,
+            username,
+            at: request.at,
+            from: Standing::Stranger(request.address),
+            is_https: is_https(request),
+        }
     }
 
     /// The page with a new ticket.
@@ -115,7 +123,7 @@ impl Visit {
     /// Tries the password, if it may be tried now. A player's names count together.
     fn admit(self, password: Secret, player: Option<PlayerId>) -> Next {
         let login = player.as_ref().map_or(self.username.as_str(), PlayerId::as_str);
-        let admitted = self.desk.throttle().admit(login, self.at);
+        let admitted = self.desk.throttle().admit(login, self.from, self.at);
         match admitted {
             Ok(()) => self.sign_in(password, player),
             Err(Wait(seconds)) => {
@@ -138,7 +146,7 @@ impl Visit {
     }
 
     fn allow(self, player: PlayerId) -> Next {
-        self.desk.throttle().succeeded(player.as_str());
+        self.desk.throttle().succeeded(player.as_str(), self.from, self.at);
         let Self { desk, asked, at, .. } = self;
         let grant = Grant {
             id: Uuid::new_v4(),

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::ticket::TicketKey;
 use crate::config::{GoPlay, OauthClient, VipLevel};
 use crate::identity::grants::Client;
-use crate::identity::throttle::Throttle;
+use crate::identity::throttle::{PEOPLE, Throttle};
 use crate::ledger::Party;
 
 pub struct Desk {
@@ -20,7 +20,7 @@ pub struct Desk {
 impl Desk {
     pub fn new(party: Party, settings: GoPlay, exponent: u32) -> Self {
         let tickets = TicketKey::of_secrets(settings.clients.iter().map(|client| &client.secret));
-        Self { party, settings, exponent, tickets, throttle: Mutex::default() }
+        Self { party, settings, exponent, tickets, throttle: Mutex::new(Throttle::new(PEOPLE)) }
     }
 
     pub fn configured(&self, id: &str) -> Option<&OauthClient> {

@@ -62,7 +62,8 @@ fn request(method: Method, query: &str, body: &[u8], headers: &[(&str, &str)]) -
         body: body.to_vec(),
         at: Timestamp(1_000_000),
         correlation: "c".into(),
-        is_loopback: true,
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        is_local: true,
     }
 }
 

@@ -57,7 +57,8 @@ fn request(body: &[u8], signature: &str) -> Request {
         body: body.to_vec(),
         at: Timestamp(0),
         correlation: "test".into(),
-        is_loopback: true,
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        is_local: true,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The HTTP server: moves requests to the dialects' handlers and takes the steps that they ask for.
 //!
 //! Reading order: [`server`] (connections; [`places`]: whose, [`stream`] and [`body`]: what a client must do in time),
-//! [`operating`] (health and metrics), [`mounts`] (from routes to replies),
+//! [`operating`] (health and metrics), [`origin`] (where requests come from), [`mounts`] (from routes to replies),
 //! [`steps`] (from a handler's first step to its reply).
 
 pub mod server;
@@ -10,5 +10,6 @@ mod places;
 mod stream;
 mod body;
 pub mod operating;
+pub mod origin;
 pub mod mounts;
 pub mod steps;

@@ -1,6 +1,7 @@
 //! From the dialects' routes to one router: reads requests whole and within bounds, and answers in the dialect's words.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use axum::routing::{MethodFilter, MethodRouter, any, get, on};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::operating::RETRY_AFTER;
+use super::origin::{self, Origins};
 use super::server::Client;
 use super::steps::Steps;
 use crate::clock;
@@ -35,8 +37,7 @@ pub struct Serving {
     pub elsewhere: &'static Dialect,
     /// The OpenAPI document.
     pub document: String,
-    /// Whether the listener can only be reached from this machine.
-    pub is_loopback: bool,
+    pub origins: Origins,
     /// How long a request may take once it is read. Longer than a result may wait for its bet.
     pub patience: Duration,
 }
@@ -47,7 +48,7 @@ struct Counter {
     dialect: &'static Dialect,
     party: Option<Party>,
     route: Route,
-    is_loopback: bool,
+    origins: Origins,
     patience: Duration,
 }
 
@@ -77,7 +78,7 @@ fn full_path(mount: &Mount, route: &Route) -> String {
 
 /// Every mount's routes, and the document that describes them. The mounts are checked.
 pub fn router(serving: Serving) -> Router {
-    let Serving { steps, mounts, elsewhere, document, is_loopback, patience } = serving;
+    let Serving { steps, mounts, elsewhere, document, origins, patience } = serving;
     let mut prefixes: Vec<(String, &'static Dialect)> =
         mounts.iter().map(|mount| (mount.path.clone(), mount.dialect)).filter(|(path, _)| !path.is_empty()).collect();
     prefixes.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
@@ -86,8 +87,8 @@ pub fn router(serving: Serving) -> Router {
         let party = mount.party.clone();
         let paths: Vec<String> = mount.routes.iter().map(|route| full_path(&mount, route)).collect();
         for (path, route) in paths.into_iter().zip(mount.routes) {
-            let (steps, party, dialect) = (steps.clone(), party.clone(), mount.dialect);
-            let counter = Counter { steps, dialect, party, route, is_loopback, patience };
+            let (steps, party, dialect, origins) = (steps.clone(), party.clone(), mount.dialect, origins.clone());
+            let counter = Counter { steps, dialect, party, route, origins, patience };
             router = router.route(&path, counter.method_router());
         }
     }
@@ -134,13 +135,16 @@ impl Counter {
         let trace = header_text(&request, "traceparent").filter(|text| is_traceparent(text));
         let correlation = correlation(&request);
         let mut party = self.party.clone();
-        let client = request.extensions().get::<Client>().cloned();
-        let reply = match self.read(parameters, request, Arc::clone(&correlation)).await {
-            Ok(request) => match client.as_ref().and_then(|client| client.place.work()) {
-                Some(_work) => self.handle(request, &mut party).await,
-                None => failed(self.dialect, Failure::Unavailable),
-            },
-            Err(failure) => failed(self.dialect, failure),
+        let reply = match request.extensions().get::<Client>().cloned() {
+            Some(client) => {
+                let read = self.read(parameters, request, client.address.ip(), Arc::clone(&correlation)).await;
+                match read.and_then(|request| Ok((request, client.place.work().ok_or(Failure::Unavailable)?))) {
+                    Ok((request, _work)) => self.handle(request, &mut party).await,
+                    Err(failure) => failed(self.dialect, failure),
+                }
+            }
+            // The server puts one into every request.
+            None => failed(self.dialect, Failure::Fault),
         };
         let party = party.as_ref().map_or("-", Party::as_str);
         self.tell(&reply, (party, &correlation, trace.as_deref()), began.elapsed());
@@ -170,6 +174,7 @@ impl Counter {
         &self,
         parameters: &RawPathParams,
         request: axum::extract::Request,
+        peer: IpAddr,
         correlation: Arc<str>,
     ) -> Result<Request, Failure> {
         let (parts, body) = request.into_parts();
@@ -184,6 +189,8 @@ impl Counter {
             Ok(Err(_)) | Err(_) => return Err(Failure::Unreadable),
         };
         let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let address = origin::address(peer, &parts.headers, &self.origins.trusted);
+        let is_local = self.origins.is_loopback && origin::is_local(peer, &parts.headers);
         Ok(Request {
             method: parts.method,
             path: parts.uri.path().to_owned(),
@@ -193,7 +200,8 @@ impl Counter {
             body,
             at: clock::now(),
             correlation,
-            is_loopback: self.is_loopback,
+            address,
+            is_local,
         })
     }
 

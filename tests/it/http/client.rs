@@ -1,5 +1,7 @@
 //! A plain HTTP client, which knows nothing of any dialect.
 
+use std::net::IpAddr;
+
 use purser::ledger::command::Timestamp;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method};
@@ -13,6 +15,7 @@ pub struct Call {
     path: String,
     headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
+    from: Option<IpAddr>,
 }
 
 /// What was answered.
@@ -26,7 +29,7 @@ pub struct Response {
 impl Call {
     pub fn new(method: &str, path: impl Into<String>) -> Self {
         let method = method.parse().expect("a method");
-        Self { method, path: path.into(), headers: Vec::new(), body: None }
+        Self { method, path: path.into(), headers: Vec::new(), body: None, from: None }
     }
 
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -47,12 +50,18 @@ impl Call {
         self
     }
 
+    /// Sends it from this address of the machine's.
+    pub fn from(mut self, address: impl Into<IpAddr>) -> Self {
+        self.from = Some(address.into());
+        self
+    }
+
     pub async fn send(self, stage: &Stage) -> Response {
         self.try_send(stage).await.expect("an answer")
     }
 
     pub async fn try_send(self, stage: &Stage) -> reqwest::Result<Response> {
-        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let client = Client::builder().local_address(self.from).redirect(reqwest::redirect::Policy::none()).build()?;
         let mut request = client.request(self.method, stage.url(&self.path));
         for (name, value) in self.headers {
             request = request.header(name, value);

@@ -82,6 +82,25 @@ async fn a_partner_with_keys_must_show_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_keys_this_machine_is_answered_and_nobody_through_a_proxy() {
+    let stage = open(Base::Sqlite).await;
+    let ask = || post("/api/GetUserBalance", &json!({ "method": "GetUserBalance", "params": { "user_id": USER } }));
+    let cases = [
+        (ask(), 200),
+        (ask().header("host", "localhost:8080"), 200),
+        (ask().header("host", "wallet.example"), 401),
+        (ask().header("x-forwarded-for", "127.0.0.1"), 401),
+        (ask().header("x-forwarded-host", "localhost"), 401),
+        (ask().header("forwarded", "for=127.0.0.1"), 401),
+        (ask().header("via", "1.1 proxy"), 401),
+        (ask().header("x-real-ip", "127.0.0.1"), 401),
+    ];
+    for (number, (call, status)) in cases.into_iter().enumerate() {
+        assert_eq!(call.send(&stage).await.status, status, "case {number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_of_an_adjustment_has_its_code_and_moves_nothing() {
     on_both(async |base| {
         let stage = open(base).await;

@@ -1,10 +1,11 @@
 //! The CodeGames hub, as its partners meet it, on both databases.
 //!
-//! Reading order: the set-up below, [`calls`] (every answer), [`stock`] (the last keys, many buyers), [`secrets`] (what is
-//! at rest), [`import`] (the command line).
+//! Reading order: the set-up below, [`calls`] (every answer), [`stock`] (the last keys, many buyers), [`throttle`] (guessed passwords),
+//! [`secrets`] (what is at rest), [`import`] (the command line).
 
 mod calls;
 mod stock;
+mod throttle;
 mod secrets;
 mod import;
 mod examples;

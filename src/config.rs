@@ -148,6 +148,7 @@ impl Config {
                 ));
             }
         }
+        self.warn_of_shared_keys();
         for (party, config) in &self.parties {
             if config.balance_service.as_ref().is_some_and(|service| service.api_keys.is_empty()) {
                 self.warnings.push(format!(
@@ -159,6 +160,24 @@ impl Config {
                 self.warnings.push(format!(
                     "parties.{party}.rest.api_keys is empty: over HTTP, whoever holds a player's token can place and settle that player's bets"
                 ));
+            }
+        }
+    }
+}
+
+impl Config {
+    /// A token that does not name its party is good for each that has its key and issuer.
+    fn warn_of_shared_keys(&mut self) {
+        let signed = self.parties.iter().filter_map(|(party, config)| Some((party, config.jwt.as_ref()?)));
+        let signed: Vec<_> = signed.collect();
+        for (index, (party, jwt)) in signed.iter().enumerate() {
+            for (other, others) in &signed[index + 1..] {
+                if jwt.key == others.key && jwt.issuer == others.issuer {
+                    self.warnings.push(format!(
+                        "parties.{party}.jwt and parties.{other}.jwt have one key and one issuer: a token without a `party` \
+                         claim is good for a player of that name in both; give each an issuer or a key of its own"
+                    ));
+                }
             }
         }
     }

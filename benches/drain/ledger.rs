@@ -52,7 +52,7 @@ pub fn tokens(mode: Mode, players: usize) -> anyhow::Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let key = JwtKey::HmacSecret(Secret::new(HMAC_SECRET));
-    let jwt = Jwt { key, private_key_file: None, issuer: None, audience: None };
+    let jwt = Jwt { key, private_key_file: None, issuer: None, audience: None, require_exp: true };
     let (now, day) = (clock::now().0 / 1_000_000, Duration::from_secs(24 * 60 * 60));
     let token = |player| Ok(identity::mint(&jwt, &PlayerId::parse(&player_name(player))?, &party(), now, day)?);
     (0..players).map(token).collect()

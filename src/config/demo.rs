@@ -61,7 +61,7 @@ impl Config {
         })?;
         for party in self.parties.values_mut() {
             let key = JwtKey::HmacSecret(secret.clone());
-            party.jwt = Some(Jwt { key, private_key_file: None, issuer: None, audience: None });
+            party.jwt = Some(Jwt { key, private_key_file: None, issuer: None, audience: None, require_exp: true });
         }
         Ok(Some(path))
     }

@@ -20,10 +20,12 @@ pub struct Jwt {
     pub issuer: Option<String>,
     /// Likewise.
     pub audience: Option<String>,
+    /// Whether a token must say when it ends.
+    pub require_exp: bool,
 }
 
 /// What checks a token's signature.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JwtKey {
     HmacSecret(Secret),
     PublicKeyFile(PathBuf),
@@ -36,8 +38,15 @@ pub(super) fn jwt(mut section: Section, warnings: &mut Vec<String>) -> Result<Jw
     let private_key_file = section.path("private_key_file")?;
     let issuer = section.text("issuer")?;
     let audience = section.text("audience")?;
+    let require_exp = section.take("require_exp").map_or(Ok(true), Setting::flag)?;
+    if !require_exp {
+        warnings.push(format!(
+            "{}.require_exp is false: a token without `exp` that is stolen is good for ever",
+            section.place()
+        ));
+    }
     section.finish()?;
-    Ok(Jwt { key, private_key_file, issuer, audience })
+    Ok(Jwt { key, private_key_file, issuer, audience, require_exp })
 }
 
 fn key(section: &mut Section, warnings: &mut Vec<String>) -> Result<JwtKey, ConfigError> {

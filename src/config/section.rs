@@ -162,6 +162,15 @@ impl Setting {
         parse(&text).map_err(|error| place.wrong(format!("is \"{text}\" and {error}")))
     }
 
+    pub fn flag(self) -> Result<bool, ConfigError> {
+        let flag = match &self.kind {
+            ValueKind::Boolean(flag) => Some(*flag),
+            ValueKind::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        flag.ok_or_else(|| self.place.wrong("must be true or false"))
+    }
+
     pub fn integer(self, allowed: RangeInclusive<i64>) -> Result<i64, ConfigError> {
         let number = match &self.kind {
             ValueKind::I64(number) => Some(*number),

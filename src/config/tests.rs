@@ -373,9 +373,30 @@ fn a_secret_may_be_in_a_file_whose_last_newline_is_no_part_of_it() {
     assert!(error.contains("which is empty"), "{error}");
 }
 
+/// No secret that anybody warns of.
+const LONG: &str = "a secret of well over thirty-two bytes, shared with nobody";
+
+#[test]
+fn trusted_proxies_are_addresses_and_networks() {
+    let config = parse("[http]\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]").unwrap();
+    let networks = ["127.0.0.1", "10.0.0.0/8"].map(|text| Network::parse(text).unwrap());
+    assert_eq!(config.http.trusted_proxies, networks);
+    let error = parse("[http]\ntrusted_proxies = [\"proxy.example\"]").unwrap_err().to_string();
+    assert!(error.contains("http.trusted_proxies[0]") && error.contains("a network such as"), "{error}");
+}
+
 #[test]
 fn what_is_unwise_is_a_warning() {
     let short = format!("{TRUSTED}jwt = {{ hmac_secret = \"short\" }}");
+    let endless = format!("{TRUSTED}jwt = {{ hmac_secret = \"{LONG}\", require_exp = false }}");
+    let of = |party: &str, issuer: &str| {
+        format!(
+            "[parties.{party}]\ncurrencies = [\"CHF\"]\njwt = {{ hmac_secret = \"{LONG}\", issuer = \"{issuer}\" }}\n"
+        )
+    };
+    let shared = of("acme", "us") + &of("emca", "us");
+    let told_apart = parse(&(of("acme", "us") + &of("emca", "them"))).unwrap().warnings;
+    assert!(!told_apart.iter().any(|warning| warning.contains("one issuer")), "{told_apart:?}");
     let plain = format!("{TRUSTED}jwt = {{ jwks_url = \"http://id.example/keys\" }}");
     let sealed = format!("{TRUSTED}codegames = {{ path = \"/a\", currency = \"CHF\", keys_secret = \"short\" }}");
     let unrated = format!("{TRUSTED}balance_service = {{ path = \"/a\", currency_ids = {{ 2 = \"EUR\" }} }}");
@@ -385,6 +406,8 @@ fn what_is_unwise_is_a_warning() {
         (&short, "parties.acme.rest.api_keys is empty"),
         (&plain, "plain http"),
         (&sealed, "parties.acme.codegames.keys_secret has 5 bytes"),
+        (&endless, "parties.acme.jwt.require_exp is false"),
+        (&shared, "parties.acme.jwt and parties.emca.jwt have one key and one issuer"),
         (&unrated, "parties.acme.balance_service has no gbp_rates for EUR"),
         (&unrated, "parties.acme.balance_service.api_keys is empty"),
         ("[amqp]\nurl = \"amqp://broker/p\"", "amqp.url goes to another machine without TLS"),

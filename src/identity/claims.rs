@@ -45,6 +45,8 @@ pub(super) struct Expected {
     pub party: String,
     pub issuer: Option<String>,
     pub audience: Option<String>,
+    /// Whether a token must say when it ends.
+    pub end: bool,
 }
 
 /// Members whose type is only looked at where it matters: a strange `aud` is no concern of a party that checks none.
@@ -68,6 +70,9 @@ impl Claims {
         }
         if self.party.is_some() && !is_text(self.party.as_ref(), &expected.party) {
             return Err(Rejection::Party);
+        }
+        if expected.end && self.exp.is_none() {
+            return Err(Rejection::Endless);
         }
         let subject = self.sub.as_ref().and_then(Value::as_str);
         let player = subject.and_then(|subject| PlayerId::parse(subject).ok()).ok_or(Rejection::Subject)?;
@@ -119,7 +124,8 @@ mod tests {
 
     fn check(claims: Value, issuer: Option<&str>, audience: Option<&str>) -> Result<Verified, Rejection> {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        let expected = Expected { party: "acme".to_owned(), issuer: owned(issuer), audience: owned(audience) };
+        let expected =
+            Expected { party: "acme".to_owned(), issuer: owned(issuer), audience: owned(audience), end: false };
         serde_json::from_value::<Claims>(claims).map_err(|_| Rejection::Malformed)?.check(&expected)
     }
 

@@ -22,7 +22,7 @@ pub mod throttle;
 mod verifier;
 
 pub use claims::{Home, TimeClaim, Verified, claimed_home};
-pub use keys::KeyError;
+pub use keys::{KeyError, PassedOver};
 pub use mint::{MintError, mint};
 pub use rejection::Rejection;
 pub use signature::SignatureKey;

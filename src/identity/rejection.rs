@@ -28,6 +28,8 @@ pub enum Rejection {
     Audience,
     #[error("token is for another party")]
     Party,
+    #[error("token does not say when it ends")]
+    Endless,
     #[error("token does not name a player")]
     Subject,
 }

@@ -19,6 +19,9 @@ use crate::ledger::ids::{Party, PlayerId};
 
 const SECRET: &str = "a secret of thirty-two characters";
 
+/// Far beyond the moments that the tests judge tokens at.
+const FAR_OFF: i64 = 4_000_000_000;
+
 /// One key pair as PEM files, and what signs with it.
 struct Pair {
     directory: tempfile::TempDir,
@@ -88,7 +91,12 @@ fn pairs() -> &'static [Pair; 3] {
 
 fn sign(algorithm: Algorithm, kid: Option<&str>, claims: &Value, key: &EncodingKey) -> String {
     let header = Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) };
-    jsonwebtoken::encode(&header, claims, key).unwrap()
+    let mut claims = claims.clone();
+    if let Some(claims) = claims.as_object_mut() {
+        // What is not about its end holds.
+        claims.entry("exp").or_insert(json!(FAR_OFF));
+    }
+    jsonwebtoken::encode(&header, &claims, key).unwrap()
 }
 
 fn sign_hmac(secret: &str, claims: &Value) -> String {
@@ -104,7 +112,7 @@ fn alice() -> PlayerId {
 }
 
 fn jwt(key: JwtKey) -> Jwt {
-    Jwt { key, private_key_file: None, issuer: None, audience: None }
+    Jwt { key, private_key_file: None, issuer: None, audience: None, require_exp: true }
 }
 
 fn hmac() -> Jwt {
@@ -214,6 +222,22 @@ fn an_expired_token_is_verified_and_says_so() {
     let verified = verifier(&hmac()).verify_now(&token).unwrap();
     assert_eq!((verified.not_before, verified.expires), (Some(50), Some(100)));
     assert_eq!(verified.time_claims_at(100), Err(TimeClaim::Expired));
+}
+
+#[test]
+fn a_token_without_an_end_is_taken_only_where_that_is_configured() {
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    for (claims, is_endless) in [
+        (json!({"sub": "alice"}), true),
+        (json!({"sub": "alice", "exp": null}), true),
+        (json!({"sub": "alice", "exp": 100}), false),
+    ] {
+        let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
+        let strict = player(verifier(&hmac()).verify_now(&token));
+        assert_eq!(strict, if is_endless { Err(Rejection::Endless) } else { as_alice() }, "{claims}");
+        let lax = Jwt { require_exp: false, ..hmac() };
+        assert_eq!(player(verifier(&lax).verify_now(&token)), as_alice(), "{claims}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::cache::{Cache, TokenDigest};
 use super::claims::{Claims, Expected, Verified};
-use super::keys::{KeyError, KeySet};
+use super::keys::{KeyError, KeySet, PassedOver};
 use super::rejection::{MAX_TOKEN_BYTES, Rejection};
 use super::ring::KeyRing;
 use crate::config::Jwt;
@@ -44,8 +44,12 @@ impl TokenVerifier {
 
     pub(super) fn new(party: &Party, jwt: &Jwt) -> Result<Self, KeyError> {
         let (ring, keys) = KeyRing::open(party, &jwt.key)?;
-        let expected =
-            Expected { party: party.as_str().to_owned(), issuer: jwt.issuer.clone(), audience: jwt.audience.clone() };
+        let expected = Expected {
+            party: party.as_str().to_owned(),
+            issuer: jwt.issuer.clone(),
+            audience: jwt.audience.clone(),
+            end: jwt.require_exp,
+        };
         let state = Mutex::new(State { keys: keys.map(Arc::new), cache: Cache::default() });
         Ok(Self { expected, ring, state })
     }
@@ -75,6 +79,16 @@ impl TokenVerifier {
     /// Whether there is a key set at all: an identity provider that was away from the start leaves none.
     pub fn has_keys(&self) -> bool {
         self.lock().keys.is_some()
+    }
+
+    /// What of the key set at hand checks no tokens.
+    pub fn passed_over(&self) -> Vec<PassedOver> {
+        self.lock().keys.as_ref().map(|keys| keys.passed_over().to_vec()).unwrap_or_default()
+    }
+
+    /// Whether the keys are behind an address.
+    pub fn is_remote(&self) -> bool {
+        self.ring.is_remote()
     }
 
     pub(super) fn verify_at(&self, token: &str, now: Instant) -> Result<Verified, Rejection> {

@@ -219,6 +219,7 @@ fn reason(rejection: &Rejection) -> &'static str {
         Rejection::Issuer => "the player token has another issuer than the party's",
         Rejection::Audience => "the player token is meant for another audience",
         Rejection::Party => "the player token is another party's",
+        Rejection::Endless => "the player token must say when it expires (exp)",
         Rejection::Subject => "the player token's subject is not a player id",
     }
 }

@@ -33,7 +33,7 @@ fn unreachable_keys(body: &str) -> (Arc<Desk>, Request) {
     let signature = std::fs::read_to_string(at.join("base64")).unwrap();
     let party = Party::parse("acme").unwrap();
     let key = JwtKey::JwksUrl("http://127.0.0.1:1/keys".parse().unwrap());
-    let jwt = Jwt { key, private_key_file: None, issuer: None, audience: None };
+    let jwt = Jwt { key, private_key_file: None, issuer: None, audience: None, require_exp: true };
     let desk = Desk {
         party: party.clone(),
         partner: "p".to_owned(),

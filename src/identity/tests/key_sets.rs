@@ -5,6 +5,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::*;
 use crate::identity::ring::{FETCH_AT_MOST_EVERY, MAX_AGE, STAT_AT_MOST_EVERY};
 
@@ -19,8 +22,19 @@ fn a_key_sets_members_are_pinned_each_to_its_own_algorithm() {
     let mut pss = rsa.jwk("pss");
     pss["alg"] = json!("PS256");
     let unknown = json!({"kty": "AKP", "kid": "unknown"});
-    write_keys(&path, &[rsa.jwk("rsa"), ec.jwk("ec"), ed.jwk("ed"), ed.jwk("ed-2"), oct, encryption, pss, unknown]);
+    let with_ops = |kid: &str, allowed: Value| {
+        let mut jwk = rsa.jwk(kid);
+        jwk["key_ops"] = allowed;
+        jwk
+    };
+    let (wrapping, verifying) =
+        (with_ops("wrapping", json!(["encrypt", "wrapKey"])), with_ops("ops", json!(["sign", "verify"])));
+    let mut keys = vec![rsa.jwk("rsa"), ec.jwk("ec"), ed.jwk("ed"), ed.jwk("ed-2"), oct, encryption, pss, unknown];
+    keys.extend([wrapping, verifying]);
+    write_keys(&path, &keys);
     let verifier = verifier(&jwt(JwtKey::JwksFile(path)));
+    let passed: Vec<String> = verifier.passed_over().into_iter().map(|passed| passed.name).collect();
+    assert_eq!(passed, ["encryption", "pss", "unknown", "wrapping"]);
     let claims = json!({"sub": "alice"});
     let hmac_key = EncodingKey::from_secret(SECRET.as_bytes());
     let cases = [
@@ -28,7 +42,9 @@ fn a_key_sets_members_are_pinned_each_to_its_own_algorithm() {
         (ec.sign(Some("ec"), &claims), as_alice()),
         (ed.sign(Some("ed-2"), &claims), as_alice()),
         (sign(Algorithm::HS256, Some("oct"), &claims, &hmac_key), as_alice()),
-        (rsa.sign(None, &claims), as_alice()),
+        (rsa.sign(Some("ops"), &claims), as_alice()),
+        (ec.sign(None, &claims), as_alice()),
+        (rsa.sign(Some("wrapping"), &claims), Err(Rejection::UnknownKey)),
         (ed.sign(None, &claims), Err(Rejection::AmbiguousKey)),
         (rsa.sign(Some("ec"), &claims), Err(Rejection::Algorithm)),
         (sign(Algorithm::HS256, Some("rsa"), &claims, &hmac_key), Err(Rejection::Algorithm)),
@@ -38,6 +54,40 @@ fn a_key_sets_members_are_pinned_each_to_its_own_algorithm() {
     ];
     for (index, (token, expected)) in cases.into_iter().enumerate() {
         assert_eq!(player(verifier.verify_now(&token)), expected, "case {index}");
+    }
+}
+
+#[test]
+fn what_is_no_key_is_passed_over_and_said_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jwks.json");
+    let [rsa, ec, _] = pairs();
+    let changed = |jwk: &Value, name: &str, value: &str| {
+        let mut jwk = jwk.clone();
+        jwk[name] = json!(value);
+        jwk
+    };
+    let (rsa, ec) = (rsa.jwk("r"), ec.jwk("e"));
+    let mut point = URL_SAFE_NO_PAD.decode(ec["y"].as_str().unwrap()).unwrap();
+    point[31] ^= 1;
+    let cases = [
+        (changed(&rsa, "e", "AQ"), "odd exponent of at least 3"),
+        (changed(&rsa, "e", "Ag"), "odd exponent of at least 3"),
+        (changed(&rsa, "e", ""), "odd exponent of at least 3"),
+        (changed(&rsa, "n", &URL_SAFE_NO_PAD.encode([0xff; 128])), "2048 to 8192 bits"),
+        (changed(&rsa, "n", &URL_SAFE_NO_PAD.encode([0xfe; 256])), "RSA key"),
+        (changed(&rsa, "n", &URL_SAFE_NO_PAD.encode([[0; 1].as_slice(), &[0xff; 255]].concat())), "RSA key"),
+        (changed(&ec, "y", &URL_SAFE_NO_PAD.encode(&point)), "no point on the curve P-256"),
+        (changed(&ec, "y", "AAAA"), "no point on the curve P-256"),
+        (json!({"kty": "oct", "kid": "o", "k": ""}), "is empty"),
+        (json!({"kty": "RSA", "kid": "\u{1b}[2J"}), "key \\u{1b}[2J lacks a part"),
+        (json!("RSA"), "key number 1 is no JSON Web Key"),
+    ];
+    for (member, expected) in cases {
+        write_keys(&path, std::slice::from_ref(&member));
+        let error =
+            TokenVerifier::new(&acme(), &jwt(JwtKey::JwksFile(path.clone()))).err().expect(expected).to_string();
+        assert!(error.contains(expected), "{member}\nsays: {error}\n ought: {expected}");
     }
 }
 

@@ -148,6 +148,7 @@ const FORGED: &str = "401 UNAUTHORIZED: the player token's signature is not vali
 const CONFUSED: &str = "401 UNAUTHORIZED: the player token is signed with another algorithm than the party's";
 const NO_JWT: &str = "401 UNAUTHORIZED: the player token is not a valid JWT";
 const NO_BEARER: &str = "401 UNAUTHORIZED: the authorization header must read 'Bearer <token>'";
+const ENDLESS: &str = "401 UNAUTHORIZED: the player token must say when it expires (exp)";
 const NO_SUBJECT: &str = "401 UNAUTHORIZED: the player token's subject is not a player id";
 const ANOTHERS: &str = "403 FORBIDDEN";
 
@@ -250,7 +251,13 @@ async fn a_token_that_is_not_the_partys_own_is_no_token() {
         let transplanted = format!("{}.{}.{}", parts[0], parts[1], bob.split('.').nth(2).expect("a signature"));
         play.bet("another token's signature", in_header(&transplanted), FORGED).await;
         play.bet("no subject", in_header(&issuer.sign(json!({ "exp": issuer.now + HOUR }))), NO_SUBJECT).await;
-        play.bet("number as subject", in_header(&issuer.sign(json!({ "sub": 7 }))), NO_SUBJECT).await;
+        play.bet(
+            "number as subject",
+            in_header(&issuer.sign(json!({ "sub": 7, "exp": issuer.now + HOUR }))),
+            NO_SUBJECT,
+        )
+        .await;
+        play.bet("no end", in_header(&issuer.sign(json!({ "sub": "alice" }))), ENDLESS).await;
 
         // Confused about the algorithm: unsigned, or signed with what both sides may know.
         for none in ["eyJhbGciOiJub25lIn0", "eyJhbGciOiJOT05FIn0"] {
@@ -277,7 +284,7 @@ async fn a_token_that_is_not_the_partys_own_is_no_token() {
 async fn expiry_is_judged_when_the_message_was_sent_where_that_can_be_believed() {
     for_each_party(async |_, issuer, play| {
         let expired = issuer.expired("alice");
-        let early = issuer.sign(json!({ "sub": "alice", "nbf": issuer.now + HOUR }));
+        let early = issuer.sign(json!({ "sub": "alice", "nbf": issuer.now + HOUR, "exp": issuer.now + 4 * HOUR }));
         let (sent_while_good, sent_after) = (issuer.now - 2 * HOUR, issuer.now - HOUR / 2);
         play.bet("expired", in_header(&expired), EXPIRED).await;
         play.bet("expired, in the body", in_body(&expired), EXPIRED).await;

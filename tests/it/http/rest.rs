@@ -247,7 +247,7 @@ fn unauthorized() -> Vec<Refusal> {
     let get = || Call::new("GET", "/v1/balance/alice?currency=CHF");
     let settle = || Call::new("PUT", address("x")).json(&result("x", "lose", None));
     let ask = |token: &str| Call::new("POST", "/v1/token").json(&json!({ "token": token }));
-    let foreign = sign("keyed", &json!({ "sub": "alice", "party": "acme" }));
+    let foreign = sign("keyed", &json!({ "sub": "alice", "party": "acme", "exp": now() + HOUR }));
     let theirs = Call::new("GET", address("kept")).bearer(&token("bob"));
     vec![
         ("no token", get(), 401),
@@ -256,7 +256,8 @@ fn unauthorized() -> Vec<Refusal> {
         ("an expired token", get().bearer(&expired("alice")), 401),
         ("an expired token that settles", settle().bearer(&expired("alice")), 401),
         ("a token of another party's", get().bearer(&foreign), 401),
-        ("a token of no party", get().bearer(&sign("acme", &json!({ "sub": "alice" }))), 401),
+        ("a token of no party", get().bearer(&sign("acme", &json!({ "sub": "alice", "exp": now() + HOUR }))), 401),
+        ("a token without an end", get().bearer(&sign("acme", &json!({ "sub": "alice", "party": "acme" }))), 401),
         ("a token that is none", ask("nonsense"), 401),
         ("an expired token's player", ask(&expired("alice")), 401),
         ("another player in the path", Call::new("GET", "/v1/balance/bob?currency=CHF").bearer(&token("alice")), 403),

@@ -32,8 +32,11 @@ fn shapes() -> Vec<(Value, u64)> {
         (json!({"token": "a.b.c"}), 2),
         (json!({"token": ""}), 2),
         (json!({"token": token("other", 3600)}), 2),
-        (json!({"token": sign(&json!({"sub": "555"}), b"another secret, of more than thirty-two bytes")}), 2),
-        (json!({"token": sign(&json!({"sub": "555", "nbf": now() + 3600}), SECRET)}), 2),
+        (
+            json!({"token": sign(&json!({"sub": "555", "exp": now() + 3600}), b"another secret, of more than thirty-two bytes")}),
+            2,
+        ),
+        (json!({"token": sign(&json!({"sub": "555", "nbf": now() + 3600, "exp": now() + 7200}), SECRET)}), 2),
         (json!({"token": sign(&json!({"sub": "555", "party": "zenith"}), SECRET)}), 2),
         (json!({"token": token("555", -1)}), 6),
         (json!({"user_id": null}), 3),

@@ -304,6 +304,7 @@ async fn a_direct_reply_arrives() {
             let reply = wire::next(&mut replies).await;
             assert_eq!((correlation(&reply), told(&reply).as_str()), ("direct", "201"));
         }
+        assert!(!stage.log().contains("could not be routed"), "{}", stage.log());
     })
     .await;
 }

@@ -250,7 +250,7 @@ async fn a_reply_that_cannot_be_routed_is_logged_and_its_request_acked() {
         let mut stage = with_alice(base).await;
         let mut wire = Wire::connect(&stage).await;
         let forged = ["amq.rabbitmq.reply-to.foo", "amq.rabbitmq.reply-to.foo.bar", "amq.rabbitmq.reply-to.a.b.c"];
-        let gone = ["a.queue.that.is.gone", "", &direct_name_of_nobody(&stage).await, forged[0], forged[1], forged[2]];
+        let gone = ["a.queue.that.is.gone", "", forged[0], forged[1], forged[2]];
         for (order, reply_to) in gone.into_iter().enumerate() {
             let order = &format!("unroutable-{order}");
             let mut message = bet(order);
@@ -263,6 +263,11 @@ async fn a_reply_that_cannot_be_routed_is_logged_and_its_request_acked() {
             .await;
             assert_eq!(code(&wire.ask(bet(order)).await), "201", "the provider can ask again");
         }
+        // Of a direct reply that nobody waits for any more, the broker does not say so.
+        let mut message = bet("direct");
+        message.properties = message.properties.with_reply_to(direct_name_of_nobody(&stage).await.into());
+        wire.send(message).await;
+        assert_eq!(code(&wire.ask(bet("direct")).await), "201");
         assert_eq!(stage.balance("acme", "alice", "CHF").await, 100_000 - 600);
         assert!(!stage.log().contains("the session with the broker ended"), "{}", stage.log());
         // Whatever was not acked would be there again after Purser.

@@ -163,7 +163,8 @@ impl Flooding {
                     What::Unreadable => [b"\xe9", number.to_string().as_bytes()].concat(),
                     _ => number.to_string().into_bytes(),
                 };
-                let properties = Properties { correlation_id: &correlation, reply_to: &reply_to, headers: &[] };
+                let properties =
+                    Properties { correlation_id: &correlation, reply_to: reply_to.as_bytes(), headers: &[] };
                 let body = flood.what.body(number);
                 if !peer.publish((REQUESTS, &queue), &properties, &body, go_on) || !go_on() {
                     break;

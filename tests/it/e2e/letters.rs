@@ -38,14 +38,14 @@ async fn park(stage: &Stage, letters: u64) -> Peer {
     let parking = tokio::task::spawn_blocking(move || {
         let mut peer = Peer::connect(&url);
         let headers = [
-            ("x-purser-reason", "fault"),
-            ("x-purser-error", "the disk was on fire"),
-            ("x-purser-queue", "v1.0.acme.order.bet"),
-            ("x-purser-dead-at", "1700000000"),
+            (b"x-purser-reason".as_slice(), "fault"),
+            (b"x-purser-error", "the disk was on fire"),
+            (b"x-purser-queue", "v1.0.acme.order.bet"),
+            (b"x-purser-dead-at", "1700000000"),
         ];
         for number in 0..letters {
             let id = format!("dead-{number}");
-            let properties = Properties { correlation_id: id.as_bytes(), reply_to: "", headers: &headers };
+            let properties = Properties { correlation_id: id.as_bytes(), reply_to: b"", headers: &headers };
             assert!(peer.publish(("", DEAD), &properties, &bet(number), || true), "sent");
         }
         peer.flush(|| true);

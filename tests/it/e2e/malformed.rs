@@ -8,7 +8,7 @@ use purser::dialects::egpp::Operation;
 use purser::transport::amqp::topology::short;
 use serde_json::{Value, json};
 
-use super::raw;
+use super::raw::{self, Properties};
 use super::stage::{ACME, Base, Stage, on_both};
 use super::wire::{Message, Wire, code, header};
 use crate::patience::until;
@@ -267,15 +267,16 @@ async fn a_message_copied_to_other_queues_is_parked_once_for_each_and_not_copied
         headers.insert("CC".into(), AMQPValue::FieldArray(FieldArray::from(copies)));
         message.properties = message.properties.with_headers(headers);
         scene.wire.ask(message).await;
-        scene.wire.next_reply().await;
-        let mut queues = Vec::new();
+        let mut parked = Vec::new();
         for _ in 0..2 {
             let dead = scene.wire.take(DEAD).await.delivery.properties;
             assert!(dead.headers().as_ref().is_some_and(|headers| !headers.contains_key("CC")));
-            queues.push(header(&dead, "x-purser-queue"));
+            parked.push((header(&dead, "x-purser-queue"), header(&dead, "x-purser-reason")));
         }
-        queues.sort();
-        assert_eq!(queues, ["v1.0.acme.order.bet", "v1.0.acme.order.bet.cancel"]);
+        parked.sort();
+        // A copy was not sent to the queue that it is in, and is not answered.
+        let expected = [("v1.0.acme.order.bet", "malformed"), ("v1.0.acme.order.bet.cancel", "misrouted")];
+        assert_eq!(parked, expected.map(|(queue, reason)| (queue.to_owned(), reason.to_owned())));
         scene.finish().await;
     })
     .await;
@@ -329,25 +330,70 @@ async fn a_refusal_is_an_answer_and_never_a_dead_letter() {
     .await;
 }
 
+/// What of a message nobody can read.
+const ILLEGIBLE: [Properties<'_>; 3] = [
+    Properties { correlation_id: b"caf\xe9", reply_to: b"", headers: &[] },
+    Properties { correlation_id: b"reply", reply_to: b"\xff", headers: &[] },
+    Properties { correlation_id: b"header", reply_to: b"", headers: &[(b"caf\xe9", "text")] },
+];
+
+/// Puts messages there that nobody can read.
+async fn send_illegible(stage: &Stage, destination: (&'static str, &'static str)) {
+    let url = stage.vhost.amqp_url();
+    let publishing = tokio::task::spawn_blocking(move || {
+        for properties in &ILLEGIBLE {
+            raw::publish(&url, destination, properties, &bet_with("100", "100"));
+        }
+    });
+    publishing.await.expect("published");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_client_can_read_ends_in_the_dead_letters_and_the_others_are_served() {
+async fn what_no_client_can_read_is_parked_at_once_and_its_neighbours_are_served() {
     on_both(async |base| {
-        let stage = Stage::open(base, &format!("delivery_limit = 3\n{ACME}")).await;
+        let stage = Stage::open(base, &format!("delivery_limit = 1\n{ACME}")).await;
         stage.add_player("acme", "alice").await;
         stage.deposit("acme", "alice", "10.00", "CHF").await;
-        let wire = Wire::connect(&stage).await;
-        let url = stage.vhost.amqp_url();
-        let publishing = tokio::task::spawn_blocking(move || {
-            raw::publish(&url, "v1.0", "v1.0.acme.order.bet", b"caf\xe9", &bet_with("100", "100"));
-        });
-        publishing.await.expect("published");
-        until("the broker gives it up", async || wire.ready(DEAD).await == 1).await;
-        wire.channel.queue_purge(DEAD.into(), QueuePurgeOptions::default()).await.expect("purged");
-        let mut scene = Scene { stage, wire };
-        let good = serde_json::from_slice(&bet_with("100", "100")).expect("JSON");
-        assert_eq!(code(&scene.wire.ask(Message::new(Operation::OrderBet, "good", &good)).await), "201");
-        scene.stage.until_ready().await;
-        scene.stage.audit().await;
+        let mut wire = Wire::connect(&stage).await;
+        for neighbour in ["before", "after"] {
+            let body = bet_with("100", "1").into_iter().collect::<Vec<u8>>();
+            let body = String::from_utf8(body).expect("UTF-8").replace("one", neighbour);
+            let body = serde_json::from_str(&body).expect("JSON");
+            assert_eq!(code(&wire.ask(Message::new(Operation::OrderBet, neighbour, &body)).await), "201");
+            send_illegible(&stage, ("v1.0", "v1.0.acme.order.bet")).await;
+        }
+        for id in ["caf?", "reply", "header", "caf?", "reply", "header"] {
+            let dead = wire.take(DEAD).await.delivery;
+            let reason = header(&dead.properties, "x-purser-reason");
+            assert_eq!((dead.properties.correlation_id(), reason), (&Some(id.into()), "unreadable".to_owned()));
+            assert_eq!(dead.data, bet_with("100", "100"), "the body is kept");
+        }
+        assert_eq!(stage.balance("acme", "alice", "CHF").await, 998);
+        stage.deposit("acme", "alice", "0.02", "CHF").await;
+        Scene { stage, wire }.finish().await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_that_no_client_can_read_are_listed_and_dropped_like_others() {
+    let mut scene = Scene::open(Base::Sqlite).await;
+    send_illegible(&scene.stage, ("", DEAD)).await;
+    let malformed = Message::new(Operation::OrderBet, "malformed", &json!([]));
+    scene.wire.ask(malformed).await;
+    let list = async |scene: &Scene| {
+        let told = scene.stage.done(&["dead", "list", "--party", "acme", "--json"]).await;
+        let lines = told.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        lines.map(|line| line["reason"].as_str().expect("a reason").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(list(&scene).await, ["unreadable", "unreadable", "unreadable", "malformed"]);
+    // Purser would ask in its sender's place for what nobody can read.
+    let told = scene.stage.done(&["dead", "redrive", "--party", "acme", "--json"]).await;
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!((&told["homeless"], &told["answered"]), (&json!(3), &json!({ "400": 1 })));
+    scene.wire.next_reply().await;
+    scene.stage.done(&["dead", "drop", "--party", "acme", "--reason", "unreadable"]).await;
+    assert_eq!(list(&scene).await, ["malformed"]);
+    scene.stage.done(&["dead", "drop", "--party", "acme", "--all"]).await;
+    scene.finish().await;
 }

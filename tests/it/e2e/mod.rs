@@ -14,6 +14,8 @@ mod raw;
 mod codes;
 mod tokens;
 mod malformed;
+mod misrouted;
+mod direct;
 mod ordering;
 mod backlog;
 mod play;

@@ -27,9 +27,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 #[derive(Default, Clone, Copy)]
 pub struct Properties<'a> {
     pub correlation_id: &'a [u8],
-    pub reply_to: &'a str,
+    pub reply_to: &'a [u8],
     /// Names and texts.
-    pub headers: &'a [(&'a str, &'a str)],
+    pub headers: &'a [(&'a [u8], &'a str)],
 }
 
 /// A connection with one channel.
@@ -155,11 +155,11 @@ fn encoded(properties: &Properties<'_>) -> Vec<u8> {
         | has(REPLY_TO, !reply_to.is_empty());
     let mut encoded = flags.to_be_bytes().to_vec();
     if !headers.is_empty() {
-        let text = |(name, text): &(&str, &str)| [short(name.as_bytes()), vec![b'S'], long(text.as_bytes())].concat();
+        let text = |(name, text): &(&[u8], &str)| [short(name), vec![b'S'], long(text.as_bytes())].concat();
         encoded.extend(long(&headers.iter().flat_map(text).collect::<Vec<u8>>()));
     }
     encoded.push(2);
-    for text in [*correlation_id, reply_to.as_bytes()] {
+    for text in [*correlation_id, *reply_to] {
         if !text.is_empty() {
             encoded.extend(short(text));
         }
@@ -167,10 +167,9 @@ fn encoded(properties: &Properties<'_>) -> Vec<u8> {
     encoded
 }
 
-/// Publishes a persistent message with these bytes as its correlation id, and returns when the broker has it.
-pub fn publish(url: &str, exchange: &str, routing_key: &str, correlation_id: &[u8], body: &[u8]) {
+/// Publishes a persistent message, and returns when the broker has it.
+pub fn publish(url: &str, destination: (&str, &str), properties: &Properties<'_>, body: &[u8]) {
     let mut peer = Peer::connect(url);
-    let properties = Properties { correlation_id, ..Properties::default() };
-    assert!(peer.publish((exchange, routing_key), &properties, body, || true), "sent");
+    assert!(peer.publish(destination, properties, body, || true), "sent");
     peer.close();
 }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::papers::Papers;
 use super::process::purser;
+use super::raw::{self, Properties};
 use super::services::{Own, Tls};
 use super::stage::{ACME, Base, Stage};
 use super::wire::{Message, Wire, code};
@@ -230,6 +231,12 @@ async fn bets_go_through_where_all_of_it_is_encrypted(own: &Own, papers: &Papers
     let body = json!({ "amount": 100, "currency": "CHF", "game": "wallstroulette", "round": 1,
                        "externalId": "one", "playerId": "alice" });
     assert_eq!(code(&wire.ask(Message::new(Operation::OrderBet, "one", &body)).await), "201");
+    let illegible = Properties { correlation_id: b"caf\xe9", ..Properties::default() };
+    let plain = amqp.clone();
+    tokio::task::spawn_blocking(move || raw::publish(&plain, ("v1.0", "v1.0.acme.order.bet"), &illegible, b"{}"))
+        .await
+        .expect("published");
+    until("what nobody can read is parked", async || wire.ready("v1.0.acme.dead").await == 1).await;
     assert_eq!(plain_sessions(&stage.database).await, 0);
     let listed = own.run(&["rabbitmqctl", "-q", "list_connections", "vhost", "user", "auth_mechanism", "ssl"]).await;
     let of_purser: Vec<&str> = listed.lines().filter(|line| line.contains("\tpurser\t")).collect();

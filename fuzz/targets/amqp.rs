@@ -7,8 +7,10 @@ use libfuzzer_sys::fuzz_target;
 use purser::dialects::egpp::desk::Refused;
 use purser::dialects::egpp::{Desk, Opened, Reply, status};
 use purser::ledger::command::Timestamp;
+use purser::tls::Files;
+use purser::transport::amqp::admission::Admission;
 use purser::transport::amqp::message::{self, Died};
-use purser::transport::amqp::topology;
+use purser::transport::amqp::{Settings, TLS_NAMES, topology};
 use purser_fuzz::message::read;
 use purser_fuzz::party::{NOW, SETTING};
 
@@ -21,8 +23,22 @@ static DESKS: LazyLock<[Desk; 2]> = LazyLock::new(|| {
     })
 });
 
+/// Purser is the broker's user `purser`, and anybody may name any reply queue.
+static ADMISSION: LazyLock<Admission> = LazyLock::new(|| {
+    let settings = Settings {
+        url: "amqp://purser:secret@127.0.0.1/%2f".to_owned(),
+        user: None,
+        queue_type: topology::QueueType::Quorum,
+        prefetch: 10,
+        delivery_limit: 20,
+        tls: Files { names: &TLS_NAMES, ca: None, identity: None },
+    };
+    Admission::new(&settings, Vec::new(), Vec::new())
+});
+
 fuzz_target!(|bytes: &[u8]| {
     let Some((operation, delivery)) = read(bytes) else { return };
+    let place = (&SETTING.party, operation);
     let envelope = message::envelope(&delivery.properties, Timestamp(NOW * 1_000_000));
     for desk in DESKS.iter() {
         let reply = match desk.open(operation, &delivery.data, &envelope) {
@@ -39,15 +55,15 @@ fuzz_target!(|bytes: &[u8]| {
             Err(Refused::UnknownKey) => status::of_unknown_key(),
         };
         check(&reply);
-        let publication = message::reply(&delivery, &SETTING.party, operation, reply);
+        let publication = message::reply(&delivery, place, &ADMISSION, reply);
         let queue = publication.routing_key.as_str();
         // To a queue of Purser's own only where the status exchange decides who reads it.
         assert!(!publication.exchange.as_str().is_empty() || !topology::is_ours(queue), "a reply to {queue}");
-        let copy = message::copy(&delivery, &publication);
+        let copy = message::copy(&delivery, &ADMISSION, &publication);
         assert!(copy.is_none_or(|copy| !topology::is_ours(copy.routing_key.as_str())), "a copy to a queue of ours");
     }
     let died = Died { reason: "malformed", error: "fuzzed", at: NOW };
-    let letter = message::dead_letter(&delivery, (&SETTING.party, operation), died);
+    let letter = message::dead_letter(&delivery, place, &ADMISSION, died);
     assert_eq!(letter.body, delivery.data);
     assert!(letter.properties.user_id().is_none() && letter.properties.expiration().is_none());
 });

@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     let is_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     let path = FILE.clone();
     let key = if is_json { JwtKey::JwksFile(path) } else { JwtKey::PublicKeyFile(path) };
-    let jwt = Jwt { key, private_key_file: None, issuer: None, audience: None };
+    let jwt = Jwt { key, private_key_file: None, issuer: None, audience: None, require_exp: true };
     if let Ok(verifier) = TokenVerifier::open(&SETTING.party, &jwt) {
         for token in TOKENS.iter() {
             let _ = verifier.verify_now(token);

@@ -132,9 +132,17 @@ fn wrong_values() -> Vec<Case> {
         ("a game too long", bet("S3CR3T-game", &long), "game must be 8 to 20 characters long"),
         ("no externalId", bet("S3CR3T-id", ""), "externalId must be 1 to 36 characters long"),
         ("an externalId too long", bet("S3CR3T-id", &long), "externalId must be 1 to 36 characters long"),
-        ("an externalId with NUL", bet("S3CR3T-id", r"S3CR3T\u0000"), "externalId must not contain control, zero-width or direction characters"),
+        (
+            "an externalId with NUL",
+            bet("S3CR3T-id", r"S3CR3T\u0000"),
+            "externalId must not contain control, zero-width or direction characters",
+        ),
         ("a player too long", bet("S3CR3T-player", &long), "playerId must be 1 to 20 characters long"),
-        ("a player with NUL", bet("S3CR3T-player", r"S3CR3T\u0000"), "playerId must not contain control, zero-width or direction characters"),
+        (
+            "a player with NUL",
+            bet("S3CR3T-player", r"S3CR3T\u0000"),
+            "playerId must not contain control, zero-width or direction characters",
+        ),
         (
             "a token with padding",
             bet("S3CR3T-player", "S3CR3TS3CR3T==.S3CR3T.S3CR3T"),

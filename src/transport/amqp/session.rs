@@ -263,6 +263,8 @@ impl Session<'_> {
     /// connection that is closed on their heels loses those, and their messages come again.
     async fn let_acks_arrive(&self, queues: &[Consumed]) -> Result<(), SessionError> {
         for (queue, _) in queues {
+            // What waited for a backlog was given back, and stands before others that were answered.
+            queue.flush().await?;
             queue.channel.basic_qos(self.context.settings.prefetch, BasicQosOptions::default()).await?;
         }
         tokio::time::sleep(LINGER).await;

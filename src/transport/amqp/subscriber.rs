@@ -63,6 +63,15 @@ impl Queue {
         self.admission.admit(&queue, delivery, is_mended)
     }
 
+    /// Acks all that is done, also behind what will not be done any more.
+    pub async fn flush(&self) -> lapin::Result<()> {
+        let mut acks = self.acks.lock().await;
+        for ack in acks.flush() {
+            self.channel.basic_ack(ack.tag, BasicAckOptions { multiple: ack.multiple }).await?;
+        }
+        Ok(())
+    }
+
     /// Marks deliveries as done and acks what that completes.
     ///
     /// The lock is held until the acks are on their way: batches are confirmed side by side, and an ack that another

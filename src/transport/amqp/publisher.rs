@@ -63,7 +63,7 @@ pub async fn run(
                     break;
                 }
                 let (directly, others) = batch.drain(..).map(prepare).partition(Prepared::is_direct);
-                for prepared in Vec::from(directly) {
+                for prepared in directly {
                     // It ends before this only with an error, which comes out below.
                     drop(to_direct.send(prepared));
                 }

@@ -249,7 +249,7 @@ impl Cursor<'_> {
                 continue;
             }
             match kind {
-                Type::Short => drop(self.short()?),
+                Type::Short => _ = self.short()?,
                 Type::Fixed(length) => self.skip(length)?,
                 Type::Table => self.table()?,
             }

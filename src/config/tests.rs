@@ -81,7 +81,7 @@ fn the_samples_dialects_are_typed() {
 const TRUSTED: &str = "[parties.acme]\ncurrencies = [\"CHF\", \"EUR\"]\nplayer_tokens = \"trusted\"\n";
 
 /// What is wrong, and what the message must say. `@` stands for a party that is otherwise in order.
-const ERRORS: [(&str, &str); 71] = [
+const ERRORS: [(&str, &str); 75] = [
     ("amqp = 5", "amqp (set in test.toml) must be a table of settings"),
     ("[amqp", "test.toml, line 1, column 6:"),
     ("[http]\nlisten = \"127.0.0.1:80\"\nlisten = \"127.0.0.1:81\"", "test.toml, line 3"),
@@ -157,8 +157,12 @@ const ERRORS: [(&str, &str); 71] = [
     ),
     (
         "@player_token = \"trusted\"",
-        "parties.acme.player_token (set in test.toml) is not a setting; known here: amqp_users",
+        "parties.acme.player_token (set in test.toml) is not a setting; known here: amqp_users, amqp_vhost",
     ),
+    ("@amqp_vhost = \"\"", "parties.acme.amqp_vhost (set in test.toml) must be a name of 1 to 255 bytes"),
+    ("@amqp_vhost = \"..\"", "which no URL can name"),
+    ("@amqp_users = []", "parties.acme.amqp_users (set in test.toml) is an empty list; leave it out"),
+    ("@reply_queues = [\"a\\u0000\"]", "parties.acme.reply_queues[0] (set in test.toml) must be a name"),
     (
         "@limits.USD.max_bet = 5",
         "parties.acme.limits.USD (set in test.toml) is for a currency that the party does not have",
@@ -232,6 +236,17 @@ const ERRORS: [(&str, &str); 71] = [
         "parties.acme.codegames.path equals parties.acme.goplay.path",
     ),
 ];
+
+#[test]
+fn a_party_may_have_a_virtual_host_of_its_own() {
+    let toml = format!("[amqp]\nurl = \"amqps://u:p@[::1]:5671/shared?heartbeat=5\"\n{TRUSTED}amqp_vhost = \"a/b %\"");
+    let config = parse(&toml).unwrap();
+    let vhost = acme(&config).amqp.vhost.as_deref();
+    assert_eq!(config.amqp.address_in(vhost).unwrap(), "amqps://[::1]:5671/a%2Fb%20%25");
+    let url = config.amqp.url_in(vhost).unwrap();
+    assert_eq!(url.expose(), "amqps://u:p@[::1]:5671/a%2Fb%20%25?heartbeat=5");
+    assert_eq!(config.amqp.address_in(None).unwrap(), "amqps://[::1]:5671/shared");
+}
 
 #[test]
 fn what_is_wrong_is_named_with_what_would_be_right() {

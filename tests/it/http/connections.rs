@@ -16,7 +16,7 @@ use crate::patience::{pause, until, within_deadline};
 const CROWD: usize = 1200;
 
 /// An answer is prompt where nobody had to be waited out: every deadline for clients is longer.
-const PROMPT: Duration = Duration::from_secs(20);
+const PROMPT: Duration = Duration::from_secs(8);
 
 /// The test holds as many connections as it likes.
 fn allow_a_crowd() {

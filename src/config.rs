@@ -149,6 +149,11 @@ impl Config {
             }
         }
         self.warn_of_shared_keys();
+        if self.amqp.is_nameless() {
+            self.warnings.push(
+                "amqp.user is missing where a certificate is the login: `purser dead redrive` cannot tell what was answered, and a party with amqp_users refuses what it puts back".to_owned(),
+            );
+        }
         for (party, config) in &self.parties {
             if config.balance_service.as_ref().is_some_and(|service| service.api_keys.is_empty()) {
                 self.warnings.push(format!(

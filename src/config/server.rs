@@ -1,5 +1,6 @@
 //! The sections that are about this program rather than about a party.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -78,6 +79,13 @@ impl Amqp {
         let mut parsed = Url::parse(url.expose()).ok()?;
         parsed.path_segments_mut().ok()?.clear().push(vhost);
         Some(Secret::new(String::from(parsed)))
+    }
+
+    /// Whether a certificate is the login, and nobody has said what the broker calls whoever shows it.
+    pub fn is_nameless(&self) -> bool {
+        let is_external =
+            |url: &Secret| Url::parse(url.expose()).is_ok_and(|url| url.query_pairs().any(|pair| is_external(&pair)));
+        self.user.is_none() && self.url.as_ref().is_some_and(is_external)
     }
 
     /// The address of this virtual host, fit for logs.
@@ -209,13 +217,14 @@ fn check_encryption(place: &Place, secret: &Secret, has_files: bool, has_cert: b
     if is_plain && has_files {
         return Err(place.wrong("begins with amqp://, so that the files for TLS would not be used; write amqps://"));
     }
-    let is_external = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-        name == "auth_mechanism" && value.eq_ignore_ascii_case("external")
-    };
-    if url.query_pairs().any(is_external) && (is_plain || !has_cert) {
+    if url.query_pairs().any(|pair| is_external(&pair)) && (is_plain || !has_cert) {
         return Err(place.wrong("with auth_mechanism=external needs amqps://, client_cert_file and client_key_file"));
     }
     Ok(())
+}
+
+fn is_external((name, value): &(Cow<'_, str>, Cow<'_, str>)) -> bool {
+    name == "auth_mechanism" && value.eq_ignore_ascii_case("external")
 }
 
 pub(super) fn http(mut section: Section) -> Result<Http, ConfigError> {

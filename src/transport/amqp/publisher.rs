@@ -62,7 +62,8 @@ pub async fn run(
                 if taken == 0 {
                     break;
                 }
-                let (directly, others) = batch.drain(..).map(prepare).partition(Prepared::is_direct);
+                let (directly, others): (Vec<_>, Vec<_>) =
+                    batch.drain(..).map(prepare).partition(Prepared::is_direct);
                 for prepared in directly {
                     // It ends before this only with an error, which comes out below.
                     drop(to_direct.send(prepared));

@@ -31,6 +31,6 @@ impl Schema {
 
 fn print(document: &Value) -> Ended {
     let text = serde_json::to_string_pretty(document)?;
-    output::line(&text)?;
+    output::lines(&text)?;
     Ok(true)
 }

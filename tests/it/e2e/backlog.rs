@@ -10,16 +10,14 @@ use purser::transport::amqp::topology::{request_queue, short};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use serde_json::{Value, json};
 
+use super::ordering::{PLAYERS, message};
 use super::stage::{Base, Stage, on_both, party};
 use super::wire::{Message, Wire, code, correlation, publish};
 use crate::patience::{until, within_deadline};
 
 /// Bets in the backlog of an ordinary run; `PURSER_BACKLOG` makes it larger.
 const BETS: u32 = 1200;
-
-const PLAYERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 /// A grace so short that whoever counted on it alone would refuse nearly everything.
 fn config(prefetch: u32, grace: &str) -> String {
@@ -40,19 +38,6 @@ player_tokens = "trusted"
 
 fn bets() -> u32 {
     std::env::var("PURSER_BACKLOG").map_or(BETS, |text| text.parse().expect("a number of bets"))
-}
-
-fn message(operation: Operation, order: u32) -> Message {
-    let player = PLAYERS[order as usize % PLAYERS.len()];
-    let mut body = json!({ "game": "wallstroulette", "externalId": format!("o-{order}"), "playerId": player });
-    let more = match operation {
-        Operation::OrderBet => json!({ "amount": 100, "currency": "CHF", "round": 1 }),
-        Operation::OrderBetResult => json!({ "result": "win", "amount": 150, "currency": "CHF", "round": 1 }),
-        Operation::OrderBetCancel | Operation::BalanceGet => json!({}),
-    };
-    let Value::Object(more) = more else { panic!("an object") };
-    body.as_object_mut().expect("an object").extend(more);
-    Message::new(operation, &format!("{}-{order}", operation.name()), &body)
 }
 
 /// Bets, after each of 60 % of them its result and after 25 % its cancel, a place or twenty behind.

@@ -23,7 +23,7 @@ player_tokens = "trusted"
 "#;
 
 /// Several players, so that both lanes of Postgres have work.
-const PLAYERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
+pub const PLAYERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 /// What each begins with: 100,000.00
 const MONEY: i64 = 10_000_000;
@@ -76,7 +76,7 @@ impl Scene {
 }
 
 /// A bet of 1.00, its win of 1.50 or its cancel.
-fn message(operation: Operation, order: u32) -> Message {
+pub fn message(operation: Operation, order: u32) -> Message {
     let player = PLAYERS[order as usize % PLAYERS.len()];
     let mut body = json!({ "game": "wallstroulette", "externalId": format!("o-{order}"), "playerId": player });
     let more = match operation {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -26,19 +26,16 @@ struct BetQueue {
     asked: AtomicU64,
     /// The highest mark that is passed.
     passed: AtomicU64,
-    /// [`CLOSED`] once nothing will be passed any more.
-    closed: AtomicU64,
+    /// Whether nothing will be passed any more.
+    is_closed: AtomicBool,
     /// Told when somebody asks.
     wanted: Notify,
 }
 
-/// What `closed` holds once the party's queues are not read any more.
-const CLOSED: u64 = 1;
-
 impl Default for BetQueue {
     fn default() -> Self {
-        let [next, asked, passed, closed] = [1, 0, 0, 0].map(AtomicU64::new);
-        Self { next, asked, passed, closed, wanted: Notify::new() }
+        let [next, asked, passed] = [1, 0, 0].map(AtomicU64::new);
+        Self { next, asked, passed, is_closed: AtomicBool::new(false), wanted: Notify::new() }
     }
 }
 
@@ -76,7 +73,7 @@ impl BetBacklogs {
 
     /// Whether the party's queues are not read any more: no mark will be passed.
     pub fn is_closed(&self, party: &Party) -> bool {
-        self.0.queues.get(party).is_some_and(|queue| queue.closed.load(Ordering::SeqCst) == CLOSED)
+        self.0.queues.get(party).is_some_and(|queue| queue.is_closed.load(Ordering::SeqCst))
     }
 
     /// Ends when a mark is passed or a party closed. Enable it before looking, so that no change is missed.
@@ -108,7 +105,7 @@ impl BetBacklogs {
     /// Says that the party's queues are not read any more. Whoever still waits for a bet comes again with his message.
     pub fn close(&self, party: &Party) {
         if let Some(queue) = self.0.queues.get(party) {
-            queue.closed.store(CLOSED, Ordering::SeqCst);
+            queue.is_closed.store(true, Ordering::SeqCst);
             self.0.changed.notify_waiters();
         }
     }

@@ -27,7 +27,7 @@ const QUIET: Duration = Duration::from_millis(200);
 
 /// How soon an answer comes that the queue itself has given; and how long nothing may come before any answer will do,
 /// since a broker may be far away.
-const PROMPT: Duration = Duration::from_millis(150);
+pub(super) const PROMPT: Duration = Duration::from_millis(150);
 const QUIET_AT_LAST: Duration = Duration::from_secs(5);
 
 /// How long letters that are let go may make no progress towards their queue, and how often it is looked.

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use super::held::PROMPT;
 use super::subscriber::Queue;
 use super::topology::{self, PEERS, short};
 use crate::dialects::egpp::Operation;
@@ -249,9 +250,10 @@ impl Peers {
         self.last_number += 1;
         let (number, now) = (self.last_number, Instant::now());
         let (ready, consumers) = ready_and_consumers(self.channel(), &self.membership.party).await?;
-        if consumers == 0 && self.bets.is_some() {
-            // This session consumes, so it is no answer: a quorum queue that is too busy to answer the broker within 250 ms
-            // has neither messages nor consumers there (RabbitMQ 3.10).
+        // A quorum queue that is too busy to answer the broker within 250 ms has neither messages nor consumers there
+        // (RabbitMQ 3.10). While this session consumes that is no answer; else a prompt one is.
+        let consumes = self.bets.is_some() && !self.leaving.contains_key(&self.membership.session);
+        if consumers == 0 && (consumes || now.elapsed() >= PROMPT) {
             self.not_before = now + RECOUNT;
             return Ok(());
         }

@@ -17,6 +17,7 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 use super::acks::AckTracker;
 use super::admission::Admission;
@@ -42,6 +43,10 @@ const HEARTBEAT: u16 = 10;
 
 /// How long the last acks have, once their channels have them, to reach their queues.
 const LINGER: Duration = Duration::from_millis(250);
+
+/// How long a session that drains still finds out whether bets are in the queue: where none are, whoever waits is told as
+/// ever. Far below any grace of a shutdown, since what waits for a backlog holds the drain up for so long.
+const GIVE_BACK_AFTER: Duration = Duration::from_secs(1);
 
 /// Questions to a subscriber that wait for it.
 const ASKED_AT_ONCE: usize = 8;
@@ -181,6 +186,7 @@ impl Session<'_> {
         tracing::info!(party = %self.party(), queues = consumed.len(), "subscribed");
         let mut draining = self.context.draining.clone();
         let mut cancelled = false;
+        let mut give_back_at = None;
         loop {
             tokio::select! {
                 published = &mut publisher => {
@@ -203,7 +209,11 @@ impl Session<'_> {
                     cancelled = true;
                     membership.leave().await?;
                     cancel(&consumed).await?;
-                    // Whoever waits for a bet that may be in the queue goes back into his own.
+                    give_back_at = Some(Instant::now() + GIVE_BACK_AFTER);
+                }
+                // Whoever still waits for bets that are in the queue goes back into his own.
+                () = sleep_until(give_back_at.unwrap_or_else(Instant::now)), if give_back_at.is_some() => {
+                    give_back_at = None;
                     self.context.backlogs.close(self.party());
                 }
             }

@@ -89,6 +89,19 @@ impl BetBacklogs {
         }
     }
 
+    /// Waits until nobody has a mark that is not passed.
+    pub async fn settled(&self, party: &Party) {
+        let Some(queue) = self.0.queues.get(party) else { return };
+        loop {
+            let mut changed = std::pin::pin!(self.changed());
+            changed.as_mut().enable();
+            if queue.asked.load(Ordering::SeqCst) <= queue.passed.load(Ordering::SeqCst) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// Begins a measurement: it is of everybody who has a mark by now. Whoever asks from here on gets a later one.
     pub fn measure(&self, party: &Party) -> Mark {
         Mark(self.0.queues.get(party).map_or(0, |queue| queue.next.fetch_add(1, Ordering::SeqCst)))

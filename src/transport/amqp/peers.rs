@@ -41,7 +41,7 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(5);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often the broker is asked meanwhile whether somebody it counts on is gone.
-const RECOUNT: Duration = Duration::from_secs(1);
+const RECOUNT: Duration = Duration::from_millis(250);
 
 /// How long somebody who says that he is leaving may take: longer than any shutdown. Then he is gone, and the broker has
 /// what he left.
@@ -223,7 +223,11 @@ impl Peers {
                     asking.answers.insert(session, received);
                 }
             }
-            PeerMessage::Leaving { session } => _ = self.leaving.insert(session, Instant::now()),
+            PeerMessage::Leaving { session } => {
+                self.leaving.insert(session, Instant::now());
+                // It was counted as a consumer, and is none any more.
+                self.fail();
+            }
             PeerMessage::Left { session } => _ = self.leaving.remove(&session),
         }
         self.conclude();
@@ -249,14 +253,10 @@ impl Peers {
         let mark = self.backlogs.measure(&self.membership.party);
         self.last_number += 1;
         let (number, now) = (self.last_number, Instant::now());
-        let (ready, consumers) = ready_and_consumers(self.channel(), &self.membership.party).await?;
-        // A quorum queue that is too busy to answer the broker within 250 ms has neither messages nor consumers there
-        // (RabbitMQ 3.10). While this session consumes that is no answer; else a prompt one is.
-        let consumes = self.bets.is_some() && !self.leaving.contains_key(&self.membership.session);
-        if consumers == 0 && (consumes || now.elapsed() >= PROMPT) {
+        let Some((ready, consumers)) = self.measure().await? else {
             self.not_before = now + RECOUNT;
             return Ok(());
-        }
+        };
         let answer_to = self.membership.queue().to_string();
         let question = PeerMessage::Survey { session: self.membership.session, number, answer_to };
         // Nobody waits for the confirm: the question comes back to whoever asked it.
@@ -281,12 +281,10 @@ impl Peers {
         self.leaving.retain(|_, since| now - *since < LEAVING_LIMIT);
         if now < asking.until {
             asking.recount = now + RECOUNT;
-            let consumers_then = asking.consumers;
-            let (_, consumers) = ready_and_consumers(self.channel(), &self.membership.party).await?;
-            if consumers != consumers_then && consumers > 0 {
-                self.fail();
-            } else {
-                self.conclude();
+            let then = asking.consumers;
+            match self.measure().await? {
+                Some((_, now)) if now != then => self.fail(),
+                _ => self.conclude(),
             }
             return Ok(());
         }
@@ -305,6 +303,19 @@ impl Peers {
             self.judge(Asking { consumers, ..asking });
         }
         Ok(())
+    }
+
+    /// Bets that are ready, and consumers; `None` where that is not to be believed.
+    ///
+    /// A quorum queue that is too busy to answer the broker within 250 ms has neither messages nor consumers there
+    /// (RabbitMQ 3.10). While this session consumes that is no answer; else a prompt one is.
+    async fn measure(&mut self) -> lapin::Result<Option<(u64, usize)>> {
+        let asked = Instant::now();
+        let (channel, party) = (self.channel().clone(), self.membership.party.clone());
+        let (ready, consumers) = ready_and_consumers(&channel, &party).await?;
+        let consumes = self.bets.is_some() && !self.leaving.contains_key(&self.membership.session);
+        let is_known = consumers > 0 || (!consumes && asked.elapsed() < PROMPT);
+        Ok(is_known.then_some((ready, consumers)))
     }
 
     fn fail(&mut self) {

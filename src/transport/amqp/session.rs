@@ -191,6 +191,12 @@ impl Session<'_> {
             tokio::select! {
                 published = &mut publisher => {
                     published?;
+                    // Whoever waits over HTTP is no delivery of this session's, and still wants to know.
+                    tokio::select! {
+                        ended = &mut peers => ended?,
+                        () = self.context.backlogs.settled(self.party()) => {}
+                        () = sleep_until(give_back_at.unwrap_or_else(Instant::now)) => {}
+                    }
                     self.let_acks_arrive(&consumed).await?;
                     return Ok(membership.left().await?);
                 }

@@ -76,8 +76,9 @@ impl Redrive {
         } else {
             // A result or cancel waits for what lies in the queue of bets, and not for what lies here.
             self.pass(&mut queue, (waiting, Which::Bets), &mut listening, &mut summary).await?;
-            let left = waiting.saturating_sub(summary.redriven);
             queue.begin_again().await?;
+            // Bets that died again stand among the others by now; they are passed over.
+            let left = queue.count().await?.max(waiting.saturating_sub(summary.redriven));
             self.pass(&mut queue, (left, Which::Others), &mut listening, &mut summary).await?;
         }
         listening.progress.finish_and_clear();

@@ -18,6 +18,10 @@ const CROWD: usize = 1200;
 /// An answer is prompt where nobody had to be waited out: every deadline for clients is longer.
 const PROMPT: Duration = Duration::from_secs(8);
 
+/// Whoever does not read is let go after 30 s. A crowd that is there sooner did not wait for that, however busy the machine
+/// is with what it asks: tens of thousands of answers.
+const BEFORE_THE_DEAF_ARE_LET_GO: Duration = Duration::from_secs(20);
+
 /// The test holds as many connections as it likes.
 fn allow_a_crowd() {
     let limits = getrlimit(Resource::Nofile);
@@ -25,7 +29,7 @@ fn allow_a_crowd() {
     setrlimit(Resource::Nofile, raised).expect("files for a crowd");
 }
 
-async fn crowd(stage: &Stage, sends: &str) -> Vec<TcpStream> {
+async fn crowd(stage: &Stage, sends: &str, within: Duration) -> Vec<TcpStream> {
     allow_a_crowd();
     let address = stage.url("").trim_start_matches("http://").parse().expect("an address");
     let (mut crowd, began) = (Vec::new(), Instant::now());
@@ -39,7 +43,7 @@ async fn crowd(stage: &Stage, sends: &str) -> Vec<TcpStream> {
         crowd.push(stream);
     }
     assert!(
-        began.elapsed() < PROMPT,
+        began.elapsed() < within,
         "connecting took {:?}: who comes last waits for whoever came first",
         began.elapsed()
     );
@@ -63,7 +67,7 @@ async fn everybody_else_is_answered_promptly(stage: &Stage) {
 async fn idle_connections_keep_nobody_out() {
     let stage = open(Base::Sqlite, &Addresses::shared()).await;
     for sends in ["", "GET /hea", "POST /v1/order HTTP/1.1\r\nhost: purser\r\ncontent-length: 9\r\n\r\n{"] {
-        let crowd = crowd(&stage, sends).await;
+        let crowd = crowd(&stage, sends, PROMPT).await;
         everybody_else_is_answered_promptly(&stage).await;
         drop(crowd);
     }
@@ -73,7 +77,7 @@ async fn idle_connections_keep_nobody_out() {
 async fn who_never_reads_keeps_nobody_out_and_is_let_go() {
     let stage = open(Base::Sqlite, &Addresses::shared()).await;
     let asks = "GET /openapi.json HTTP/1.1\r\nhost: purser\r\n\r\n".repeat(100);
-    let mut crowd = crowd(&stage, &asks).await;
+    let mut crowd = crowd(&stage, &asks, BEFORE_THE_DEAF_ARE_LET_GO).await;
     everybody_else_is_answered_promptly(&stage).await;
     // The last of them has pushed out others; its own time comes when it has read nothing for long enough.
     let mut last = crowd.pop().expect("a crowd");

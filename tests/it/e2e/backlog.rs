@@ -12,6 +12,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::ordering::{PLAYERS, message};
+use super::services::{Addresses, Own};
 use super::stage::{Base, Stage, on_both, party};
 use super::wire::{Message, Wire, code, correlation, publish};
 use crate::patience::{until, within_deadline};
@@ -70,7 +71,13 @@ impl Scene {
     }
 
     async fn set_with(base: Base, config: &str) -> Self {
-        let mut stage = Stage::open(base, config).await;
+        Self::set_on(base, config, &Addresses::shared()).await
+    }
+
+    async fn set_on(base: Base, config: &str, addresses: &Addresses) -> Self {
+        let mut stage = Stage::prepare(base, config, addresses).await;
+        stage.serve();
+        stage.until_ready().await;
         for player in PLAYERS {
             stage.add_player("acme", player).await;
             stage.deposit("acme", player, "10000000.00", "CHF").await;
@@ -203,7 +210,7 @@ async fn a_result_whose_bet_another_process_has_committed_is_answered_promptly()
     scene.stage.serve();
     scene.stage.until_ready().await;
     // The other has the same database and queues of its own, so that what it takes is known.
-    let mut elsewhere = scene.stage.another_vhost(&super::services::Addresses::shared()).await;
+    let mut elsewhere = scene.stage.another_vhost(&Addresses::shared()).await;
     elsewhere.serve();
     elsewhere.until_ready().await;
     let mut other = Wire::connect(&elsewhere).await;
@@ -283,4 +290,29 @@ async fn dead_letters_are_put_back_bets_first() {
         scene.stage.audit().await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_crashes_and_connections_that_end_in_the_middle_of_a_backlog_refuse_nothing() {
+    let own = Own::start(&["postgres"]).await;
+    let addresses = Addresses::shared().with_postgres_of(&own.addresses);
+    let mut scene = Scene::set_on(Base::Postgres, &config(100, "100ms"), &addresses).await;
+    let messages = backlog(bets(), &mut StdRng::seed_from_u64(5));
+    let count = messages.len();
+    scene.wire.send_all(messages).await;
+    let other = scene.stage.another_process("other");
+    scene.stage.serve();
+    for crashes in [false, true, false] {
+        let before = scene.wire.ready("v1.0.acme.order.bet").await;
+        until("some bets are taken", async || scene.wire.ready("v1.0.acme.order.bet").await < before.max(1)).await;
+        if crashes {
+            own.run(&["kill", "postgres"]).await;
+            own.run(&["start", "postgres"]).await;
+        } else {
+            scene.stage.vhost.close_connections_of_purser().await;
+        }
+    }
+    scene.everything_is_taken(count, "two processes, a crash of Postgres, connections that end").await;
+    drop(other);
+    scene.stage.audit().await;
 }

@@ -188,7 +188,8 @@ impl Config {
     }
 }
 
-fn exponent_of(configured: &BTreeMap<Currency, u32>, currency: Currency) -> u32 {
+/// Decimal places of a currency's minor unit: the configured ones, else the standard's.
+pub fn exponent_of(configured: &BTreeMap<Currency, u32>, currency: Currency) -> u32 {
     configured.get(&currency).copied().or_else(|| money::standard_exponent(currency)).unwrap_or(DEFAULT_EXPONENT)
 }
 

@@ -143,7 +143,8 @@ impl Resolve {
         let (of, source) = (party.clone(), self.source);
         let queued = database.query(move |conn| voids::find(conn, &of, source)).await?;
         let queued = queued.ok_or_else(|| self.unknown())?;
-        let act = Act::ResolveVoid(ResolveVoid { player: queued.player.clone(), source, approve, number: None });
+        let (player, attempt) = (queued.player.clone(), queued.void.attempt);
+        let act = Act::ResolveVoid(ResolveVoid { player, source, approve, attempt, number: None });
         let command = Command { party, at: clock::now(), correlation: None, act };
         match direct::apply(&mut database.writer()?, command).await? {
             Outcome::Done(Done::VoidApproved { transaction }) => self.approved(transaction),

@@ -19,7 +19,7 @@ use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::command::{Command, Timestamp};
 use crate::ledger::offer::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
-use crate::ledger::transaction::{Finding, Transaction};
+use crate::ledger::transaction::{Finding, ManualVoid, Transaction};
 use crate::ledger::{Order, OrderId, Outcome, Party, PlayerId, PlayerKey};
 
 /// A way of speaking HTTP with the ledger.
@@ -212,6 +212,8 @@ pub enum Next {
     Order(OrderId, Then<Option<(Order, PlayerId)>>),
     /// Read transactions, oldest first.
     Transactions(Finding, Then<Vec<Transaction>>),
+    /// Read the void that an operator decides, or decided, on for the transaction of this number.
+    Void(Party, i64, Then<Option<ManualVoid>>),
     /// Read an offer and its stock.
     Offer(OfferId, Then<Option<OfferState>>),
     /// Read the sealed keys of an order, in the order of their sale; `None` where the buyer has no such order.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::account::{Account, AccountId, HouseAccount};
-use super::command::{Act, CommandKey, Keyed};
-use super::decide::{Decision, Effects, Side, decide};
+use super::command::{CommandKey, Keyed};
+use super::decide::{Decision, Effects, Side, decide, decide_recorded};
 use super::ids::Party;
 use super::offer::{Offer, OfferId, Purchase, StockedKey};
-use super::order::{Order, OrderId};
+use super::order::{Order, OrderId, OrderIds};
 use super::outcome::{Keeping, Outcome, Refusal};
 use super::player::{Player, PlayerKey};
 use super::state::{Asked, Decided, PlayerState, State};
@@ -41,7 +41,7 @@ pub struct Entry {
 impl Entry {
     /// The key that the journal keeps the entry under.
     pub fn kept_key(&self) -> Option<CommandKey> {
-        self.kept.then_some(self.keyed.key)
+        self.kept.then(|| self.keyed.kept_key(self.outcome))
     }
 }
 
@@ -99,7 +99,7 @@ pub enum Verdict {
         repeated: bool,
     },
     /// Its bet is not known yet, and there is still time.
-    Waits(OrderId),
+    Waits(OrderIds),
 }
 
 /// Decides `commands` in order, each seeing what the ones before it did. A command whose flag says that it may wait
@@ -112,10 +112,10 @@ pub fn fold<'a>(state: &mut State, commands: impl IntoIterator<Item = (&'a Keyed
     for (keyed, may_wait) in commands {
         let verdict = folding.take(state, keyed, may_wait);
         if let Verdict::Waits(order) = verdict {
-            waiting.entry(order).or_default().push((verdicts.len(), keyed));
+            waiting.entry(order.accepted).or_default().push((verdicts.len(), keyed));
         }
         verdicts.push(verdict);
-        let placed = keyed.order.filter(|_| matches!(keyed.command.act, Act::PlaceBet(_)));
+        let placed = keyed.bet().map(|order| order.accepted);
         for (position, overtook) in placed.and_then(|order| waiting.remove(&order)).unwrap_or_default() {
             verdicts[position] = folding.take(state, overtook, true);
         }
@@ -123,17 +123,17 @@ pub fn fold<'a>(state: &mut State, commands: impl IntoIterator<Item = (&'a Keyed
     (folding.finish(state), verdicts)
 }
 
-/// Decides `commands` in order, and lets only those take effect that `takes` says yes to when it sees what is decided
-/// of them. For a replay: nothing waits.
+/// Decides `commands`, each with what is recorded of it, in order, and lets only those take effect that `takes` says yes
+/// to when it sees what is decided of them. For a replay: nothing waits.
 pub fn fold_where<'a>(
     state: &mut State,
-    commands: impl IntoIterator<Item = &'a Keyed>,
+    commands: impl IntoIterator<Item = (&'a Keyed, Outcome)>,
     mut takes: impl FnMut(&Keyed, &Decision) -> bool,
 ) -> Batch {
     let mut folding = Folding::default();
-    for keyed in commands {
+    for (keyed, recorded) in commands {
         let seq = folding.next_seq(state);
-        let decision = decide(state, keyed, seq);
+        let decision = decide_recorded(state, keyed, seq, recorded);
         if takes(keyed, &decision) && decision.keeping != Keeping::Ignored {
             folding.record(state, keyed, decision, seq);
         }
@@ -179,7 +179,7 @@ impl Folding {
         if kept {
             let asked = Asked::Whole(keyed.command.clone());
             let decided = Decided { asked, outcome: decision.outcome };
-            state.decided.insert(keyed.key, decided);
+            state.decided.insert(keyed.kept_key(decision.outcome), decided);
         }
         let legs = decision.effects.transfers.iter().map(|transfer| Movement {
             debit: self.account_id(&transfer.debit),

@@ -10,7 +10,8 @@ use super::ids::{Currency, Party, PlayerId, Wallet};
 use super::membership::BuyVip;
 use super::money::Amount;
 use super::offer::{BuyKeys, StockOffers};
-use super::order::{OrderId, OrderKey};
+use super::order::{OrderId, OrderIds, OrderKey};
+use super::outcome::Outcome;
 use super::player::{PlayerKey, Profile, digest};
 use super::transaction::{Adjust, QueueVoid, ResolveVoid};
 
@@ -151,7 +152,12 @@ impl CommandKey {
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// The order that an order's command is about; of any other key, an order that there is none of.
+    /// The key of the same operation on another order.
+    fn of_same_operation(self, order: OrderId) -> Self {
+        Self::of_order(order, self.0.as_bytes()[15] & 0b11)
+    }
+
+    /// The accepted order that an order's command is about; of any other key, an order that there is none of.
     pub fn order(self) -> OrderId {
         let mut bytes = self.0.into_bytes();
         bytes[15] &= !0b11;
@@ -168,19 +174,47 @@ impl CommandKey {
     }
 }
 
+/// The first attempt is called by the name alone.
+fn with_attempt(name: String, attempt: i32) -> String {
+    if attempt == 0 { name } else { format!("{name}:{attempt}") }
+}
+
 /// A command with the keys that everything about it is found by, computed once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyed {
     pub command: Command,
+    /// What it is kept under when it is done. See [`Keyed::kept_key`].
     pub key: CommandKey,
     pub player: PlayerKey,
-    pub order: Option<OrderId>,
+    pub order: Option<OrderIds>,
+}
+
+impl Keyed {
+    /// What the command is kept under with this outcome: an order's refusal is its player's own.
+    pub fn kept_key(&self, outcome: Outcome) -> CommandKey {
+        match outcome {
+            Outcome::Refused(_) => self.refused_key().unwrap_or(self.key),
+            Outcome::Done(_) => self.key,
+        }
+    }
+
+    /// The order that it places, where it is a bet.
+    pub fn bet(&self) -> Option<OrderIds> {
+        self.order.filter(|_| matches!(self.command.act, Act::PlaceBet(_)))
+    }
+
+    /// What an order's command is kept under when it is refused.
+    pub fn refused_key(&self) -> Option<CommandKey> {
+        let order = self.order?;
+        Some(self.key.of_same_operation(order.refused))
+    }
 }
 
 impl Command {
     pub fn keyed(self) -> Keyed {
         let player = self.player().map_or_else(PlayerKey::nobody, |player| PlayerKey::of(&self.party, player));
-        let (order, key) = (self.order(), self.key());
+        let key = self.key();
+        let order = self.order_key().map(|_| OrderIds::of(key.order(), player));
         Keyed { command: self, key, player, order }
     }
 
@@ -194,9 +228,12 @@ impl Command {
             Act::SettleOrder(settle) => CommandKey::of_order(OrderId::of(&self.party, &settle.order), 2),
             Act::CancelOrder(cancel) => CommandKey::of_order(OrderId::of(&self.party, &cancel.order), 3),
             Act::Adjust(adjust) => CommandKey::of_adjust(&self.party, &adjust.name),
-            Act::QueueVoid(queue) => of_text("queue_void", &queue.source.to_string()),
+            Act::QueueVoid(queue) => of_text("queue_void", &with_attempt(queue.source.to_string(), queue.attempt)),
             // Each of the two answers has a key of its own: the other one, given later, is no misuse of the key.
-            Act::ResolveVoid(resolve) => of_text("resolve_void", &format!("{}:{}", resolve.source, resolve.approve)),
+            Act::ResolveVoid(resolve) => {
+                let answer = format!("{}:{}", resolve.source, resolve.approve);
+                of_text("resolve_void", &with_attempt(answer, resolve.attempt))
+            }
             Act::BuyVip(buy) => of_text("buy_vip", &buy.key),
             Act::StockOffers(stock) => of_text("stock_offers", &stock.key),
             Act::BuyKeys(buy) => {
@@ -223,7 +260,7 @@ impl Command {
         }
     }
 
-    /// The order that it is about.
+    /// The order that it is about, should it be accepted.
     pub fn order(&self) -> Option<OrderId> {
         self.order_key().map(|key| OrderId::of(&self.party, key))
     }

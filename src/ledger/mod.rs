@@ -32,7 +32,7 @@ pub use command::{Act, Command, CommandKey};
 pub use decide::decide;
 pub use ids::{Currency, ExternalId, Game, Party, PlayerId, Wallet};
 pub use money::Amount;
-pub use order::{Order, OrderId, OrderState};
+pub use order::{Order, OrderId, OrderIds, OrderState};
 pub use outcome::{Done, Outcome, Refusal};
 pub use player::{Player, PlayerKey};
 pub use state::{Keys, State};

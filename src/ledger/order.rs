@@ -8,7 +8,8 @@ use super::ids::{ExternalId, Game, Party};
 use super::money::Amount;
 use super::player::{PlayerKey, digest};
 
-/// The provider's key of an order: (party, game, externalId).
+/// The provider's key of an order: (party, game, externalId). One bet is accepted under it. A refusal or tombstone binds
+/// the player to whom it was given and nobody else, or somebody without money could use up everybody's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OrderKey {
     pub game: Game,
@@ -22,13 +23,21 @@ pub struct OrderId(Uuid);
 
 impl OrderId {
     pub fn of(party: &Party, key: &OrderKey) -> Self {
-        let mut bytes = digest(&[
+        Self::clear(digest(&[
             b"order",
             party.as_str().as_bytes(),
             key.game.as_str().as_bytes(),
             key.external_id.as_str().as_bytes(),
-        ])
-        .into_bytes();
+        ]))
+    }
+
+    /// The id of what a player was refused under a key.
+    fn refused(accepted: Self, player: PlayerKey) -> Self {
+        Self::clear(digest(&[b"refused", accepted.0.as_bytes(), player.uuid().as_bytes()]))
+    }
+
+    fn clear(digest: Uuid) -> Self {
+        let mut bytes = digest.into_bytes();
         bytes[15] &= !0b11;
         Self(Uuid::from_bytes(bytes))
     }
@@ -39,6 +48,27 @@ impl OrderId {
 
     pub fn uuid(self) -> Uuid {
         self.0
+    }
+}
+
+/// The two orders that a player's commands under one key may be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OrderIds {
+    /// The key's only accepted order, whosever it is.
+    pub accepted: OrderId,
+    /// What this player was refused under the key: a bet, or a cancel that left a tombstone. Where there is one, it is
+    /// what the player's commands are about.
+    pub refused: OrderId,
+}
+
+impl OrderIds {
+    pub fn of(accepted: OrderId, player: PlayerKey) -> Self {
+        Self { accepted, refused: OrderId::refused(accepted, player) }
+    }
+
+    /// Both: whoever waits for an order waits for either.
+    pub fn both(self) -> [OrderId; 2] {
+        [self.accepted, self.refused]
     }
 }
 

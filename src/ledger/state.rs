@@ -18,6 +18,7 @@ use super::transaction::{Change, ManualVoid, Transaction};
 pub struct Keys {
     pub players: BTreeSet<PlayerKey>,
     pub orders: BTreeSet<OrderId>,
+    /// Whatever was kept about an order left the order, too: where that is unknown, so is the command.
     pub commands: BTreeSet<CommandKey>,
     /// Journal rows that the batch may need: a key that is asked for twice may be written about twice.
     pub rows: usize,
@@ -39,8 +40,9 @@ impl Keys {
         let mut keys = Self::default();
         for keyed in commands {
             keys.players.insert(keyed.player);
-            keys.orders.extend(keyed.order);
+            keys.orders.extend(keyed.order.iter().flat_map(|order| order.both()));
             keys.commands.insert(keyed.key);
+            keys.commands.extend(keyed.refused_key());
             keys.rows = keys.rows.saturating_add(1);
             keys.add_partners(keyed);
         }

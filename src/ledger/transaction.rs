@@ -109,6 +109,9 @@ pub struct Adjust {
     /// The number that the transaction has had elsewhere: only a replay gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<i64>,
+    /// Not compared.
+    #[serde(default, skip_serializing_if = "StakeRules::are_first")]
+    pub stakes: StakeRules,
     /// The caller's private token: kept with the transaction, never in the journal, never compared.
     #[serde(skip)]
     pub token: Option<Arc<str>>,
@@ -116,6 +119,24 @@ pub struct Adjust {
 
 fn nothing() -> Arc<str> {
     "".into()
+}
+
+/// The rules by which stakes end. They travel with the command, so that a replay decides as the original did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StakeRules {
+    /// Those of commands that say nothing, from before there were others: what was paid for could be given back as well,
+    /// and the reverse, and what was given back went to the account that the call named.
+    #[default]
+    First,
+    /// A stake is paid for or given back, and goes back to the account that it came from.
+    OneEnd,
+}
+
+impl StakeRules {
+    fn are_first(&self) -> bool {
+        *self == Self::First
+    }
 }
 
 /// What an adjustment does. Amounts are minor units and never negative.
@@ -130,7 +151,8 @@ pub enum Change {
         external: i64,
         from: Vec<Bucket>,
     },
-    /// Pays into buckets. Where a source is named, it must be a transaction of the same player's.
+    /// Pays into buckets. Where a source is named, it must be a transaction of the same player's, and no stake that was
+    /// given back; a stake that is paid for can be paid for again, and is not given back any more.
     Pay {
         amounts: Buckets,
         #[serde(default)]
@@ -138,7 +160,7 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source: Option<i64>,
     },
-    /// Gives the stake `source` back, once: into the buckets that it came from.
+    /// Gives the stake `source` back, once: into the accounts that it came from, whatever the adjustment's product.
     Void {
         source: i64,
         amounts: Buckets,
@@ -148,8 +170,13 @@ pub enum Change {
     /// Pays real money for the round, and settles the player's oldest open stake in it. A round without any stake
     /// is paid all the same; one whose stakes have all met their fate is not.
     Win { amount: i64 },
-    /// Gives back the player's open stake of exactly this amount in the round.
-    Refund { amount: i64 },
+    /// Gives back the player's open stake of exactly this amount in the round, to the account that it came from.
+    Refund {
+        amount: i64,
+        /// The stake's currency, which the amount is in, where it is not the adjustment's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        currency: Option<Currency>,
+    },
     /// Undoes whatever the named transaction did, once; not a stake that has been settled or given back. A name that is
     /// not known becomes unusable.
     Rollback { name: Arc<str> },
@@ -164,9 +191,14 @@ pub enum TransactionState {
     /// Nothing can follow but a rollback.
     Done,
     Settled,
-    /// Given back.
+    /// A stake that was given back.
     Voided,
+    /// A stake that was rolled back.
     RolledBack,
+    /// What was no stake, and an operator took back.
+    PaymentVoided,
+    /// What was no stake, and was rolled back.
+    PaymentRolledBack,
     /// Rolled back before it came: the name is unusable.
     Tombstone,
     /// It undid another: nothing can follow.
@@ -174,8 +206,17 @@ pub enum TransactionState {
 }
 
 impl TransactionState {
-    pub const ALL: [Self; 7] =
-        [Self::Open, Self::Done, Self::Settled, Self::Voided, Self::RolledBack, Self::Tombstone, Self::Reversal];
+    pub const ALL: [Self; 9] = [
+        Self::Open,
+        Self::Done,
+        Self::Settled,
+        Self::Voided,
+        Self::RolledBack,
+        Self::PaymentVoided,
+        Self::PaymentRolledBack,
+        Self::Tombstone,
+        Self::Reversal,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -184,6 +225,8 @@ impl TransactionState {
             Self::Settled => "settled",
             Self::Voided => "voided",
             Self::RolledBack => "rolled_back",
+            Self::PaymentVoided => "payment_voided",
+            Self::PaymentRolledBack => "payment_rolled_back",
             Self::Tombstone => "tombstone",
             Self::Reversal => "reversal",
         }
@@ -224,15 +267,29 @@ impl Transaction {
         self.moved.sum()?.checked_add(self.external)
     }
 
-    /// Whether it took money that can be settled, voided or rolled back. Operators void payments, too, and these can
-    /// be rolled back: what they left is no stake.
+    /// Whether it took money that can be settled, voided or rolled back, be it nothing.
     pub fn is_stake(&self) -> bool {
-        let is_one = match self.state {
-            TransactionState::Open | TransactionState::Settled => true,
-            TransactionState::Voided | TransactionState::RolledBack => self.total().is_some_and(|total| total <= 0),
-            TransactionState::Done | TransactionState::Tombstone | TransactionState::Reversal => false,
-        };
-        is_one && self.source.is_none()
+        match self.state {
+            TransactionState::Open
+            | TransactionState::Settled
+            | TransactionState::Voided
+            | TransactionState::RolledBack => true,
+            TransactionState::Done
+            | TransactionState::PaymentVoided
+            | TransactionState::PaymentRolledBack
+            | TransactionState::Tombstone
+            | TransactionState::Reversal => false,
+        }
+    }
+
+    /// Its state once it was given back or taken back.
+    pub fn voided(&self) -> TransactionState {
+        if self.is_stake() { TransactionState::Voided } else { TransactionState::PaymentVoided }
+    }
+
+    /// Its state once it was rolled back.
+    pub fn rolled_back(&self) -> TransactionState {
+        if self.is_stake() { TransactionState::RolledBack } else { TransactionState::PaymentRolledBack }
     }
 
     /// The account of a bucket that the transaction moves money of.
@@ -250,6 +307,13 @@ pub struct QueueVoid {
     pub source: i64,
     /// The kind of transaction to record when the void is approved.
     pub kind: i32,
+    /// How often the same was dismissed before: only then it can be asked for again.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub attempt: i32,
+}
+
+fn is_first(attempt: &i32) -> bool {
+    *attempt == 0
 }
 
 /// An operator's answer to a queued void.
@@ -259,6 +323,9 @@ pub struct ResolveVoid {
     pub source: i64,
     /// Approved: what the transaction moved is moved back. Else the void is dismissed.
     pub approve: bool,
+    /// Which [`QueueVoid::attempt`] is answered.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub attempt: i32,
     /// See [`Adjust::number`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<i64>,
@@ -267,8 +334,10 @@ pub struct ResolveVoid {
 /// A void that an operator has to decide on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManualVoid {
-    /// The number of the transaction that it is about: a transaction is queued once.
+    /// The number of the transaction that it is about: there is one void for each.
     pub source: i64,
+    /// How often it was dismissed and asked for again.
+    pub attempt: i32,
     pub party: Party,
     pub player: PlayerKey,
     pub kind: i32,
@@ -311,6 +380,11 @@ pub struct Finding {
 pub enum FindBy {
     Number(i64),
     Round(Arc<str>),
+    /// A round's of one player.
+    RoundOf {
+        player: PlayerKey,
+        round: Arc<str>,
+    },
     Reference {
         player: PlayerKey,
         region: i32,

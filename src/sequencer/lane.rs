@@ -15,7 +15,7 @@ use super::look::Look;
 use super::turns::Turns;
 use super::waiting::{Patience, WaitingRoom};
 use super::{Answer, Bounds, Health, Submission};
-use crate::ledger::{Act, Keys, OrderId, Verdict, fold};
+use crate::ledger::{Keys, OrderId, OrderIds, Verdict, fold};
 use crate::metrics;
 use crate::storage::{Store, StoreError};
 
@@ -68,8 +68,7 @@ impl Item {
     }
 
     fn bet(&self) -> Option<OrderId> {
-        let keyed = &self.submission.keyed;
-        keyed.order.filter(|_| matches!(keyed.command.act, Act::PlaceBet(_)))
+        self.submission.keyed.bet().map(|order| order.accepted)
     }
 }
 
@@ -207,7 +206,7 @@ impl<S: Store> Lane<S> {
 
     /// Lets a command wait for its bet. Only from here on it is asked how much the queue holds, which costs the broker
     /// something; whoever finds his bet never asks.
-    fn park(&mut self, item: Item, order: OrderId, now: Duration) {
+    fn park(&mut self, item: Item, order: OrderIds, now: Duration) {
         let (source, party) = (item.submission.source, item.submission.keyed.command.party.clone());
         let patience = item.patience.unwrap_or_else(|| match self.backlogs.mark(&party) {
             Some(mark) => Patience::From(mark),
@@ -305,7 +304,7 @@ impl<S: Store> Lane<S> {
             match verdict {
                 Verdict::Waits(order) => self.park(item, order, now),
                 Verdict::Decided { outcome, repeated } => {
-                    known.extend(item.submission.keyed.order);
+                    known.extend(item.submission.keyed.order.map(|order| order.accepted));
                     (item.submission.answering)(Answer::Decided { outcome, repeated });
                 }
             }
@@ -348,7 +347,7 @@ fn mark_who_may_wait(batch: &mut [Item]) {
     }
     let bets: HashSet<OrderId> = batch.iter().filter_map(Item::bet).collect();
     for item in batch {
-        let has_bet = item.submission.keyed.order.is_some_and(|order| bets.contains(&order));
+        let has_bet = item.submission.keyed.order.is_some_and(|order| bets.contains(&order.accepted));
         item.may_wait = has_bet || !item.gives_up;
     }
 }

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// no more than a tenth of the lane's time.
 const PAUSE_PER_LOOK: u32 = 9;
 
-/// Orders asked for in one look. Where more are waited for, the next look goes on with them.
+/// Orders asked for in one look, two for each that waits. Where more are waited for, the next look goes on with them.
 const ORDERS: usize = 4096;
 
 /// When the next look is, and where it goes on. It takes several where many orders are waited for.

@@ -124,7 +124,8 @@ impl Judge {
     fn fold(&mut self, state: &mut State, kept: &[&Recorded]) -> Result<Batch, ReplayError> {
         let mut names = Names::of(state, kept);
         let mut outcomes = kept.iter().map(|recorded| recorded.outcome);
-        let batch = fold_where(state, kept.iter().map(|recorded| &recorded.keyed), |keyed, decision| {
+        let commands = kept.iter().map(|recorded| (&recorded.keyed, recorded.outcome));
+        let batch = fold_where(state, commands, |keyed, decision| {
             let recorded = outcomes.next().unwrap_or(decision.outcome);
             let comparison = self.compare(keyed, decision, recorded);
             self.compared.push(comparison);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Source;
 use super::backlog::{BetBacklogs, Mark};
-use crate::ledger::{OrderId, Party};
+use crate::ledger::{OrderId, OrderIds, Party};
 
 /// How much of the grace is left to a crowded source.
 const CROWDED_SHARE: u32 = 10;
@@ -31,7 +31,7 @@ pub enum Patience {
 struct Waiter<T> {
     item: T,
     source: Source,
-    order: OrderId,
+    order: OrderIds,
     party: Party,
     patience: Patience,
 }
@@ -42,6 +42,7 @@ pub struct WaitingRoom<T> {
     grace: Duration,
     crowding_limit: usize,
     waiters: HashMap<u64, Waiter<T>>,
+    /// By either of the orders that would tell them what they wait for.
     by_order: BTreeMap<OrderId, Vec<u64>>,
     /// Those whose bets may still be in the queue.
     by_mark: BTreeMap<Party, BTreeSet<(Mark, u64)>>,
@@ -78,10 +79,12 @@ impl<T> WaitingRoom<T> {
     }
 
     /// Takes in a command.
-    pub fn park(&mut self, item: T, source: Source, (party, order): (Party, OrderId), patience: Patience) {
+    pub fn park(&mut self, item: T, source: Source, (party, order): (Party, OrderIds), patience: Patience) {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.by_order.entry(order).or_default().push(ticket);
+        for id in order.both() {
+            self.by_order.entry(id).or_default().push(ticket);
+        }
         match patience {
             Patience::From(mark) => _ = self.by_mark.entry(party.clone()).or_default().insert((mark, ticket)),
             Patience::Since(since) => _ = self.by_source.entry(source).or_default().insert((since, ticket)),
@@ -114,8 +117,8 @@ impl<T> WaitingRoom<T> {
 
     /// Those who waited for `order`, in the order in which they came, each with its patience.
     pub fn release(&mut self, order: OrderId) -> Vec<(T, Patience)> {
-        let tickets = self.by_order.remove(&order).unwrap_or_default();
-        tickets.into_iter().filter_map(|ticket| self.remove(ticket)).collect()
+        let tickets = self.by_order.get(&order).cloned().unwrap_or_default();
+        tickets.into_iter().filter_map(|ticket| self.leave(ticket)).collect()
     }
 
     /// At most `limit` of those whose patience has ended.
@@ -146,18 +149,15 @@ impl<T> WaitingRoom<T> {
     }
 
     fn leave(&mut self, ticket: u64) -> Option<(T, Patience)> {
-        let order = self.waiters.get(&ticket)?.order;
-        if let Some(tickets) = self.by_order.get_mut(&order) {
-            tickets.retain(|other| *other != ticket);
-            if tickets.is_empty() {
-                self.by_order.remove(&order);
+        let waiter = self.waiters.remove(&ticket)?;
+        for id in waiter.order.both() {
+            if let Some(tickets) = self.by_order.get_mut(&id) {
+                tickets.retain(|other| *other != ticket);
+                if tickets.is_empty() {
+                    self.by_order.remove(&id);
+                }
             }
         }
-        self.remove(ticket)
-    }
-
-    fn remove(&mut self, ticket: u64) -> Option<(T, Patience)> {
-        let waiter = self.waiters.remove(&ticket)?;
         match waiter.patience {
             Patience::From(mark) => {
                 if let Some(waiting) = self.by_mark.get_mut(&waiter.party) {
@@ -192,6 +192,11 @@ mod tests {
         OrderId::from_uuid(Uuid::from_u128(number))
     }
 
+    /// An order, and its player's refusal under the same key.
+    fn orders(number: u128) -> OrderIds {
+        OrderIds { accepted: order(number), refused: order(100 + number) }
+    }
+
     fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }
@@ -211,11 +216,12 @@ mod tests {
     #[test]
     fn a_known_order_releases_its_waiters_in_arrival_order() {
         let mut room = room();
-        room.park("first", RESULTS, (acme(), order(1)), Patience::Since(ms(0)));
-        room.park("other", RESULTS, (acme(), order(2)), Patience::Since(ms(1)));
-        room.park("second", RESULTS, (acme(), order(1)), Patience::Since(ms(2)));
+        room.park("first", RESULTS, (acme(), orders(1)), Patience::Since(ms(0)));
+        room.park("other", RESULTS, (acme(), orders(2)), Patience::Since(ms(1)));
+        room.park("second", RESULTS, (acme(), orders(1)), Patience::Since(ms(2)));
         assert_eq!(items(room.release(order(1))), ["first", "second"]);
         assert_eq!(room.release(order(1)), []);
+        assert_eq!(room.release(order(101)), []);
         assert_eq!(room.len(), 1);
     }
 
@@ -224,10 +230,10 @@ mod tests {
         let backlogs = BetBacklogs::of([acme()]);
         let mut room = room();
         let early = backlogs.mark(&acme()).unwrap();
-        room.park("early", RESULTS, (acme(), order(1)), Patience::From(early));
+        room.park("early", RESULTS, (acme(), orders(1)), Patience::From(early));
         let measured = backlogs.measure(&acme());
         let late = backlogs.mark(&acme()).unwrap();
-        room.park("late", RESULTS, (acme(), order(2)), Patience::From(late));
+        room.park("late", RESULTS, (acme(), orders(2)), Patience::From(late));
         room.begin_patience(&backlogs, ms(60_000));
         assert_eq!((room.next_due(), items(room.due(ms(60_000), 10))), (None, vec![]));
         backlogs.pass(&acme(), measured);
@@ -243,8 +249,8 @@ mod tests {
         let backlogs = BetBacklogs::of([acme()]);
         let mut room = room();
         let mark = backlogs.mark(&acme()).unwrap();
-        room.park("waits", RESULTS, (acme(), order(1)), Patience::From(mark));
-        room.park("is patient", RESULTS, (acme(), order(2)), Patience::Since(ms(0)));
+        room.park("waits", RESULTS, (acme(), orders(1)), Patience::From(mark));
+        room.park("is patient", RESULTS, (acme(), orders(2)), Patience::Since(ms(0)));
         assert_eq!(room.give_back(&backlogs), Vec::<&str>::new());
         backlogs.close(&acme());
         assert_eq!(room.give_back(&backlogs), ["waits"]);
@@ -255,7 +261,7 @@ mod tests {
     fn a_crowded_source_gets_a_tenth_of_the_grace_and_others_all_of_it() {
         let mut room = room();
         for number in 0..3 {
-            room.park("flood", RESULTS, (acme(), order(number)), Patience::Since(ms(0)));
+            room.park("flood", RESULTS, (acme(), orders(number)), Patience::Since(ms(0)));
         }
         assert_eq!((room.grace_of(RESULTS), room.next_due()), (ms(200), Some(ms(200))));
         assert_eq!(room.grace_of(OTHERS), ms(2000));
@@ -267,9 +273,9 @@ mod tests {
     fn no_more_than_the_limit_come_due_at_once() {
         let mut room = room();
         for number in 0..5 {
-            room.park("flood", RESULTS, (acme(), order(number)), Patience::Since(ms(0)));
+            room.park("flood", RESULTS, (acme(), orders(number)), Patience::Since(ms(0)));
         }
-        room.park("other", OTHERS, (acme(), order(9)), Patience::Since(ms(0)));
+        room.park("other", OTHERS, (acme(), orders(9)), Patience::Since(ms(0)));
         assert_eq!(room.due(ms(2000), 3).len(), 3);
         assert_eq!(room.due(ms(2000), 3).len(), 3);
     }
@@ -278,10 +284,11 @@ mod tests {
     fn orders_are_told_in_portions() {
         let mut room = room();
         for number in [3, 1, 2, 2] {
-            room.park("waits", RESULTS, (acme(), order(number)), Patience::Since(ms(0)));
+            room.park("waits", RESULTS, (acme(), orders(number)), Patience::Since(ms(0)));
         }
         assert_eq!(room.orders_after(None, 2), [order(1), order(2)]);
-        assert_eq!(room.orders_after(Some(order(2)), 2), [order(3)]);
-        assert_eq!(room.orders_after(Some(order(3)), 2), []);
+        assert_eq!(room.orders_after(Some(order(2)), 2), [order(3), order(101)]);
+        assert_eq!(room.orders_after(Some(order(103)), 2), []);
+        assert_eq!(items(room.release(order(102))), ["waits", "waits"], "who is refused is told, too");
     }
 }

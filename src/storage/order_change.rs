@@ -29,13 +29,13 @@ pub enum Begun {
 }
 
 impl OrderChange {
-    /// `None` where the command changed no order.
-    pub fn of(seq: i64, keyed: &Keyed, outcome: Outcome) -> Option<Self> {
-        let order = keyed.order?;
+    /// `None` where the command changed no order. `key` is what it was kept under, and tells the order.
+    pub fn of(seq: i64, key: Option<CommandKey>, keyed: &Keyed, outcome: Outcome) -> Option<Self> {
+        keyed.order?;
+        let order = key?.order();
         let (state, paid) = match (&keyed.command.act, outcome) {
             (Act::PlaceBet(_), Outcome::Done(_)) => (OrderState::Open, 0),
-            // The tombstone that refused the bet stays.
-            (Act::PlaceBet(_), Outcome::Refused(Refusal::OrderCancelled)) => return None,
+            // Where the player has a tombstone, it stays.
             (Act::PlaceBet(_), Outcome::Refused(_)) => (OrderState::Refused, 0),
             (Act::SettleOrder(settle), Outcome::Done(Done::OrderSettled { paid })) => {
                 let state = match settle.result {

@@ -60,6 +60,7 @@ pub struct VoidRow {
     pub kind: i32,
     pub state: String,
     pub queued_at: i64,
+    pub attempt: i32,
 }
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -168,6 +169,7 @@ impl VoidRow {
             kind: void.kind,
             state: void.state.as_str().to_owned(),
             queued_at: void.queued_at.0,
+            attempt: void.attempt,
         }
     }
 
@@ -179,6 +181,7 @@ impl VoidRow {
             kind: self.kind,
             state: VoidState::parse(&self.state).ok_or_else(|| damaged("state", "is unknown"))?,
             queued_at: Timestamp(self.queued_at),
+            attempt: self.attempt,
         })
     }
 }

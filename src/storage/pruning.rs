@@ -21,10 +21,10 @@ use super::journal::BY_INDEX;
 use super::order_change::OrderChange;
 use super::queries::{AnyConnection, classify, on};
 use super::remains::Remains;
-use super::rows::{Bytes, JournalRow, TransferRow, damaged};
+use super::rows::{Bytes, JournalRow, TransferRow, damaged, uuid};
 use super::schema::{carried, checkpoints, journal, transfers, writers};
 use crate::ledger::chain::{self, Hash};
-use crate::ledger::command::Timestamp;
+use crate::ledger::command::{CommandKey, Timestamp};
 use crate::ledger::essence::Essence;
 use crate::ledger::{Act, Command, Outcome};
 
@@ -273,7 +273,8 @@ fn remains(row: &JournalRow) -> Result<Option<(Command, String)>, StoreError> {
     let outcome: Outcome = serde_json::from_str(&row.outcome).map_err(damaged)?;
     let Some(essence) = Essence::of(&command.act) else { return Ok(None) };
     let keyed = command.keyed();
-    let change = OrderChange::of(row.seq, &keyed, outcome);
+    let key = row.key.as_deref().map(uuid).transpose()?.map(CommandKey::from_uuid);
+    let change = OrderChange::of(row.seq, key, &keyed, outcome);
     let begun = change.as_ref().and_then(|change| change.begun.as_ref());
     let begun = begun.map(|begun| begun.digest()).transpose()?;
     let remains = Remains { essence, state: change.as_ref().map(|change| change.state), begun };

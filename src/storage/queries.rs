@@ -158,6 +158,10 @@ pub fn transactions(conn: &mut AnyConnection, finding: &Finding) -> Result<Vec<T
             let wanted = theirs.filter(round.eq(&**wanted)).order(number).limit(MOST_FOUND);
             on!(conn, conn => wanted.load(conn))
         }
+        FindBy::RoundOf { player: of, round: wanted } => {
+            let wanted = theirs.filter(player.eq(bytes(of.uuid()))).filter(round.eq(&**wanted));
+            on!(conn, conn => wanted.order(number).limit(MOST_FOUND).load(conn))
+        }
         FindBy::Reference { player: of, region: within, reference: wanted } => {
             let wanted = theirs.filter(player.eq(bytes(of.uuid()))).filter(reference.eq(&**wanted));
             let wanted = wanted.filter(region.eq(within)).order(number).limit(MOST_FOUND);

@@ -146,6 +146,7 @@ diesel::table! {
         kind -> Integer,
         state -> Text,
         queued_at -> BigInt,
+        attempt -> Integer,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod statements;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -19,7 +20,7 @@ use super::partners::{load_partners, write_partners};
 use super::rows::{AccountRow, BatchRows, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
 use super::schema::{accounts, journal, orders, players, purchases, transactions, writers};
 use super::{Store, StoreError};
-use crate::ledger::{Batch, Keys, OrderId, State};
+use crate::ledger::{Batch, CommandKey, Keys, OrderId, State};
 use statements::{InsertJournal, InsertPlayer, InsertTransfer, NameHouseAccount, UpsertAccount, UpsertOrder};
 
 /// How long a transaction waits for another process's before it is called an outage.
@@ -199,7 +200,7 @@ impl Writer {
         self.reserved = last_seq(conn).map_err(classify)?;
         let (players, accounts) = load_players(conn, keys).map_err(classify)?;
         let orders = load_orders(conn, keys).map_err(classify)?;
-        let decided = load_decided(conn, keys).map_err(classify)?;
+        let decided = load_decided(conn, keys, &orders).map_err(classify)?;
         let mut state = state_of(players, accounts, orders, decided)?;
         state.numbers = (self.reserved + 1..).take(keys.rows).collect();
         if keys.has_partners() {
@@ -219,7 +220,7 @@ impl Writer {
 }
 
 fn writer_row(conn: &mut SqliteConnection) -> QueryResult<WriterRow> {
-    let known = writers::table.find(WRITER).select(WriterRow::as_select()).first(conn).optional()?;
+    let known = writers::table.find(WRITER).select(WriterRow::as_select()).get_result(conn).optional()?;
     match known {
         Some(row) => Ok(row),
         None => {
@@ -234,10 +235,10 @@ fn writer_row(conn: &mut SqliteConnection) -> QueryResult<WriterRow> {
 /// and the last of these may have been pruned.
 fn last_seq(conn: &mut SqliteConnection) -> QueryResult<i64> {
     use diesel::dsl::max;
-    let journal: Option<i64> = journal::table.select(max(journal::seq)).first(conn)?;
-    let transactions: Option<i64> = transactions::table.select(max(transactions::number)).first(conn)?;
-    let purchases: Option<i64> = purchases::table.select(max(purchases::number)).first(conn)?;
-    let written: Option<i64> = writers::table.select(max(writers::last_seq)).first(conn)?;
+    let journal: Option<i64> = journal::table.select(max(journal::seq)).get_result(conn)?;
+    let transactions: Option<i64> = transactions::table.select(max(transactions::number)).get_result(conn)?;
+    let purchases: Option<i64> = purchases::table.select(max(purchases::number)).get_result(conn)?;
+    let written: Option<i64> = writers::table.select(max(writers::last_seq)).get_result(conn)?;
     Ok([journal, transactions, purchases, written].into_iter().flatten().max().unwrap_or(0))
 }
 
@@ -245,7 +246,7 @@ fn load_players(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<(Vec<Pl
     let (mut found, mut theirs) = (Vec::new(), Vec::new());
     for key in &keys.players {
         let id = bytes(key.uuid());
-        let player = players::table.find(&id).select(PlayerRow::as_select()).first(conn).optional()?;
+        let player = players::table.find(&id).select(PlayerRow::as_select()).get_result(conn).optional()?;
         if player.is_some() {
             let of_player = accounts::table.filter(accounts::player.eq(&id));
             theirs.extend(of_player.select(AccountRow::as_select()).load(conn)?);
@@ -258,17 +259,21 @@ fn load_players(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<(Vec<Pl
 fn load_orders(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<Vec<OrderRow>> {
     let mut found = Vec::new();
     for id in &keys.orders {
-        let order = orders::table.find(bytes(id.uuid())).select(OrderRow::as_select()).first(conn).optional()?;
+        let order = orders::table.find(bytes(id.uuid())).select(OrderRow::as_select()).get_result(conn).optional()?;
         found.extend(order);
     }
     Ok(found)
 }
 
-fn load_decided(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<Vec<DecidedRow>> {
+fn load_decided(conn: &mut SqliteConnection, keys: &Keys, orders: &[OrderRow]) -> QueryResult<Vec<DecidedRow>> {
+    let known: HashSet<&[u8]> = orders.iter().map(|order| order.id.as_slice()).collect();
+    // Most bets are new, and need no look into the journal's index.
+    let is_new =
+        |key: &CommandKey| keys.orders.contains(&key.order()) && !known.contains(&key.order().uuid().as_bytes()[..]);
     let mut found = Vec::new();
-    for key in &keys.commands {
+    for key in keys.commands.iter().filter(|key| !is_new(key)) {
         let by_key = journal::table.filter(journal::key.eq(bytes(key.uuid())));
-        found.extend(by_key.select(DecidedRow::as_select()).first(conn).optional()?);
+        found.extend(by_key.select(DecidedRow::as_select()).get_result(conn).optional()?);
     }
     Ok(found)
 }

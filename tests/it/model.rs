@@ -14,33 +14,28 @@ pub struct Model {
     /// What each player was opened with.
     players: HashMap<String, String>,
     balances: HashMap<(String, String), i128>,
+    /// The accepted bet under each key.
     orders: HashMap<(String, String), ModelOrder>,
+    /// What each player was refused under a key.
+    refused: HashMap<(String, String, String), ModelRefusal>,
     /// Movements of cash by kind and key: what was asked, and the answer.
     cash: HashMap<(&'static str, String), (String, String)>,
     partners: partners::Partners,
 }
 
-#[derive(Default)]
 struct ModelOrder {
-    bet: Option<(PlaceBet, String)>,
+    bet: PlaceBet,
     day: i64,
     /// The result that was applied, and what it paid.
     settled: Option<(SettleOrder, i128)>,
-    /// The cancel that was applied, or that came before the bet and gave up.
     cancelled: Option<CancelOrder>,
-    tombstone: bool,
 }
 
-impl ModelOrder {
-    fn is_accepted(&self) -> bool {
-        self.bet.as_ref().is_some_and(|(_, answer)| answer == "201 placed")
-    }
-
-    fn player(&self) -> Option<&str> {
-        let bettor = self.bet.as_ref().map(|(bet, _)| bet.player.as_str());
-        let canceller = self.cancelled.as_ref().map(|cancel| cancel.player.as_str());
-        if self.tombstone { canceller } else { bettor }
-    }
+/// One of both at least: a cancel that came before its bet and gave up, and a bet that was told no.
+#[derive(Default)]
+struct ModelRefusal {
+    tombstone: Option<CancelOrder>,
+    bet: Option<(PlaceBet, String)>,
 }
 
 impl Model {
@@ -106,13 +101,19 @@ impl Model {
     }
 
     fn bet(&mut self, bet: &PlaceBet, day: i64) -> String {
-        let order = self.orders.entry(name(&bet.order)).or_default();
-        if let Some((before, answer)) = &order.bet {
-            let same = before.player == bet.player
+        let same = |before: &PlaceBet| {
+            before.player == bet.player
                 && before.round == bet.round
                 && before.stake == bet.stake
-                && before.pocket == bet.pocket;
-            return if same { answer.clone() } else { "400 key_reused".to_owned() };
+                && before.pocket == bet.pocket
+        };
+        let known = match (self.refusal(&bet.order, bet.player.as_str()), self.orders.get(&name(&bet.order))) {
+            (Some(refusal), _) => refusal.bet.clone(),
+            (None, Some(order)) => Some((order.bet.clone(), "201 placed".to_owned())),
+            (None, None) => None,
+        };
+        if let Some((before, answer)) = known {
+            return if same(&before) { answer } else { "400 key_reused".to_owned() };
         }
         let answer = self.judge_bet(bet, day);
         // 400 is never kept.
@@ -122,11 +123,17 @@ impl Model {
         if answer == "201 placed" {
             let stake = i128::from(bet.stake.minor());
             self.add(bet.player.as_str(), &pocket_name(&bet.pocket), -stake).expect("less is no overflow");
+            let order = ModelOrder { bet: bet.clone(), day, settled: None, cancelled: None };
+            self.orders.insert(name(&bet.order), order);
+        } else {
+            let refusal = self.refused.entry(own_name(&bet.order, bet.player.as_str())).or_default();
+            refusal.bet = Some((bet.clone(), answer.clone()));
         }
-        let order = self.orders.entry(name(&bet.order)).or_default();
-        order.bet = Some((bet.clone(), answer.clone()));
-        order.day = day;
         answer
+    }
+
+    fn refusal(&self, order: &OrderKey, player: &str) -> Option<&ModelRefusal> {
+        self.refused.get(&own_name(order, player))
     }
 
     fn judge_bet(&self, bet: &PlaceBet, day: i64) -> String {
@@ -136,7 +143,7 @@ impl Model {
         if !self.players.contains_key(bet.player.as_str()) {
             return "495 player_unknown".to_owned();
         }
-        if self.orders.get(&name(&bet.order)).is_some_and(|order| order.tombstone) {
+        if self.refusal(&bet.order, bet.player.as_str()).is_some() {
             return "493 order_cancelled".to_owned();
         }
         let stake = i128::from(bet.stake.minor());
@@ -165,9 +172,8 @@ impl Model {
     fn staked(&self, now: &PlaceBet, day: i64) -> i128 {
         let mut staked = 0;
         for order in self.orders.values() {
-            if let Some((bet, _)) = &order.bet
-                && order.is_accepted()
-                && order.cancelled.is_none()
+            let bet = &order.bet;
+            if order.cancelled.is_none()
                 && order.day == day
                 && bet.player == now.player
                 && bet.pocket.currency == now.pocket.currency
@@ -178,11 +184,23 @@ impl Model {
         staked
     }
 
-    /// Why a result or cancel cannot be applied, as far as both are alike.
-    fn refuse(&self, order: &OrderKey, player: &str, game_offered: bool, differs: bool) -> Option<String> {
-        let order = self.orders.get(&name(order));
-        let theirs = order.is_some_and(|order| order.player() == Some(player));
-        if theirs && differs {
+    /// Why a result or cancel cannot be applied, as far as both are alike. `differs` says whether it differs from a bet.
+    fn refuse(
+        &self,
+        (order, player): (&OrderKey, &str),
+        game_offered: bool,
+        differs: impl Fn(&PlaceBet) -> bool,
+    ) -> Option<String> {
+        let (refusal, order) = (self.refusal(order, player), self.orders.get(&name(order)));
+        // What the player was refused under the key is what the command is about.
+        let order = order.filter(|_| refusal.is_none());
+        let theirs = order.is_some_and(|order| order.bet.player.as_str() == player);
+        let bet = match refusal {
+            Some(ModelRefusal { tombstone: Some(_), .. }) => None,
+            Some(refusal) => refusal.bet.as_ref().map(|(bet, _)| bet),
+            None => order.filter(|_| theirs).map(|order| &order.bet),
+        };
+        if bet.is_some_and(differs) {
             return Some("400 differs_from_bet".to_owned());
         }
         if !game_offered {
@@ -191,42 +209,38 @@ impl Model {
         if !self.players.contains_key(player) {
             return Some("495 player_unknown".to_owned());
         }
-        let Some(order) = order.filter(|order| order.player().is_some()) else {
-            return Some("493 order_unknown".to_owned());
+        let why = match (refusal, order) {
+            (Some(ModelRefusal { tombstone: Some(_), .. }), _) => "order_cancelled",
+            (Some(_), _) => "order_refused",
+            (None, None) => "order_unknown",
+            (None, Some(_)) if !theirs => "order_not_theirs",
+            (None, Some(order)) if order.cancelled.is_some() => "order_cancelled",
+            (None, Some(order)) if order.settled.is_some() => "order_settled",
+            (None, Some(_)) => return None,
         };
-        if !theirs {
-            return Some("493 order_not_theirs".to_owned());
-        }
-        if order.tombstone || order.cancelled.is_some() {
-            return Some("493 order_cancelled".to_owned());
-        }
-        if order.settled.is_some() {
-            return Some("493 order_settled".to_owned());
-        }
-        if !order.is_accepted() {
-            return Some("493 order_refused".to_owned());
-        }
-        None
+        Some(format!("493 {why}"))
     }
 
     fn settle(&mut self, settle: &SettleOrder) -> String {
-        let bet = self.bet_of(&settle.order);
-        let differs = bet.as_ref().is_some_and(|bet| {
+        let player = settle.player.as_str();
+        let differs = |bet: &PlaceBet| {
             settle.currency.is_some_and(|currency| currency != bet.pocket.currency)
                 || settle.wallet.as_ref().is_some_and(|wallet| *wallet != bet.pocket.wallet)
-        });
-        let stake = bet.as_ref().map(|bet| bet.stake.minor());
-        if let Some((before, paid)) = self.orders.get(&name(&settle.order)).and_then(|order| order.settled.as_ref()) {
-            let same = !differs
+        };
+        if self.refusal(&settle.order, player).is_none()
+            && let Some(order) = self.orders.get(&name(&settle.order))
+            && let Some((before, paid)) = &order.settled
+        {
+            let same = !differs(&order.bet)
                 && before.player == settle.player
                 && before.round == settle.round
-                && same_result(before.result, settle.result, stake);
+                && same_result(before.result, settle.result, order.bet.stake.minor());
             return if same { format!("200 settled {paid}") } else { "400 key_reused".to_owned() };
         }
-        if let Some(refusal) = self.refuse(&settle.order, settle.player.as_str(), settle.terms.game_offered, differs) {
+        if let Some(refusal) = self.refuse((&settle.order, player), settle.terms.game_offered, differs) {
             return refusal;
         }
-        let bet = bet.expect("an accepted order has its bet");
+        let bet = self.orders[&name(&settle.order)].bet.clone();
         if bet.round != settle.round {
             return "494 round_differs".to_owned();
         }
@@ -235,60 +249,57 @@ impl Model {
             GameResult::Tie(None) => i128::from(bet.stake.minor()),
             GameResult::Lose(_) => 0,
         };
-        if let Err(overflow) = self.add(settle.player.as_str(), &pocket_name(&bet.pocket), paid) {
+        if let Err(overflow) = self.add(player, &pocket_name(&bet.pocket), paid) {
             return overflow;
         }
-        self.orders.entry(name(&settle.order)).or_default().settled = Some((settle.clone(), paid));
+        self.orders.get_mut(&name(&settle.order)).expect("known").settled = Some((settle.clone(), paid));
         format!("200 settled {paid}")
     }
 
     fn cancel(&mut self, cancel: &CancelOrder) -> String {
-        let tombstone = self.orders.get(&name(&cancel.order)).is_some_and(|order| order.tombstone);
-        // A tombstone's cancel found no bet that it could differ from.
-        let bet = self.bet_of(&cancel.order).filter(|_| !tombstone);
-        let differs =
-            bet.as_ref().is_some_and(|bet| cancel.wallet.as_ref().is_some_and(|wallet| *wallet != bet.pocket.wallet));
-        if let Some(before) = self.orders.get(&name(&cancel.order)).and_then(|order| order.cancelled.as_ref()) {
-            let same = !differs && before.player == cancel.player;
-            return match (same, tombstone, bet) {
-                (false, ..) => "400 key_reused".to_owned(),
-                (true, false, Some(bet)) => format!("200 cancelled {}", bet.stake.minor()),
-                (true, ..) => "493 order_unknown".to_owned(),
-            };
+        let player = cancel.player.as_str();
+        let differs = |bet: &PlaceBet| cancel.wallet.as_ref().is_some_and(|wallet| *wallet != bet.pocket.wallet);
+        match (self.refusal(&cancel.order, player), self.orders.get(&name(&cancel.order))) {
+            // A tombstone's cancel found no bet that it could differ from.
+            (Some(ModelRefusal { tombstone: Some(_), .. }), _) => return "493 order_unknown".to_owned(),
+            (None, Some(ModelOrder { cancelled: Some(before), bet, .. })) => {
+                let same = before.player == cancel.player && !differs(bet);
+                let again = format!("200 cancelled {}", bet.stake.minor());
+                return if same { again } else { "400 key_reused".to_owned() };
+            }
+            (Some(_) | None, _) => {}
         }
-        if let Some(refusal) = self.refuse(&cancel.order, cancel.player.as_str(), cancel.terms.game_offered, differs) {
+        if let Some(refusal) = self.refuse((&cancel.order, player), cancel.terms.game_offered, differs) {
             if refusal == "493 order_unknown" {
-                let order = self.orders.entry(name(&cancel.order)).or_default();
-                order.tombstone = true;
-                order.cancelled = Some(cancel.clone());
+                let refused = self.refused.entry(own_name(&cancel.order, player)).or_default();
+                refused.tombstone = Some(cancel.clone());
             }
             return refusal;
         }
-        let bet = bet.expect("an accepted order has its bet");
+        let bet = self.orders[&name(&cancel.order)].bet.clone();
         let stake = bet.stake.minor();
-        if let Err(overflow) = self.add(cancel.player.as_str(), &pocket_name(&bet.pocket), i128::from(stake)) {
+        if let Err(overflow) = self.add(player, &pocket_name(&bet.pocket), i128::from(stake)) {
             return overflow;
         }
-        self.orders.entry(name(&cancel.order)).or_default().cancelled = Some(cancel.clone());
+        self.orders.get_mut(&name(&cancel.order)).expect("known").cancelled = Some(cancel.clone());
         format!("200 cancelled {stake}")
-    }
-
-    fn bet_of(&self, order: &OrderKey) -> Option<PlaceBet> {
-        let order = self.orders.get(&name(order)).filter(|order| !order.tombstone)?;
-        order.bet.as_ref().map(|(bet, _)| bet.clone())
     }
 }
 
-fn same_result(before: GameResult, now: GameResult, stake: Option<i64>) -> bool {
+fn same_result(before: GameResult, now: GameResult, stake: i64) -> bool {
     match (before, now) {
         (GameResult::Win(before), GameResult::Win(now)) => before == now,
         (GameResult::Tie(before), GameResult::Tie(now)) => {
-            before.map(|a| a.minor()).or(stake) == now.map(|a| a.minor()).or(stake)
+            before.map_or(stake, |a| a.minor()) == now.map_or(stake, |a| a.minor())
         }
         (GameResult::Lose(Some(before)), GameResult::Lose(Some(now))) => before == now,
         (GameResult::Lose(_), GameResult::Lose(_)) => true,
         _ => false,
     }
+}
+
+fn own_name(order: &OrderKey, player: &str) -> (String, String, String) {
+    (order.game.to_string(), order.external_id.to_string(), player.to_owned())
 }
 
 fn name(order: &OrderKey) -> (String, String) {

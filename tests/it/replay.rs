@@ -48,7 +48,8 @@ const STORY: &str = "
     withdraw alice 10 CHF at=20000+13
     withdraw alice 9000000 CHF at=20000+14
     stake alice s1 g1 100 CHF from=real,bonus token=secret at=20000+15
-    pay alice p1 g1 50 CHF source=s1 at=20000+16
+    stake alice s0 g1 10 CHF at=20000+15
+    pay alice p1 g1 50 CHF source=s0 at=20000+16
     void alice v1 s1 100 CHF at=20000+17
     void alice v2 s1 100 CHF at=20000+18
     stake alice s2 g2 100 CHF at=20000+19
@@ -67,6 +68,8 @@ const STORY: &str = "
     stake alice s7 g7 60 CHF at=20000+32
     queue alice s7 at=20000+33
     dismiss alice s7 at=20000+34
+    queue alice s7 attempt=1 at=20000+34
+    approve alice s7 attempt=1 at=20000+34
     vip alice gold 100 CHF ladder=silver,gold at=20000+35
     stock card 30 CHF k1,k2,k3 at=20000+36
     buy alice b1 card 2 30 CHF at=20000+37

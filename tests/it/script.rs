@@ -51,8 +51,8 @@ use purser::ledger::offer::OfferId;
 use purser::ledger::order::OrderKey;
 use purser::ledger::player::Profile;
 use purser::ledger::{
-    Act, Amount, Bucket, Command, CommandKey, Currency, Done, ExternalId, Game, OrderId, Outcome, Party, PlayerId,
-    PlayerKey, Pocket, Refusal, State, Wallet,
+    Act, Amount, Bucket, Command, CommandKey, Currency, Done, ExternalId, Game, OrderId, OrderIds, Outcome, Party,
+    PlayerId, PlayerKey, Pocket, Refusal, State, Wallet,
 };
 
 use crate::memory::Memory;
@@ -240,7 +240,7 @@ impl<'a> Line<'a> {
     fn step(&self, line: &str) -> Step {
         let asked = match self.words[0] {
             "balance" => Asked::Balance(PlayerKey::of(self.party, &self.player()), self.pocket(2)),
-            "order" => Asked::Order(OrderId::of(self.party, &self.order(1))),
+            "order" => Asked::Order(self.order_id()),
             "transaction" => Asked::Transaction(self.transaction_key(self.words[1])),
             "queued" => Asked::Queued(self.words[1].to_owned()),
             "level" => Asked::Level(PlayerKey::of(self.party, &self.player())),
@@ -280,6 +280,14 @@ impl<'a> Line<'a> {
             },
         };
         Command { party: self.party.clone(), at: self.at(), correlation: None, act }
+    }
+
+    /// The accepted order, or what a player was refused (`of=`).
+    fn order_id(&self) -> OrderId {
+        let accepted = OrderId::of(self.party, &self.order(1));
+        let Some(player) = self.options.get("of") else { return accepted };
+        let player = PlayerId::parse(player).expect("a player");
+        OrderIds::of(accepted, PlayerKey::of(self.party, &player)).refused
     }
 
     fn settle(&self, result: GameResult, currency_at: usize) -> Act {

@@ -5,7 +5,7 @@ mod pruned;
 
 use purser::ledger::command::Timestamp;
 use purser::ledger::order::OrderKey;
-use purser::ledger::{Currency, ExternalId, Game, OrderId, Party, PlayerId, PlayerKey, Pocket};
+use purser::ledger::{Currency, ExternalId, Game, OrderId, OrderIds, Party, PlayerId, PlayerKey, Pocket};
 
 use crate::databases::{Fresh, apply};
 use crate::script::commands;
@@ -255,7 +255,9 @@ fn filled(text: &str, kind: &str, written: bool) -> String {
     for name in ["won", "cancelled", "open", "refused", "tombstone", "lost"] {
         let game = Game::parse("wallstroulette").expect("a game");
         let key = OrderKey { game, external_id: ExternalId::parse(name).expect("an externalId") };
-        fill(name, OrderId::of(&party, &key).uuid());
+        let bob = PlayerKey::of(&party, &PlayerId::parse("bob").expect("a player"));
+        let OrderIds { accepted, refused } = OrderIds::of(OrderId::of(&party, &key), bob);
+        fill(name, if ["refused", "tombstone"].contains(&name) { refused.uuid() } else { accepted.uuid() });
     }
     text
 }

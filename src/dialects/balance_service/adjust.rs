@@ -12,7 +12,7 @@ use super::model::{Inserted, Memo};
 use super::params::{self, Adjust};
 use crate::dialects::http::{Decided, Next};
 use crate::ledger::command::Act;
-use crate::ledger::transaction::{self, Buckets, Change, FindBy, Label, Transaction};
+use crate::ledger::transaction::{self, Buckets, Change, FindBy, Label, StakeRules, Transaction};
 use crate::ledger::{Bucket, Currency, Done, Outcome, PlayerKey};
 
 /// What tells of the type, before anything is known of what it needs.
@@ -183,6 +183,7 @@ fn in_ledger_words(
         memo: serde_json::to_string(&memo).map_err(|_| Code::Unexpected)?.into(),
         worth: None,
         number: None,
+        stakes: StakeRules::OneEnd,
         token: Some(wanted.token.into()),
     })
 }

@@ -157,7 +157,9 @@ pub fn of_refusal(refusal: Refusal) -> Refused {
     match refusal {
         Refusal::PlayerUnknown => Code::UserUnknown.into(),
         Refusal::KeyReused => Code::Failed.because("partner_transaction_id was used before with other data"),
-        Refusal::TransactionEnded => Code::Failed.because("the source transaction has met its fate already"),
+        Refusal::TransactionEnded => {
+            Code::TransactionUnknown.because("the source transaction was paid for, or given back, before")
+        }
         Refusal::InsufficientFunds { .. } => Code::InsufficientFunds.into(),
         Refusal::AmountsDisagree => Code::Amounts.because("the amounts are not those of the source transaction"),
         Refusal::BalanceOverflow => Code::Calculation.because("a balance would be more than an account can hold"),

@@ -10,7 +10,7 @@ use super::model::Memo;
 use super::params::{self, Params, QueueVoid};
 use crate::dialects::http::{Decided, Next};
 use crate::ledger::command::Act;
-use crate::ledger::transaction::{self, FindBy, Transaction};
+use crate::ledger::transaction::{self, FindBy, ManualVoid, Transaction, VoidState};
 use crate::ledger::{Done, Outcome};
 
 pub fn queue_void(desk: &Arc<Desk>, params: &Members, asked: Asked) -> Result<Next, Refused> {
@@ -24,9 +24,14 @@ pub fn queue_void(desk: &Arc<Desk>, params: &Members, asked: Asked) -> Result<Ne
 
 fn queue(desk: &Arc<Desk>, found: &[Transaction], asked: Asked) -> Result<Next, Refused> {
     let source = found.last().ok_or(Code::TransactionUnknown)?;
-    let player = params::player(Memo::of(source)?.user_id)?;
-    let act = Act::QueueVoid(transaction::QueueVoid { player, source: source.number, kind: VOID_RETURN });
-    Ok(Next::Decide(desk.command(asked, act), then(desk, |_, decided: Decided| queued(decided.outcome))))
+    let (player, source) = (params::player(Memo::of(source)?.user_id)?, source.number);
+    let decide = move |desk: &Arc<Desk>, known: Option<ManualVoid>| {
+        // What was dismissed opens again; whoever asks for it at the same moment asks for the same.
+        let attempt = known.map_or(0, |void| void.attempt.saturating_add((void.state == VoidState::Dismissed).into()));
+        let act = Act::QueueVoid(transaction::QueueVoid { player, source, kind: VOID_RETURN, attempt });
+        Ok(Next::Decide(desk.command(asked, act), then(desk, |_, decided: Decided| queued(decided.outcome))))
+    };
+    Ok(Next::Void(desk.party.clone(), source, then(desk, decide)))
 }
 
 fn queued(outcome: Outcome) -> Result<Next, Refused> {

@@ -86,6 +86,7 @@ fn finish(mut next: Next) -> Reply {
             }
             Next::Order(..)
             | Next::Transactions(..)
+            | Next::Void(..)
             | Next::Offer(..)
             | Next::SoldKeys { .. }
             | Next::RefreshKeys(..) => panic!("not a step of GoPlay's"),

@@ -1,15 +1,17 @@
 //! The three calls. What is wrong is looked for in this order: the signature (5), the body's shape (7), the partner
 //! (1), the token where one is needed (2, 6), the user (3), and then whatever the ledger says (3, 4, 7).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::answer;
 use super::code::Code;
 use super::wire::{self, Auth, Movement, Transaction, UserDetails};
+use crate::config::exponent_of;
 use crate::dialects::http::{Failure, Next, Request};
 use crate::identity::{Rejection, SignatureKey, TimeClaim, TokenVerifier, Verified};
-use crate::ledger::command::{Act, Command, Timestamp};
-use crate::ledger::transaction::{Adjust, Label};
+use crate::ledger::command::{Act, Command, CommandKey, Timestamp};
+use crate::ledger::transaction::{self, Adjust, Change, FindBy, Finding, Label, StakeRules, TransactionState};
 use crate::ledger::{Currency, Done, Outcome, Party, PlayerId, PlayerKey, Pocket};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -21,6 +23,8 @@ pub struct Desk {
     pub partner: String,
     pub currency: Currency,
     pub exponent: u32,
+    /// The configured exponents of other currencies, in which a player may have entered before.
+    pub currencies: BTreeMap<Currency, u32>,
     pub signer: SignatureKey,
     pub verifier: Arc<TokenVerifier>,
 }
@@ -61,6 +65,9 @@ impl Desk {
         };
         let named = wire::player(sent.user_id.as_ref(), sent.user.as_ref());
         let (at, correlation) = (request.at, Arc::clone(&request.correlation));
+        if let Change::Refund { .. } = movement.change {
+            return named.map_or_else(refuse, |player| self.cancel(player, sent, movement, (at, correlation)));
+        }
         if movement.kind != 0 {
             return named.map_or_else(refuse, |player| self.apply(player, movement, at, correlation));
         }
@@ -116,6 +123,58 @@ impl Desk {
         }
     }
 
+    /// Cancels an entry, whose amount is in the currency that was entered with, whatever is configured by now.
+    fn cancel(
+        self: &Arc<Self>,
+        player: PlayerId,
+        sent: Transaction,
+        movement: Movement,
+        (at, correlation): (Timestamp, Arc<str>),
+    ) -> Next {
+        let key = PlayerKey::of(&self.party, &player);
+        let round = movement.contest.as_deref().unwrap_or_default().into();
+        let (party, by) = (self.party.clone(), FindBy::RoundOf { player: key, round });
+        let finding = Finding { party, scope: super::DIALECT.name.into(), by };
+        let desk = Arc::clone(self);
+        Next::Transactions(
+            finding,
+            Box::new(move |found: Vec<_>| match desk.in_currency_of_entry(&found, &sent, movement) {
+                Ok(movement) => desk.apply(player, movement, at, correlation),
+                Err(code) => refuse(code),
+            }),
+        )
+    }
+
+    /// The same cancel again is read as before; else it is of the entry that its amount fits, those first that are open.
+    fn in_currency_of_entry(
+        &self,
+        found: &[transaction::Transaction],
+        sent: &Transaction,
+        movement: Movement,
+    ) -> Result<Movement, Code> {
+        let read_in = |currency: Currency| sent.movement(exponent_of(&self.currencies, currency));
+        let before = found.iter().find(|known| known.key == self.key_of(&movement));
+        let fits = |entry: &&transaction::Transaction| {
+            let Ok(Movement { change: Change::Refund { amount, .. }, .. }) = read_in(entry.currency) else {
+                return false;
+            };
+            entry.is_stake() && entry.moved.real.checked_neg() == Some(amount)
+        };
+        let open = || found.iter().filter(|entry| entry.state == TransactionState::Open).find(fits);
+        let entry = before.or_else(open).or_else(|| found.iter().find(fits));
+        let currency = entry.map(|entry| entry.currency).filter(|currency| *currency != self.currency);
+        let Some(theirs) = currency else { return Ok(movement) };
+        let mut movement = read_in(theirs)?;
+        if let Change::Refund { currency, .. } = &mut movement.change {
+            *currency = Some(theirs);
+        }
+        Ok(movement)
+    }
+
+    fn key_of(&self, movement: &Movement) -> CommandKey {
+        CommandKey::of_adjust(&self.party, &wire::ledger_name(&movement.name))
+    }
+
     fn apply(self: &Arc<Self>, player: PlayerId, movement: Movement, at: Timestamp, correlation: Arc<str>) -> Next {
         let label = Label {
             scope: super::DIALECT.name.into(),
@@ -135,6 +194,7 @@ impl Desk {
             memo: movement.memo.into(),
             worth: None,
             number: None,
+            stakes: StakeRules::OneEnd,
             token: None,
         };
         let party = self.party.clone();

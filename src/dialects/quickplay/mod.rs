@@ -43,6 +43,7 @@ fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountErro
         partner: settings.partner.clone(),
         currency: settings.currency,
         exponent: host.config.exponent(settings.currency),
+        currencies: host.config.currencies.clone(),
         signer,
         verifier,
     });

@@ -39,6 +39,7 @@ fn unreachable_keys(body: &str) -> (Arc<Desk>, Request) {
         partner: "p".to_owned(),
         currency: Currency::parse("EUR").unwrap(),
         exponent: 2,
+        currencies: std::collections::BTreeMap::new(),
         signer: SignatureKey::open(&at.join("public.pem"), SignatureDigest::Sha1).unwrap(),
         verifier: TokenVerifier::open(&party, &jwt).unwrap(),
     };
@@ -108,7 +109,7 @@ proptest! {
         let Ok(movement) = sent.movement(2) else { return Ok(()) };
         use crate::ledger::transaction::Change;
         match movement.change {
-            Change::Stake { total: amount, external: 0, .. } | Change::Win { amount } | Change::Refund { amount } => {
+            Change::Stake { total: amount, external: 0, .. } | Change::Win { amount } | Change::Refund { amount, currency: None } => {
                 prop_assert!(amount >= 0);
             }
             Change::Rollback { name } => prop_assert!(name.starts_with("quickplay:")),

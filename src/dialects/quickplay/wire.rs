@@ -109,7 +109,7 @@ impl Transaction {
         let (kind, change) = match self.kind.0.as_str() {
             "0" => (0, Change::Stake { total: needed()?, external: 0, from: vec![Bucket::Real] }),
             "1" => (1, Change::Win { amount: needed()? }),
-            "2" => (2, Change::Refund { amount: needed()? }),
+            "2" => (2, Change::Refund { amount: needed()?, currency: None }),
             "3" => (3, Change::Rollback { name: ledger_name(reference.as_deref().ok_or(Code::Refused)?).into() }),
             _ => return Err(Code::Refused),
         };

@@ -7,8 +7,9 @@ use super::{
     Account, Amount, Done, Effects, HouseAccount, Judged, Keyed, PlayerState, Refusal, Side, State, Transaction,
     Transfer, known_player, rollback,
 };
+use crate::ledger::Currency;
 use crate::ledger::account::{Bucket, HouseSide, Pocket};
-use crate::ledger::transaction::{Adjust, Buckets, Change, TransactionState};
+use crate::ledger::transaction::{Adjust, Buckets, Change, StakeRules, TransactionState};
 
 pub(super) fn decide(state: &State, keyed: &Keyed, adjust: &Adjust, number: i64) -> Judged {
     // The command's own key is new, so a transaction that is known by it can only be a tombstone.
@@ -22,7 +23,7 @@ pub(super) fn decide(state: &State, keyed: &Keyed, adjust: &Adjust, number: i64)
         Change::Pay { amounts, external, source } => adjusting.pay(*amounts, *external, *source),
         Change::Void { source, amounts, external } => adjusting.void(*source, *amounts, *external),
         Change::Win { amount } => adjusting.win(*amount),
-        Change::Refund { amount } => adjusting.refund(*amount),
+        Change::Refund { amount, currency } => adjusting.refund(*amount, currency.unwrap_or(adjust.currency)),
         Change::Rollback { name } => rollback::decide(&adjusting, name),
     }
 }
@@ -65,17 +66,23 @@ impl Adjusting<'_> {
         if amounts.has_negative() || external < 0 {
             return Err(Refusal::AmountsDisagree);
         }
-        if let Some(source) = source {
-            self.theirs(source)?;
+        let stake = source.map(|source| self.theirs(source)).transpose()?.filter(|source| source.is_stake());
+        let is_given_back =
+            stake.is_some_and(|stake| !matches!(stake.state, TransactionState::Open | TransactionState::Settled));
+        if is_given_back && self.has_one_end() {
+            return Err(Refusal::TransactionEnded);
         }
         let transaction = Transaction { external, source, ..self.transaction(amounts, TransactionState::Done) };
-        self.done(transaction, None)
+        // The first payment settles its stake; others may follow.
+        let open = stake.filter(|stake| stake.state == TransactionState::Open);
+        self.done(transaction, open.map(|stake| self.ended(stake, TransactionState::Settled)))
     }
 
     fn void(&self, source: i64, amounts: Buckets, external: i64) -> Judged {
         let stake = self.theirs(source).ok().filter(|source| source.is_stake()).ok_or(Refusal::TransactionUnknown)?;
         match (stake.state, stake.ended_by) {
             (TransactionState::Open, _) => {}
+            (TransactionState::Settled, _) if !self.has_one_end() => {}
             (TransactionState::Voided, Some(transaction)) => {
                 return Ok((Done::AlreadyVoided { transaction }, Effects::default()));
             }
@@ -84,9 +91,7 @@ impl Adjusting<'_> {
         if stake.moved.reversed() != Some(amounts) || stake.external.checked_neg() != Some(external) {
             return Err(Refusal::AmountsDisagree);
         }
-        let transaction =
-            Transaction { external, source: Some(source), ..self.transaction(amounts, TransactionState::Done) };
-        self.done(transaction, Some(self.ended(stake, TransactionState::Voided)))
+        self.give_back(stake, external)
     }
 
     fn win(&self, amount: i64) -> Judged {
@@ -102,19 +107,38 @@ impl Adjusting<'_> {
         self.done(transaction, open.map(|stake| self.ended(stake, TransactionState::Settled)))
     }
 
-    fn refund(&self, amount: i64) -> Judged {
+    fn refund(&self, amount: i64, currency: Currency) -> Judged {
         let moved = self.real(amount)?;
         let mut open = self.stakes().filter(|stake| stake.state == TransactionState::Open).peekable();
         let has_open = open.peek().is_some();
-        let Some(stake) = open.find(|stake| stake.moved.reversed() == Some(moved)) else {
+        let is_named = |stake: &&Transaction| {
+            (stake.currency == currency || !self.has_one_end()) && stake.moved.reversed() == Some(moved)
+        };
+        let Some(stake) = open.find(is_named) else {
             return Err(match (has_open, self.stakes().next()) {
                 (true, _) => Refusal::AmountsDisagree,
                 (false, Some(_)) => Refusal::TransactionEnded,
                 (false, None) => Refusal::TransactionUnknown,
             });
         };
-        let transaction = Transaction { source: Some(stake.number), ..self.transaction(moved, TransactionState::Done) };
+        self.give_back(stake, 0)
+    }
+
+    /// Moves what the stake took back to the accounts that it came from.
+    fn give_back(&self, stake: &Transaction, external: i64) -> Judged {
+        let moved = stake.moved.reversed().ok_or(Refusal::BalanceOverflow)?;
+        let transaction =
+            Transaction { external, source: Some(stake.number), ..self.transaction(moved, TransactionState::Done) };
+        let transaction = if self.has_one_end() {
+            Transaction { currency: stake.currency, product: stake.product, ..transaction }
+        } else {
+            transaction
+        };
         self.done(transaction, Some(self.ended(stake, TransactionState::Voided)))
+    }
+
+    fn has_one_end(&self) -> bool {
+        self.adjust.stakes == StakeRules::OneEnd
     }
 
     fn real(&self, amount: i64) -> Result<Buckets, Refusal> {
@@ -181,6 +205,7 @@ impl Adjusting<'_> {
     /// Moves what the transaction says, and keeps it beside the one that it changes.
     pub fn done(&self, transaction: Transaction, changed: Option<Transaction>) -> Judged {
         let (accounts, transfers) = moved(self.player, &transaction)?;
+        // In the call's own account, wherever the money moved.
         let real = accounts.iter().find(|account| account.pocket == self.pocket(Bucket::Real));
         let balance = real.map_or_else(|| self.account(Bucket::Real).balance, |account| account.balance);
         let done = Done::Adjusted { transaction: transaction.number, balance };
@@ -222,10 +247,18 @@ pub(super) fn moved(player: &PlayerState, transaction: &Transaction) -> Result<(
 pub(super) fn is_same(now: &Adjust, then: &Adjust) -> bool {
     now.player == then.player
         && now.label == then.label
-        && now.currency == then.currency
+        && currency_of(now) == currency_of(then)
         && now.product == then.product
         && now.memo == then.memo
         && is_same_change(&now.change, &then.change)
+}
+
+/// The currency that the amounts are in. A refund's is its stake's: that of the party may have changed since.
+fn currency_of(adjust: &Adjust) -> Currency {
+    match adjust.change {
+        Change::Refund { currency: Some(currency), .. } => currency,
+        _ => adjust.currency,
+    }
 }
 
 fn is_same_change(now: &Change, then: &Change) -> bool {
@@ -237,6 +270,7 @@ fn is_same_change(now: &Change, then: &Change) -> bool {
             let are_same_buckets = Bucket::ALL.iter().all(|bucket| from.contains(bucket) == from_then.contains(bucket));
             total == total_then && external == external_then && are_same_buckets
         }
+        (Change::Refund { amount, .. }, Change::Refund { amount: then, .. }) => amount == then,
         (now, then) => now == then,
     }
 }

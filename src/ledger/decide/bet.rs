@@ -1,8 +1,8 @@
 //! Placing a bet: debits the stake (EGPP 5.1.2).
 
 use super::{
-    Account, Amount, Done, Effects, HouseAccount, Judged, Keyed, Order, OrderId, OrderState, PlayerState, Refusal,
-    Side, State, Transfer, known_game, known_player, order_of,
+    Account, Amount, Done, Effects, HouseAccount, Judged, Keyed, Order, OrderState, PlayerState, Refusal, Side, State,
+    Transfer, known_game, known_player, order_of,
 };
 use crate::ledger::account::{HouseSide, Staked};
 use crate::ledger::command::PlaceBet;
@@ -11,7 +11,7 @@ use crate::ledger::order::Stake;
 pub(super) fn decide(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Judged {
     known_game(bet.terms)?;
     let player = known_player(state, keyed.player)?;
-    // The bet's own key is new, so an order that is known can only be a tombstone.
+    // The bet's own keys are new, so an order that is known can only be the player's tombstone.
     if order_of(state, keyed).is_some() {
         return Err(Refusal::OrderCancelled);
     }
@@ -49,16 +49,17 @@ fn debit(mut account: Account, stake: Amount, staked: Staked) -> Result<Account,
 }
 
 /// The order row of a refused bet, so that its result or cancel is told at once instead of waiting.
-/// A tombstone stays what it is.
+/// The player's own tombstone stays what it is.
 pub(super) fn refused_order(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Option<Order> {
-    if order_of(state, keyed).is_some() { None } else { order(keyed, bet, OrderState::Refused) }
+    let has_own = state.orders.contains_key(&keyed.order?.refused);
+    if has_own { None } else { order(keyed, bet, OrderState::Refused) }
 }
 
 fn order(keyed: &Keyed, bet: &PlaceBet, state: OrderState) -> Option<Order> {
     let stake = Stake { amount: bet.stake, pocket: bet.pocket.clone(), round: bet.round, day: keyed.command.at.day() };
-    let id = keyed.order.unwrap_or_else(|| OrderId::of(&keyed.command.party, &bet.order));
+    let ids = keyed.order?;
     Some(Order {
-        id,
+        id: if state == OrderState::Refused { ids.refused } else { ids.accepted },
         party: keyed.command.party.clone(),
         key: bet.order.clone(),
         player: keyed.player,

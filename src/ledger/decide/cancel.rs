@@ -44,8 +44,8 @@ fn refunded(player: &PlayerState, stake: &Stake) -> Result<Account, Refusal> {
 
 /// What a cancel leaves that found no bet: the bet, should it still come, must not take the stake.
 pub(super) fn tombstone(keyed: &Keyed, cancel: &CancelOrder) -> Option<Order> {
-    keyed.order.map(|id| Order {
-        id,
+    keyed.order.map(|ids| Order {
+        id: ids.refused,
         party: keyed.command.party.clone(),
         key: cancel.order.clone(),
         player: keyed.player,

@@ -23,7 +23,7 @@ use super::command::{Act, Command, Keyed, SettleOrder, Terms};
 use super::essence::Essence;
 use super::money::Amount;
 use super::offer::{OfferId, OfferState, Purchase, StockedKey};
-use super::order::{Order, OrderId, OrderState};
+use super::order::{Order, OrderIds, OrderState};
 use super::outcome::{Done, Keeping, Outcome, Refusal};
 use super::player::{Player, PlayerKey};
 use super::state::{Asked, Decided, PlayerState, State};
@@ -77,7 +77,7 @@ pub struct Decision {
 /// Decides one command against what is known. `number` is the journal's for the command, should it be kept.
 pub fn decide(state: &State, keyed: &Keyed, number: i64) -> Decision {
     let command = &keyed.command;
-    if let Some(decided) = state.decided.get(&keyed.key) {
+    if let Some(decided) = decided_before(state, keyed) {
         return Decision::repeat(state, keyed, decided);
     }
     let judged = match &command.act {
@@ -99,6 +99,28 @@ pub fn decide(state: &State, keyed: &Keyed, number: i64) -> Decision {
             Decision { outcome: Outcome::Done(done), repeated: false, keeping: Keeping::Kept, effects }
         }
         Err(refusal) => Decision::refused(state, keyed, refusal),
+    }
+}
+
+/// The same for a command that a journal tells of, with what was decided of it there. A bet that a tombstone had refused
+/// is refused again, be the tombstone somebody else's: by the first rules it bound everybody, and it moves nothing.
+pub fn decide_recorded(state: &State, keyed: &Keyed, number: i64, recorded: Outcome) -> Decision {
+    let decision = decide(state, keyed, number);
+    let is_new = decision.keeping != Keeping::Ignored;
+    let cancelled = Outcome::Refused(Refusal::OrderCancelled);
+    match &keyed.command.act {
+        Act::PlaceBet(_) if is_new && recorded == cancelled => Decision::refused(state, keyed, Refusal::OrderCancelled),
+        _ => decision,
+    }
+}
+
+/// What was decided of the command when it came before. A player who was refused under an order's key is told that,
+/// whatever others have done under it since.
+fn decided_before<'a>(state: &'a State, keyed: &Keyed) -> Option<&'a Decided> {
+    let refused = keyed.order.filter(|order| state.orders.contains_key(&order.refused));
+    match refused {
+        Some(_) => state.decided.get(&keyed.refused_key()?),
+        None => state.decided.get(&keyed.key),
     }
 }
 
@@ -169,7 +191,8 @@ fn is_same_as_pruned(state: &State, keyed: &Keyed, before: &Essence) -> bool {
 }
 
 fn order_of<'a>(state: &'a State, keyed: &Keyed) -> Option<&'a Order> {
-    keyed.order.and_then(|id| state.orders.get(&id))
+    let OrderIds { accepted, refused } = keyed.order?;
+    state.orders.get(&refused).or_else(|| state.orders.get(&accepted))
 }
 
 fn known_game(terms: Terms) -> Result<(), Refusal> {

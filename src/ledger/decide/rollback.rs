@@ -14,15 +14,16 @@ pub(super) fn decide(adjusting: &Adjusting<'_>, name: &str) -> Judged {
         return Err(Refusal::TransactionUnknown);
     }
     match undone.state {
-        TransactionState::RolledBack | TransactionState::Tombstone => {
+        TransactionState::RolledBack | TransactionState::PaymentRolledBack | TransactionState::Tombstone => {
             let done = Done::NothingUndone { balance: adjusting.balance() };
             return Ok((done, Effects::default()));
         }
         // A stake that has met its fate meets no second one: what was given back would be given back twice, and what
         // was won with it would be kept. A rollback is nobody's to undo.
-        TransactionState::Settled | TransactionState::Voided | TransactionState::Reversal => {
-            return Err(Refusal::TransactionEnded);
-        }
+        TransactionState::Settled
+        | TransactionState::Voided
+        | TransactionState::PaymentVoided
+        | TransactionState::Reversal => return Err(Refusal::TransactionEnded),
         TransactionState::Open | TransactionState::Done => {}
     }
     let moved = undone.moved.reversed().ok_or(Refusal::BalanceOverflow)?;
@@ -32,7 +33,7 @@ pub(super) fn decide(adjusting: &Adjusting<'_>, name: &str) -> Judged {
         product: undone.product,
         ..adjusting.transaction(moved, TransactionState::Reversal)
     };
-    let (done, mut effects) = adjusting.done(reversal, Some(adjusting.ended(undone, TransactionState::RolledBack)))?;
+    let (done, mut effects) = adjusting.done(reversal, Some(adjusting.ended(undone, undone.rolled_back())))?;
     effects.transactions.extend(reopened(adjusting, undone));
     Ok((done, effects))
 }

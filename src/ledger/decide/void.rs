@@ -7,11 +7,17 @@ use crate::ledger::transaction::{QueueVoid, ResolveVoid, TransactionState, VoidS
 
 pub(super) fn queue(state: &State, keyed: &Keyed, queue: &QueueVoid) -> Judged {
     let source = theirs(state, keyed, queue.source)?;
-    if state.voids.contains_key(&source.number) {
-        return Ok((Done::VoidQueued, Effects::default()));
+    // The command's own key is new: it is the first attempt, or the one after a dismissal.
+    let is_next = match state.voids.get(&source.number) {
+        None => queue.attempt == 0,
+        Some(void) => void.state == VoidState::Dismissed && void.attempt.checked_add(1) == Some(queue.attempt),
+    };
+    if !is_next {
+        return Err(Refusal::VoidUnknown);
     }
     let void = ManualVoid {
         source: source.number,
+        attempt: queue.attempt,
         party: source.party.clone(),
         player: source.player,
         kind: queue.kind,
@@ -25,7 +31,7 @@ pub(super) fn resolve(state: &State, keyed: &Keyed, resolve: &ResolveVoid, numbe
     let player = known_player(state, keyed.player)?;
     let void = state.voids.get(&resolve.source).ok_or(Refusal::VoidUnknown)?;
     let source = theirs(state, keyed, resolve.source)?;
-    if void.state != VoidState::Pending {
+    if void.state != VoidState::Pending || void.attempt != resolve.attempt {
         return Err(Refusal::VoidResolved);
     }
     if !resolve.approve {
@@ -37,12 +43,14 @@ pub(super) fn resolve(state: &State, keyed: &Keyed, resolve: &ResolveVoid, numbe
         // It moved nothing, or what it moved was moved back before.
         TransactionState::Voided
         | TransactionState::RolledBack
+        | TransactionState::PaymentVoided
+        | TransactionState::PaymentRolledBack
         | TransactionState::Tombstone
         | TransactionState::Reversal => return Err(Refusal::TransactionEnded),
     }
     let transaction = reversal(keyed, source, void.kind, number)?;
     let (accounts, transfers) = moved(player, &transaction)?;
-    let voided = Transaction { state: TransactionState::Voided, ended_by: Some(number), ..source.clone() };
+    let voided = Transaction { state: source.voided(), ended_by: Some(number), ..source.clone() };
     let effects = Effects {
         accounts,
         transfers,

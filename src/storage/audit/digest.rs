@@ -157,8 +157,8 @@ impl Partners<'_> {
             self.row("fate", &[round, currency, product, source, state, ended_by, memo, worth]);
         });
         each_row!(self.conn, voids by source from i64::MIN, |row: VoidRow| {
-            let VoidRow { source, party, player, kind, state, queued_at } = row;
-            self.row("void", &[&source, &party, &player, &kind, &state, &queued_at]);
+            let VoidRow { source, party, player, kind, state, queued_at, attempt } = row;
+            self.row("void", &[&source, &party, &player, &kind, &state, &queued_at, &attempt]);
         });
         Ok(())
     }

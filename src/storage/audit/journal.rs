@@ -137,7 +137,7 @@ impl JournalAudit {
                         let legs = moved.into_iter().map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount));
                         expected.partners.extend(Told::of(row.seq, *keyed, outcome, legs));
                     } else {
-                        expected.orders.extend(OrderChange::of(row.seq, &keyed, outcome));
+                        expected.orders.extend(OrderChange::of(row.seq, key_of(row), &keyed, outcome));
                     }
                 }
                 Some(Said::Remains(key, remains, outcome)) => {
@@ -230,7 +230,7 @@ fn read(row: &JournalRow) -> Option<Said> {
     let outcome = serde_json::from_str(&row.outcome).ok()?;
     match Remains::read(&row.command) {
         Some(remains) => {
-            let key = CommandKey::from_uuid(uuid(row.key.as_deref()?).ok()?);
+            let key = key_of(row)?;
             Some(Said::Remains(key, remains.ok()?, outcome))
         }
         None => {
@@ -238,6 +238,11 @@ fn read(row: &JournalRow) -> Option<Said> {
             Some(Said::Whole(Box::new(command.keyed()), outcome))
         }
     }
+}
+
+/// What the row is kept under.
+fn key_of(row: &JournalRow) -> Option<CommandKey> {
+    row.key.as_deref().and_then(|key| uuid(key).ok()).map(CommandKey::from_uuid)
 }
 
 fn is_of_partners(act: &Act) -> bool {

@@ -52,6 +52,7 @@ pub(super) struct PartnersAudit {
     offers: HashMap<OfferId, Offer>,
     transactions: i64,
     queued: i64,
+    queued_again: i64,
     resolved: i64,
     keys: i64,
     purchases: i64,
@@ -89,17 +90,21 @@ impl PartnersAudit {
             }
             (Act::Adjust(adjust), Done::NothingUndone { .. }) => self.nothing_undone(stored, told, adjust),
             (Act::QueueVoid(queue), Done::VoidQueued) => {
-                self.queued += 1;
+                // Another attempt takes up the void that was dismissed.
+                let is_first = queue.attempt == 0;
+                self.queued += i64::from(is_first);
+                self.resolved -= i64::from(!is_first);
+                self.queued_again += i64::from(!is_first);
                 judged::queued(stored, told, queue)
             }
             (Act::ResolveVoid(resolve), Done::VoidApproved { transaction }) => {
                 self.transactions += 1;
                 self.resolved += 1;
-                judged::approved(stored, told, transaction, resolve.source)
+                judged::approved(stored, told, transaction, resolve)
             }
             (Act::ResolveVoid(resolve), Done::VoidDismissed) => {
                 self.resolved += 1;
-                judged::resolved(stored, resolve.source, VoidState::Dismissed)
+                judged::resolved(stored, resolve, VoidState::Dismissed)
             }
             (Act::BuyVip(buy), Done::VipBought { .. }) => {
                 let level = self.level(&buy.level);
@@ -133,7 +138,10 @@ impl PartnersAudit {
             Some((number, Some(TransactionState::Tombstone))) if number == own => {
                 judged::tombstone(stored, told, own, adjust, name)
             }
-            Some((_, Some(TransactionState::Tombstone | TransactionState::RolledBack))) => Ok(()),
+            Some((
+                _,
+                Some(TransactionState::Tombstone | TransactionState::RolledBack | TransactionState::PaymentRolledBack),
+            )) => Ok(()),
             _ => Err(format!("{name} is a transaction that was undone and is not")),
         }
     }
@@ -198,6 +206,11 @@ impl PartnersAudit {
         let counts = [
             ("transactions", "SELECT COUNT(*) AS count FROM transactions", self.transactions),
             ("voids", "SELECT COUNT(*) AS count FROM voids", self.queued),
+            (
+                "attempts after a dismissal",
+                "SELECT CAST(COALESCE(SUM(attempt), 0) AS BIGINT) AS count FROM voids",
+                self.queued_again,
+            ),
             ("resolved voids", "SELECT COUNT(*) AS count FROM voids WHERE state <> 'pending'", self.resolved),
             ("VIP levels", "SELECT COUNT(*) AS count FROM players WHERE vip IS NOT NULL", many(self.levels.len())),
             ("offers", "SELECT COUNT(*) AS count FROM offers", many(self.offers.len())),
@@ -247,7 +260,8 @@ struct Numbered {
 const QUERIES: [(&str, &str); 4] = [
     (
         "SELECT t.number, t.state AS detail FROM transactions t LEFT JOIN transactions e ON e.number = t.ended_by \
-         WHERE (t.ended_by IS NULL) <> (t.state NOT IN ('settled', 'voided', 'rolled_back')) \
+         WHERE (t.ended_by IS NULL) <> (t.state NOT IN \
+         ('settled', 'voided', 'rolled_back', 'payment_voided', 'payment_rolled_back')) \
          OR (t.ended_by IS NOT NULL AND (e.number IS NULL OR e.source IS NULL OR e.source <> t.number))",
         "is a transaction that was ended by none",
     ),

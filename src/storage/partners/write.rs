@@ -16,8 +16,12 @@ macro_rules! write_partners {
         }
         for row in &rows.voids {
             let insert = diesel::insert_into(voids::table).values(row);
-            let state = voids::state.eq(excluded(voids::state));
-            $step!(insert.on_conflict(voids::source).do_update().set(state).execute(conn))?;
+            let changed = (
+                voids::state.eq(excluded(voids::state)),
+                voids::queued_at.eq(excluded(voids::queued_at)),
+                voids::attempt.eq(excluded(voids::attempt)),
+            );
+            $step!(insert.on_conflict(voids::source).do_update().set(changed).execute(conn))?;
         }
         for (player, level) in &rows.vips {
             $step!(diesel::update(players::table.find(player)).set(players::vip.eq(level)).execute(conn))?;

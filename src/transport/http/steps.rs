@@ -13,7 +13,7 @@ use crate::ledger::Party;
 use crate::ledger::command::Command;
 use crate::sequencer::{Answer, Sequencer, Source, Submission};
 use crate::storage::queries::{self, AnyConnection};
-use crate::storage::{Reader, StoreError, grants};
+use crate::storage::{Reader, StoreError, grants, voids};
 
 /// Where requests come from, for the waiting rooms: the bound on requests under way is one on those that wait, too.
 const SOURCE: Source = Source(u32::MAX);
@@ -59,6 +59,10 @@ impl Steps {
                 Next::Order(id, then) => then(self.ask(move |conn| queries::order(conn, id)).await?),
                 Next::Transactions(finding, then) => {
                     then(self.ask(move |conn| queries::transactions(conn, &finding)).await?)
+                }
+                Next::Void(party, source, then) => {
+                    let known = self.ask(move |conn| voids::find(conn, &party, source)).await?;
+                    then(known.map(|queued| queued.void))
                 }
                 Next::Offer(id, then) => then(self.ask(move |conn| queries::offer(conn, id)).await?),
                 Next::SoldKeys { party, buyer, order, then } => {

@@ -18,9 +18,12 @@ pub struct Partners {
     /// In the order in which they came.
     transactions: Vec<Told>,
     adjusts: HashMap<String, (Adjust, String)>,
-    /// By the transaction that they are about.
-    voids: HashMap<i64, (QueueVoid, Verdict)>,
-    approved: HashMap<i64, String>,
+    /// What was asked for, by the transaction that it is about and the attempt.
+    queued: HashMap<(i64, i32), QueueVoid>,
+    /// The last attempt and what became of it.
+    voids: HashMap<i64, (i32, Verdict)>,
+    /// What operators were told: of a transaction, an attempt, and an approval.
+    resolved: HashMap<(i64, i32, bool), String>,
     levels: HashMap<String, String>,
     vips: HashMap<String, (BuyVip, String)>,
     offers: HashMap<String, (i64, Currency, i128)>,
@@ -69,15 +72,6 @@ struct Told {
     ended_by: Option<i64>,
 }
 
-impl Told {
-    /// A payment of nothing that was taken back looks like a stake of nothing that was: both moved nothing.
-    fn counts_as_stake(&self) -> bool {
-        let ended = matches!(self.fate, Fate::Voided(_) | Fate::RolledBack);
-        let nothing = self.moved.iter().sum::<i128>() + self.external == 0;
-        self.is_stake || (ended && nothing && self.source.is_none())
-    }
-}
-
 fn minors(buckets: &Buckets, sign: i128) -> [i128; 4] {
     [buckets.real, buckets.bonus, buckets.ring_fenced, buckets.gbt_bonus].map(|minor| sign * i128::from(minor))
 }
@@ -114,17 +108,24 @@ impl Model {
                 if minors.iter().any(|minor| *minor < 0) || *external < 0 {
                     return Err(DISAGREE.to_owned());
                 }
-                if let Some(source) = source {
-                    self.theirs(adjust, *source)?;
+                let paid_for = source.map(|source| self.theirs(adjust, source)).transpose()?;
+                let stake = paid_for.filter(|told| told.is_stake);
+                if stake.as_ref().is_some_and(|stake| matches!(stake.fate, Fate::Voided(_) | Fate::RolledBack)) {
+                    return Err(ENDED.to_owned());
                 }
                 let external = i128::from(*external);
-                self.move_as(Told { external, source: *source, ..begun(adjust, number, minors, Fate::Done) }, adjust)
+                let paid = Told { external, source: *source, ..begun(adjust, number, minors, Fate::Done) };
+                let answer = self.move_as(paid, adjust)?;
+                if let Some(Told { number: stake, fate: Fate::Open, .. }) = stake {
+                    self.end(stake, Fate::Settled, number);
+                }
+                Ok(answer)
             }
             Change::Void { source, amounts, external } => {
                 self.void(adjust, number, *source, (minors(amounts, 1), i128::from(*external)))
             }
             Change::Win { amount } => self.win(adjust, number, i128::from(*amount)),
-            Change::Refund { amount } => self.refund(adjust, number, i128::from(*amount)),
+            Change::Refund { amount, .. } => self.refund(adjust, number, i128::from(*amount)),
             Change::Rollback { name } => self.rollback(adjust, number, name),
         }
     }
@@ -172,7 +173,7 @@ impl Model {
         (amounts, external): ([i128; 4], i128),
     ) -> Result<String, String> {
         let stake = self.theirs(adjust, source)?;
-        if !stake.counts_as_stake() {
+        if !stake.is_stake {
             return Err(UNKNOWN.to_owned());
         }
         match stake.fate {
@@ -183,7 +184,9 @@ impl Model {
         if stake.moved.map(|minor| -minor) != amounts || -stake.external != external {
             return Err(DISAGREE.to_owned());
         }
-        let void = Told { external, source: Some(source), ..begun(adjust, number, amounts, Fate::Done) };
+        let (currency, product) = (stake.currency, stake.product);
+        let begun = begun(adjust, number, amounts, Fate::Done);
+        let void = Told { external, source: Some(source), currency, product, ..begun };
         let answer = self.move_as(void, adjust)?;
         self.end(source, Fate::Voided(number), number);
         Ok(answer)
@@ -218,11 +221,13 @@ impl Model {
         if open.is_empty() {
             return Err(ENDED.to_owned());
         }
-        let Some(stake) = open.iter().find(|stake| stake.moved == [-amount, 0, 0, 0]) else {
+        let fits = |stake: &&&Told| stake.currency == currency_of(adjust) && stake.moved == [-amount, 0, 0, 0];
+        let Some(stake) = open.iter().find(fits) else {
             return Err(DISAGREE.to_owned());
         };
-        let stake = stake.number;
-        let refund = Told { source: Some(stake), ..begun(adjust, number, [amount, 0, 0, 0], Fate::Done) };
+        let (stake, currency, product) = (stake.number, stake.currency, stake.product);
+        let begun = begun(adjust, number, [amount, 0, 0, 0], Fate::Done);
+        let refund = Told { source: Some(stake), currency, product, ..begun };
         let answer = self.move_as(refund, adjust)?;
         self.end(stake, Fate::Voided(number), number);
         Ok(answer)
@@ -311,46 +316,57 @@ impl Model {
             told.player == adjust.player.as_str()
                 && told.scope == *adjust.label.scope
                 && told.round.as_deref() == Some(&**round)
-                && told.counts_as_stake()
+                && told.is_stake
         });
         in_round.cloned().collect()
     }
 
     pub(super) fn queue_void(&mut self, queue: &QueueVoid) -> String {
-        if let Some((before, _)) = self.partners.voids.get(&queue.source) {
+        let (source, attempt) = (queue.source, queue.attempt);
+        if let Some(before) = self.partners.queued.get(&(source, attempt)) {
             return if before == queue { "200 void_queued" } else { "400 key_reused" }.to_owned();
         }
-        if self.find(queue.source).is_none_or(|told| told.player != queue.player.as_str()) {
+        if self.find(source).is_none_or(|told| told.player != queue.player.as_str()) {
             return UNKNOWN.to_owned();
         }
-        self.partners.voids.insert(queue.source, (queue.clone(), Verdict::Pending));
+        let is_next = match self.partners.voids.get(&source) {
+            None => attempt == 0,
+            Some((last, verdict)) => *verdict == Verdict::Dismissed && attempt == last + 1,
+        };
+        if !is_next {
+            return "refused void_unknown".to_owned();
+        }
+        self.partners.queued.insert((source, attempt), queue.clone());
+        self.partners.voids.insert(source, (attempt, Verdict::Pending));
         "200 void_queued".to_owned()
     }
 
     pub(super) fn resolve_void(&mut self, resolve: &ResolveVoid, number: i64) -> String {
-        let verdict = self.partners.voids.get(&resolve.source).map(|(_, verdict)| *verdict);
+        let key = (resolve.source, resolve.attempt, resolve.approve);
         // An answer that was given is given again, whoever asks.
-        match (verdict, resolve.approve) {
-            (Some(Verdict::Approved), true) => return self.partners.approved[&resolve.source].clone(),
-            (Some(Verdict::Dismissed), false) => return "200 void_dismissed".to_owned(),
-            _ => {}
+        if let Some(answer) = self.partners.resolved.get(&key) {
+            return answer.clone();
         }
         if !self.players.contains_key(resolve.player.as_str()) {
             return "495 player_unknown".to_owned();
         }
-        let Some(verdict) = verdict else { return "refused void_unknown".to_owned() };
+        let Some(known) = self.partners.voids.get(&resolve.source).copied() else {
+            return "refused void_unknown".to_owned();
+        };
         let source = self.find(resolve.source).cloned().expect("what is queued is known");
         if source.player != resolve.player.as_str() {
             return UNKNOWN.to_owned();
         }
-        if verdict != Verdict::Pending {
+        if known != (resolve.attempt, Verdict::Pending) {
             return "refused void_resolved".to_owned();
         }
-        if resolve.approve {
-            return self.approve(source, number);
+        let answer = if resolve.approve { self.approve(source, number) } else { "200 void_dismissed".to_owned() };
+        if answer.starts_with("200") {
+            let verdict = if resolve.approve { Verdict::Approved } else { Verdict::Dismissed };
+            self.partners.voids.insert(resolve.source, (resolve.attempt, verdict));
+            self.partners.resolved.insert(key, answer.clone());
         }
-        self.decide_void(resolve.source, Verdict::Dismissed);
-        "200 void_dismissed".to_owned()
+        answer
     }
 
     fn approve(&mut self, source: Told, number: i64) -> String {
@@ -374,14 +390,7 @@ impl Model {
             return refusal;
         }
         self.end(about, Fate::Voided(number), number);
-        self.decide_void(about, Verdict::Approved);
-        let answer = format!("200 void_approved {number}");
-        self.partners.approved.insert(about, answer.clone());
-        answer
-    }
-
-    fn decide_void(&mut self, source: i64, verdict: Verdict) {
-        self.partners.voids.get_mut(&source).expect("it was queued").1 = verdict;
+        format!("200 void_approved {number}")
     }
 
     pub(super) fn buy_vip(&mut self, buy: &BuyVip) -> String {
@@ -508,10 +517,22 @@ fn begun(adjust: &Adjust, number: i64, moved: [i128; 4], fate: Fate) -> Told {
     }
 }
 
+/// What an amount is in.
+fn currency_of(adjust: &Adjust) -> Currency {
+    match adjust.change {
+        Change::Refund { currency: Some(currency), .. } => currency,
+        _ => adjust.currency,
+    }
+}
+
 /// Rates, tokens and the order in which buckets are spent may differ.
 fn is_same(before: &Adjust, now: &Adjust) -> bool {
     let plain = |adjust: &Adjust| {
         let mut plain = Adjust { worth: None, token: None, number: None, ..adjust.clone() };
+        plain.currency = currency_of(adjust);
+        if let Change::Refund { currency, .. } = &mut plain.change {
+            *currency = None;
+        }
         if let Change::Stake { from, .. } = &mut plain.change {
             let mut sorted: Vec<Bucket> = Bucket::ALL.into_iter().filter(|bucket| from.contains(bucket)).collect();
             std::mem::swap(from, &mut sorted);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use purser::ledger::command::CommandKey;
 use purser::ledger::membership::BuyVip;
 use purser::ledger::offer::{BuyKeys, KeyId, Offer, SealedKey, StockOffers, Stocking};
-use purser::ledger::transaction::{Adjust, Buckets, Change, Label, QueueVoid, ResolveVoid};
+use purser::ledger::transaction::{Adjust, Buckets, Change, Label, QueueVoid, ResolveVoid, StakeRules};
 use purser::ledger::{Act, Amount, Bucket, Party, State};
 use uuid::Uuid;
 
@@ -65,7 +65,7 @@ pub fn acts() -> impl Strategy<Value = Drawn> {
         6 => (adjust(name(), void()), stake_name(), prop::bool::weighted(0.8))
             .prop_map(|(drawn, about, is_exact)| Drawn { about: Some(about), is_exact, ..drawn }),
         3 => adjust(name(), minor().prop_map(|amount| Change::Win { amount })),
-        2 => adjust(name(), minor().prop_map(|amount| Change::Refund { amount })),
+        3 => adjust(name(), refund()),
         4 => adjust(name(), rolled_back().prop_map(|name| Change::Rollback { name: name.into() })),
         4 => queue(),
         7 => resolve(),
@@ -122,6 +122,15 @@ fn void() -> impl Strategy<Value = Change> {
     (buckets(), external()).prop_map(|(amounts, external)| Change::Void { source: UNKNOWN, amounts, external })
 }
 
+fn refund() -> impl Strategy<Value = Change> {
+    (minor(), prop::option::weighted(0.3, currencies()))
+        .prop_map(|(amount, currency)| Change::Refund { amount, currency })
+}
+
+fn attempts() -> impl Strategy<Value = i32> {
+    prop_oneof![4 => Just(0), 2 => Just(1), 1 => Just(2)]
+}
+
 fn label() -> impl Strategy<Value = Label> {
     let scope = prop_oneof![12 => Just("qp"), 1 => Just("bs")];
     let round = prop_oneof![6 => Just(Some("g1")), 2 => Just(Some("g2")), 1 => Just(None)];
@@ -155,6 +164,7 @@ fn adjust(name: impl Strategy<Value = String>, change: impl Strategy<Value = Cha
                 memo: "".into(),
                 worth: worth.map(Into::into),
                 number: None,
+                stakes: StakeRules::OneEnd,
                 token: token.map(Into::into),
             }))
         },
@@ -163,15 +173,15 @@ fn adjust(name: impl Strategy<Value = String>, change: impl Strategy<Value = Cha
 
 fn queue() -> impl Strategy<Value = Drawn> {
     let kind = prop_oneof![5 => Just(0_i32), 1 => Just(1_i32)];
-    (player_id(), queued(), kind).prop_map(|(player, about, kind)| {
-        let act = Act::QueueVoid(QueueVoid { player, source: UNKNOWN, kind });
+    (player_id(), queued(), kind, attempts()).prop_map(|(player, about, kind, attempt)| {
+        let act = Act::QueueVoid(QueueVoid { player, source: UNKNOWN, kind, attempt });
         Drawn { about: Some(about), ..Drawn::from(act) }
     })
 }
 
 fn resolve() -> impl Strategy<Value = Drawn> {
-    (player_id(), queued(), any::<bool>()).prop_map(|(player, about, approve)| {
-        let act = Act::ResolveVoid(ResolveVoid { player, source: UNKNOWN, approve, number: None });
+    (player_id(), queued(), any::<bool>(), attempts()).prop_map(|(player, about, approve, attempt)| {
+        let act = Act::ResolveVoid(ResolveVoid { player, source: UNKNOWN, approve, attempt, number: None });
         Drawn { about: Some(about), ..Drawn::from(act) }
     })
 }

@@ -234,7 +234,7 @@ const REFUSED: &[Scenario] = &[
          win alice o2 r1 1 CHF offered=no    -> 496 game_unknown
          cancel alice o3 offered=no          -> 496 game_unknown
          balance alice CHF                   -> 1000
-         order o1                            -> refused, paid 0
+         order o1 of=alice                   -> refused, paid 0
          order o2                            -> unknown
          order o3                            -> unknown",
     ),
@@ -246,8 +246,8 @@ const REFUSED: &[Scenario] = &[
          win ghost o2 r1 1 CHF           -> 495 player_unknown
          cancel ghost o3                 -> 495 player_unknown
          balance ghost CHF               -> nobody
-         order o1                        -> refused, paid 0
-         order o3                        -> unknown",
+         order o1 of=ghost               -> refused, paid 0
+         order o3 of=ghost               -> unknown",
     ),
     (
         "OrderUnknown: a result leaves nothing, a cancel leaves a tombstone",
@@ -256,7 +256,7 @@ const REFUSED: &[Scenario] = &[
          cancel alice o2                 -> 493 order_unknown
          balance alice CHF               -> 0
          order o1                        -> unknown
-         order o2                        -> tombstone, paid 0",
+         order o2 of=alice               -> tombstone, paid 0",
     ),
     (
         "OrderNotTheirs",
@@ -296,7 +296,7 @@ const REFUSED: &[Scenario] = &[
          win alice o2 r1 250 CHF         -> 493 order_cancelled
          balance alice CHF               -> 1000
          order o1                        -> cancelled, paid 300
-         order o2                        -> tombstone, paid 0",
+         order o2 of=alice               -> tombstone, paid 0",
     ),
     (
         "OrderRefused: a result or cancel of a bet that was refused",
@@ -306,7 +306,7 @@ const REFUSED: &[Scenario] = &[
          lose alice o1 r1                -> 493 order_refused
          cancel alice o1                 -> 493 order_refused
          balance alice CHF               -> 0
-         order o1                        -> refused, paid 0",
+         order o1 of=alice               -> refused, paid 0",
     ),
     (
         "RoundDiffers",
@@ -326,7 +326,7 @@ const REFUSED: &[Scenario] = &[
          bet alice o1 r1 301 CHF max=300   -> 491 max_bet 300
          bet alice o2 r1 300 CHF max=300   -> 201 placed
          balance alice CHF                 -> 700
-         order o1                          -> refused, paid 0",
+         order o1 of=alice                 -> refused, paid 0",
     ),
     (
         "MaxStakePerDay",
@@ -336,7 +336,7 @@ const REFUSED: &[Scenario] = &[
          bet alice o2 r1 101 CHF daymax=300  -> 491 max_stake_per_day 300 200
          bet alice o3 r1 100 CHF daymax=300  -> 201 placed
          balance alice CHF                   -> 700
-         order o2                            -> refused, paid 0",
+         order o2 of=alice                   -> refused, paid 0",
     ),
     (
         "InsufficientFunds",
@@ -346,7 +346,7 @@ const REFUSED: &[Scenario] = &[
          withdraw alice 300 CHF          -> 492 insufficient_funds 299
          bet alice o2 r1 1 EUR           -> 492 insufficient_funds 0
          balance alice CHF               -> 299
-         order o1                        -> refused, paid 0",
+         order o1 of=alice               -> refused, paid 0",
     ),
     (
         "BalanceOverflow",

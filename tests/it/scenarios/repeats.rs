@@ -4,6 +4,75 @@ use super::{Scenario, check};
 
 const SCENARIOS: &[Scenario] = &[
     (
+        "a refused bet binds its player and nobody else",
+        "open poor CHF                   -> 200 opened
+         open rich CHF                   -> 200 opened
+         deposit rich 500 CHF            -> 200 deposited 500
+         bet poor o1 r1 100 CHF          -> 492 insufficient_funds 0
+         bet rich o1 r1 100 CHF          -> 201 placed
+         deposit poor 500 CHF            -> 200 deposited 500
+         bet poor o1 r1 100 CHF          -> 492 insufficient_funds 0
+         bet poor o1 r1 99 CHF           -> 400 key_reused
+         win poor o1 r1 50 CHF           -> 493 order_refused
+         cancel poor o1                  -> 493 order_refused
+         win rich o1 r1 50 CHF           -> 200 settled 50
+         win poor o1 r1 50 CHF           -> 493 order_refused
+         bet poor o1 r1 100 CHF          -> 492 insufficient_funds 0
+         bet rich o1 r1 100 CHF          -> 201 placed
+         balance poor CHF                -> 500
+         balance rich CHF                -> 450
+         order o1                        -> won, paid 50
+         order o1 of=poor                -> refused, paid 0
+         order o1 of=rich                -> unknown",
+    ),
+    (
+        "whoever is nobody uses up nobody's ids",
+        "open rich CHF                   -> 200 opened
+         deposit rich 500 CHF            -> 200 deposited 500
+         bet ghost o1 r1 100 CHF         -> 495 player_unknown
+         cancel ghost o2                 -> 495 player_unknown
+         bet rich o1 r1 100 CHF          -> 201 placed
+         bet rich o2 r1 100 CHF          -> 201 placed
+         bet ghost o1 r1 100 CHF         -> 495 player_unknown
+         open ghost CHF                  -> 200 opened
+         bet ghost o1 r1 100 CHF         -> 495 player_unknown
+         balance rich CHF                -> 300",
+    ),
+    (
+        "a tombstone binds its player and nobody else",
+        "open mean CHF                   -> 200 opened
+         open rich CHF                   -> 200 opened
+         deposit mean 500 CHF            -> 200 deposited 500
+         deposit rich 500 CHF            -> 200 deposited 500
+         cancel mean o1                  -> 493 order_unknown
+         bet rich o1 r1 100 CHF          -> 201 placed
+         cancel mean o1                  -> 493 order_unknown
+         bet mean o1 r1 100 CHF          -> 493 order_cancelled
+         win mean o1 r1 9 CHF            -> 493 order_cancelled
+         cancel rich o1                  -> 200 cancelled 100
+         cancel mean o1                  -> 493 order_unknown
+         bet mean o1 r1 100 CHF          -> 493 order_cancelled
+         cancel rich o1                  -> 200 cancelled 100
+         balance mean CHF                -> 500
+         balance rich CHF                -> 500
+         order o1                        -> cancelled, paid 100
+         order o1 of=mean                -> tombstone, paid 0",
+    ),
+    (
+        "an accepted bet is still the key's only one",
+        "open alice CHF                  -> 200 opened
+         open bob CHF                    -> 200 opened
+         deposit alice 500 CHF           -> 200 deposited 500
+         deposit bob 500 CHF             -> 200 deposited 500
+         bet alice o1 r1 100 CHF         -> 201 placed
+         bet bob o1 r1 100 CHF           -> 400 key_reused
+         win bob o1 r1 9 CHF             -> 493 order_not_theirs
+         cancel bob o1                   -> 493 order_not_theirs
+         bet bob o1 r1 100 CHF           -> 400 key_reused
+         order o1 of=bob                 -> unknown
+         balance bob CHF                 -> 500",
+    ),
+    (
         "an accepted bet stays accepted when the wallet is empty",
         "open alice CHF                  -> 200 opened
          deposit alice 300 CHF           -> 200 deposited 300
@@ -124,7 +193,7 @@ const SCENARIOS: &[Scenario] = &[
          bet alice o1 r1 100 CHF         -> 493 order_cancelled
          cancel alice o1                 -> 493 order_unknown
          balance alice CHF               -> 300
-         order o1                        -> tombstone, paid 0",
+         order o1 of=alice               -> tombstone, paid 0",
     ),
     (
         "a refused result is not kept: asked again when the bet is there, it pays",
@@ -161,12 +230,12 @@ const SCENARIOS: &[Scenario] = &[
          balance alice CHF                   -> 300",
     ),
     (
-        "a tombstone is its player's: another's cancel of it reuses the key",
+        "another's cancel of what a tombstone is under leaves one of their own",
         "open alice CHF                      -> 200 opened
          open bob CHF                        -> 200 opened
          cancel alice o1                     -> 493 order_unknown
-         cancel bob o1                       -> 400 key_reused
-         win bob o1 r1 1 CHF                 -> 493 order_not_theirs
+         cancel bob o1                       -> 493 order_unknown
+         win bob o1 r1 1 CHF                 -> 493 order_cancelled
          bet bob o1 r1 1 CHF                 -> 493 order_cancelled",
     ),
     (

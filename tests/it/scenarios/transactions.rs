@@ -139,7 +139,7 @@ const ENDS: &[Scenario] = &[
          pay alice p3 - 1 CHF source=s1               -> 200 adjusted p3 41
          void alice v3 p3 1 CHF                       -> refused transaction_unknown
          queue bob s1                                 -> refused transaction_unknown
-         transaction s1                               -> open, real -60
+         transaction s1                               -> settled by p3, real -60
          transaction p3                               -> done of s1, real 1",
     ),
     (
@@ -217,7 +217,7 @@ const ROLLBACKS: &[Scenario] = &[
          transaction s1                               -> open, real -60
          prize alice w2 g1 7 CHF                      -> 200 adjusted w2 47
          transaction s1                               -> settled by w2, real -60
-         transaction w1                               -> rolled_back by b1 of s1, real 5",
+         transaction w1                               -> payment_rolled_back by b1 of s1, real 5",
     ),
     (
         "a refund or void that is rolled back opens its stake again",
@@ -243,7 +243,7 @@ const ROLLBACKS: &[Scenario] = &[
          rollback alice b2 w1 CHF                     -> 200 adjusted b2 40
          rollback alice b1 s1 CHF                     -> 200 adjusted b1 100
          transaction s1                               -> rolled_back by b1, real -60
-         transaction w1                               -> rolled_back by b2 of s1, real 5",
+         transaction w1                               -> payment_rolled_back by b2 of s1, real 5",
     ),
     (
         "a rollback is nobody's to undo",
@@ -266,7 +266,7 @@ const ROLLBACKS: &[Scenario] = &[
          transaction p1                               -> done, real 60
          void alice v1 s1 50 CHF                      -> 200 adjusted v1 60
          rollback alice b1 p1 CHF                     -> 200 adjusted b1 0
-         transaction p1                               -> rolled_back by b1, real 60",
+         transaction p1                               -> payment_rolled_back by b1, real 60",
     ),
     (
         "a tombstone is its player's, and stays",
@@ -295,12 +295,96 @@ const ROLLBACKS: &[Scenario] = &[
          transaction s1                               -> rolled_back by b2, real -60",
     ),
     (
+        "a payment of nothing that was rolled back is no stake of its round",
+        "open alice CHF                               -> 200 opened
+         prize alice w1 g1 0 CHF                      -> 200 adjusted w1 0
+         rollback alice b1 w1 CHF                     -> 200 adjusted b1 0
+         transaction w1                               -> payment_rolled_back by b1
+         prize alice w2 g1 6 CHF                      -> 200 adjusted w2 6
+         stake alice s1 g2 0 CHF                      -> 200 adjusted s1 6
+         rollback alice b2 s1 CHF                     -> 200 adjusted b2 6
+         transaction s1                               -> rolled_back by b2
+         prize alice w3 g2 6 CHF                      -> refused transaction_ended",
+    ),
+    (
         "a payment that was rolled back is no stake of its round",
         "open alice CHF                               -> 200 opened
          prize alice w1 g1 5 CHF                      -> 200 adjusted w1 5
          rollback alice b1 w1 CHF                     -> 200 adjusted b1 0
          prize alice w2 g1 6 CHF                      -> 200 adjusted w2 6
          refund alice f1 g1 5 CHF                     -> refused transaction_unknown",
+    ),
+];
+
+/// What is given back goes to where it came from, and a stake is paid for or given back.
+const PAID_OR_GIVEN_BACK: &[Scenario] = &[
+    (
+        "a void gives back to the stake's own account, whatever product it names",
+        "open alice CHF                               -> 200 opened
+         pay alice p1 - 60 CHF product=2              -> 200 adjusted p1 60
+         stake alice s1 g1 50 CHF product=2           -> 200 adjusted s1 10
+         void alice v1 s1 50 CHF product=9            -> 200 adjusted v1 0
+         void alice v1 s1 50 CHF product=9            -> 200 adjusted v1 0
+         void alice v1 s1 50 CHF product=2            -> 400 key_reused
+         balance alice CHF product=2                  -> 60
+         balance alice CHF product=9                  -> 0
+         transaction s1                               -> voided by v1, real -50",
+    ),
+    (
+        "a void gives back in the stake's own currency",
+        "open alice CHF                               -> 200 opened
+         deposit alice 60 CHF                         -> 200 deposited 60
+         stake alice s1 g1 50 CHF                     -> 200 adjusted s1 10
+         void alice v1 s1 50 EUR                      -> 200 adjusted v1 0
+         balance alice CHF                            -> 60
+         balance alice EUR                            -> 0",
+    ),
+    (
+        "a refund is of a stake in the currency that it names",
+        "open alice CHF                               -> 200 opened
+         deposit alice 60 CHF                         -> 200 deposited 60
+         stake alice s1 g1 50 CHF                     -> 200 adjusted s1 10
+         refund alice f1 g1 50 EUR                    -> refused amounts_disagree
+         refund alice f1 g1 50 EUR in=CHF             -> 200 adjusted f1 0
+         refund alice f1 g1 50 CHF                    -> 200 adjusted f1 0
+         refund alice f1 g1 50 CHF in=EUR             -> 400 key_reused
+         balance alice CHF                            -> 60
+         balance alice EUR                            -> 0
+         transaction s1                               -> voided by f1, real -50",
+    ),
+    (
+        "a stake that was paid for is not given back, and may be paid for again",
+        "open alice CHF                               -> 200 opened
+         deposit alice 60 CHF                         -> 200 deposited 60
+         stake alice s1 g1 50 CHF                     -> 200 adjusted s1 10
+         pay alice p1 g1 20 CHF source=s1             -> 200 adjusted p1 30
+         transaction s1                               -> settled by p1, real -50
+         pay alice p2 g1 20 CHF source=s1             -> 200 adjusted p2 50
+         transaction s1                               -> settled by p1, real -50
+         void alice v1 s1 50 CHF                      -> refused transaction_ended
+         balance alice CHF                            -> 50",
+    ),
+    (
+        "what was recorded by the first rules is decided by them",
+        "open alice CHF                                  -> 200 opened
+         deposit alice 60 CHF                            -> 200 deposited 60
+         stake alice s1 g1 50 CHF rules=first            -> 200 adjusted s1 10
+         pay alice p1 g1 20 CHF source=s1 rules=first    -> 200 adjusted p1 30
+         void alice v1 s1 50 CHF product=9 rules=first   -> 200 adjusted v1 50
+         pay alice p2 g1 20 CHF source=s1 rules=first    -> 200 adjusted p2 50
+         transaction s1                                  -> voided by v1, real -50
+         balance alice CHF product=9                     -> 50
+         balance alice CHF                               -> 50",
+    ),
+    (
+        "a stake that was given back is not paid for",
+        "open alice CHF                               -> 200 opened
+         deposit alice 60 CHF                         -> 200 deposited 60
+         stake alice s1 g1 50 CHF                     -> 200 adjusted s1 10
+         void alice v1 s1 50 CHF                      -> 200 adjusted v1 60
+         pay alice p1 g1 20 CHF source=s1             -> refused transaction_ended
+         pay alice p1 g1 20 CHF source=v1             -> 200 adjusted p1 80
+         balance alice CHF                            -> 80",
     ),
 ];
 
@@ -335,6 +419,32 @@ const MANUAL_VOIDS: &[Scenario] = &[
          queued s1                                    -> dismissed",
     ),
     (
+        "a void that was dismissed is asked for again, and then decided on again",
+        "open alice CHF                               -> 200 opened
+         deposit alice 100 CHF                        -> 200 deposited 100
+         stake alice s1 g1 60 CHF                     -> 200 adjusted s1 40
+         queue alice s1 attempt=1                     -> refused void_unknown
+         queue alice s1                               -> 200 void_queued
+         queue alice s1 attempt=1                     -> refused void_unknown
+         dismiss alice s1                             -> 200 void_dismissed
+         queue alice s1                               -> 200 void_queued
+         queued s1                                    -> dismissed
+         queue alice s1 attempt=2                     -> refused void_unknown
+         queue alice s1 attempt=1                     -> 200 void_queued
+         queue alice s1 attempt=1                     -> 200 void_queued
+         queued s1                                    -> pending
+         dismiss alice s1                             -> 200 void_dismissed
+         approve alice s1                             -> refused void_resolved
+         queued s1                                    -> pending
+         dismiss alice s1 attempt=1                   -> 200 void_dismissed
+         queue alice s1 attempt=2                     -> 200 void_queued
+         approve alice s1 attempt=1                   -> refused void_resolved
+         approve alice s1 attempt=2                   -> 200 void_approved approved:s1
+         queue alice s1 attempt=3                     -> refused void_unknown
+         queued s1                                    -> approved
+         balance alice CHF                            -> 100",
+    ),
+    (
         "a payment that an operator takes back must be there; later it may be",
         "open alice CHF                               -> 200 opened
          pay alice p1 - 60 CHF                        -> 200 adjusted p1 60
@@ -344,7 +454,7 @@ const MANUAL_VOIDS: &[Scenario] = &[
          queued p1                                    -> pending
          deposit alice 50 CHF                         -> 200 deposited 60
          approve alice p1                             -> 200 void_approved approved:p1
-         transaction p1                               -> voided by approved:p1, real 60
+         transaction p1                               -> payment_voided by approved:p1, real 60
          rollback alice b1 p1 CHF                     -> refused transaction_ended
          void alice v1 p1 60 CHF                      -> refused transaction_unknown
          balance alice CHF                            -> 0",
@@ -416,6 +526,11 @@ fn a_stake_ends_once() {
 #[test]
 fn a_rollback_undoes_once() {
     check(ROLLBACKS);
+}
+
+#[test]
+fn a_stake_is_paid_for_or_given_back_to_its_own_account() {
+    check(PAID_OR_GIVEN_BACK);
 }
 
 #[test]

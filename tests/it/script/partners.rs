@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use purser::ledger::command::CommandKey;
 use purser::ledger::membership::BuyVip;
 use purser::ledger::offer::{BuyKeys, KeyId, Offer, OfferId, SealedKey, StockOffers, Stocking};
-use purser::ledger::transaction::{Adjust, Buckets, Change, Label, QueueVoid, ResolveVoid, Transaction};
+use purser::ledger::transaction::{Adjust, Buckets, Change, Label, QueueVoid, ResolveVoid, StakeRules, Transaction};
 use purser::ledger::{Act, Bucket, Done, Outcome, Party};
 
 use super::{Line, Step, amount, currency, told};
@@ -135,12 +135,19 @@ impl Line<'_> {
                 self.adjust(99, 5, Change::Void { source: 0, amounts, external })
             }
             "prize" => self.adjust(3, 5, Change::Win { amount: minor(self.words[4]) }),
-            "refund" => self.adjust(3, 5, Change::Refund { amount: minor(self.words[4]) }),
+            "refund" => {
+                let theirs = self.options.get("in").map(|text| currency(text));
+                self.adjust(3, 5, Change::Refund { amount: minor(self.words[4]), currency: theirs })
+            }
             "rollback" => self.adjust(99, 4, Change::Rollback { name: self.words[3].into() }),
-            "queue" => Act::QueueVoid(QueueVoid { player: self.player(), source: 0, kind: self.count("kind") }),
+            "queue" => {
+                let (kind, attempt) = (self.count("kind"), self.count("attempt"));
+                Act::QueueVoid(QueueVoid { player: self.player(), source: 0, kind, attempt })
+            }
             "approve" | "dismiss" => {
                 let approve = self.words[0] == "approve";
-                Act::ResolveVoid(ResolveVoid { player: self.player(), source: 0, approve, number: None })
+                let attempt = self.count("attempt");
+                Act::ResolveVoid(ResolveVoid { player: self.player(), source: 0, approve, attempt, number: None })
             }
             "vip" => self.vip(),
             "stock" => self.stock(),
@@ -171,6 +178,7 @@ impl Line<'_> {
             memo: option("memo").unwrap_or_default().into(),
             worth: option("worth").map(Into::into),
             number: None,
+            stakes: if option("rules") == Some("first") { StakeRules::First } else { StakeRules::OneEnd },
             token: option("token").map(Into::into),
         })
     }

@@ -98,9 +98,10 @@ impl Books {
         }
         for entry in batch.entries {
             if entry.kept {
-                self.changed_commands.insert(entry.keyed.key, self.commits);
+                let key = entry.keyed.kept_key(entry.outcome);
+                self.changed_commands.insert(key, self.commits);
                 let decided = Decided { asked: Asked::Whole(entry.keyed.command.clone()), outcome: entry.outcome };
-                let before = self.state.decided.insert(entry.keyed.key, decided);
+                let before = self.state.decided.insert(key, decided);
                 assert!(before.is_none(), "a key is kept twice: {entry:?}");
             }
             self.journal.push((entry, now));

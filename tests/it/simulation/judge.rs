@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use purser::ledger::command::{Keyed, Timestamp};
-use purser::ledger::{Act, Done, Entry, OrderId, Outcome, Refusal};
+use purser::ledger::{Act, CommandKey, Done, Entry, OrderIds, Outcome, Refusal};
 use purser::sequencer::Answer;
 
 use super::books::Books;
@@ -38,7 +38,7 @@ pub struct Judge {
     crashed: BTreeSet<usize>,
     draining: BTreeSet<usize>,
     /// When the first bet of an order was published.
-    bets: HashMap<OrderId, Duration>,
+    bets: HashMap<OrderIds, Duration>,
     replies: BTreeMap<usize, Vec<Answer>>,
     /// What each message asks, by its number.
     acts: BTreeMap<usize, Act>,
@@ -162,12 +162,12 @@ fn judge_answer(world: &World, judge: &Judge, books: &Books, number: usize, answ
 
 /// Whether the database holds what an answer says.
 fn is_committed(books: &Books, keyed: &Keyed, outcome: Outcome, repeated: bool) -> bool {
-    let decided = books.state.decided.get(&keyed.key);
+    let decided = |key: CommandKey| books.state.decided.get(&key);
     if outcome == Outcome::Refused(Refusal::KeyReused) {
-        return decided.is_some();
+        return decided(keyed.key).or_else(|| decided(keyed.refused_key()?)).is_some();
     }
     if repeated {
-        return decided.is_some_and(|decided| decided.outcome == outcome);
+        return decided(keyed.kept_key(outcome)).is_some_and(|decided| decided.outcome == outcome);
     }
     let is_this = |entry: &Entry| entry.keyed.command.correlation == keyed.command.correlation;
     books.journal.iter().any(|(entry, _)| is_this(entry) && entry.outcome == outcome)
@@ -370,7 +370,7 @@ fn judge_money(books: &Books, found: &mut Vec<String>) {
         |entry: &Entry| matches!(entry.outcome, Outcome::Done(Done::OrderSettled { .. } | Done::OrderCancelled { .. }));
     let mut ended = BTreeSet::new();
     for (entry, _) in books.journal.iter().filter(|(entry, _)| paid(entry)) {
-        if !ended.insert(entry.keyed.order) {
+        if !ended.insert(entry.keyed.order.map(|order| order.accepted)) {
             found.push(format!("an order ended twice: {entry:?}"));
         }
     }

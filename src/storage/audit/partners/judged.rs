@@ -5,7 +5,9 @@ use super::{Leg, Told};
 use crate::ledger::account::AccountId;
 use crate::ledger::command::CommandKey;
 use crate::ledger::offer::{BuyKeys, OfferId};
-use crate::ledger::transaction::{Adjust, Buckets, Change, QueueVoid, Transaction, TransactionState, VoidState};
+use crate::ledger::transaction::{
+    Adjust, Buckets, Change, QueueVoid, ResolveVoid, StakeRules, Transaction, TransactionState, VoidState,
+};
 use crate::storage::rows::bytes;
 
 /// `Err`: this is wrong.
@@ -21,8 +23,18 @@ pub(super) fn adjusted(stored: &Stored, told: &Told<'_>, number: i64, adjust: &A
         && known.memo == adjust.memo
         && known.worth == adjust.worth
         && has_moved(known, &told.legs);
-    let is_undoing = matches!(adjust.change, Change::Rollback { .. });
-    is_right &= is_undoing || (known.currency == adjust.currency && known.product == adjust.product);
+    let is_own = known.currency == adjust.currency && known.product == adjust.product;
+    is_right &= match &adjust.change {
+        Change::Stake { .. } => known.is_stake() && is_own,
+        Change::Pay { .. } | Change::Win { .. } => is_payment(known) && is_own,
+        Change::Void { .. } | Change::Refund { .. } if adjust.stakes == StakeRules::First => {
+            is_payment(known) && is_own
+        }
+        // Money goes back to where it came from.
+        Change::Void { source, .. } => is_payment(known) && is_of_account(known, stored.transaction(*source)?),
+        Change::Refund { .. } => is_payment(known) && is_of_source(stored, known)?,
+        Change::Rollback { .. } => known.state == TransactionState::Reversal && is_of_source(stored, known)?,
+    };
     let (source, external) = match &adjust.change {
         Change::Stake { external, .. } => (None, external.checked_neg()),
         Change::Pay { source, external, .. } => (*source, Some(*external)),
@@ -32,13 +44,39 @@ pub(super) fn adjusted(stored: &Stored, told: &Told<'_>, number: i64, adjust: &A
     if !is_right || known.source != source || Some(known.external) != external {
         return Err(format!("{number} is a transaction that is not as it was told"));
     }
-    let ends = match &adjust.change {
-        Change::Stake { .. } | Change::Pay { .. } => return Ok(()),
-        Change::Void { .. } | Change::Refund { .. } => TransactionState::Voided,
-        Change::Win { .. } => TransactionState::Settled,
-        Change::Rollback { .. } => TransactionState::RolledBack,
-    };
-    ended(stored, known, ends)
+    match &adjust.change {
+        Change::Stake { .. } => Ok(()),
+        Change::Pay { .. } => paid(stored, known),
+        Change::Void { .. } | Change::Refund { .. } => ended(stored, known, |_| TransactionState::Voided),
+        Change::Win { .. } => ended(stored, known, |_| TransactionState::Settled),
+        Change::Rollback { .. } => ended(stored, known, Transaction::rolled_back),
+    }
+}
+
+fn is_payment(known: &Transaction) -> bool {
+    use TransactionState::{Done, PaymentRolledBack, PaymentVoided};
+    matches!(known.state, Done | PaymentVoided | PaymentRolledBack)
+}
+
+fn is_of_account(known: &Transaction, other: &Transaction) -> bool {
+    known.currency == other.currency && known.product == other.product
+}
+
+/// Whether it moved money of the accounts that its source moved money of.
+fn is_of_source(stored: &Stored, known: &Transaction) -> Result<bool, String> {
+    let Some(source) = known.source else { return Ok(false) };
+    Ok(is_of_account(known, stored.transaction(source)?))
+}
+
+/// A payment settles its stake, unless another one did before.
+fn paid(stored: &Stored, known: &Transaction) -> Judged {
+    let Some(source) = known.source else { return Ok(()) };
+    let stake = stored.transaction(source)?;
+    if !stake.is_stake() || known.state != TransactionState::Done {
+        return Ok(());
+    }
+    let state = stake.state.as_str();
+    if stake.ended_by.is_some() { Ok(()) } else { Err(format!("{source} is a transaction {state}, and was paid for")) }
 }
 
 /// Whether the legs are what the transaction says that it moved.
@@ -54,10 +92,11 @@ fn has_moved(known: &Transaction, legs: &[Leg<'_>]) -> bool {
     all && legs.next().is_none()
 }
 
-/// The transaction that `by` left in state `ends`. Another may have ended it since.
-fn ended(stored: &Stored, by: &Transaction, ends: TransactionState) -> Judged {
+/// The transaction that `by` left in the state that `ends` says. Another may have ended it since.
+fn ended(stored: &Stored, by: &Transaction, ends: fn(&Transaction) -> TransactionState) -> Judged {
     let Some(source) = by.source else { return Ok(()) };
     let known = stored.transaction(source)?;
+    let ends = ends(known);
     let is_in_force = matches!(by.state, TransactionState::Done | TransactionState::Reversal);
     let is_right = match known.ended_by {
         Some(number) => number != by.number || known.state == ends,
@@ -68,8 +107,8 @@ fn ended(stored: &Stored, by: &Transaction, ends: TransactionState) -> Judged {
 }
 
 /// The reversal that an operator's approval made: its source the other way round.
-pub(super) fn approved(stored: &Stored, told: &Told<'_>, number: i64, source: i64) -> Judged {
-    let (known, source) = (stored.transaction(number)?, stored.transaction(source)?);
+pub(super) fn approved(stored: &Stored, told: &Told<'_>, number: i64, resolve: &ResolveVoid) -> Judged {
+    let (known, source) = (stored.transaction(number)?, stored.transaction(resolve.source)?);
     let mut label = source.label.clone();
     label.kind = stored.void(source.number).map_or(label.kind, |void| void.kind);
     let ought = Transaction {
@@ -88,8 +127,8 @@ pub(super) fn approved(stored: &Stored, told: &Told<'_>, number: i64, source: i6
     if *known != ought || !has_moved(known, &told.legs) {
         return Err(format!("{number} is a transaction that is not as it was told"));
     }
-    ended(stored, known, TransactionState::Voided)?;
-    resolved(stored, source.number, VoidState::Approved)
+    ended(stored, known, Transaction::voided)?;
+    resolved(stored, resolve, VoidState::Approved)
 }
 
 /// What a rollback left that found nothing to undo, so that nothing can come by that name.
@@ -121,13 +160,18 @@ pub(super) fn queued(stored: &Stored, told: &Told<'_>, queue: &QueueVoid) -> Jud
         row.party == told.keyed.command.party.as_str()
             && row.player == player
             && row.kind == queue.kind
-            && row.queued_at == at
+            // It may have been dismissed, and asked for again since.
+            && (row.attempt > queue.attempt || (row.attempt == queue.attempt && row.queued_at == at))
     });
     if is_right { Ok(()) } else { Err(format!("{} is a void that is not as it was queued", queue.source)) }
 }
 
-pub(super) fn resolved(stored: &Stored, source: i64, state: VoidState) -> Judged {
-    let is_right = stored.void(source).is_some_and(|row| row.state == state.as_str());
+pub(super) fn resolved(stored: &Stored, resolve: &ResolveVoid, state: VoidState) -> Judged {
+    let source = resolve.source;
+    let is_right = stored.void(source).is_some_and(|row| {
+        let asked_again = state == VoidState::Dismissed && row.attempt > resolve.attempt;
+        asked_again || (row.attempt == resolve.attempt && row.state == state.as_str())
+    });
     if is_right { Ok(()) } else { Err(format!("{source} is a void that is not {}", state.as_str())) }
 }
 

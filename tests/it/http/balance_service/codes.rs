@@ -108,6 +108,7 @@ async fn every_refusal_of_an_adjustment_has_its_code_and_moves_nothing() {
         let staked = super::call(&stage, "AdjustBalance", &stake("staked", "-1")).await;
         let paid = super::call(&stage, "AdjustBalance", &payment("paid", "0", &number(&staked))).await;
         let (staked, paid) = (number(&staked), number(&paid));
+        let unpaid = number(&super::call(&stage, "AdjustBalance", &stake("unpaid", "0")).await);
         let void =
             |source: &Value, amount: &str| with(payment("void", amount, source), json!({ "transaction_type_id": 4 }));
         let theirs = with(payment("theirs", "1", &staked), json!({ "user_id": OTHER, "currency_id": 3 }));
@@ -130,7 +131,7 @@ async fn every_refusal_of_an_adjustment_has_its_code_and_moves_nothing() {
             ("a positive stake", stake("x", "1"), 1006),
             ("a negative return", payment("x", "-1", &staked), 1006),
             ("a return that does not add up", with(payment("x", "1", &staked), json!({ "total_amount": 2 })), 1006),
-            ("a void of another amount", void(&staked, "0.99"), 1006),
+            ("a void of another amount", void(&unpaid, "0.99"), 1006),
             ("more than an account holds", payment("x", rich, &staked), 1007),
             ("a return for nothing", payment("x", "1", &json!(0)), 1010),
             ("a return for an unknown stake", payment("x", "1", &json!(i64::MAX)), 1010),
@@ -142,6 +143,7 @@ async fn every_refusal_of_an_adjustment_has_its_code_and_moves_nothing() {
             ),
             ("a void of nothing", void(&json!(0), "1"), 1010),
             ("a void of a return", void(&paid, "0"), 1010),
+            ("a void of a stake that was paid for", void(&staked, "1"), 1010),
         ];
         for (what, params, expected) in cases {
             assert_eq!(code(&stage, "AdjustBalance", &params).await, expected, "{what}");

@@ -59,7 +59,8 @@ async fn every_type_moves_what_its_family_moves() {
             assert_eq!((&made["transaction_type_id"], &made["real_amount"]), (&json!(kind), &json!("2")));
         }
         assert_eq!(held(&stage).await, "28 0 0");
-        for (kind, source) in voids.into_iter().zip(&staked) {
+        // The first was paid for, and is not given back as well.
+        for (kind, source) in voids.into_iter().zip(&staked[1..]) {
             let changes = json!({ "transaction_type_id": kind });
             call(&stage, "AdjustBalance", &with(payment(&format!("{kind}"), "1", source), changes)).await;
         }
@@ -97,6 +98,46 @@ async fn the_same_again_is_the_stored_transaction_even_after_a_restart_with_an_e
             assert_eq!(code(&stage, "AdjustBalance", &other).await, 1005);
         }
         assert!(!stage.log().contains("99faa686-3189"), "a token is in the log");
+        stage.audit().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stake_is_paid_for_or_given_back_and_not_both() {
+    on_both(async |base| {
+        let stage = open(base).await;
+        fund(&stage, "real", "10").await;
+        let mut staked = Vec::new();
+        for name in ["returned", "voided"] {
+            staked.push(number(&call(&stage, "AdjustBalance", &stake(name, "-1")).await));
+        }
+        let void = |name: &str, source| with(payment(name, "1", source), json!({ "transaction_type_id": 4 }));
+        call(&stage, "AdjustBalance", &payment("return", "2", &staked[0])).await;
+        call(&stage, "AdjustBalance", &payment("return again", "2", &staked[0])).await;
+        assert_eq!(code(&stage, "AdjustBalance", &void("void", &staked[0])).await, 1010);
+        call(&stage, "AdjustBalance", &void("void", &staked[1])).await;
+        assert_eq!(code(&stage, "AdjustBalance", &payment("late return", "2", &staked[1])).await, 1010);
+        assert_eq!(held(&stage).await, "13 0 0");
+        stage.audit().await;
+    })
+    .await;
+}
+
+/// Whatever product the void names: the one of the call would be another account.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stake_is_given_back_to_the_product_that_it_came_from() {
+    on_both(async |base| {
+        let stage = open(base).await;
+        fund(&stage, "real", "10").await;
+        let staked = number(&call(&stage, "AdjustBalance", &stake("stake", "-4")).await);
+        let elsewhere = json!({ "transaction_type_id": 4, "product_id": 77 });
+        let void = with(payment("void", "4", &staked), elsewhere);
+        let first = call(&stage, "AdjustBalance", &void).await;
+        let again = call(&stage, "AdjustBalance", &void).await;
+        assert_eq!((&first["is_new"], &again["is_new"]), (&json!(true), &json!(false)));
+        assert_eq!(first["bet365_games_transaction_id"], again["bet365_games_transaction_id"]);
+        assert_eq!(held(&stage).await, "10 0 0");
         stage.audit().await;
     })
     .await;

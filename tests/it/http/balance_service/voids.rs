@@ -81,6 +81,31 @@ async fn a_queued_void_moves_nothing_until_an_operator_approves_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_void_that_was_dismissed_and_is_asked_for_again_waits_again() {
+    on_both(async |base| {
+        let stage = open(base).await;
+        fund(&stage, "real", "10").await;
+        let staked = number(&call(&stage, "AdjustBalance", &stake("stake", "-1")).await);
+        let id = staked.to_string();
+        for _ in 0..2 {
+            assert_eq!(call(&stage, "QueueManualVoidReturn", &queue(&staked)).await, json!(true));
+            assert_eq!(call(&stage, "QueueManualVoidReturn", &queue(&staked)).await, json!(true));
+            assert_eq!(listed(&stage, &[]).await[0]["id"], staked);
+            assert_eq!(run(&stage, &["dismiss", &id]).await.0, Some(0));
+            assert_eq!(run(&stage, &["dismiss", &id]).await.0, Some(0));
+            assert_eq!(listed(&stage, &[]).await, json!([]));
+        }
+        assert_eq!(call(&stage, "QueueManualVoidReturn", &queue(&staked)).await, json!(true));
+        assert_eq!(held(&stage).await, "9 0 0");
+        assert_eq!(run(&stage, &["approve", &id]).await.0, Some(0));
+        assert_eq!(call(&stage, "QueueManualVoidReturn", &queue(&staked)).await, json!(true));
+        assert_eq!((listed(&stage, &[]).await, held(&stage).await.as_str()), (json!([]), "10 0 0"));
+        stage.audit().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_spent_already_cannot_be_taken_back_until_it_is_there_again() {
     on_both(async |base| {
         let stage = open(base).await;

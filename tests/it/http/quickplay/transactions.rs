@@ -1,7 +1,9 @@
 //! What transactions do to money, and to one another.
 
-use super::open;
+use serde_json::{Value, json};
+
 use super::script::play;
+use super::{code, open};
 use crate::e2e::stage::on_both;
 
 /// Each is a name and a script, from 100.00 on.
@@ -150,6 +152,12 @@ const SCRIPTS: &[(&str, &str)] = &[
          rollback r g = 100
          win w3 5 f ! 7",
     ),
+    (
+        "nothing-won",
+        "win w 0 c = 100
+         rollback r w = 100
+         win w2 5 c = 105                   # what was rolled back was no entry",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,6 +184,36 @@ async fn a_restart_forgets_nothing() {
         let second = quickplay.call("transaction", &entry).await;
         assert_eq!((first.status, first.text()), (200, second.text()));
         assert_eq!(quickplay.stage.balance("acme", "555", "EUR").await, 9000);
+        quickplay.stage.audit().await;
+    })
+    .await;
+}
+
+/// A partner may be given another currency. What was entered in the old one goes back to it, in its own decimal places.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_goes_back_in_the_currency_that_it_was_made_in() {
+    on_both(async |base| {
+        let mut quickplay = open(base).await;
+        let cancel = |id: &str, amount: Value| {
+            let mut call = super::QuickPlay::transaction(2, id);
+            call["amount"] = amount;
+            call
+        };
+        assert_eq!(code(&quickplay.call("transaction", &super::QuickPlay::transaction(0, "e1")).await), 0);
+        assert_eq!(code(&quickplay.call("transaction", &super::QuickPlay::transaction(0, "e2")).await), 0);
+        assert_eq!(code(&quickplay.call("transaction", &cancel("c1", json!(10))).await), 0);
+        let wei = super::parties(&quickplay.signer).replace("currency = \"EUR\"", "currency = \"ETH\"");
+        let wei = wei.replace("[\"EUR\", \"CHF\"]", "[\"EUR\", \"CHF\", \"ETH\"]");
+        quickplay.stage.stop().await;
+        quickplay.stage.reconfigure(&wei);
+        quickplay.stage.serve();
+        quickplay.stage.until_ready().await;
+        assert_eq!(code(&quickplay.call("transaction", &cancel("c2", json!("0.000001"))).await), 7);
+        assert_eq!(code(&quickplay.call("transaction", &cancel("c1", json!(10))).await), 0, "the same as before");
+        assert_eq!(code(&quickplay.call("transaction", &cancel("c2", json!(10))).await), 0);
+        assert_eq!(code(&quickplay.call("transaction", &cancel("c2", json!("10.00"))).await), 0);
+        assert_eq!(quickplay.stage.balance("acme", "555", "EUR").await, 10_000);
+        assert_eq!(quickplay.stage.balance("acme", "555", "ETH").await, 0);
         quickplay.stage.audit().await;
     })
     .await;

@@ -66,6 +66,7 @@ fn drink(party: &Party, currency: purser::ledger::Currency, request: &Request) -
         memo: "".into(),
         worth: None,
         number: None,
+        stakes: purser::ledger::transaction::StakeRules::OneEnd,
         token: None,
     };
     let command = Command {

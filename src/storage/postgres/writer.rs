@@ -154,9 +154,8 @@ impl Session {
     }
 
     /// Prepares every statement, one after another: pipelined statements keep their order only where none of them
-    /// has to be prepared first.
+    /// has to be prepared first. The first to go out is the BEGIN of what is read, which needs no preparation.
     async fn prepare(&mut self) -> Result<(), StoreError> {
-        self.execute("BEGIN").await?;
         self.read(&Keys::default(), 0).await.map_err(classify)?;
         let conn = &mut self.conn;
         let writes = async {

@@ -51,22 +51,28 @@ pub fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     Ok(conn)
 }
 
-/// Sorts SQLite's errors by what is to be done. Its messages are fixed English texts; Diesel has no codes for them.
+/// Sorts SQLite's errors by what is to be done. Diesel tells constraints apart and drops the code of everything else, so
+/// the rest is told by the text. That is the library's own, which is compiled into this program: it is the same
+/// everywhere, whatever the language, and begins like this (adr/0011).
 pub fn classify(error: Error) -> StoreError {
-    const OUTAGES: [&str; 7] = [
+    const OUTAGES: [&str; 11] = [
         "database is locked",
         "database table is locked",
+        "database schema is locked",
         "disk I/O error",
         "database or disk is full",
-        "readonly database",
-        "unable to open database file",
-        "malformed",
+        "attempt to write a readonly database",
+        "unable to open database",
+        "database disk image is malformed",
+        "file is not a database",
+        "locking protocol",
+        "out of memory",
     ];
     let text = error.to_string();
     match error {
         Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => StoreError::Conflict(text),
         Error::BrokenTransactionManager => StoreError::Outage(text),
-        _ if OUTAGES.iter().any(|outage| text.contains(outage)) => StoreError::Outage(text),
+        _ if OUTAGES.iter().any(|outage| text.starts_with(outage)) => StoreError::Outage(text),
         _ => StoreError::Rejected(text),
     }
 }

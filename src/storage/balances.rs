@@ -98,7 +98,7 @@ fn read_one(conn: &mut SqliteConnection, key: &BalanceKey) -> QueryResult<Option
 async fn connect_reader(url: &str) -> Result<AsyncPgConnection, StoreError> {
     use diesel_async::SimpleAsyncConnection;
     let mut conn = postgres::connect(url).await?;
-    conn.batch_execute("SET enable_seqscan = off; SET jit = off").await.map_err(postgres::classify)?;
+    conn.batch_execute("SET enable_seqscan = off; SET jit = off").await.map_err(postgres::classify_read)?;
     Ok(conn)
 }
 
@@ -110,7 +110,7 @@ async fn read_postgres(conn: &mut AsyncPgConnection, keys: &[BalanceKey]) -> Res
     let loading = diesel_async::RunQueryDsl::load::<(bool, Option<i64>)>(query, conn);
     let reading = tokio::time::timeout(postgres::ROUND_TRIP_TIMEOUT, loading);
     let rows = reading.await.map_err(|_| StoreError::Outage("no answer in time".to_owned()))?;
-    let rows = rows.map_err(postgres::classify)?;
+    let rows = rows.map_err(postgres::classify_read)?;
     Ok(rows.into_iter().map(|(known, balance)| known.then(|| balance.unwrap_or(0))).collect())
 }
 

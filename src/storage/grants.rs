@@ -6,10 +6,10 @@
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
-use super::queries::{AnyConnection, on};
+use super::StoreError;
+use super::queries::{AnyConnection, classify, on};
 use super::rows::{Bytes, bytes, damaged, uuid};
 use super::schema::{grant_tokens, grants};
-use super::{StoreError, postgres, sqlite};
 use crate::identity::grants::{
     Client, Exchange, Grant, GrantAct, GrantAnswer, GrantRefusal, Granted, Held, Kind, TokenHash,
 };
@@ -81,26 +81,17 @@ fn in_transaction<T>(
 }
 
 fn execute(conn: &mut AnyConnection, sql: &str) -> Result<(), StoreError> {
-    let executed = on!(conn, conn => conn.batch_execute(sql));
-    settle(conn, executed)
-}
-
-/// A failed query, by what is to be done about it.
-fn settle<T>(conn: &AnyConnection, result: QueryResult<T>) -> Result<T, StoreError> {
-    result.map_err(|error| match conn {
-        AnyConnection::Sqlite(_) => sqlite::classify(error),
-        AnyConnection::Postgres(_) => postgres::classify(error),
-    })
+    on!(conn, conn => conn.batch_execute(sql)).map_err(classify)
 }
 
 fn find(conn: &mut AnyConnection, hash: TokenHash) -> Result<Option<Held>, StoreError> {
     let token = grant_tokens::table.find(hash.0.to_vec());
     let token: QueryResult<Option<TokenRow>> = on!(conn, conn => token.first(conn)).optional();
-    let Some(token) = settle(conn, token)? else { return Ok(None) };
+    let Some(token) = token.map_err(classify)? else { return Ok(None) };
     let grant = grants::table.find(&token.grant_id);
     let grant: QueryResult<Option<GrantRow>> = on!(conn, conn => grant.first(conn)).optional();
     // A grant is deleted after its tokens, so this is another process that is at it.
-    let Some(grant) = settle(conn, grant)? else { return Ok(None) };
+    let Some(grant) = grant.map_err(classify)? else { return Ok(None) };
     held(grant, token).map(Some)
 }
 
@@ -123,7 +114,7 @@ fn allow(
     };
     let inserted =
         on!(conn, conn => diesel::insert_into(grants::table).values(&row).on_conflict_do_nothing().execute(conn));
-    settle(conn, inserted)?;
+    inserted.map_err(classify)?;
     keep(conn, code, Kind::Code, granted, at)?;
     Ok(Ok(granted.clone()))
 }
@@ -165,20 +156,20 @@ fn revoke(conn: &mut AnyConnection, token: TokenHash, client: &Client) -> Result
 fn spend(conn: &mut AnyConnection, token: TokenHash) -> Result<bool, StoreError> {
     let unspent = grant_tokens::table.find(token.0.to_vec()).filter(grant_tokens::spent.eq(false));
     let spent = on!(conn, conn => diesel::update(unspent).set(grant_tokens::spent.eq(true)).execute(conn));
-    Ok(settle(conn, spent)? == 1)
+    Ok(spent.map_err(classify)? == 1)
 }
 
 fn end_family(conn: &mut AnyConnection, grant: &Grant) -> Result<(), StoreError> {
     let family = grants::table.find(bytes(grant.id));
     let ended = on!(conn, conn => diesel::update(family).set(grants::revoked.eq(true)).execute(conn));
-    settle(conn, ended).map(drop)
+    ended.map_err(classify).map(drop)
 }
 
 /// A grant lasts as long as its latest refresh token.
 fn prolong(conn: &mut AnyConnection, grant: &Grant, at: Timestamp) -> Result<(), StoreError> {
     let (family, until) = (grants::table.find(bytes(grant.id)), Kind::Refresh.expires(at).0);
     let prolonged = on!(conn, conn => diesel::update(family).set(grants::expires_at.eq(until)).execute(conn));
-    settle(conn, prolonged).map(drop)
+    prolonged.map_err(classify).map(drop)
 }
 
 fn keep(
@@ -198,7 +189,7 @@ fn keep(
     };
     let inserted =
         on!(conn, conn => diesel::insert_into(grant_tokens::table).values(&row).on_conflict_do_nothing().execute(conn));
-    settle(conn, inserted).map(drop)
+    inserted.map_err(classify).map(drop)
 }
 
 /// Deletes what has expired. A code is remembered for as long as its grant, since a second use ends the family.
@@ -207,14 +198,14 @@ fn forget(conn: &mut AnyConnection, at: Timestamp) -> Result<(), StoreError> {
     let over = grants::table.filter(grants::expires_at.lt(before)).select(grants::id);
     let of_over = grant_tokens::table.filter(grant_tokens::grant_id.eq_any(over));
     let deleted = on!(conn, conn => diesel::delete(of_over).execute(conn));
-    settle(conn, deleted)?;
+    deleted.map_err(classify)?;
     let expired = grant_tokens::expires_at.lt(before).and(grant_tokens::kind.ne(Kind::Code.as_str()));
     let expired = grant_tokens::table.filter(expired);
     let deleted = on!(conn, conn => diesel::delete(expired).execute(conn));
-    settle(conn, deleted)?;
+    deleted.map_err(classify)?;
     let over = grants::table.filter(grants::expires_at.lt(before));
     let deleted = on!(conn, conn => diesel::delete(over).execute(conn));
-    settle(conn, deleted).map(drop)
+    deleted.map_err(classify).map(drop)
 }
 
 fn held(grant: GrantRow, token: TokenRow) -> Result<Held, StoreError> {

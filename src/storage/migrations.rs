@@ -8,7 +8,7 @@ use diesel::sqlite::Sqlite;
 use diesel_async::{AsyncMigrationHarness, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::queries::AnyConnection;
+use super::queries::{AnyConnection, classify};
 use super::{Database, StoreError, postgres, sqlite};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -64,7 +64,7 @@ impl Database {
             }
             Self::Postgres(url) => {
                 let mut conn = postgres::connect(url).await?;
-                conn.batch_execute(TAKE_TURNS).await.map_err(postgres::classify)?;
+                conn.batch_execute(TAKE_TURNS).await.map_err(postgres::classify_read)?;
                 migrate(&mut AsyncMigrationHarness::new(conn), POSTGRES)
             }
         }
@@ -96,19 +96,22 @@ fn written_down(conn: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
     const VERSIONS: &str = "SELECT version FROM __diesel_schema_migrations";
     let versions: Vec<Applied> = match conn {
         AnyConnection::Sqlite(conn) => {
-            let table: Count = sql_query(HERE).get_result(conn).map_err(sqlite::classify)?;
-            if table.count > 0 { sql_query(VERSIONS).load(conn).map_err(sqlite::classify)? } else { Vec::new() }
+            let table: Count = sql_query(HERE).get_result(conn).map_err(classify)?;
+            if table.count > 0 { sql_query(VERSIONS).load(conn).map_err(classify)? } else { Vec::new() }
         }
         AnyConnection::Postgres(conn) => {
-            let table: Count = sql_query(THERE).get_result(conn).map_err(postgres::classify)?;
-            if table.count > 0 { sql_query(VERSIONS).load(conn).map_err(postgres::classify)? } else { Vec::new() }
+            let table: Count = sql_query(THERE).get_result(conn).map_err(classify)?;
+            if table.count > 0 { sql_query(VERSIONS).load(conn).map_err(classify)? } else { Vec::new() }
         }
     };
     Ok(versions.into_iter().map(|applied| applied.version).collect())
 }
 
 fn applied<DB: diesel::backend::Backend>(conn: &mut impl MigrationHarness<DB>) -> Result<Vec<String>, StoreError> {
-    let versions = conn.applied_migrations().map_err(|error| StoreError::Rejected(error.to_string()))?;
+    let versions = conn.applied_migrations().map_err(|error| match error.downcast() {
+        Ok(error) => classify(*error),
+        Err(error) => StoreError::Rejected(error.to_string()),
+    })?;
     Ok(versions.iter().map(ToString::to_string).collect())
 }
 
@@ -126,8 +129,12 @@ where
             unknown.join(", ")
         ))),
         Schema::Behind { missing } => {
-            conn.run_pending_migrations(migrations).map_err(|error| StoreError::Rejected(error.to_string()))?;
-            Ok(missing)
+            let Err(error) = conn.run_pending_migrations(migrations).map(drop) else { return Ok(missing) };
+            // What is wrong with a migration that failed is told in words only; whether the database is still there
+            // tells the next question.
+            let error = StoreError::Rejected(error.to_string());
+            applied(conn)?;
+            Err(error)
         }
     }
 }

@@ -84,7 +84,7 @@ pub fn snapshot<T>(
 
 /// A failed query, in the words of the database that failed it.
 pub fn classify(error: diesel::result::Error) -> StoreError {
-    StoreError::Rejected(error.to_string())
+    if postgres::is_of_postgres(&error) { postgres::classify_question(error) } else { sqlite::classify(error) }
 }
 
 /// A player with all accounts that were ever used; `None` where there is no such player.

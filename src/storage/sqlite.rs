@@ -210,7 +210,7 @@ impl Writer {
         let mut state = state_of(players, accounts, orders, decided)?;
         state.numbers = (self.reserved + 1..).take(keys.rows).collect();
         if keys.has_partners() {
-            load_partners!(&mut *conn, keys, &mut state, now);
+            load_partners!(&mut *conn, keys, &mut state, now, classify);
         }
         Ok(state)
     }

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 
 use crate::tls::{Files, Names};
 
@@ -29,6 +29,15 @@ impl Address {
         let tls = Parameters::read(&ours.join("&")).and_then(Parameters::files).map_err(|why| wrong(&why))?;
         let rest = if theirs.is_empty() { place.to_owned() } else { format!("{place}?{}", theirs.join("&")) };
         let mut driver: tokio_postgres::Config = rest.parse().map_err(|error| wrong(&format!("{error}")))?;
+        if driver.get_hosts().len() > 1 && driver.get_hosts().iter().any(|host| matches!(host, Host::Unix(_))) {
+            return Err(wrong("a socket on this machine must be the only host"));
+        }
+        // The driver wants a name for each host, be it the number again.
+        if driver.get_hosts().is_empty() {
+            for address in driver.get_hostaddrs().to_vec() {
+                driver.host(address.to_string());
+            }
+        }
         driver.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         Ok(Self { driver, tls })
     }

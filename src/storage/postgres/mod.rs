@@ -5,10 +5,11 @@
 //! why [`PostgresStore`] prepares every statement when a session begins.
 
 mod address;
+mod sqlstates;
 mod session;
 mod statements;
 mod writer;
 
 pub use address::Address;
-pub use session::{classify, connect};
+pub use session::{away, classify_question, classify_read, connect, is_of_postgres};
 pub use writer::{PostgresStore, ROUND_TRIP_TIMEOUT};

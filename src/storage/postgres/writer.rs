@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::{try_join, try_join_all};
 use futures_util::{FutureExt, try_join};
 
-use super::session::{classify, connect, probe};
+use super::session::{classify_read, classify_write, connect, probe};
 use super::statements::{
     AdvanceWriter, CommitsOfOthers, InsertJournal, InsertPlayers, InsertTransfers, KnownOrders, LockPlayers,
     NameHouseAccounts, ReadAccounts, ReadDecided, ReadOrders, ReadWriter, TakeSeqs, UpsertAccounts, UpsertOrders,
@@ -73,15 +73,17 @@ impl PostgresStore {
     /// no longer write is an outage, too.
     async fn settle<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         let Err(mut error) = result else { return result };
-        if let (StoreError::Rejected(_), Some(session)) = (&error, &mut self.session)
-            && let Err(outage) = in_time(probe(&mut session.conn, session.writer.id)).await
-        {
-            error = outage;
+        match (&error, &mut self.session) {
+            (StoreError::Outage(_), _) | (_, None) => {}
+            (StoreError::Rejected(_), Some(session)) => {
+                if let Err(outage) = in_time(probe(&mut session.conn, session.writer.id)).await {
+                    error = outage;
+                }
+            }
+            (StoreError::Conflict(_) | StoreError::Contention(_), Some(_)) => self.abandon().await,
         }
         if matches!(error, StoreError::Outage(_)) {
             self.session = None;
-        } else {
-            self.abandon().await;
         }
         Err(error)
     }
@@ -141,13 +143,13 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
 impl Session {
     async fn begin(url: &str) -> Result<Self, StoreError> {
         let mut conn = connect(url).await?;
-        conn.batch_execute(WRITER_SETTINGS).await.map_err(classify)?;
-        let id = take_writer_number(&mut conn).await.map_err(classify)?;
+        conn.batch_execute(WRITER_SETTINGS).await.map_err(classify_read)?;
+        let id = take_writer_number(&mut conn).await.map_err(classify_read)?;
         let insert = format!(
             "INSERT INTO writers (id, last_seq, head) VALUES ({id}, 0, decode(repeat('00', 32), 'hex')) \
              ON CONFLICT (id) DO NOTHING"
         );
-        conn.batch_execute(&insert).await.map_err(classify)?;
+        conn.batch_execute(&insert).await.map_err(classify_read)?;
         let mut session = Self { conn, writer: WriterRow::start(id), seqs: Vec::new(), last_taken: i64::MAX };
         session.prepare().await?;
         Ok(session)
@@ -156,7 +158,7 @@ impl Session {
     /// Prepares every statement, one after another: pipelined statements keep their order only where none of them
     /// has to be prepared first. The first to go out is the BEGIN of what is read, which needs no preparation.
     async fn prepare(&mut self) -> Result<(), StoreError> {
-        self.read(&Keys::default(), 0).await.map_err(classify)?;
+        self.read(&Keys::default(), 0).await.map_err(classify_read)?;
         let conn = &mut self.conn;
         let writes = async {
             InsertJournal::default().execute(conn).await?;
@@ -167,19 +169,19 @@ impl Session {
             UpsertOrders::default().execute(conn).await?;
             AdvanceWriter::default().execute(conn).await
         };
-        writes.await.map_err(classify)?;
+        writes.await.map_err(classify_read)?;
         self.execute("ROLLBACK").await
     }
 
     async fn execute(&mut self, sql: &str) -> Result<(), StoreError> {
-        self.conn.batch_execute(sql).await.map_err(classify)
+        self.conn.batch_execute(sql).await.map_err(classify_read)
     }
 
     async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
         let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
         // With offers, numbers are taken when these are locked, too.
         let at_once = if keys.offers.is_empty() { count } else { 0 };
-        let (players, accounts, orders, decided) = self.read(keys, at_once).await.map_err(classify)?;
+        let (players, accounts, orders, decided) = self.read(keys, at_once).await.map_err(classify_read)?;
         // Mostly every player was there to be locked, and nothing can be torn.
         let strangers = players.len() < keys.players.len();
         let has_accounts =
@@ -187,12 +189,12 @@ impl Session {
         let mut state = state_of(players, accounts, orders, decided)?;
         state.numbers = std::mem::take(&mut self.seqs);
         if keys.has_partners() {
-            load_partners!(&mut self.conn, keys, &mut state, later, for_no_key_update);
+            load_partners!(&mut self.conn, keys, &mut state, later, classify_read, for_no_key_update);
         }
         if !keys.offers.is_empty() {
             // Offers are locked by now, too: purchases of different players are numbered in the order in which they
             // take keys out of the stock, so that whoever replays them by their numbers sells the same keys.
-            state.numbers = self.take_seqs(count).await.map_err(classify)?;
+            state.numbers = self.take_seqs(count).await.map_err(classify_read)?;
         }
         self.last_taken = state.numbers.iter().copied().max().unwrap_or(i64::MAX);
         if strangers && is_torn(keys, &state, &has_accounts) {
@@ -229,12 +231,12 @@ impl Session {
     }
 
     async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
-        CommitsOfOthers { id: self.writer.id }.get_result::<i64>(&mut self.conn).await.map_err(classify)
+        CommitsOfOthers { id: self.writer.id }.get_result::<i64>(&mut self.conn).await.map_err(classify_read)
     }
 
     async fn known_orders(&mut self, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
         let ids = orders.iter().map(|order| bytes(order.uuid())).collect();
-        let known = KnownOrders { ids }.load::<Bytes>(&mut self.conn).await.map_err(classify)?;
+        let known = KnownOrders { ids }.load::<Bytes>(&mut self.conn).await.map_err(classify_read)?;
         known.iter().map(|id| Ok(OrderId::from_uuid(uuid(id)?))).collect()
     }
 
@@ -273,8 +275,8 @@ impl Session {
         if !batch.partners.is_empty() {
             // A player who is opened and buys a level in one batch must be there to be given it.
             let opened = std::mem::take(&mut rows.players);
-            InsertPlayers::of(opened).execute(&mut self.conn).await.map_err(classify)?;
-            self.write_partners(&rows.partners).await.map_err(classify)?;
+            InsertPlayers::of(opened).execute(&mut self.conn).await.map_err(classify_write)?;
+            self.write_partners(&rows.partners).await.map_err(classify_write)?;
         }
         let advance = AdvanceWriter { last_seq: writer.last_seq, head: writer.head, id: writer.id };
         let conns = [&self.conn; 7];
@@ -298,7 +300,7 @@ impl Session {
         }
         writes.push(advance.execute(&mut c6).boxed());
         let mut last = &self.conn;
-        try_join(try_join_all(writes), last.batch_execute("COMMIT")).await.map_err(classify)?;
+        try_join(try_join_all(writes), last.batch_execute("COMMIT")).await.map_err(classify_write)?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio_postgres::{Client, NoTls};
 
+use super::outages::behind_a_pooler;
 use super::play::{Plan, Play, invite, rng, seed};
 use super::services::{Addresses, execute, number};
 use super::stage::{ACME, Base, Stage};
@@ -80,11 +81,16 @@ async fn deadlocks(stage: &Stage) -> i64 {
     number(&stage.database, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").await
 }
 
-/// A stage on Postgres with a setting of the database's own.
-async fn with_setting(setting: &str) -> Stage {
-    let mut stage = Stage::prepare(Base::Postgres, ACME, &Addresses::shared()).await;
+/// A stage on Postgres with a setting of the database's own, before Purser starts.
+async fn prepare_with_setting(setting: &str) -> Stage {
+    let stage = Stage::prepare(Base::Postgres, ACME, &Addresses::shared()).await;
     let sql = format!("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {setting}', current_database()); END $$");
     execute(&stage.database, sql).await;
+    stage
+}
+
+async fn with_setting(setting: &str) -> Stage {
+    let mut stage = prepare_with_setting(setting).await;
     stage.serve();
     stage.until_ready().await;
     stage
@@ -93,6 +99,18 @@ async fn with_setting(setting: &str) -> Stage {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bet_that_meets_nothing_but_deadlocks_is_no_culprit() {
     let stage = with_setting(&format!("deadlock_timeout = ''{DEADLOCK_TIMEOUT}''")).await;
+    meet_nothing_but_deadlocks(stage).await;
+}
+
+/// Nor is it where what the server says is in another language.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bet_that_meets_nothing_but_deadlocks_in_another_language_is_no_culprit() {
+    let mut stage = prepare_with_setting(&format!("deadlock_timeout = ''{DEADLOCK_TIMEOUT}''")).await;
+    let _pooler = behind_a_pooler(&mut stage).await;
+    meet_nothing_but_deadlocks(stage).await;
+}
+
+async fn meet_nothing_but_deadlocks(stage: Stage) {
     stage.add_player("acme", "alice").await;
     stage.deposit("acme", "alice", "1000.00", "CHF").await;
     let mut wire = Wire::connect(&stage).await;
@@ -120,8 +138,19 @@ async fn a_bet_that_meets_nothing_but_deadlocks_is_no_culprit() {
 /// Either side gives way, the batch as a whole or one of its commands.
 #[tokio::test(flavor = "multi_thread")]
 async fn deadlocks_and_serialization_failures_under_load_are_nobodys_fault() {
-    let mut rng = rng(seed());
     let stage = with_setting(&format!("deadlock_timeout = ''{DEADLOCK_TIMEOUT}''")).await;
+    play_through_contention(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deadlocks_and_serialization_failures_in_another_language_are_nobodys_fault() {
+    let mut stage = prepare_with_setting(&format!("deadlock_timeout = ''{DEADLOCK_TIMEOUT}''")).await;
+    let _pooler = behind_a_pooler(&mut stage).await;
+    play_through_contention(stage).await;
+}
+
+async fn play_through_contention(stage: Stage) {
+    let mut rng = rng(seed());
     invite(&stage).await;
     let play = Play::begin(&stage, Plan::new(2000, &mut rng)).await;
     let rival = Rival::connect(&stage.database).await;

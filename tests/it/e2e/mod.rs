@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`services`] (broker and Postgres), [`papers`] (certificates), [`process`] (the program), [`stage`] (all of that for one test),
 //! [`wire`] (one message at a time), [`raw`] (bytes that no client sends), [`play`] (thousands of them),
-//! [`proxy`] and [`trap`] (what stands between), [`crew`] (several Pursers), then the scenarios.
+//! [`proxy`], [`trap`] and [`pooler`] (what stands between), [`crew`] (several Pursers), then the scenarios.
 
 pub mod services;
 pub mod papers;
@@ -23,11 +23,13 @@ mod dead;
 mod faults;
 mod proxy;
 mod trap;
+mod pooler;
 mod crew;
 mod chaos;
 mod crash;
 mod points;
 mod contention;
+mod outages;
 mod takeover;
 mod disk;
 mod clocks;

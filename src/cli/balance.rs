@@ -36,7 +36,7 @@ struct Line {
 impl Balance {
     pub async fn run(self, config: &Config) -> Ended {
         let (party, _) = party(config, &self.party)?;
-        let player = PlayerId::parse(&self.player).map_err(|error| usage(format!("--player {error}")))?;
+        let player = PlayerId::recorded(&self.player).map_err(|error| usage(format!("--player {error}")))?;
         let currency = self.currency.as_deref().map(Currency::parse).transpose();
         let currency = currency.map_err(|error| usage(format!("--currency {error}")))?;
         let database = database_to_look_at(config).await?;

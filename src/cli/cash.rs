@@ -74,7 +74,7 @@ impl Cash {
             None => uuid::Uuid::new_v4().to_string().into(),
         };
         Ok(Movement {
-            player: PlayerId::parse(&self.player).map_err(|error| usage(format!("--player {error}")))?,
+            player: PlayerId::recorded(&self.player).map_err(|error| usage(format!("--player {error}")))?,
             pocket: Pocket {
                 currency,
                 bucket,

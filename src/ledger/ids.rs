@@ -34,12 +34,17 @@ pub fn is_printable(c: char) -> bool {
     !c.is_control() && !is_invisible
 }
 
-fn printable(text: &str, min: usize, max: usize) -> Result<Arc<str>, InvalidName> {
+/// What was asked of a character before: names that came in then are in ledgers and exports.
+fn was_printable(c: char) -> bool {
+    !c.is_control() && c != '\u{2028}' && c != '\u{2029}'
+}
+
+fn printable(text: &str, min: usize, max: usize, fits: fn(char) -> bool) -> Result<Arc<str>, InvalidName> {
     let length = text.chars().take(max.saturating_add(1)).count();
     if length < min || length > max {
         return Err(InvalidName::Length { min, max });
     }
-    if !text.chars().all(is_printable) {
+    if !text.chars().all(fits) {
         return Err(InvalidName::Unprintable);
     }
     Ok(text.into())
@@ -51,18 +56,29 @@ fn party(text: &str) -> Result<Arc<str>, InvalidName> {
     if fits { Ok(text.into()) } else { Err(InvalidName::Party) }
 }
 
-/// Declares one name: a shared, immutable text with its own rule.
+/// Declares one name: a shared, immutable text with its own rule, which is told what characters may stand in it.
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $parse:expr) => {
+    ($(#[$doc:meta])* $type:ident, $rule:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String")]
         pub struct $type(Arc<str>);
 
         impl $type {
+            /// A name that comes from outside.
             pub fn parse(text: &str) -> Result<Self, InvalidName> {
-                let parse: fn(&str) -> Result<Arc<str>, InvalidName> = $parse;
-                parse(text).map(Self)
+                Self::named(text, is_printable)
+            }
+
+            /// A name that a ledger or an export holds. What was taken in once is read for ever, whatever is asked of
+            /// new names: a journal that cannot be read any more is lost.
+            pub fn recorded(text: &str) -> Result<Self, InvalidName> {
+                Self::named(text, was_printable)
+            }
+
+            fn named(text: &str, fits: fn(char) -> bool) -> Result<Self, InvalidName> {
+                let rule: fn(&str, fn(char) -> bool) -> Result<Arc<str>, InvalidName> = $rule;
+                rule(text, fits).map(Self)
             }
 
             pub fn as_str(&self) -> &str {
@@ -70,11 +86,12 @@ macro_rules! name {
             }
         }
 
+        // Only what was written by a ledger is deserialized; dialects parse texts.
         impl TryFrom<String> for $type {
             type Error = InvalidName;
 
             fn try_from(text: String) -> Result<Self, InvalidName> {
-                Self::parse(&text)
+                Self::recorded(&text)
             }
         }
 
@@ -89,28 +106,30 @@ macro_rules! name {
 name!(
     /// The integration party (tenant). It goes into queue names, so it has no dots.
     Party,
-    party
+    |text, _| party(text)
 );
 name!(
     /// A party's own name for a player (EGPP 5.1: `playerId`, 1–20 characters).
     PlayerId,
-    |text| printable(text, 1, 20)
+    |text, fits| printable(text, 1, 20, fits)
 );
 name!(
     /// A game's symbol (EGPP 5.1.2: `game`, 8–20 characters).
     Game,
-    |text| printable(text, 8, 20)
+    |text, fits| printable(text, 8, 20, fits)
 );
 name!(
     /// The provider's own name for an order (EGPP 5.1.2: `externalId`, 1–36 characters).
     ExternalId,
-    |text| printable(text, 1, 36)
+    |text, fits| printable(text, 1, 36, fits)
 );
 name!(
     /// A wallet of a player (EGPP 5.1.1: `walletId`, 1–30 characters). The empty one is the default wallet, which may
     /// also be called `default`.
     Wallet,
-    |text| if text.is_empty() || text == DEFAULT_WALLET { Ok("".into()) } else { printable(text, 1, 30) }
+    |text, fits| {
+        if text.is_empty() || text == DEFAULT_WALLET { Ok("".into()) } else { printable(text, 1, 30, fits) }
+    }
 );
 
 /// What the default wallet is called where it must be called something.
@@ -202,6 +221,10 @@ mod tests {
             (PlayerId::parse("a\u{e0041}b").is_ok(), false),
             (PlayerId::parse("a\u{9b}b").is_ok(), false),
             (PlayerId::parse("名前 אבג émile").is_ok(), true),
+            (PlayerId::recorded("a\u{200b}b").is_ok(), true),
+            (PlayerId::recorded("\u{2764}\u{fe0f}").is_ok(), true),
+            (PlayerId::recorded("a\u{2028}b").is_ok(), false),
+            (PlayerId::recorded("a\u{9b}b").is_ok(), false),
             (Game::parse("short77").is_ok(), false),
             (Game::parse("eight888").is_ok(), true),
             (ExternalId::parse(&"x".repeat(36)).is_ok(), true),

@@ -216,7 +216,7 @@ fn held(grant: GrantRow, token: TokenRow) -> Result<Held, StoreError> {
     let found = Grant {
         id: uuid(&grant.id)?,
         client: Client { party, id: grant.client.into() },
-        player: PlayerId::parse(&grant.player).map_err(wrong("grants.player"))?,
+        player: PlayerId::recorded(&grant.player).map_err(wrong("grants.player"))?,
         redirect_uri: grant.redirect_uri.into(),
         challenge,
     };

@@ -115,7 +115,7 @@ pub fn player_of_login(conn: &mut AnyConnection, party: &Party, login: &str) -> 
     let named = players::table.filter(players::party.eq(party.as_str())).filter(players::username.eq(login));
     let named: Vec<String> = on!(conn, conn => named.select(players::player).limit(2).load(conn)).map_err(classify)?;
     match named.as_slice() {
-        [only] => Ok(PlayerId::parse(only).ok()),
+        [only] => Ok(PlayerId::recorded(only).ok()),
         _ => Ok(None),
     }
 }
@@ -143,7 +143,7 @@ pub fn order(conn: &mut AnyConnection, id: OrderId) -> Result<Option<(Order, Pla
     let Some(row) = found else { return Ok(None) };
     let name = players::table.find(row.player.clone()).select(players::player);
     let name: Option<String> = on!(conn, conn => name.first(conn)).optional().map_err(classify)?;
-    let name = name.and_then(|name| PlayerId::parse(&name).ok());
+    let name = name.and_then(|name| PlayerId::recorded(&name).ok());
     name.map(|name| row.order().map(|order| (order, name))).transpose()
 }
 

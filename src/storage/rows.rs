@@ -170,7 +170,7 @@ impl PlayerRow {
         let home_currency = Currency::parse(&self.home_currency).map_err(|error| damaged("home_currency", error))?;
         Ok(Player {
             party: parse_party(&self.party)?,
-            id: PlayerId::parse(&self.player).map_err(|error| damaged("player", error))?,
+            id: PlayerId::recorded(&self.player).map_err(|error| damaged("player", error))?,
             profile: Profile {
                 home_currency,
                 username: self.username,
@@ -258,8 +258,8 @@ impl OrderRow {
             id: OrderId::from_uuid(uuid(&self.id)?),
             party: parse_party(&self.party)?,
             key: OrderKey {
-                game: Game::parse(&self.game).map_err(|error| damaged("game", error))?,
-                external_id: ExternalId::parse(&self.external_id).map_err(|error| damaged("external_id", error))?,
+                game: Game::recorded(&self.game).map_err(|error| damaged("game", error))?,
+                external_id: ExternalId::recorded(&self.external_id).map_err(|error| damaged("external_id", error))?,
             },
             player: PlayerKey::from_uuid(uuid(&self.player)?),
             state: OrderState::parse(&self.state).ok_or_else(|| damaged("state", "is unknown"))?,
@@ -287,7 +287,7 @@ fn parse_pocket(currency: &str, bucket: &str, wallet: &str, product: i32) -> Res
     Ok(Pocket {
         currency: Currency::parse(currency).map_err(|error| damaged("currency", error))?,
         bucket: Bucket::parse(bucket).ok_or_else(|| damaged("bucket", "is unknown"))?,
-        wallet: Wallet::parse(wallet).map_err(|error| damaged("wallet", error))?,
+        wallet: Wallet::recorded(wallet).map_err(|error| damaged("wallet", error))?,
         product,
     })
 }

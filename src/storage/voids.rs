@@ -52,7 +52,7 @@ fn with_sources(conn: &mut AnyConnection, rows: Vec<VoidRow>) -> Result<Vec<Queu
     let queued = rows.into_iter().map(|row| {
         let source = sources.remove(&row.source).ok_or_else(|| damaged("source", "is no transaction"))?;
         let name = names.get(&row.player).ok_or_else(|| damaged("player", "is nobody"))?;
-        let player = PlayerId::parse(name).map_err(|error| damaged("player", error))?;
+        let player = PlayerId::recorded(name).map_err(|error| damaged("player", error))?;
         Ok(Queued { void: row.void()?, source: source.transaction()?, player })
     });
     queued.collect()

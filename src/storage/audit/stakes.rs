@@ -41,7 +41,7 @@ pub(super) fn staked_from(row: &OrderRow) -> Option<AccountId> {
     let pocket = Pocket {
         currency: Currency::parse(row.currency.as_deref()?).ok()?,
         bucket: Bucket::parse(row.bucket.as_deref()?)?,
-        wallet: Wallet::parse(row.wallet.as_deref()?).ok()?,
+        wallet: Wallet::recorded(row.wallet.as_deref()?).ok()?,
         product: row.product?,
     };
     Some(AccountId::of_player(PlayerKey::from_uuid(uuid(&row.player).ok()?), &pocket))

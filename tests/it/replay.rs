@@ -1,5 +1,6 @@
 //! Exports and replays: a ledger that is rebuilt from its journal is the same ledger, on whichever database.
 
+mod first_build;
 mod program;
 
 use std::ops::ControlFlow;

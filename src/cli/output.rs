@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use crate::ledger::command::Timestamp;
 use crate::ledger::ids::is_printable;
 
 /// Prints a value as one line of JSON. What a terminal or a reader might take for something else is escaped: outside of
@@ -31,6 +33,12 @@ pub fn safe(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(written).collect())
 }
 
+/// A moment to the second, in UTC.
+pub fn moment(Timestamp(micros): Timestamp) -> String {
+    let since = Duration::from_micros(u64::try_from(micros).unwrap_or_default());
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
+}
+
 /// Prints one line.
 pub fn line(text: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{}", safe(text))
@@ -51,8 +59,9 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
 /// Rows whose widths the columns are made for; any number may follow.
 const MEASURED: usize = 1000;
 
-/// Characters that a column is made for. A longer cell moves its own line's others, and pads nobody else's.
-const MAX_WIDTH: usize = 64;
+/// Characters that a column is made for, a UUID with a little to spare. A longer cell overflows its column: it moves the
+/// rest of its own line, and pads nobody else's.
+const MAX_WIDTH: usize = 40;
 
 /// A table of any length, printed as it grows.
 pub struct Table {
@@ -76,14 +85,19 @@ impl Table {
     }
 
     fn print(&mut self) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        self.take_lines().into_iter().try_for_each(|line| writeln!(out, "{line}"))
+    }
+
+    /// The rows that are not printed yet, as lines.
+    fn take_lines(&mut self) -> Vec<String> {
         let rows = std::mem::take(&mut self.rows);
         let widths = self.widths.get_or_insert_with(|| widths(&rows));
-        let mut out = io::stdout().lock();
-        for row in rows {
+        let line = |row: Vec<String>| {
             let cells = row.iter().zip(&*widths).map(|(cell, width)| aligned(&safe(cell), *width));
-            writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-        }
-        Ok(())
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        rows.into_iter().map(line).collect()
     }
 }
 
@@ -122,6 +136,24 @@ fn aligned(cell: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_cell_overflows_its_column_and_pads_no_other_line() {
+        let (fits, long) = ("x".repeat(MAX_WIDTH), "y".repeat(MAX_WIDTH + 1));
+        let cases: [(&[&str], &[&str]); 3] = [
+            (&["a", "bc"], &["id  bytes", "a       7", "bc      7"]),
+            (&["a", &long], &["id  bytes", "a       7", &format!("{long}      7")]),
+            (
+                &["a", &fits],
+                &[&format!("{:<40}  bytes", "id"), &format!("{:<40}      7", "a"), &format!("{fits}      7")],
+            ),
+        ];
+        for (ids, expected) in cases {
+            let mut table = Table::new(&["id", "bytes"]);
+            ids.iter().for_each(|id| table.add(vec![(*id).to_owned(), "7".to_owned()]).unwrap());
+            assert_eq!(table.take_lines(), expected);
+        }
+    }
 
     #[test]
     fn what_people_read_has_no_escape_sequences() {

@@ -1,7 +1,5 @@
 //! `purser voids`: what partners have asked operators to take back (Balance Service `QueueManualVoidReturn`).
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
@@ -11,7 +9,7 @@ use crate::app;
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::account::Bucket;
-use crate::ledger::command::{Act, Command, Timestamp};
+use crate::ledger::command::{Act, Command};
 use crate::ledger::money::format_decimal;
 use crate::ledger::transaction::{ResolveVoid, VoidState};
 use crate::ledger::{Currency, Done, Outcome, Refusal};
@@ -109,13 +107,8 @@ fn line(config: &Config, queued: &Queued) -> Line {
         ring_fenced: amount(Bucket::RingFenced),
         bonus: amount(Bucket::Bonus),
         gbt_bonus: amount(Bucket::GbtBonus),
-        queued_at: written(queued.void.queued_at),
+        queued_at: output::moment(queued.void.queued_at),
     }
-}
-
-fn written(Timestamp(micros): Timestamp) -> String {
-    let since = Duration::from_micros(u64::try_from(micros).unwrap_or_default());
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }
 
 impl Line {

@@ -30,7 +30,7 @@ const MAX_BATCH: usize = 512;
 /// would only delay acks.
 const MAX_UNCONFIRMED_BATCHES: usize = 4;
 
-/// Correlation ids that a line of the log names.
+/// Correlation ids that a line of the log names, of messages that are no requests.
 const MAX_NAMED: usize = 5;
 
 /// Why a session cannot go on.
@@ -193,6 +193,7 @@ async fn send(channel: &Channel, publication: Publication) -> lapin::Result<Publ
 /// Waits for a batch's confirms, then acks what they cover.
 pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
     let mut done: Vec<Done> = Vec::new();
+    let mut unroutable = Unroutable::default();
     for published in batch {
         if let Some(confirm) = published.dead_letter {
             is_kept(&confirm.await?, Publishing::DeadLetter)?;
@@ -201,10 +202,12 @@ pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> 
             // Whoever wanted it may be gone by now.
             is_kept(&copy.await?, Publishing::Reply)?;
         }
-        let is_lost = match published.reply {
-            Some(reply) => !is_kept(&reply.await?, Publishing::Reply)?,
-            None => false,
-        };
+        if let Some(reply) = published.reply {
+            let confirmation = reply.await?;
+            if !is_kept(&confirmation, Publishing::Reply)? {
+                unroutable.add(&published.queue, &published.correlation, &confirmation);
+            }
+        }
         let of_queue = match done.iter_mut().find(|done| Arc::ptr_eq(&done.queue, &published.queue)) {
             Some(of_queue) => of_queue,
             None => done.push_mut(Done::of(published.queue)),
@@ -214,10 +217,8 @@ pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> 
             Told::Answered(code) => *of_queue.codes.entry(code).or_default() += 1,
             Told::Unfit(unfit) => of_queue.unfit.entry(unfit).or_default().add(&published.correlation),
         }
-        if is_lost {
-            of_queue.lost.add(&published.correlation);
-        }
     }
+    unroutable.tell();
     let acked = join_all(done.into_iter().map(ack)).await;
     acked.into_iter().collect::<lapin::Result<()>>()?;
     Ok(())
@@ -229,31 +230,18 @@ struct Done {
     tags: Vec<u64>,
     codes: BTreeMap<&'static str, u64>,
     unfit: BTreeMap<Unfit, Several>,
-    /// Replies that no queue took.
-    lost: Several,
 }
 
 impl Done {
     fn of(queue: Arc<Queue>) -> Self {
-        Self { queue, tags: Vec::new(), codes: BTreeMap::new(), unfit: BTreeMap::new(), lost: Several::default() }
+        Self { queue, tags: Vec::new(), codes: BTreeMap::new(), unfit: BTreeMap::new() }
     }
 
-    /// A line for each kind of trouble, however many it has met.
+    /// A line for each kind of message that is no request, however many there are.
     fn tell(&self) {
         let (party, operation) = (self.queue.desk.rules.party.as_str(), self.queue.operation.name());
         for (code, count) in &self.codes {
             metrics::answered(party, operation, code, *count);
-        }
-        let lost = &self.lost;
-        if lost.count > 0 {
-            metrics::unroutable(party, lost.count);
-            tracing::warn!(
-                party,
-                operation,
-                replies = lost.count,
-                correlation_ids = ?lost.first,
-                "replies could not be routed; the provider can ask again with the same messages"
-            );
         }
         for (unfit, of_kind) in &self.unfit {
             metrics::unfit(party, unfit.name(), of_kind.count);
@@ -266,6 +254,54 @@ impl Done {
                 "messages that are no requests to this queue; they move nothing and are not answered"
             );
         }
+    }
+}
+
+/// A batch's replies that no queue took. All are one party's, since a session is.
+#[derive(Default)]
+struct Unroutable {
+    count: u64,
+    first: Option<FirstUnroutable>,
+}
+
+struct FirstUnroutable {
+    queue: Arc<Queue>,
+    routing_key: String,
+    correlation: String,
+}
+
+impl Unroutable {
+    /// What came back names itself: lapin may have handed it to another reply's confirm.
+    fn add(&mut self, queue: &Arc<Queue>, correlation: &str, confirmation: &Confirmation) {
+        self.count += 1;
+        if self.first.is_some() {
+            return;
+        }
+        let returned = match confirmation {
+            Confirmation::Ack(returned) | Confirmation::Nack(returned) => returned.as_ref(),
+            Confirmation::NotRequested => None,
+        };
+        let returned = returned.map(|message| &message.delivery);
+        let its_own = returned.and_then(|delivery| message::correlation(&delivery.properties));
+        self.first = Some(FirstUnroutable {
+            queue: Arc::clone(queue),
+            routing_key: returned.map(|delivery| delivery.routing_key.to_string()).unwrap_or_default(),
+            correlation: its_own.map_or(correlation, |id| id.as_str()).to_owned(),
+        });
+    }
+
+    /// One line, however many there are.
+    fn tell(&self) {
+        let Some(first) = &self.first else { return };
+        let party = first.queue.desk.rules.party.as_str();
+        metrics::unroutable(party, self.count);
+        tracing::warn!(
+            party,
+            replies = self.count,
+            routing_key = first.routing_key,
+            correlation_id = first.correlation,
+            "replies could not be routed, of which this is the first; the provider can ask again with the same messages"
+        );
     }
 }
 

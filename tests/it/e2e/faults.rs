@@ -244,6 +244,40 @@ async fn a_fit_installation_passes_the_check() {
     .await;
 }
 
+/// How many replies each line of the log tells of that could not be routed.
+fn unroutable(log: &str) -> Vec<u64> {
+    let lines = log.lines().filter(|line| line.contains("replies could not be routed"));
+    let count = |line: &str| {
+        let (_, rest) = line.split_once("replies=").expect("a count");
+        rest.split(' ').next().expect("a number").parse().expect("a number")
+    };
+    lines.map(count).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_that_cannot_be_routed_are_one_line_a_batch() {
+    const BETS: u64 = 400;
+    on_both(async |base| {
+        let mut stage = with_alice(base).await;
+        stage.stop().await;
+        let wire = Wire::connect(&stage).await;
+        for order in 0..BETS {
+            let mut message = bet(&format!("batch-{order}"));
+            message.properties = message.properties.with_reply_to("a.queue.that.is.gone".into());
+            wire.send(message).await;
+        }
+        stage.serve();
+        until("all replies are told of", async || unroutable(&stage.log()).iter().sum::<u64>() == BETS).await;
+        let log = stage.log();
+        let lines = unroutable(&log).len() as u64;
+        assert!(lines <= BETS / 4, "{lines} lines for {BETS} replies");
+        let first = log.lines().find(|line| line.contains("replies could not be routed")).expect("a line");
+        assert!(first.contains("a.queue.that.is.gone") && first.contains("batch-"), "{first}");
+        stage.stop().await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_that_cannot_be_routed_is_logged_and_its_request_acked() {
     on_both(async |base| {

@@ -14,6 +14,10 @@ pub enum PasswordError {
     Unhashable,
 }
 
+/// Stands in where nobody has set a password: as dear to compare with as any, and no password is known that fits it.
+const NOBODYS_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5LWhhcy10aGlzIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// Hashes a password with a new random salt.
 pub fn hash(password: &str) -> Result<String, PasswordError> {
     let hash = argon2id().hash_password(password.as_bytes()).map_err(|_| PasswordError::Unhashable)?;
@@ -34,6 +38,20 @@ pub fn verify(password: &str, hash: &str) -> Result<bool, PasswordError> {
     }
 }
 
+/// The same, and as much work where there is no hash: nobody learns from the time it takes whether somebody is known.
+pub fn verify_if_known(password: &str, hash: Option<&str>) -> Result<bool, PasswordError> {
+    verify_if_known_by(verify, password, hash)
+}
+
+fn verify_if_known_by(
+    verify: impl FnOnce(&str, &str) -> Result<bool, PasswordError>,
+    password: &str,
+    hash: Option<&str>,
+) -> Result<bool, PasswordError> {
+    let fits = verify(password, hash.unwrap_or(NOBODYS_HASH))?;
+    Ok(fits && hash.is_some())
+}
+
 /// The crate's default cost is OWASP's recommendation: 19 MiB, two passes, one lane.
 fn argon2id() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
@@ -50,6 +68,27 @@ mod tests {
         assert_ne!(first, second);
         assert!(verify("correct horse", &first).unwrap());
         assert!(!verify("wrong horse", &first).unwrap());
+    }
+
+    #[test]
+    fn a_password_is_hashed_once_whether_or_not_there_is_one_to_compare_with() {
+        let known = hash("correct horse").unwrap();
+        for (password, hash, expected) in [
+            ("correct horse", Some(known.as_str()), true),
+            ("wrong horse", Some(known.as_str()), false),
+            ("correct horse", None, false),
+        ] {
+            let mut against = Vec::new();
+            let counted = |password: &str, hash: &str| {
+                against.push(hash.to_owned());
+                verify(password, hash)
+            };
+            assert_eq!(verify_if_known_by(counted, password, hash).unwrap(), expected, "{password} {hash:?}");
+            let [against] = against.as_slice() else { panic!("not once: {against:?}") };
+            // What follows the algorithm's name is the cost.
+            let cost = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(cost(against), cost(&known), "{password} {hash:?}");
+        }
     }
 
     #[test]

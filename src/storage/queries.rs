@@ -99,24 +99,21 @@ pub fn player(conn: &mut AnyConnection, key: PlayerKey) -> Result<Option<PlayerS
     Ok(Some(PlayerState { accounts, ..row.state()? }))
 }
 
-/// The player with this id, else the one of this username. One that several share is nobody's.
+/// The player with this id, else the one of this username. One that several share is nobody's. Both are looked for in any
+/// case, so that the time it takes does not tell which it is.
 pub fn player_of_login(conn: &mut AnyConnection, party: &Party, login: &str) -> Result<Option<PlayerId>, StoreError> {
-    if let Ok(player) = PlayerId::parse(login) {
-        let by_id = players::table.find(bytes(PlayerKey::of(party, &player).uuid())).select(players::player);
-        let known: Option<String> = on!(conn, conn => by_id.first(conn)).optional().map_err(classify)?;
-        if known.is_some() {
-            return Ok(Some(player));
-        }
-    }
-    // Postgres would take this for damage rather than for a name.
-    if login.contains('\0') {
-        return Ok(None);
-    }
-    let named = players::table.filter(players::party.eq(party.as_str())).filter(players::username.eq(login));
+    let by_id = PlayerId::parse(login).ok();
+    let key = by_id.as_ref().map_or_else(PlayerKey::nobody, |player| PlayerKey::of(party, player));
+    let with_key = players::table.find(bytes(key.uuid())).select(players::player);
+    let known: Option<String> = on!(conn, conn => with_key.first(conn)).optional().map_err(classify)?;
+    // Postgres would take a NUL for damage rather than for a name; the empty name is nobody's.
+    let name = if login.contains('\0') { "" } else { login };
+    let named = players::table.filter(players::party.eq(party.as_str())).filter(players::username.eq(name));
     let named: Vec<String> = on!(conn, conn => named.select(players::player).limit(2).load(conn)).map_err(classify)?;
-    match named.as_slice() {
-        [only] => Ok(PlayerId::recorded(only).ok()),
-        _ => Ok(None),
+    match (known, named.as_slice()) {
+        (Some(_), _) => Ok(by_id),
+        (None, [only]) if !name.is_empty() => Ok(PlayerId::recorded(only).ok()),
+        (None, _) => Ok(None),
     }
 }
 

@@ -134,10 +134,10 @@ impl Visit {
         }
     }
 
-    /// Takes as long for a name that nobody has.
+    /// A name that nobody has takes the same way as a player's: its password is looked for, and one is hashed.
     fn sign_in(self, password: Secret, player: Option<PlayerId>) -> Next {
         let key = player.as_ref().map(|player| PlayerKey::of(&self.desk.party, player));
-        let against = key.map_or(PasswordHash::Nobody, PasswordHash::OfPlayer);
+        let against = PasswordHash::OfPlayer(key.unwrap_or_else(PlayerKey::nobody));
         let then = Box::new(move |is_right: bool| match player.filter(|_| is_right) {
             Some(player) => self.allow(player),
             None => Next::Reply(self.wrong_password()),

@@ -16,7 +16,7 @@ use crate::ledger::command::{Act, Timestamp};
 use crate::ledger::outcome::{Done, Outcome};
 use crate::ledger::player::{Player, Profile};
 use crate::ledger::state::PlayerState;
-use crate::ledger::{Currency, Party, PlayerId};
+use crate::ledger::{Currency, Party, PlayerId, PlayerKey};
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -75,7 +75,8 @@ fn finish(mut next: Next) -> Reply {
             Next::Reply(reply) => return reply,
             Next::PlayerOfLogin { login, then, .. } => then((login == "alice").then(alice)),
             Next::CheckPassword { password, against, then } => {
-                then(password.expose() == "right" && matches!(against, PasswordHash::OfPlayer(_)))
+                let of_alice = PlayerKey::of(&acme(), &alice());
+                then(password.expose() == "right" && matches!(against, PasswordHash::OfPlayer(key) if key == of_alice))
             }
             Next::Grants(act, then) => then(granted(&act)),
             Next::Player(_, then) => then(Some(player())),
@@ -190,6 +191,39 @@ fn a_ticket_is_good_with_its_cookie_and_its_request_alone() {
     ] {
         assert_eq!(status(cookie, pairs), 403, "{name}");
     }
+}
+
+/// The steps of a sign-in up to its reply, by name.
+fn steps_of_sign_in(username: &str, password: &str) -> (Vec<&'static str>, Reply) {
+    let desk = desk();
+    let (ticket, cookie) = ticket(&shown(&desk, &ASKING));
+    let typed = [("username", username), ("password", password), ("decision", "allow"), ("ticket", &ticket)];
+    let body = form(&[ASKING.as_slice(), &typed].concat());
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookie.as_str())];
+    let mut next = authorize::submit(&desk, request(Method::POST, "", body.as_bytes(), &headers));
+    let mut steps = Vec::new();
+    loop {
+        next = match next {
+            Next::Reply(reply) => return (steps, reply),
+            Next::PlayerOfLogin { login, then, .. } => {
+                steps.push("player of login");
+                then((login == "alice").then(alice))
+            }
+            Next::CheckPassword { against: PasswordHash::OfPlayer(_), then, .. } => {
+                steps.push("password of player");
+                then(false)
+            }
+            _ => panic!("another step of {username}'s after {steps:?}"),
+        };
+    }
+}
+
+#[test]
+fn a_name_that_nobody_has_takes_the_same_steps_as_a_wrong_password() {
+    let (of_alice, of_nobody) = (steps_of_sign_in("alice", "wrong"), steps_of_sign_in("nobody", "wrong"));
+    assert_eq!(of_alice.0, ["player of login", "password of player"]);
+    assert_eq!(of_nobody.0, of_alice.0);
+    assert_eq!((of_nobody.1.status, of_nobody.1.code), (of_alice.1.status, of_alice.1.code));
 }
 
 #[test]

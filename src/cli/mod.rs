@@ -8,6 +8,7 @@ mod check;
 mod crowd;
 mod dead;
 mod demo;
+mod grants;
 pub mod journal;
 mod logging;
 mod migrate;
@@ -62,6 +63,9 @@ enum Command {
     /// Manage players.
     #[command(subcommand)]
     Player(player::Player),
+    /// Look at what players have allowed partners, or end it.
+    #[command(subcommand)]
+    Grants(grants::Grants),
     /// Put money into an account from the outside world.
     Deposit(cash::Cash),
     /// Take money out of an account.
@@ -149,6 +153,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Demo(demo) => demo.run(config).await,
         Command::Bench(bench) => bench.run(config).await,
         Command::Player(player) => player.run(&config).await,
+        Command::Grants(grants) => grants.run(&config).await,
         Command::Deposit(cash) => cash.run(&config, cash::Direction::Deposit).await,
         Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,
         Command::Balance(balance) => balance.run(&config).await,

@@ -1,4 +1,4 @@
-//! `purser player add`.
+//! `purser player`: players, and the passwords that they sign in with.
 
 use std::io::Read;
 
@@ -14,7 +14,7 @@ use crate::ledger::command::{Act, Command, OpenPlayer};
 use crate::ledger::player::Profile;
 use crate::ledger::{Currency, Outcome, Party, PlayerId, PlayerKey, Refusal};
 use crate::sequencer::direct;
-use crate::storage::{Database, queries};
+use crate::storage::{Database, passwords, queries};
 
 /// The longest password that is taken, in bytes.
 const MAX_PASSWORD: usize = 1024;
@@ -23,6 +23,8 @@ const MAX_PASSWORD: usize = 1024;
 pub enum Player {
     /// Create a player. A second time with the same values changes nothing.
     Add(Add),
+    /// Set a player's password, read from standard input, and end what the player has allowed partners.
+    Password(Password),
 }
 
 #[derive(Args)]
@@ -49,10 +51,21 @@ pub struct Add {
     json: bool,
 }
 
+#[derive(Args)]
+pub struct Password {
+    #[arg(long)]
+    party: String,
+    #[arg(long)]
+    player: String,
+    #[arg(long)]
+    json: bool,
+}
+
 impl Player {
     pub async fn run(self, config: &Config) -> Ended {
         match self {
             Self::Add(add) => add.run(config).await,
+            Self::Password(password) => password.run(config).await,
         }
     }
 }
@@ -126,25 +139,50 @@ impl Add {
     }
 }
 
+impl Password {
+    async fn run(self, config: &Config) -> Ended {
+        let (party, _) = party(config, &self.party)?;
+        let player = PlayerId::parse(&self.player).map_err(|error| usage(format!("--player {error}")))?;
+        let hash = password::hash(&read_password()?)?;
+        let database = app::database(config);
+        database.migrate().await?;
+        let (of, whose, at) = (party.clone(), player.clone(), clock::now());
+        let replacing = database.query(move |conn| passwords::replace(conn, &of, &whose, &hash, at));
+        let Some(ended) = replacing.await? else {
+            return Err(failed(format!("there is no player {player} of party {party}; `purser player add` makes one")));
+        };
+        if self.json {
+            output::json(&json!({ "party": party, "player": player, "grants_ended": ended }))?;
+        } else {
+            output::line(&format!("password of player {player} set; {ended} grants ended"))?;
+        }
+        Ok(true)
+    }
+}
+
 fn read_password() -> Result<String, super::Failure> {
     let mut text = String::new();
     std::io::stdin().take(MAX_PASSWORD as u64 + 2).read_to_string(&mut text)?;
     let password = text.trim_end_matches(['\r', '\n']);
     match password.len() {
-        0 => Err(usage("--password-stdin: standard input is empty")),
-        length if length > MAX_PASSWORD => Err(usage(format!("--password-stdin: more than {MAX_PASSWORD} bytes"))),
+        0 => Err(usage("standard input is empty: it must hold the password")),
+        length if length > MAX_PASSWORD => {
+            Err(usage(format!("the password on standard input has more than {MAX_PASSWORD} bytes")))
+        }
         _ => Ok(password.to_owned()),
     }
 }
 
 /// Sets the password where there is none; the same again is as good, another is not.
 async fn set_password(database: &Database, key: PlayerKey, password: String) -> Result<(), super::Failure> {
-    match database.query(move |conn| queries::password_hash(conn, key)).await? {
+    match database.query(move |conn| passwords::hash_of(conn, key)).await? {
         Some(hash) if password::verify(&password, &hash)? => Ok(()),
-        Some(_) => Err(failed("the player has another password; it was not changed")),
+        Some(_) => {
+            Err(failed("the player has another password; it was not changed (`purser player password` does that)"))
+        }
         None => {
             let hash = password::hash(&password)?;
-            Ok(database.query(move |conn| queries::set_password_hash(conn, key, &hash)).await?)
+            Ok(database.query(move |conn| passwords::set_first(conn, key, &hash)).await?)
         }
     }
 }

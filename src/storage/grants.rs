@@ -3,6 +3,8 @@
 //! [`crate::identity::grants`] decides. Of two exchanges at once, even in two processes, one is first: whoever turns
 //! `spent` from false to true.
 
+pub mod kept;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
@@ -63,7 +65,7 @@ pub fn carry_out(conn: &mut AnyConnection, act: &GrantAct) -> Result<GrantAnswer
 
 /// SQLite's takes its turn at once, so that what it has read still holds when it writes; Postgres re-checks the row
 /// that a conditional update has waited for.
-fn in_transaction<T>(
+pub(super) fn in_transaction<T>(
     conn: &mut AnyConnection,
     work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {

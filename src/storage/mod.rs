@@ -5,7 +5,7 @@
 //! [`queries`] for people.
 //!
 //! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`], [`journal`],
-//! [`pruning`], [`grants`], [`audit`].
+//! [`pruning`], [`grants`], [`passwords`], [`audit`].
 
 pub mod schema;
 pub mod migrations;
@@ -25,6 +25,7 @@ pub mod voids;
 pub mod journal;
 pub mod pruning;
 pub mod grants;
+pub mod passwords;
 pub mod audit;
 
 use std::future::Future;

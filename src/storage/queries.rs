@@ -10,7 +10,7 @@ use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 
 use super::partners::{OfferRow, TransactionRow};
 use super::rows::{AccountRow, OrderRow, PlayerRow, bytes};
-use super::schema::{accounts, credentials, gift_keys, offers, orders, players, purchases, transactions};
+use super::schema::{accounts, gift_keys, offers, orders, players, purchases, transactions};
 use super::{Database, StoreError, postgres, sqlite};
 use crate::ledger::offer::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
@@ -197,17 +197,4 @@ pub fn sold_keys(
     let sold = gift_keys::table.filter(gift_keys::purchase.eq(order)).order((gift_keys::seq, gift_keys::position));
     let sold: Vec<String> = on!(conn, conn => sold.select(gift_keys::sealed).load(conn)).map_err(classify)?;
     Ok(Some(sold.into_iter().map(Into::into).collect()))
-}
-
-/// A player's password hash, where one was set.
-pub fn password_hash(conn: &mut AnyConnection, key: PlayerKey) -> Result<Option<String>, StoreError> {
-    let of_player = credentials::table.find(bytes(key.uuid())).select(credentials::password_hash);
-    on!(conn, conn => of_player.first(conn)).optional().map_err(classify)
-}
-
-/// Sets the password hash of a player who has none.
-pub fn set_password_hash(conn: &mut AnyConnection, key: PlayerKey, hash: &str) -> Result<(), StoreError> {
-    let row = (credentials::player.eq(bytes(key.uuid())), credentials::password_hash.eq(hash));
-    let insert = diesel::insert_into(credentials::table).values(row);
-    on!(conn, conn => insert.execute(conn)).map(drop).map_err(classify)
 }

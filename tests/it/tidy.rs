@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "storage::Reader",
             "storage::StoreError",
             "storage::grants",
+            "storage::passwords",
             "storage::queries",
             "tls",
         ],

@@ -13,7 +13,7 @@ use crate::ledger::Party;
 use crate::ledger::command::Command;
 use crate::sequencer::{Answer, Sequencer, Source, Submission};
 use crate::storage::queries::{self, AnyConnection};
-use crate::storage::{Reader, StoreError, grants, voids};
+use crate::storage::{Reader, StoreError, grants, passwords, voids};
 
 /// Where requests come from, for the waiting rooms: the bound on requests under way is one on those that wait, too.
 const SOURCE: Source = Source(u32::MAX);
@@ -138,7 +138,7 @@ impl Steps {
     async fn check(&self, password: Secret, against: PasswordHash) -> Result<bool, Failure> {
         let hash = match against {
             PasswordHash::Known(hash) => Some(hash),
-            PasswordHash::OfPlayer(key) => self.ask(move |conn| queries::password_hash(conn, key)).await?.map(Secret::new),
+            PasswordHash::OfPlayer(key) => self.ask(move |conn| passwords::hash_of(conn, key)).await?.map(Secret::new),
             PasswordHash::Nobody => None,
         };
         let _permit = self.passwords.acquire().await.map_err(|_| Failure::Unavailable)?;

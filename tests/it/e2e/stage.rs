@@ -246,13 +246,18 @@ impl Stage {
 
     /// The same, with something on its standard input.
     pub async fn done_with(&self, arguments: &[&str], input: &str) -> String {
+        let ran = self.run_with(arguments, input).await;
+        assert!(ran.status.success(), "purser {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).expect("UTF-8")
+    }
+
+    /// Runs a command with something on its standard input.
+    pub async fn run_with(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = purser(&self.config(), arguments);
         let mut given = tempfile::tempfile().expect("a file");
         given.write_all(input.as_bytes()).and_then(|()| given.rewind()).expect("written");
         command.stdin(given);
-        let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("purser runs");
-        assert!(ran.status.success(), "purser {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-        String::from_utf8(ran.stdout).expect("UTF-8")
+        tokio::task::spawn_blocking(move || command.output()).await.expect("a thread").expect("purser runs")
     }
 
     pub async fn add_player(&self, party: &str, player: &str) {

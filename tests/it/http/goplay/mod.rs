@@ -4,4 +4,5 @@ mod partner;
 mod authorize;
 mod token;
 mod shop;
+mod operators;
 mod examples;

@@ -10,6 +10,7 @@
 mod demo;
 mod dialects;
 mod error;
+mod files;
 mod jwt;
 mod layers;
 mod network;
@@ -21,10 +22,12 @@ mod server;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use demo::DemoSecret;
 pub use dialects::{
     BalanceService, CodeGames, CodeGamesUser, GoPlay, OauthClient, QuickPlay, Rest, SignatureDigest, VipLevel,
 };
 pub use error::{ConfigError, Place};
+pub use files::SecretFile;
 pub use jwt::{Jwt, JwtKey, MIN_HMAC_SECRET_BYTES};
 pub use layers::Environment;
 pub use network::Network;
@@ -55,6 +58,8 @@ pub struct Config {
     pub is_demo: bool,
     /// What is allowed and unwise, one sentence each; never a secret.
     pub warnings: Vec<String>,
+    /// What of the configuration's files nobody else should be able to read.
+    pub secret_files: Vec<SecretFile>,
 }
 
 impl Config {
@@ -67,7 +72,9 @@ impl Config {
     pub fn load_from(explicit: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
         let file = layers::read_file(explicit, environment)?;
         let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
-        Self::read(Section::root(layers::merge(file, environment)?)?)
+        let merged = layers::merge(file, environment)?;
+        let secret_files = files::secret_files(&merged, file.map(|(path, _)| path));
+        Ok(Self { secret_files, ..Self::read(Section::root(merged)?)? })
     }
 
     fn read(mut root: Section) -> Result<Self, ConfigError> {
@@ -88,6 +95,7 @@ impl Config {
             parties: if is_demo { demo::parties() } else { parties },
             is_demo,
             warnings,
+            secret_files: Vec::new(),
         };
         root.finish()?;
         config.check_currencies()?;

@@ -48,7 +48,28 @@ fn limits() -> BTreeMap<Currency, Limits> {
     Currency::parse("CHF").map(|currency| BTreeMap::from([(currency, limits)])).unwrap_or_default()
 }
 
+/// The demo party's signing secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DemoSecret {
+    pub path: PathBuf,
+    pub is_there: bool,
+}
+
 impl Config {
+    /// The same as [`Self::ensure_demo_secret`] where the file is there; where it is not, none is made.
+    pub fn find_demo_secret(&mut self) -> io::Result<Option<DemoSecret>> {
+        if !self.is_demo {
+            return Ok(None);
+        }
+        let path = secret_path(&self.database.url);
+        let found = read(&path).map_err(|error| about(&path, &error))?;
+        let is_there = found.is_some();
+        if let Some(secret) = found {
+            self.use_demo_secret(&secret);
+        }
+        Ok(Some(DemoSecret { path, is_there }))
+    }
+
     /// Gives the demo party its signing secret, from the file beside the database, and makes that file on the first run.
     /// Returns its path where the demo party is in use. Processes that start at once agree on one secret.
     pub fn ensure_demo_secret(&mut self) -> io::Result<Option<PathBuf>> {
@@ -56,15 +77,21 @@ impl Config {
             return Ok(None);
         }
         let path = secret_path(&self.database.url);
-        let secret = read_or_create(&path).map_err(|error| {
-            io::Error::new(error.kind(), format!("the demo party's secret {}: {error}", path.display()))
-        })?;
+        let secret = read_or_create(&path).map_err(|error| about(&path, &error))?;
+        self.use_demo_secret(&secret);
+        Ok(Some(path))
+    }
+
+    fn use_demo_secret(&mut self, secret: &Secret) {
         for party in self.parties.values_mut() {
             let key = JwtKey::HmacSecret(secret.clone());
             party.jwt = Some(Jwt { key, private_key_file: None, issuer: None, audience: None, require_exp: true });
         }
-        Ok(Some(path))
     }
+}
+
+fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("the demo party's secret {}: {error}", path.display()))
 }
 
 fn secret_path(database: &DatabaseUrl) -> PathBuf {
@@ -169,6 +196,19 @@ mod tests {
         let path = demo_in(directory.path()).ensure_demo_secret().unwrap().unwrap();
         assert_eq!(path, directory.path().join(SECRET_FILE));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_secret_that_is_only_looked_for_is_not_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(SECRET_FILE);
+        let mut config = demo_in(directory.path());
+        assert_eq!(config.find_demo_secret().unwrap(), Some(DemoSecret { path: path.clone(), is_there: false }));
+        assert!(!path.exists() && config.parties.values().all(|party| party.jwt.is_none()));
+        let mut first = demo_in(directory.path());
+        first.ensure_demo_secret().unwrap();
+        assert_eq!(config.find_demo_secret().unwrap(), Some(DemoSecret { path, is_there: true }));
+        assert_eq!(hmac_secret(&config), hmac_secret(&first));
     }
 
     #[test]

@@ -503,3 +503,46 @@ fn an_absolute_database_path_keeps_its_slash() {
     let config = parse("database.url = \"sqlite:///var/lib/purser/p.db\"").unwrap();
     assert_eq!(config.database.url, DatabaseUrl::Sqlite(PathBuf::from("/var/lib/purser/p.db")));
 }
+
+#[test]
+fn files_that_hold_secrets_are_known_by_the_settings_that_name_them() {
+    let file = Path::new("test.toml");
+    let found = |toml: &str| {
+        let merged = layers::merge(Some((file, toml)), &Environment::new()).unwrap();
+        let found = files::secret_files(&merged, Some(file));
+        found
+            .into_iter()
+            .map(|found| format!("{}: {}", found.what, found.path.display()))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let own = "the configuration file: test.toml";
+    for (toml, expected) in [
+        ("", ""),
+        ("[http]\nadmin_token = \"\"", ""),
+        ("[http]\nadmin_token = \"x\"", own),
+        ("[amqp]\nurl = \"amqp://guest:guest@127.0.0.1\"", own),
+        ("[amqp]\nurl = \"amqps://broker/?auth_mechanism=external\"", ""),
+        ("[database]\nurl = \"postgres://u:p@a,b/db\"", own),
+        ("[[parties.acme.goplay.clients]]\nsecret = \"x\"", own),
+        ("[parties.acme.rest]\napi_keys = [\"x\"]", own),
+        ("[parties.acme.rest]\napi_keys = []", ""),
+        ("[[parties.acme.codegames.users]]\npassword_hash = \"x\"", own),
+        ("[http]\nadmin_token_file = \"token\"", "http.admin_token_file: token"),
+        (
+            "[amqp]\nca_file = \"ca\"\nclient_cert_file = \"cert\"\nclient_key_file = \"key\"",
+            "amqp.client_key_file: key",
+        ),
+        (
+            "[parties.acme.jwt]\npublic_key_file = \"public\"\njwks_file = \"set\"\nprivate_key_file = \"private\"",
+            "parties.acme.jwt.private_key_file: private",
+        ),
+        (
+            "[[parties.acme.goplay.clients]]\n[[parties.acme.goplay.clients]]\nsecret_file = \"x\"",
+            "parties.acme.goplay.clients[1].secret_file: x",
+        ),
+    ] {
+        assert_eq!(found(toml), expected, "{toml}");
+    }
+    assert_eq!(found(SAMPLE), own);
+}

@@ -86,6 +86,11 @@ impl KeyRing {
         self.settle(&mut progress, now, stamp, fetched, install);
     }
 
+    /// Reads the key set where it is kept, and leaves the one in use as it is.
+    pub async fn fetch(&self) -> Result<KeySet, KeyError> {
+        KeySet::jwks(&self.source.fetch().await?)
+    }
+
     /// Whether the set was last read too long ago, or never.
     pub async fn is_old(&self, now: Instant) -> bool {
         let succeeded = self.progress.lock().await.succeeded;

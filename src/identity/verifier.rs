@@ -76,6 +76,13 @@ impl TokenVerifier {
         self.refresh_at(Instant::now()).await;
     }
 
+    /// Fetches the key set behind an address to see what comes of it, and leaves the one in use as it is. How many of its
+    /// keys check tokens, and what of it does not.
+    pub async fn try_to_fetch(&self) -> Result<(usize, Vec<PassedOver>), KeyError> {
+        let keys = self.ring.fetch().await?;
+        Ok((keys.len(), keys.passed_over().to_vec()))
+    }
+
     /// Whether there is a key set at all: an identity provider that was away from the start leaves none.
     pub fn has_keys(&self) -> bool {
         self.lock().keys.is_some()

@@ -74,7 +74,14 @@ impl Database {
     pub async fn schema(&self) -> Result<Schema, StoreError> {
         match self {
             Self::Sqlite(path) if !path.exists() => Ok(compare(&[])),
-            Self::Sqlite(_) | Self::Postgres(_) => Ok(compare(&self.query(written_down).await?)),
+            Self::Sqlite(path) => {
+                let path = path.clone();
+                let looking = tokio::task::spawn_blocking(move || {
+                    written_down(&mut AnyConnection::Sqlite(sqlite::look_at(&path)?))
+                });
+                Ok(compare(&looking.await.map_err(|error| StoreError::Rejected(error.to_string()))??))
+            }
+            Self::Postgres(_) => Ok(compare(&self.query(written_down).await?)),
         }
     }
 }

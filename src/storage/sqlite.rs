@@ -41,14 +41,25 @@ const JOBS: usize = 1;
 
 /// Opens the file, creating it where it is not there.
 pub fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
-    let path = path.to_str().ok_or_else(|| StoreError::Outage("the database's path is not UTF-8".to_owned()))?;
-    let mut conn = SqliteConnection::establish(path).map_err(|error| StoreError::Outage(error.to_string()))?;
+    let mut conn = establish(path)?;
     let pragmas = format!(
         "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
          PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
     );
     conn.batch_execute(&pragmas).map_err(classify)?;
     Ok(conn)
+}
+
+/// Opens a file that is there, to look at what it is: its mode stays as it is, too.
+pub fn look_at(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let mut conn = establish(path)?;
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};")).map_err(classify)?;
+    Ok(conn)
+}
+
+fn establish(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let path = path.to_str().ok_or_else(|| StoreError::Outage("the database's path is not UTF-8".to_owned()))?;
+    SqliteConnection::establish(path).map_err(|error| StoreError::Outage(error.to_string()))
 }
 
 /// Sorts SQLite's errors by what is to be done. Diesel tells constraints apart and drops the code of everything else, so

@@ -1,12 +1,14 @@
 //! RabbitMQ: durable subscribers, confirmed replies, multiple acks, and our own reconnect.
 //!
-//! Reading order: [`topology`] (what is declared), [`legible`] (what lapin can read), [`admission`] (what is a request),
+//! Reading order: [`topology`] (what is declared), [`comparison`] (how it is found),
+//! [`legible`] (what lapin can read), [`admission`] (what is a request),
 //! [`message`] (a delivery and its reply), [`subscriber`] (one queue), [`publisher`] (replies, confirms, acks), [`direct`]
 //! (replies by direct reply-to), [`acks`] (which tags may be acked), [`tally`] (which bets are undecided), [`peers`]
 //! (which bets are undecided elsewhere), [`session`] (one connection's life), [`supervisor`] (the next one), [`dead`]
 //! (what operators do with dead letters), [`held`] (how they get at them).
 
 pub mod topology;
+pub mod comparison;
 pub mod legible;
 pub mod admission;
 pub mod message;

@@ -1,8 +1,9 @@
 //! Exchanges, queues and bindings: all durable, declared at the start and after every reconnect.
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{Connection, ErrorKind, ExchangeKind};
+use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
@@ -82,20 +83,80 @@ pub async fn declare(
     delivery_limit: u32,
 ) -> lapin::Result<Vec<Mismatch>> {
     let mut mismatches = Vec::new();
-    for exchange in [REQUESTS, STATUS, DEAD, PEERS] {
-        mismatches.extend(declare_exchange(connection, exchange).await?);
-    }
-    for party in parties {
-        let dead = dead_queue(party);
-        let arguments = arguments(queue_type, NO_DELIVERY_LIMIT);
-        mismatches.extend(declare_queue(connection, &dead, DEAD, arguments).await?);
-        for operation in Operation::ALL {
-            let queue = request_queue(party, operation);
-            let arguments = request_arguments(queue_type, delivery_limit, &dead);
-            mismatches.extend(declare_queue(connection, &queue, REQUESTS, arguments).await?);
+    for part in parts(parties, queue_type, delivery_limit) {
+        if let Err(refused) = declare_part(connection, &part).await? {
+            mismatches.push(refused.mismatch);
         }
     }
     Ok(mismatches)
+}
+
+/// One exchange, or one queue that is bound to an exchange by its own name.
+pub(super) enum Part {
+    Exchange(&'static str),
+    Queue { name: String, exchange: &'static str, arguments: FieldTable },
+}
+
+impl Part {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Exchange(name) => name,
+            Self::Queue { name, .. } => name,
+        }
+    }
+
+    pub fn arguments(&self) -> FieldTable {
+        match self {
+            Self::Exchange(_) => FieldTable::default(),
+            Self::Queue { arguments, .. } => arguments.clone(),
+        }
+    }
+
+    pub async fn declare(&self, channel: &Channel, declaring: Declaring) -> lapin::Result<()> {
+        self.declare_with(channel, declaring, self.arguments()).await
+    }
+
+    pub async fn declare_with(
+        &self,
+        channel: &Channel,
+        declaring: Declaring,
+        arguments: FieldTable,
+    ) -> lapin::Result<()> {
+        let passive = declaring == Declaring::Passively;
+        match self {
+            Self::Exchange(name) => {
+                let options = ExchangeDeclareOptions { durable: true, passive, ..ExchangeDeclareOptions::default() };
+                channel.exchange_declare(short(name), ExchangeKind::Topic, options, arguments).await
+            }
+            Self::Queue { name, .. } => {
+                let options = QueueDeclareOptions { durable: true, passive, ..QueueDeclareOptions::default() };
+                channel.queue_declare(short(name), options, arguments).await.map(drop)
+            }
+        }
+    }
+}
+
+/// Whether something is to be there afterwards, or is only asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Declaring {
+    Now,
+    Passively,
+}
+
+/// Everything of `parties`, exchanges first.
+pub(super) fn parts(parties: &[Party], queue_type: QueueType, delivery_limit: u32) -> Vec<Part> {
+    let mut parts: Vec<Part> = [REQUESTS, STATUS, DEAD, PEERS].into_iter().map(Part::Exchange).collect();
+    for party in parties {
+        let dead = dead_queue(party);
+        let no_limit = arguments(queue_type, NO_DELIVERY_LIMIT);
+        parts.push(Part::Queue { name: dead.clone(), exchange: DEAD, arguments: no_limit });
+        parts.extend(Operation::ALL.into_iter().map(|operation| Part::Queue {
+            name: request_queue(party, operation),
+            exchange: REQUESTS,
+            arguments: request_arguments(queue_type, delivery_limit, &dead),
+        }));
+    }
+    parts
 }
 
 fn arguments(queue_type: QueueType, delivery_limit: u32) -> FieldTable {
@@ -123,50 +184,44 @@ fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
 }
 
-async fn declare_exchange(connection: &Connection, name: &str) -> lapin::Result<Option<Mismatch>> {
-    let channel = connection.create_channel().await?;
-    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let declared = channel.exchange_declare(short(name), ExchangeKind::Topic, options, FieldTable::default()).await;
-    conclude(connection, &channel, name, declared).await
+async fn declare_part(connection: &Connection, part: &Part) -> lapin::Result<Result<(), Refused>> {
+    attempt(connection, part.name(), async |channel| {
+        part.declare(channel, Declaring::Now).await?;
+        let Part::Queue { name, exchange, .. } = part else { return Ok(()) };
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        channel.queue_bind(short(name), short(exchange), short(name), options, none).await
+    })
+    .await
 }
 
-async fn declare_queue(
+/// What the broker would not do.
+pub(super) struct Refused {
+    pub why: AMQPSoftError,
+    pub mismatch: Mismatch,
+}
+
+/// Does something about the part called `name` on a channel of its own, since the broker closes the channel of what it
+/// refuses. An error means that the connection is gone.
+pub(super) async fn attempt(
     connection: &Connection,
     name: &str,
-    exchange: &str,
-    arguments: FieldTable,
-) -> lapin::Result<Option<Mismatch>> {
+    work: impl AsyncFnOnce(&Channel) -> lapin::Result<()>,
+) -> lapin::Result<Result<(), Refused>> {
     let channel = connection.create_channel().await?;
-    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let declared = channel.queue_declare(short(name), options, arguments).await;
-    let bound = match declared {
-        Ok(_) => {
-            let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-            channel.queue_bind(short(name), short(exchange), short(name), options, none).await
-        }
-        Err(error) => Err(error),
+    let error = match work(&channel).await {
+        Ok(()) => return channel.close(200, "done".into()).await.map(Ok),
+        Err(error) => error,
     };
-    conclude(connection, &channel, name, bound).await
-}
-
-/// Each declaration has a channel of its own, since the broker closes the channel of one that it refuses.
-async fn conclude(
-    connection: &Connection,
-    channel: &lapin::Channel,
-    name: &str,
-    declared: lapin::Result<()>,
-) -> lapin::Result<Option<Mismatch>> {
-    match declared {
-        Ok(()) => {
-            channel.close(200, "declared".into()).await?;
-            Ok(None)
-        }
-        Err(error) => match error.kind() {
-            ErrorKind::ProtocolError(refusal) if connection.status().connected() => {
-                Ok(Some(Mismatch { name: name.to_owned(), difference: refusal.get_message().to_string() }))
+    match error.kind() {
+        ErrorKind::ProtocolError(refusal) if connection.status().connected() => match refusal.kind() {
+            AMQPErrorKind::Soft(why) => {
+                let mismatch = Mismatch { name: name.to_owned(), difference: refusal.get_message().to_string() };
+                Ok(Err(Refused { why: why.clone(), mismatch }))
             }
-            _ => Err(error),
+            // It would have ended the connection.
+            AMQPErrorKind::Hard(_) => Err(error),
         },
+        _ => Err(error),
     }
 }
 

@@ -20,6 +20,7 @@ mod ordering;
 mod backlog;
 mod play;
 mod dead;
+mod check;
 mod faults;
 mod proxy;
 mod trap;

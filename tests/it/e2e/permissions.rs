@@ -131,16 +131,19 @@ async fn a_provider_with_the_documented_permissions_reaches_his_own_party_alone(
         directory.path().display(),
         documented_settings()
     );
-    std::fs::write(&config, text).expect("written");
-    // Purser's own permissions are enough: to check, and to serve.
-    let checked = purser(&config, &["check"]).output().expect("purser runs");
-    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
-    assert!(
-        checked.status.success()
-            && said.contains("as expected for 2 parties")
-            && said.contains("as expected for 1 parties"),
-        "{said}"
-    );
+    std::fs::write(&config, &text).expect("written");
+    // Purser's own permissions are enough: to check, and to serve. The provider's are not.
+    let check = |config: &std::path::Path| {
+        let checked = purser(config, &["check"]).output().expect("purser runs");
+        (checked.status.success(), String::from_utf8_lossy(&checked.stdout).into_owned())
+    };
+    let (fit, said) = check(&config);
+    assert!(fit && said.matches("ok    topology: `purser serve` will declare v1.0, ").count() == 2, "{said}");
+    let of_provider = directory.path().join("provider.toml");
+    std::fs::write(&of_provider, text.replace("purser:purser-secret", "acme-games:acme-secret")).expect("written");
+    let (fit, said) = check(&of_provider);
+    assert!(!fit && said.contains("FAIL  topology v1.0: ACCESS_REFUSED"), "{said}");
+    assert!(said.contains("FAIL  topology v1.0.acme.order.bet: ACCESS_REFUSED"), "{said}");
     for party in ["acme", "other"] {
         let (party, player) = (["--party", party], ["--player", "alice"]);
         let money = ["--currency", "CHF", "--amount", "10.00"];
@@ -157,6 +160,8 @@ async fn a_provider_with_the_documented_permissions_reaches_his_own_party_alone(
         answer.is_ok_and(|answer| answer.status().is_success())
     })
     .await;
+    let (fit, said) = check(&config);
+    assert!(fit && said.contains("as expected for 2 parties") && said.contains("as expected for 1 parties"), "{said}");
     let connect = async |user: &str, vhost: &str| {
         Connection::connect(&own.amqp_url(user, vhost), ConnectionProperties::default()).await
     };

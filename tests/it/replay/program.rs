@@ -160,10 +160,11 @@ async fn an_export_that_was_changed_makes_no_money() {
 async fn commands_that_only_look_write_nothing() {
     for base in [Base::Sqlite, Base::Postgres] {
         let stage = Stage::prepare(base, ACME, &Addresses::shared()).await;
-        let looks: [&[&str]; 4] = [
+        let looks: [&[&str]; 5] = [
             &["audit"],
             &["balance", "--party", "acme", "--player", "alice"],
             &["voids", "list", "--party", "acme"],
+            &["grants", "list", "--party", "acme"],
             &["journal", "export", "--party", "acme"],
         ];
         for look in looks {
@@ -172,6 +173,12 @@ async fn commands_that_only_look_write_nothing() {
             assert_eq!(ran.status.code(), Some(1), "{look:?}: {err}");
             assert!(err.contains("run `purser migrate`"), "{look:?}: {err}");
         }
+        for look in [["dead", "list"], ["dead", "show"]] {
+            let ran = stage.run(&[look.as_slice(), &["--party", "acme"]].concat()).await;
+            assert_eq!(ran.status.code(), Some(1), "{look:?}: there is no queue");
+        }
+        let checked = stage.done(&["check"]).await;
+        assert!(checked.contains("`purser serve` will declare v1.0, "), "{checked}");
         match base {
             Base::Sqlite => assert!(!stage.file("purser.db").exists(), "no file was made"),
             Base::Postgres => {

@@ -1,0 +1,203 @@
+//! `purser check`: looks at everything that `purser serve` needs, and changes nothing.
+
+mod files;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Ended, output};
+use crate::app;
+use crate::config::{Config, DatabaseUrl, DemoSecret};
+use crate::identity::TokenVerifier;
+use crate::ledger::Party;
+use crate::storage::StoreError;
+use crate::storage::migrations::Schema;
+use crate::transport::amqp::comparison::{self, Comparison};
+use crate::transport::amqp::session;
+
+#[derive(Args)]
+pub struct Check {
+    #[arg(long)]
+    json: bool,
+}
+
+/// One line of the check.
+#[derive(Serialize)]
+struct Line {
+    what: String,
+    /// Whether it hinders nobody from serving.
+    fit: bool,
+    level: Level,
+    says: String,
+}
+
+#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl Check {
+    pub async fn run(self, mut config: Config) -> Ended {
+        let mut lines = vec![line("configuration", Ok(format!("{} parties", config.parties.len())))];
+        let demo = config.find_demo_secret().map_err(|error| error.to_string());
+        lines.extend(keys(&config, &demo).await);
+        lines.push(line("database", database(&config).await));
+        lines.extend(brokers(&config).await);
+        let demo_file = demo.iter().flatten().next().map(|secret| secret.path.as_path());
+        lines.extend(warnings(&config, demo_file));
+        let fit = lines.iter().all(|line| line.fit);
+        if self.json {
+            output::json(&lines)?;
+        } else {
+            lines.iter().try_for_each(|line| output::line(&line.text()))?;
+        }
+        Ok(fit)
+    }
+}
+
+impl Line {
+    fn text(&self) -> String {
+        match self.level {
+            Level::Ok => format!("ok    {}: {}", self.what, self.says),
+            Level::Fail => format!("FAIL  {}: {}", self.what, self.says),
+            Level::Warn => format!("warn  {}", self.says),
+        }
+    }
+}
+
+fn line(what: impl Into<String>, said: Result<String, String>) -> Line {
+    let (fit, level) = if said.is_ok() { (true, Level::Ok) } else { (false, Level::Fail) };
+    Line { what: what.into(), fit, level, says: said.unwrap_or_else(|why| why) }
+}
+
+fn warnings(config: &Config, demo_secret: Option<&Path>) -> Vec<Line> {
+    let says = config.warnings.iter().cloned().chain(files::warnings(config, demo_secret));
+    says.map(|says| Line { what: "warning".to_owned(), fit: true, level: Level::Warn, says }).collect()
+}
+
+/// The keys that player tokens are checked with, in files and behind addresses.
+async fn keys(config: &Config, demo: &Result<Option<DemoSecret>, String>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    match demo {
+        Err(why) => return vec![line("keys", Err(why.clone()))],
+        Ok(Some(secret)) if !secret.is_there => {
+            let path = secret.path.display();
+            return vec![line("demo party", Ok(format!("`purser serve` will make its secret, {path}")))];
+        }
+        Ok(Some(secret)) => {
+            lines.push(line("demo party", Ok(format!("its secret is in {}", secret.path.display()))));
+        }
+        Ok(None) => {}
+    }
+    let desks = match app::wire(config) {
+        Ok(wiring) => wiring.desks,
+        Err(error) => return vec![line("keys", Err(format!("{error:#}")))],
+    };
+    let verifying = desks.iter().filter(|desk| desk.verifier.is_some()).count();
+    lines.push(line("keys", Ok(format!("{verifying} of {} parties verify player tokens", desks.len()))));
+    for desk in &desks {
+        if let Some(verifier) = desk.verifier.as_ref().filter(|verifier| verifier.is_remote()) {
+            lines.push(line(format!("keys of {}", desk.rules.party), remote_keys(verifier).await));
+        }
+    }
+    lines
+}
+
+async fn remote_keys(verifier: &TokenVerifier) -> Result<String, String> {
+    let fetched = verifier.try_to_fetch().await;
+    let (usable, passed_over) = fetched.map_err(|error| format!("jwks_url: {error}"))?;
+    let not: Vec<String> = passed_over.iter().map(ToString::to_string).collect();
+    let not = if not.is_empty() { String::new() } else { format!("; passed over: {}", not.join(", ")) };
+    let says = format!("jwks_url has {usable} keys that check tokens{not}");
+    if usable > 0 { Ok(says) } else { Err(says) }
+}
+
+async fn database(config: &Config) -> Result<String, String> {
+    let url = &config.database.url;
+    let encryption = app::Encryption::of(config).map_err(|error| error.to_string())?;
+    let tls = match url {
+        DatabaseUrl::Sqlite(_) => "",
+        DatabaseUrl::Postgres(_) => speaks(encryption.database.is_some()),
+    };
+    if let DatabaseUrl::Sqlite(path) = url
+        && !path.exists()
+    {
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        return match directory.filter(|directory| !directory.is_dir()) {
+            Some(missing) => Err(format!("{url} cannot be made: there is no directory {}", missing.display())),
+            None => Ok(format!("{url} is not there yet; `purser serve` or `purser migrate` will make it")),
+        };
+    }
+    match app::database(config).schema().await {
+        Ok(Schema::UpToDate(version)) => Ok(format!("{url} is reachable{tls}, schema {version}")),
+        Ok(Schema::Behind { missing }) => {
+            Ok(format!("{url} is reachable{tls}; `purser serve` or `purser migrate` will apply {}", missing.join(", ")))
+        }
+        Ok(Schema::Ahead { unknown }) => {
+            Err(format!("{url} was migrated by a newer purser ({}); use that one", unknown.join(", ")))
+        }
+        Err(
+            StoreError::Outage(why)
+            | StoreError::Conflict(why)
+            | StoreError::Contention(why)
+            | StoreError::Rejected(why),
+        ) => Err(format!("{url} cannot be used: {why}")),
+    }
+}
+
+/// Where there is TLS, the server has been verified: there is no other.
+fn speaks(tls: bool) -> &'static str {
+    if tls { " (TLS)" } else { " (no TLS)" }
+}
+
+/// Each virtual host once, with the topology of the parties in it.
+async fn brokers(config: &Config) -> Vec<Line> {
+    let mut parties: BTreeMap<Option<&str>, Vec<Party>> = BTreeMap::new();
+    for (party, settings) in &config.parties {
+        parties.entry(settings.amqp.vhost.as_deref()).or_default().push(party.clone());
+    }
+    let mut lines = Vec::new();
+    for (vhost, parties) in parties {
+        lines.extend(broker(config, vhost, &parties).await);
+    }
+    lines
+}
+
+async fn broker(config: &Config, vhost: Option<&str>, parties: &[Party]) -> Vec<Line> {
+    let settings = parties.first().and_then(|party| app::broker(config, party));
+    let (Some(settings), Some(address)) = (settings, config.amqp.address_in(vhost)) else {
+        return vec![line("broker", Ok("off (amqp.url is empty)".to_owned()))];
+    };
+    let tls = speaks(address.starts_with("amqps:"));
+    let connection = match session::connect(&settings).await {
+        Ok(connection) => connection,
+        Err(error) => return vec![line("broker", Err(format!("{address} cannot be reached: {error}")))],
+    };
+    let mut lines = vec![line("broker", Ok(format!("{address} is reachable{tls}")))];
+    let compared = comparison::compare(&connection, parties, settings.queue_type, settings.delivery_limit).await;
+    match compared {
+        Ok(comparison) => lines.extend(topology(comparison, parties.len())),
+        Err(error) => lines.push(line("topology", Err(error.to_string()))),
+    }
+    // The connection goes away with the program; closing it is a courtesy.
+    let _ = connection.close(200, "checked".into()).await;
+    lines
+}
+
+fn topology(Comparison { missing, mismatches }: Comparison, parties: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if !missing.is_empty() {
+        let says = format!("`purser serve` will declare {} for {parties} parties", missing.join(", "));
+        lines.push(line("topology", Ok(says)));
+    } else if mismatches.is_empty() {
+        lines.push(line("topology", Ok(format!("as expected for {parties} parties"))));
+    }
+    lines.extend(mismatches.into_iter().map(|other| line(format!("topology {}", other.name), Err(other.difference))));
+    lines
+}

@@ -1,0 +1,112 @@
+//! What is there of the topology, what is not, and what is otherwise: for `purser check`, which changes nothing.
+//!
+//! AMQP has no words for that, so the broker is asked to do what it will refuse or what is done already:
+//!
+//! | question | asked by | changes nothing because |
+//! |---|---|---|
+//! | is it there? | a passive declaration | it is passive |
+//! | with these arguments? | a declaration of what is there | the broker only compares |
+//! | may it be declared? | a declaration of what is not there, with an impossible argument | permissions come first, then the refusal of the argument |
+//! | may it be bound? | the removal of a binding that nobody has | there is none |
+//!
+//! Each on a channel of its own. Whether a queue is bound cannot be asked; `serve` binds in any case.
+
+use lapin::Connection;
+use lapin::protocol::AMQPSoftError;
+use lapin::types::{AMQPValue, FieldTable};
+
+use super::topology::{self, Declaring, Mismatch, Part, QueueType, Refused, attempt, short};
+use crate::ledger::Party;
+
+/// No queue is this long.
+const IMPOSSIBLE_LENGTH: i64 = -1;
+
+/// How a virtual host stands to what `serve` would declare there.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    /// What is not there, by name; it may be declared.
+    pub missing: Vec<String>,
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// Compares everything of `parties`; an error means that the connection is gone.
+pub async fn compare(
+    connection: &Connection,
+    parties: &[Party],
+    queue_type: QueueType,
+    delivery_limit: u32,
+) -> lapin::Result<Comparison> {
+    let mut comparison = Comparison::default();
+    for part in topology::parts(parties, queue_type, delivery_limit) {
+        match compare_part(connection, &part).await? {
+            Standing::AsExpected => {}
+            Standing::Missing => comparison.missing.push(part.name().to_owned()),
+            Standing::Otherwise(mismatch) => comparison.mismatches.push(mismatch),
+        }
+    }
+    Ok(comparison)
+}
+
+enum Standing {
+    AsExpected,
+    Missing,
+    Otherwise(Mismatch),
+}
+
+async fn compare_part(connection: &Connection, part: &Part) -> lapin::Result<Standing> {
+    let standing = match declare(connection, part, Declaring::Passively).await? {
+        // Should somebody delete it just now, it is made anew, as it was.
+        Ok(()) => match declare(connection, part, Declaring::Now).await? {
+            Ok(()) => Standing::AsExpected,
+            Err(refused) => Standing::Otherwise(refused.mismatch),
+        },
+        Err(Refused { why: AMQPSoftError::NOTFOUND, .. }) => ask_to_declare(connection, part).await?,
+        Err(refused) => Standing::Otherwise(refused.mismatch),
+    };
+    match standing {
+        Standing::Otherwise(_) => Ok(standing),
+        Standing::AsExpected | Standing::Missing => {
+            let refused = ask_to_bind(connection, part).await?;
+            Ok(refused.map_or(standing, Standing::Otherwise))
+        }
+    }
+}
+
+async fn declare(connection: &Connection, part: &Part, declaring: Declaring) -> lapin::Result<Result<(), Refused>> {
+    attempt(connection, part.name(), async |channel| part.declare(channel, declaring).await).await
+}
+
+/// Declares what is not there, in a way that the broker cannot accept.
+async fn ask_to_declare(connection: &Connection, part: &Part) -> lapin::Result<Standing> {
+    let mut impossible = part.arguments();
+    let (argument, value) = match part {
+        Part::Exchange(_) => ("alternate-exchange", AMQPValue::LongInt(0)),
+        Part::Queue { .. } => ("x-max-length", AMQPValue::LongLongInt(IMPOSSIBLE_LENGTH)),
+    };
+    impossible.insert(argument.into(), value);
+    let asked =
+        attempt(connection, part.name(), async |channel| part.declare_with(channel, Declaring::Now, impossible).await);
+    Ok(match asked.await? {
+        Err(Refused { why: AMQPSoftError::PRECONDITIONFAILED, .. }) => Standing::Missing,
+        Err(refused) => Standing::Otherwise(refused.mismatch),
+        Ok(()) => Standing::Otherwise(Mismatch {
+            name: part.name().to_owned(),
+            difference: format!("the broker does not know {argument}: it is no RabbitMQ that Purser knows"),
+        }),
+    })
+}
+
+/// Takes away a binding that nobody has; what is refused of that, where the part is bound at all.
+async fn ask_to_bind(connection: &Connection, part: &Part) -> lapin::Result<Option<Mismatch>> {
+    let Part::Queue { name, exchange, .. } = part else { return Ok(None) };
+    let mut nobodys = FieldTable::default();
+    let unique = uuid::Uuid::new_v4().to_string();
+    nobodys.insert("x-purser-check".into(), AMQPValue::LongString(unique.into()));
+    let asked = attempt(connection, name, async |channel| {
+        channel.queue_unbind(short(name), short(exchange), short(name), nobodys).await
+    });
+    Ok(match asked.await? {
+        Ok(()) | Err(Refused { why: AMQPSoftError::NOTFOUND, .. }) => None,
+        Err(refused) => Some(refused.mismatch),
+    })
+}

@@ -91,15 +91,9 @@ async fn what_is_there_with_other_arguments_is_named_with_what_differs() {
     let stage = Stage::prepare(Base::Sqlite, ACME, &Addresses::shared()).await;
     let wire = Wire::connect(&stage).await;
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let argument = |name: &str, value: AMQPValue| {
+    for (queue, kind) in [("v1.0.acme.order.bet", "quorum"), ("v1.0.acme.dead", "classic")] {
         let mut arguments = FieldTable::default();
-        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-        arguments.insert(name.into(), value);
-        arguments
-    };
-    let classic = argument("x-queue-type", AMQPValue::LongString("classic".into()));
-    let few = argument("x-delivery-limit", AMQPValue::LongInt(3));
-    for (queue, arguments) in [("v1.0.acme.order.bet", classic), ("v1.0.acme.dead", few)] {
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
         wire.channel.queue_declare(queue.into(), durable, arguments).await.expect("declared");
     }
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
@@ -109,8 +103,8 @@ async fn what_is_there_with_other_arguments_is_named_with_what_differs() {
         let (fit, said) = check(&stage).await;
         assert!(!fit, "{said}");
         for (name, differs) in [
-            ("v1.0.acme.order.bet", "inequivalent arg 'x-queue-type'"),
-            ("v1.0.acme.dead", "inequivalent arg 'x-delivery-limit'"),
+            ("v1.0.acme.order.bet", "inequivalent arg 'x-dead-letter-exchange'"),
+            ("v1.0.acme.dead", "inequivalent arg 'x-queue-type'"),
             ("v1.0.status", "inequivalent arg 'type'"),
         ] {
             let line = line(&said, &format!("FAIL  topology {name}: "));

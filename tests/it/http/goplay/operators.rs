@@ -11,7 +11,7 @@ const NEW_PASSWORD: &str = "another horse, another staple";
 
 /// Whether the tokens of a grant are good for something.
 async fn is_alive(stage: &Stage, (access, refresh): &(String, String)) -> bool {
-    let access = profile(stage, access).await.status == 200;
+    let access = profile(stage, access).await.status != 401;
     let response = ask_token(stage, &refreshing(refresh)).await;
     let refresh = response.status == 200;
     assert_eq!(access, refresh, "both or neither");

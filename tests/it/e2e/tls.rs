@@ -115,7 +115,7 @@ fn broker_cases(own: &Own, papers: &Papers) -> Vec<Case> {
             "the certificate alone",
             external(),
             &shown("purser"),
-            "ok is reachable (TLS)|topology: as expected",
+            "ok is reachable (TLS)|topology: `purser serve` will declare",
         ),
         Case::broker("of no user", external(), &shown("nobody"), "FAIL ACCESS_REFUSED"),
         Case::broker("nothing to sign in with", external(), &[ca()], "FAIL auth_mechanism=external needs amqps://"),

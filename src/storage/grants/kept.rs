@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::settle;
 use crate::identity::grants::Kind;
 use crate::ledger::command::Timestamp;
 use crate::ledger::{Party, PlayerId};
 use crate::storage::StoreError;
-use crate::storage::queries::{AnyConnection, on};
+use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{Bytes, bytes, damaged, uuid};
 use crate::storage::schema::{grant_tokens, grants};
 
@@ -99,11 +98,11 @@ fn page(
         }
         None => on!(conn, conn => next.load(conn)),
     };
-    let rows = settle(conn, rows)?;
+    let rows = rows.map_err(classify)?;
     let scopes = scopes(conn, rows.iter().map(|row| row.0.clone()).collect())?;
     let kept = |(id, client, player, expires, is_revoked): Row| {
         let scope = scopes.get(&id).cloned().unwrap_or_default();
-        let player = PlayerId::parse(&player).map_err(|error| damaged("grants.player", error))?;
+        let player = PlayerId::recorded(&player).map_err(|error| damaged("grants.player", error))?;
         Ok(KeptGrant { id: uuid(&id)?, client, player, scope, expires: Timestamp(expires), is_revoked })
     };
     rows.into_iter().map(kept).collect()
@@ -116,7 +115,7 @@ fn scopes(conn: &mut AnyConnection, of: Vec<Bytes>) -> Result<BTreeMap<Bytes, St
         .filter(grant_tokens::kind.eq(Kind::Code.as_str()))
         .select((grant_tokens::grant_id, grant_tokens::scope));
     let scopes: QueryResult<Vec<(Bytes, String)>> = on!(conn, conn => codes.load(conn));
-    Ok(settle(conn, scopes)?.into_iter().collect())
+    Ok(scopes.map_err(classify)?.into_iter().collect())
 }
 
 /// Ends every grant of the player that is active, with all of its codes and tokens; returns how many.
@@ -132,7 +131,7 @@ pub fn end_of_player(
         .filter(grants::revoked.eq(false))
         .filter(grants::expires_at.gt(at.0));
     let ended = on!(conn, conn => diesel::update(active).set(grants::revoked.eq(true)).execute(conn));
-    settle(conn, ended)
+    ended.map_err(classify)
 }
 
 /// Ends one grant of the party. What it was before; `None` where the party has no such grant.
@@ -140,9 +139,9 @@ pub fn end(conn: &mut AnyConnection, party: &Party, id: Uuid, at: Timestamp) -> 
     let of_party = grants::table.find(bytes(id)).filter(grants::party.eq(party.as_str()));
     let before = of_party.select((grants::expires_at, grants::revoked));
     let before: QueryResult<Option<(i64, bool)>> = on!(conn, conn => before.first(conn)).optional();
-    let Some((expires, is_revoked)) = settle(conn, before)? else { return Ok(None) };
+    let Some((expires, is_revoked)) = before.map_err(classify)? else { return Ok(None) };
     let family = grants::table.find(bytes(id));
     let ended = on!(conn, conn => diesel::update(family).set(grants::revoked.eq(true)).execute(conn));
-    settle(conn, ended)?;
+    ended.map_err(classify)?;
     Ok(Some(GrantState::of(is_revoked, Timestamp(expires), at)))
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use purser::ledger::command::{Cash, OpenPlayer, Timestamp};
 use purser::ledger::player::Profile;
-use purser::ledger::transaction::{Adjust, Change, Label, QueueVoid, ResolveVoid};
+use purser::ledger::transaction::{Adjust, Change, Label, QueueVoid, ResolveVoid, StakeRules};
 use purser::ledger::{Act, Amount, Bucket, Command, Currency, Done, Outcome, Party, PlayerId, Pocket, Refusal};
 
 use partners::Partners;
@@ -116,8 +116,8 @@ impl History {
                 }
                 (Then::Queue { player, approve }, Outcome::Done(Done::Adjusted { transaction, .. })) => {
                     let source = *transaction;
-                    let queue = QueueVoid { player: player.clone(), source, kind: 6 };
-                    let resolve = ResolveVoid { player, source, approve, number: None };
+                    let queue = QueueVoid { player: player.clone(), source, kind: 6, attempt: 0 };
+                    let resolve = ResolveVoid { player, source, approve, attempt: 0, number: None };
                     self.later.extend([Act::QueueVoid(queue), Act::ResolveVoid(resolve)].map(plain));
                 }
                 (_, other) => bail!("the ledger answered {other:?}"),
@@ -162,6 +162,7 @@ fn adjust(player: PlayerId, name: String, kind: i32, change: Change) -> anyhow::
         memo: "".into(),
         worth: None,
         number: None,
+        stakes: StakeRules::OneEnd,
         token: None,
     }))
 }

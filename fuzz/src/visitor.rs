@@ -12,7 +12,7 @@ use purser::ledger::command::{CancelOrder, Cash, OpenPlayer, PlaceBet, Terms, Ti
 use purser::ledger::offer::{Offer, StockOffers, Stocking};
 use purser::ledger::order::OrderKey;
 use purser::ledger::player::Profile;
-use purser::ledger::transaction::{Adjust, Change, Label};
+use purser::ledger::transaction::{Adjust, Change, Label, StakeRules};
 use purser::ledger::{
     Act, Amount, Bucket, Command, Currency, ExternalId, Game, Outcome, PlayerId, Pocket, State, Verdict, fold,
 };
@@ -60,6 +60,7 @@ pub fn play(mut next: Next, coin: u8) -> Reply {
             Next::Decide(command, then) => then(decide(&mut state, *command)),
             Next::Player(key, then) => then(state.players.get(&key).cloned()),
             Next::Order(id, then) => then(state.orders.get(&id).cloned().map(|order| (order, alice()))),
+            Next::Void(_, source, then) => then(state.voids.get(&source).cloned()),
             Next::Transactions(_, then) => {
                 then((1..NUMBERS.end).filter_map(|number| state.transactions.get(number).cloned()).collect())
             }
@@ -152,6 +153,7 @@ fn ledger() -> anyhow::Result<State> {
         memo: "{}".into(),
         worth: None,
         number: Some(STAKE),
+        stakes: StakeRules::OneEnd,
         token: None,
     }));
     let party = &SETTING.party;

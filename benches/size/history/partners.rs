@@ -76,7 +76,7 @@ fn contest(step: usize, player: &PlayerId) -> anyhow::Result<[Act; 2]> {
     let entry = Change::Stake { total: ENTRY, external: 0, from: vec![Bucket::Real] };
     let name = |what: &str| format!("quickplay:{what}-{step}");
     let (kind, end) = match step % 5 {
-        0 => (2, Change::Refund { amount: ENTRY }),
+        0 => (2, Change::Refund { amount: ENTRY, currency: None }),
         1 => (3, Change::Rollback { name: name("entry").into() }),
         _ => (1, Change::Win { amount: ENTRY * 3 / 2 }),
     };

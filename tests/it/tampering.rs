@@ -178,7 +178,7 @@ const TRANSACTIONS: &[Case] = &[
     ),
     (
         "UPDATE transactions SET state = 'done', ended_by = NULL WHERE number = 11",
-        "11 is a transaction done, not voided",
+        "11 is a transaction done, not payment_voided",
     ),
     ("UPDATE transactions SET ended_by = 6 WHERE number = 3", "3 is a transaction that was ended by none (settled)"),
     (

@@ -29,6 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "storage::StoreError",
             "storage::grants",
             "storage::passwords",
+            "storage::voids",
             "storage::queries",
             "tls",
         ],

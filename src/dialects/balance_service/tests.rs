@@ -376,7 +376,6 @@ fn every_refusal_of_the_ledger_has_its_code() {
     let cases = [
         (Refusal::PlayerUnknown, 1001),
         (Refusal::KeyReused, 1004),
-        (Refusal::TransactionEnded, 1004),
         (Refusal::InsufficientFunds { balance: 1 }, 1005),
         (Refusal::AmountsDisagree, 1006),
         (Refusal::BalanceOverflow, 1007),
@@ -384,6 +383,7 @@ fn every_refusal_of_the_ledger_has_its_code() {
         (Refusal::TransactionUndone, 1008),
         (Refusal::VoidResolved, 1008),
         (Refusal::TransactionUnknown, 1010),
+        (Refusal::TransactionEnded, 1010),
     ];
     for (refusal, code) in cases {
         assert_eq!(i64::from(of_refusal(refusal).code.told().0), code, "{refusal:?}");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use futures_util::future::{try_join, try_join_all};
-use futures_util::{FutureExt, try_join};
+use futures_util::future::{join, join_all};
+use futures_util::{FutureExt, join};
 
 use super::session::{classify_read, classify_write, connect, probe};
 use super::statements::{
@@ -214,19 +214,19 @@ impl Session {
         let commands = keys.commands.iter().map(|key| bytes(key.uuid())).collect();
         let conn = &self.conn;
         let (mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6) = (conn, conn, conn, conn, conn, conn, conn);
-        let (_, players, accounts, orders, decided, (writer, seqs)) = try_join!(
+        let (begun, players, accounts, orders, decided, writer, seqs) = join!(
             c0.batch_execute("BEGIN"),
             LockPlayers { ids: players.clone() }.load::<PlayerRow>(&mut c1),
             ReadAccounts { players }.load::<AccountRow>(&mut c2),
             ReadOrders { ids: orders }.load::<OrderRow>(&mut c3),
             ReadDecided { keys: commands }.load::<DecidedRow>(&mut c4),
-            try_join(
-                ReadWriter { id: self.writer.id }.get_result::<WriterRow>(&mut c5),
-                TakeSeqs { count }.load::<i64>(&mut c6),
-            ),
-        )?;
-        self.writer = writer;
-        self.seqs = seqs;
+            ReadWriter { id: self.writer.id }.get_result::<WriterRow>(&mut c5),
+            TakeSeqs { count }.load::<i64>(&mut c6),
+        );
+        // Of several errors the first statement's tells why: the others only say that the transaction has failed.
+        begun?;
+        let (players, accounts, orders, decided) = (players?, accounts?, orders?, decided?);
+        (self.writer, self.seqs) = (writer?, seqs?);
         Ok((players, accounts, orders, decided))
     }
 
@@ -300,8 +300,10 @@ impl Session {
         }
         writes.push(advance.execute(&mut c6).boxed());
         let mut last = &self.conn;
-        try_join(try_join_all(writes), last.batch_execute("COMMIT")).await.map_err(classify_write)?;
-        Ok(())
+        let (written, committed) = join(join_all(writes), last.batch_execute("COMMIT")).await;
+        // In their order: the first error tells why, and those after it only that the transaction has failed.
+        let failed = written.into_iter().find_map(Result::err);
+        failed.map_or(committed, Err).map_err(classify_write)
     }
 }
 

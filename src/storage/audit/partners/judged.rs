@@ -26,7 +26,8 @@ pub(super) fn adjusted(stored: &Stored, told: &Told<'_>, number: i64, adjust: &A
     let is_own = known.currency == adjust.currency && known.product == adjust.product;
     is_right &= match &adjust.change {
         Change::Stake { .. } => known.is_stake() && is_own,
-        Change::Pay { .. } | Change::Win { .. } => is_payment(known) && is_own,
+        Change::Pay { .. } => is_payment(known) && is_own,
+        Change::Win { .. } => is_payment(known) && is_own && is_of_round(stored, known)?,
         Change::Void { .. } | Change::Refund { .. } if adjust.stakes == StakeRules::First => {
             is_payment(known) && is_own
         }
@@ -66,6 +67,14 @@ fn is_of_account(known: &Transaction, other: &Transaction) -> bool {
 fn is_of_source(stored: &Stored, known: &Transaction) -> Result<bool, String> {
     let Some(source) = known.source else { return Ok(false) };
     Ok(is_of_account(known, stored.transaction(source)?))
+}
+
+/// Whether what it settles, if anything, is a stake of its player's in its round. Once it was rolled back nothing else tells.
+fn is_of_round(stored: &Stored, known: &Transaction) -> Result<bool, String> {
+    let Some(source) = known.source else { return Ok(true) };
+    let stake = stored.transaction(source)?;
+    let (ours, theirs) = (&known.label, &stake.label);
+    Ok(stake.is_stake() && stake.player == known.player && (&ours.scope, &ours.round) == (&theirs.scope, &theirs.round))
 }
 
 /// A payment settles its stake, unless another one did before.

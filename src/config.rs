@@ -9,6 +9,7 @@
 
 mod demo;
 mod dialects;
+mod effective;
 mod error;
 mod files;
 mod jwt;
@@ -26,6 +27,7 @@ pub use demo::DemoSecret;
 pub use dialects::{
     BalanceService, CodeGames, CodeGamesUser, GoPlay, OauthClient, QuickPlay, Rest, SignatureDigest, VipLevel,
 };
+pub use effective::Effective;
 pub use error::{ConfigError, Place};
 pub use files::SecretFile;
 pub use jwt::{Jwt, JwtKey, MIN_HMAC_SECRET_BYTES};
@@ -60,6 +62,8 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// What of the configuration's files nobody else should be able to read.
     pub secret_files: Vec<SecretFile>,
+    /// Every setting by name, without secrets.
+    pub effective: Vec<Effective>,
 }
 
 impl Config {
@@ -74,7 +78,12 @@ impl Config {
         let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
         let merged = layers::merge(file, environment)?;
         let secret_files = files::secret_files(&merged, file.map(|(path, _)| path));
-        Ok(Self { secret_files, ..Self::read(Section::root(merged)?)? })
+        let mut effective = effective::effective(&merged, file.map(|(path, _)| path));
+        let config = Self::read(Section::root(merged)?)?;
+        if config.is_demo {
+            effective.extend(demo::settings());
+        }
+        Ok(Self { secret_files, effective, ..config })
     }
 
     fn read(mut root: Section) -> Result<Self, ConfigError> {
@@ -96,6 +105,7 @@ impl Config {
             is_demo,
             warnings,
             secret_files: Vec::new(),
+            effective: Vec::new(),
         };
         root.finish()?;
         config.check_currencies()?;

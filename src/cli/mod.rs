@@ -5,6 +5,7 @@ mod balance;
 mod bench;
 mod cash;
 mod check;
+mod config;
 mod crowd;
 mod dead;
 mod demo;
@@ -93,6 +94,9 @@ enum Command {
     Replay(replay::Replay),
     /// Recompute everything in the ledger and compare.
     Audit(audit::Audit),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(config::Settings),
 }
 
 /// How a command failed.
@@ -165,6 +169,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Journal(journal) => journal.run(&config).await,
         Command::Replay(replay) => replay.run(config).await,
         Command::Audit(audit) => audit.run(&config).await,
+        Command::Config(settings) => settings.run(&config),
     }
 }
 

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Config;
+use super::effective::Effective;
 use super::jwt::{Jwt, JwtKey};
 use super::party::{Limits, PartyAmqp, PartyConfig, PlayerTokens};
 use super::secret::Secret;
@@ -40,6 +41,21 @@ pub(super) fn parties() -> BTreeMap<Party, PartyConfig> {
         codegames: None,
     };
     Party::parse(NAME).map(|party| BTreeMap::from([(party, config)])).unwrap_or_default()
+}
+
+/// The same as settings, as if a file had them. The secret is none: it is kept in a file of its own.
+pub(super) fn settings() -> Vec<Effective> {
+    let of = |key: &str, value: serde_json::Value| Effective {
+        key: format!("parties.{NAME}.{key}"),
+        value,
+        origin: "default".to_owned(),
+    };
+    vec![
+        of("currencies", CURRENCIES.into()),
+        of("games", GAMES.into()),
+        of("limits.CHF.max_bet", MAX_BET_CHF.into()),
+        of("player_tokens", "required".into()),
+    ]
 }
 
 /// One limit, so that a first look meets it: no single bet above CHF 10,000.

@@ -99,7 +99,7 @@ pub(super) fn quickplay(mut section: Section) -> Result<QuickPlay, ConfigError> 
         path: path(&mut section)?,
         partner: filled(section.require("partner")?)?,
         public_key_file: filled(section.require("public_key_file")?)?.into(),
-        digest: section.take("digest").map_or(Ok(SignatureDigest::Sha1), digest)?,
+        digest: digest(section.require("digest")?)?,
         currency: section.require("currency")?.named(Currency::parse)?,
     };
     section.finish()?;

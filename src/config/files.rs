@@ -9,7 +9,7 @@ use url::Url;
 const PUBLIC_FILES: [&str; 4] = ["ca_file", "client_cert_file", "public_key_file", "jwks_file"];
 
 /// Settings that are secrets themselves, or hashes that can be guessed against. An address is one where it has a password.
-const SECRETS: [&str; 7] =
+pub(super) const SECRETS: [&str; 7] =
     ["admin_token", "hmac_secret", "secret", "keys_secret", "api_keys", "password_hash", "token_hash"];
 
 /// A file that nobody but Purser's user should be able to read.

@@ -38,7 +38,7 @@ pub(super) fn jwt(mut section: Section, warnings: &mut Vec<String>) -> Result<Jw
     let private_key_file = section.path("private_key_file")?;
     let issuer = section.text("issuer")?;
     let audience = section.text("audience")?;
-    let require_exp = section.take("require_exp").map_or(Ok(true), Setting::flag)?;
+    let require_exp = section.require("require_exp")?.flag()?;
     if !require_exp {
         warnings.push(format!(
             "{}.require_exp is false: a token without `exp` that is stolen is good for ever",

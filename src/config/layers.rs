@@ -11,6 +11,8 @@ use super::error::ConfigError;
 
 /// The origin of the built-in values; they give way to a `*_file` setting.
 pub(super) const DEFAULTS: &str = "the built-in defaults";
+/// Stands before a variable's name in the origin of its value.
+pub(super) const VARIABLE: &str = "environment variable ";
 /// Names the file where `--config` does not.
 const FILE_VARIABLE: &str = "PURSER_CONFIG";
 /// The file that is read where none is named.
@@ -65,12 +67,38 @@ pub(super) fn merge(file: Option<(&Path, &str)>, environment: &Environment) -> R
         builder = builder.add_source(Layer(parse_toml(&path.display().to_string(), text)?));
     }
     let merged = builder.add_source(Layer(parse_environment(environment)?)).build();
-    merged.map(|config| config.cache).map_err(|_| ConfigError::Syntax {
+    let mut root = merged.map(|config| config.cache).map_err(|_| ConfigError::Syntax {
         file: "configuration".to_owned(),
         line: 1,
         column: 1,
         problem: "cannot be merged".to_owned(),
-    })
+    })?;
+    let defaults = parse_toml(DEFAULTS, include_str!("party_defaults.toml"))?;
+    let parties = table_in(&mut root, "parties").into_iter().flat_map(Map::values_mut);
+    parties.for_each(|party| fill(party, &defaults));
+    Ok(root)
+}
+
+fn table_in<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Map<String, Value>> {
+    let ValueKind::Table(table) = &mut value.kind else { return None };
+    match &mut table.get_mut(key)?.kind {
+        ValueKind::Table(inner) => Some(inner),
+        _ => None,
+    }
+}
+
+/// Adds what a party does not say itself. A section that it does not have stays away.
+fn fill(value: &mut Value, defaults: &Map<String, Value>) {
+    let ValueKind::Table(table) = &mut value.kind else { return };
+    for (key, default) in defaults {
+        match (&default.kind, table.get_mut(key)) {
+            (ValueKind::Table(defaults), Some(section)) => fill(section, defaults),
+            (ValueKind::Table(_), None) | (_, Some(_)) => {}
+            (_, None) => {
+                table.insert(key.clone(), default.clone());
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -110,7 +138,7 @@ fn parse_environment(environment: &Environment) -> Result<Map<String, Value>, Co
         };
         let wrong = |problem| ConfigError::Variable { name: name.clone(), problem };
         let path = setting_path(rest).ok_or_else(|| wrong("must be PURSER__SECTION__KEY"))?;
-        let value = parse_variable(&format!("environment variable {name}"), text);
+        let value = parse_variable(&format!("{VARIABLE}{name}"), text);
         if !insert(&mut root, &path, value) {
             return Err(wrong("sets what another variable sets too; keep one of them"));
         }

@@ -112,9 +112,8 @@ pub(super) fn parties(
 fn party(mut section: Section, reading: &mut Reading<'_>) -> Result<PartyConfig, ConfigError> {
     let currencies = currencies(&mut section)?;
     let games = section.list("games")?.into_iter().map(|game| game.named(Game::parse)).collect::<Result<_, _>>()?;
-    let player_tokens = section.take("player_tokens").map_or(Ok(PlayerTokens::Required), |setting| {
-        setting.parsed("must be \"required\" or \"trusted\"", PlayerTokens::parse)
-    })?;
+    let player_tokens =
+        section.require("player_tokens")?.parsed("must be \"required\" or \"trusted\"", PlayerTokens::parse)?;
     let jwt = section.section("jwt")?.map(|section| jwt::jwt(section, reading.warnings)).transpose()?;
     if player_tokens == PlayerTokens::Required && jwt.is_none() {
         let place = section.place();

@@ -122,14 +122,13 @@ fn read_secret(place: &Place, path: &str) -> Result<Secret, ConfigError> {
     }
 }
 
-/// A table has no origin of its own: it is its first entry's, and rather that of a layer that somebody wrote.
+/// A table has no origin of its own: it is that of its first entry that somebody wrote, and none where nobody did.
 fn origin_of(value: &Value) -> Option<String> {
     let ValueKind::Table(table) = &value.kind else {
         return value.origin().map(str::to_owned);
     };
     let entries: BTreeMap<&String, &Value> = table.iter().collect();
-    let origins: Vec<String> = entries.into_values().filter_map(origin_of).collect();
-    origins.iter().find(|origin| *origin != DEFAULTS).or(origins.first()).cloned()
+    entries.into_values().filter_map(origin_of).find(|origin| origin != DEFAULTS)
 }
 
 impl Setting {

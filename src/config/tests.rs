@@ -546,3 +546,18 @@ fn files_that_hold_secrets_are_known_by_the_settings_that_name_them() {
     }
     assert_eq!(found(SAMPLE), own);
 }
+
+/// So that `config show` tells every setting: what a section asks for stands in its defaults, or is the file of a secret.
+#[test]
+fn every_setting_of_the_program_has_its_default_written_down() {
+    let defaults: toml::Table = toml::from_str(include_str!("defaults.toml")).unwrap();
+    for (section, settings) in &defaults {
+        let error = parse(&format!("[{section}]\nno_setting = 1")).unwrap_err().to_string();
+        let known = error.split_once("known here: ").unwrap_or_else(|| panic!("{error}")).1.split(", ");
+        let settings = settings.as_table().unwrap();
+        let is_told = |key: &&str| {
+            settings.contains_key(*key) || key.strip_suffix("_file").is_some_and(|secret| settings.contains_key(secret))
+        };
+        assert_eq!(known.filter(|key| !is_told(key)).collect::<Vec<_>>(), Vec::<&str>::new(), "{section}");
+    }
+}

@@ -1,6 +1,7 @@
 //! The command line: one file per command. Results go to standard output, everything else to standard error.
 
 mod audit;
+mod backup;
 mod balance;
 mod bench;
 mod cash;
@@ -94,6 +95,8 @@ enum Command {
     Replay(replay::Replay),
     /// Recompute everything in the ledger and compare.
     Audit(audit::Audit),
+    /// Copy the SQLite ledger to a new file, beside a running `serve`, and audit the copy.
+    Backup(backup::Backup),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(config::Settings),
@@ -169,6 +172,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Journal(journal) => journal.run(&config).await,
         Command::Replay(replay) => replay.run(config).await,
         Command::Audit(audit) => audit.run(&config).await,
+        Command::Backup(backup) => backup.run(&config).await,
         Command::Config(settings) => settings.run(&config),
     }
 }

@@ -5,7 +5,7 @@
 //! [`queries`] for people.
 //!
 //! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`], [`journal`],
-//! [`pruning`], [`grants`], [`passwords`], [`audit`].
+//! [`pruning`], [`grants`], [`passwords`], [`audit`], [`backup`].
 
 pub mod schema;
 pub mod migrations;
@@ -27,6 +27,7 @@ pub mod pruning;
 pub mod grants;
 pub mod passwords;
 pub mod audit;
+pub mod backup;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -20,6 +20,7 @@ mod player;
 mod replay;
 mod schema;
 mod serve;
+mod shell;
 mod stack;
 mod tally;
 mod token;
@@ -100,6 +101,10 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(config::Settings),
+    /// Print a shell's completions.
+    Completions(shell::Completions),
+    /// Write the manual pages.
+    Man(shell::Man),
 }
 
 /// How a command failed.
@@ -152,6 +157,12 @@ fn run_to_end(arguments: Arguments) -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Ended {
+    // These say the same whatever is configured.
+    match &arguments.command {
+        Command::Completions(completions) => return completions.run(),
+        Command::Man(man) => return man.run(),
+        _ => {}
+    }
     let config = Config::load(arguments.config.as_deref())?;
     match arguments.command {
         Command::Serve => serve::run(config).await,
@@ -174,6 +185,8 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Audit(audit) => audit.run(&config).await,
         Command::Backup(backup) => backup.run(&config).await,
         Command::Config(settings) => settings.run(&config),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     }
 }
 

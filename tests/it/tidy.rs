@@ -283,3 +283,37 @@ fn every_schema_has_examples_and_every_example_a_schema() {
         assert!(has_one, "{example} is of no schema");
     }
 }
+
+/// The table of modules in docs/ARCHITECTURE.md: each module that the layers bind, and what it may import, braces
+/// multiplied out.
+fn documented_layers() -> Vec<(String, Vec<String>)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ARCHITECTURE.md");
+    let text = fs::read_to_string(path).expect("a map");
+    let (_, modules) = text.split_once("\n## Modules\n").expect("a chapter about modules");
+    let chapter = modules.split("\n## ").next().unwrap_or_default();
+    let rows = chapter.lines().filter_map(|line| line.strip_prefix("| `"));
+    let row = |row: &str| {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let [module, _, imports] = cells[..] else { panic!("not three cells: {row}") };
+        let quoted = imports.split('`').skip(1).step_by(2);
+        let mut paths = Vec::new();
+        quoted.for_each(|path| tree(&mut path.chars().peekable(), "", &mut paths));
+        paths.sort();
+        (module.trim_end_matches('`').to_owned(), paths)
+    };
+    rows.map(row).filter(|(module, _)| !UNBOUND.iter().any(|unbound| module.starts_with(unbound))).collect()
+}
+
+#[test]
+fn the_documented_layers_are_those_that_are_checked() {
+    let sorted = |allowed: &[&str]| {
+        let mut paths: Vec<String> = allowed.iter().map(|path| (*path).to_owned()).collect();
+        paths.sort();
+        paths
+    };
+    let mut checked: Vec<_> = LAYERS.iter().map(|(module, allowed)| ((*module).to_owned(), sorted(allowed))).collect();
+    let mut documented = documented_layers();
+    checked.sort();
+    documented.sort();
+    assert_eq!(documented, checked);
+}

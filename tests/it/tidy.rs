@@ -284,6 +284,30 @@ fn every_schema_has_examples_and_every_example_a_schema() {
     }
 }
 
+/// Dependencies that no source names, and why they are there.
+const UNNAMED: &[&str] = &[
+    // Its feature compiles SQLite into the program; Diesel names it.
+    "libsqlite3-sys",
+];
+
+#[test]
+fn every_dependency_is_used() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
+    let manifest: toml::Table = toml::from_str(&manifest).expect("TOML");
+    let in_program: String = Source::all(&["src"]).iter().map(|source| uncommented(&source.text)).collect();
+    let in_tests: String = Source::all(&["tests", "benches"]).iter().map(|source| uncommented(&source.text)).collect();
+    let everywhere = in_program.clone() + &in_tests;
+    for (table, code) in [("dependencies", &in_program), ("dev-dependencies", &everywhere)] {
+        let dependencies = manifest[table].as_table().expect("a table");
+        for name in dependencies.keys().filter(|name| !UNNAMED.contains(&name.as_str())) {
+            let path = format!("{}::", name.replace('-', "_"));
+            let import = format!("use {};", name.replace('-', "_"));
+            assert!(finds(code, &path) || code.contains(&import), "nothing names {name} of [{table}]");
+        }
+    }
+}
+
 /// The table of modules in docs/ARCHITECTURE.md: each module that the layers bind, and what it may import, braces
 /// multiplied out.
 fn documented_layers() -> Vec<(String, Vec<String>)> {

@@ -21,6 +21,8 @@ mod backlog;
 mod play;
 mod dead;
 mod check;
+mod backup;
+mod shell;
 mod faults;
 mod proxy;
 mod trap;

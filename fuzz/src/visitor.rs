@@ -57,6 +57,7 @@ pub fn play(mut next: Next, coin: u8) -> Reply {
         next = match next {
             Next::Reply(reply) => return reply,
             Next::Of(_, next) => *next,
+            Next::Wait(_, then) => then(()),
             Next::Decide(command, then) => then(decide(&mut state, *command)),
             Next::Player(key, then) => then(state.players.get(&key).cloned()),
             Next::Order(id, then) => then(state.orders.get(&id).cloned().map(|order| (order, alice()))),

@@ -50,6 +50,7 @@ fuzz_target!(|bytes: &[u8]| {
                 assert_eq!(*command, read, "{written}");
                 status::of_fault()
             }
+            Ok(Opened::Staged(_) | Opened::Late(_)) => panic!("staged outside of a sandbox"),
             Err(Refused::Malformed(malformed)) => status::of_malformed(&malformed),
             Err(Refused::Denied(denied)) => status::of_denied(&denied),
             Err(Refused::UnknownKey) => status::of_unknown_key(),

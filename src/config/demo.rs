@@ -31,6 +31,7 @@ pub(super) fn parties() -> BTreeMap<Party, PartyConfig> {
         currencies: CURRENCIES.into_iter().filter_map(|code| Currency::parse(code).ok()).collect(),
         games: GAMES.into_iter().filter_map(|name| Game::parse(name).ok()).collect(),
         player_tokens: PlayerTokens::Required,
+        is_sandbox: false,
         jwt: None,
         limits: limits(),
         amqp: PartyAmqp::default(),

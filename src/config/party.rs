@@ -14,6 +14,8 @@ pub struct PartyConfig {
     pub currencies: Vec<Currency>,
     pub games: Vec<Game>,
     pub player_tokens: PlayerTokens,
+    /// Whether providers practise here: its test players behave as they are named.
+    pub is_sandbox: bool,
     /// The demo party's is there once its secret has been ensured.
     pub jwt: Option<Jwt>,
     pub limits: BTreeMap<Currency, Limits>,
@@ -114,6 +116,7 @@ fn party(mut section: Section, reading: &mut Reading<'_>) -> Result<PartyConfig,
     let games = section.list("games")?.into_iter().map(|game| game.named(Game::parse)).collect::<Result<_, _>>()?;
     let player_tokens =
         section.require("player_tokens")?.parsed("must be \"required\" or \"trusted\"", PlayerTokens::parse)?;
+    let is_sandbox = section.require("sandbox")?.flag()?;
     let jwt = section.section("jwt")?.map(|section| jwt::jwt(section, reading.warnings)).transpose()?;
     if player_tokens == PlayerTokens::Required && jwt.is_none() {
         let place = section.place();
@@ -125,6 +128,7 @@ fn party(mut section: Section, reading: &mut Reading<'_>) -> Result<PartyConfig,
         currencies,
         games,
         player_tokens,
+        is_sandbox,
         jwt,
         limits,
         amqp,

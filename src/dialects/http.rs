@@ -9,6 +9,7 @@ pub mod exact;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use serde_json::Value;
@@ -204,6 +205,8 @@ pub enum Next {
     Reply(Reply),
     /// Note whose request it is, where the mount does not say, and go on.
     Of(Party, Box<Next>),
+    /// Go on after this long: a sandbox keeps its callers waiting.
+    Wait(Duration, Then<()>),
     /// Decide the command, and commit what follows.
     Decide(Box<Command>, Then<Decided>),
     /// Read a player with every account that was ever used.

@@ -45,6 +45,7 @@ enum Level {
 impl Check {
     pub async fn run(self, mut config: Config) -> Ended {
         let mut lines = vec![line("configuration", Ok(format!("{} parties", config.parties.len())))];
+        lines.extend(sandboxes(&config));
         let demo = config.find_demo_secret().map_err(|error| error.to_string());
         lines.extend(keys(&config, &demo).await);
         lines.push(line("database", database(&config).await));
@@ -74,6 +75,14 @@ impl Line {
 fn line(what: impl Into<String>, said: Result<String, String>) -> Line {
     let (fit, level) = if said.is_ok() { (true, Level::Ok) } else { (false, Level::Fail) };
     Line { what: what.into(), fit, level, says: said.unwrap_or_else(|why| why) }
+}
+
+/// Parties in which nobody is in earnest: said, so that none is served as one by mistake.
+fn sandboxes(config: &Config) -> Option<Line> {
+    let sandboxes = config.parties.iter().filter(|(_, settings)| settings.is_sandbox);
+    let names: Vec<&str> = sandboxes.map(|(party, _)| party.as_str()).collect();
+    let says = || format!("{}: test players, such as test-500, behave as they are named", names.join(", "));
+    (!names.is_empty()).then(|| line("sandboxes", Ok(says())))
 }
 
 fn warnings(config: &Config, demo_secret: Option<&Path>) -> Vec<Line> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::sandbox::{self, Staged};
 use super::wire::{self, Malformed, PlayerField, Request};
 use super::{Operation, wire::Act};
 use crate::config::{PartyConfig, PlayerTokens};
@@ -24,6 +25,8 @@ pub struct Rules {
     pub limits: Vec<(Currency, Option<i64>, Option<i64>)>,
     /// Whether a plain `playerId` is taken on the strength of the channel it came over.
     pub trusts_player_ids: bool,
+    /// Whether its test players behave as they are named.
+    pub is_sandbox: bool,
 }
 
 /// A party's counter.
@@ -66,6 +69,10 @@ pub struct Envelope<'a> {
 pub enum Opened {
     Balance(BalanceQuestion),
     Command(Box<Command>),
+    /// Nothing of it, since a sandbox's test player asks.
+    Staged(Staged),
+    /// The same after [`sandbox::DELAY`], for the same reason.
+    Late(Box<Opened>),
 }
 
 /// A question for a player's balance.
@@ -105,6 +112,7 @@ impl Desk {
             games: settings.games.clone(),
             limits: limits.map(|(currency, limits)| (*currency, limits.max_bet, limits.max_stake_per_day)).collect(),
             trusts_player_ids: settings.player_tokens == PlayerTokens::Trusted,
+            is_sandbox: settings.is_sandbox,
         };
         Self { rules, verifier }
     }
@@ -121,7 +129,8 @@ impl Desk {
             return Err(Refused::Malformed(Malformed("correlation_id is missing".to_owned())));
         }
         let player = self.identify(operation, &request.player, envelope)?;
-        Ok(self.translate(request, player, envelope))
+        let opened = self.translate(request, player.clone(), envelope);
+        Ok(if self.rules.is_sandbox { sandbox::stage(operation, &player, opened) } else { opened })
     }
 
     /// The player that the message is about, once every token in it is verified and all agree.

@@ -85,7 +85,8 @@ fn finish(mut next: Next) -> Reply {
                 assert_eq!((&*buy.level, buy.price.minor()), ("gold", 2500));
                 then(Decided { outcome: Outcome::Done(Done::VipBought { balance: 0 }), repeated: false })
             }
-            Next::Order(..)
+            Next::Wait(..)
+            | Next::Order(..)
             | Next::Transactions(..)
             | Next::Void(..)
             | Next::Offer(..)

@@ -57,7 +57,7 @@ impl DeadLetter {
         message::correlation(&self.held.delivery.properties).map_or("", |id| id.as_str())
     }
 
-    /// `malformed`, `fault`, `misrouted`, `unreadable`, or the broker's own word, such as `delivery_limit`.
+    /// `malformed`, `fault`, `misrouted`, `unreadable`, `sandbox`, or the broker's own word, such as `delivery_limit`.
     pub fn reason(&self) -> &str {
         if self.held.is_mended {
             return UNREADABLE;

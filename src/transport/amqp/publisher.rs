@@ -100,6 +100,7 @@ pub(super) struct Prepared {
 #[derive(Debug, Clone, Copy)]
 enum Told {
     Answered(&'static str),
+    Silent,
     Unfit(Unfit),
 }
 
@@ -144,6 +145,11 @@ fn fate(answered: &Answered) -> (Told, Option<Reply>, Option<Parked>) {
         Verdict::Answer(Answer::Failed) => status::of_fault(),
         Verdict::Balance(question, balance) => status::of_balance(question, *balance),
         Verdict::Denied(reply) | Verdict::Malformed(_, reply) => reply.clone(),
+        Verdict::Staged(staged) => {
+            let parked = staged.dead_letter().map(|(reason, error)| (reason, error.to_owned()));
+            let reply = staged.reply();
+            return (reply.as_ref().map_or(Told::Silent, |reply| Told::Answered(reply.code)), reply, parked);
+        }
         Verdict::Unfit(unfit) => return (Told::Unfit(*unfit), None, parked_unfit(*unfit)),
     };
     let parked = match &answered.verdict {
@@ -214,6 +220,7 @@ pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> 
         };
         of_queue.tags.push(published.tag);
         match published.told {
+            Told::Silent => {}
             Told::Answered(code) => *of_queue.codes.entry(code).or_default() += 1,
             Told::Unfit(unfit) => of_queue.unfit.entry(unfit).or_default().add(&published.correlation),
         }

@@ -16,6 +16,7 @@ use super::tally::{Cohort, Tally};
 use super::{message, topology};
 use crate::clock;
 use crate::dialects::egpp::desk::Refused;
+use crate::dialects::egpp::sandbox::{self, Staged};
 use crate::dialects::egpp::status;
 use crate::dialects::egpp::{BalanceQuestion, Desk, Opened, Operation, Reply};
 use crate::ledger::AccountId;
@@ -98,6 +99,7 @@ pub enum Verdict {
     Balance(Box<BalanceQuestion>, Option<i64>),
     Denied(Reply),
     Malformed(String, Reply),
+    Staged(Staged),
     /// Not answered.
     Unfit(Unfit),
 }
@@ -220,27 +222,40 @@ fn pass_on(
     sequencer: &Sequencer,
     answers: &Answers,
 ) -> Result<(), Stopped> {
-    let (queue, answers) = (Arc::clone(queue), answers.clone());
+    let (queue, sender) = (Arc::clone(queue), answers.clone());
     // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
-    let send = move |queue: Arc<Queue>, delivery, verdict| {
-        drop(answers.send(Answered { queue, delivery, verdict }));
+    let send = move |queue: Arc<Queue>, delivery, held: Held, verdict| {
+        drop(sender.send(Answered { queue, delivery, verdict }));
         drop((held.room, held.undecided));
     };
     match opened {
         Ok(Opened::Command(command)) => {
             let source = queue.source;
-            let answering = Box::new(move |answer| send(queue, delivery, Verdict::Answer(answer)));
+            let answering = Box::new(move |answer| send(queue, delivery, held, Verdict::Answer(answer)));
             sequencer.submit(Submission { keyed: command.keyed(), source, answering })
         }
         Ok(Opened::Balance(question)) => {
             let player = PlayerKey::of(&queue.desk.rules.party, &question.player);
             let key = BalanceKey { player, account: AccountId::of_player(player, &question.pocket) };
             let (party, question) = (queue.desk.rules.party.clone(), Box::new(question));
-            let answering = Box::new(move |balance| send(queue, delivery, Verdict::Balance(question, balance)));
+            let answering = Box::new(move |balance| send(queue, delivery, held, Verdict::Balance(question, balance)));
             sequencer.balance(BalanceAsk { party, key, answering })
         }
+        Ok(Opened::Staged(staged)) => {
+            send(queue, delivery, held, Verdict::Staged(staged));
+            Ok(())
+        }
+        Ok(Opened::Late(opened)) => {
+            // A stopped sequencer leaves the delivery unacked: it comes again.
+            let (sequencer, answers) = (sequencer.clone(), answers.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(sandbox::DELAY).await;
+                pass_on(&queue, (delivery, held), Ok(*opened), &sequencer, &answers)
+            });
+            Ok(())
+        }
         Err(refused) => {
-            send(queue, delivery, verdict_of(&refused));
+            send(queue, delivery, held, verdict_of(&refused));
             Ok(())
         }
     }

@@ -26,6 +26,10 @@ const OUTAGE_PATIENCE: Duration = Duration::from_secs(1);
 /// and may be back with the next before it is decided.
 const COMMANDS_AT_ONCE: usize = super::places::WORKING;
 
+/// Requests that a sandbox keeps waiting side by side; more are told to come again, so that they take no places from
+/// parties that are in earnest.
+const WAITS_AT_ONCE: usize = 32;
+
 /// Passwords that are compared side by side: each takes 19 MiB and tens of milliseconds.
 const PASSWORDS_AT_ONCE: usize = 2;
 
@@ -36,13 +40,22 @@ pub struct Steps {
     reader: Reader,
     readiness: Readiness,
     commands: Arc<Semaphore>,
+    waits: Arc<Semaphore>,
     passwords: Arc<Semaphore>,
 }
 
 impl Steps {
     pub fn new(sequencer: Sequencer, reader: Reader, readiness: Readiness) -> Self {
         let (commands, passwords) = (Semaphore::new(COMMANDS_AT_ONCE), Semaphore::new(PASSWORDS_AT_ONCE));
-        Self { sequencer, reader, readiness, commands: Arc::new(commands), passwords: Arc::new(passwords) }
+        let waits = Semaphore::new(WAITS_AT_ONCE);
+        Self {
+            sequencer,
+            reader,
+            readiness,
+            commands: Arc::new(commands),
+            waits: Arc::new(waits),
+            passwords: Arc::new(passwords),
+        }
     }
 
     /// Goes from step to step until there is a reply. Notes the `party` on the way.
@@ -53,6 +66,12 @@ impl Steps {
                 Next::Of(whose, next) => {
                     *party = Some(whose);
                     *next
+                }
+                Next::Wait(pause, then) => {
+                    // Whoever waits holds a place that others could use.
+                    let _permit = self.waits.try_acquire().map_err(|_| Failure::Unavailable)?;
+                    tokio::time::sleep(pause).await;
+                    then(())
                 }
                 Next::Decide(command, then) => then(self.decide(*command).await?),
                 Next::Player(key, then) => then(self.ask(move |conn| queries::player(conn, key)).await?),

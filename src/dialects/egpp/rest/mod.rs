@@ -10,11 +10,13 @@ mod reply;
 mod document;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 use uuid::Uuid;
 
 use super::desk::{BalanceQuestion, Channel, Denied, Refused};
+use super::sandbox::{self, Staged};
 use super::wire::{MAX_BODY, Malformed, PlayerField, Request as Asked};
 use super::{Desk, Envelope, Opened, Operation, status};
 use crate::config::Secret;
@@ -166,12 +168,20 @@ impl Visit {
     fn try_open(self, operation: Operation, asked: Asked, order: Option<OrderId>, again: bool) -> Next {
         let opened = self.with_envelope(|desk, envelope| desk.admit(operation, asked.clone(), envelope));
         match opened {
-            Ok(Opened::Balance(question)) => self.balance(question),
-            Ok(Opened::Command(command)) => decide(*command, order),
+            Ok(opened) => self.go_on(opened, order),
             Err(Refused::UnknownKey) if again => {
                 self.refreshed(move |visit| visit.try_open(operation, asked, order, false))
             }
             Err(refused) => Next::Reply(of_refused(&refused)),
+        }
+    }
+
+    fn go_on(self, opened: Opened, order: Option<OrderId>) -> Next {
+        match opened {
+            Opened::Balance(question) => self.balance(question),
+            Opened::Command(command) => decide(*command, order),
+            Opened::Late(opened) => Next::Wait(sandbox::DELAY, Box::new(move |()| self.go_on(*opened, order))),
+            Opened::Staged(staged) => staged_reply(staged),
         }
     }
 
@@ -222,6 +232,12 @@ impl Visit {
             }),
         )
     }
+}
+
+/// Where there is no answer, the request runs out of time.
+fn staged_reply(staged: Staged) -> Next {
+    let reply = staged.reply().map(reply::of_status);
+    reply.map_or_else(|| Next::Wait(Duration::MAX, Box::new(move |()| staged_reply(staged))), Next::Reply)
 }
 
 const NOT_BEARER: &str = "the authorization header must read 'Bearer <token>'";

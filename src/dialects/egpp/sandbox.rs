@@ -1,0 +1,154 @@
+//! The test players of a sandbox party, who behave as they are named, so that a provider can practise every kind of
+//! trouble. This is all there is of it; outside of a sandbox nobody asks here, and the names are like any other.
+//!
+//! | player | `order.bet` | the other operations |
+//! |---|---|---|
+//! | `test-491` | refused: the limit is reached | an ordinary player's |
+//! | `test-492` | refused: out of money | an ordinary player's |
+//! | `test-495` | refused: no such player | the same |
+//! | `test-500` | fails; over AMQP it is parked | the same |
+//! | `test-slow` | is carried out [`DELAY`] after it came | the same |
+//! | `test-silent` | is never answered; over AMQP it is parked | the same |
+//!
+//! What is told before a player is looked for is told here as well: 400, 401, 403, and 496 for a bet. What is staged
+//! does not reach the ledger, so the journal does not know of it, and there is nothing to repeat: the same request is
+//! answered in the same way because of its player.
+
+use std::time::Duration;
+
+use super::status::{self, Reply};
+use super::{Opened, Operation};
+use crate::ledger::command::Act;
+use crate::ledger::{PlayerId, Refusal};
+
+/// How long `test-slow` is kept waiting.
+pub const DELAY: Duration = Duration::from_secs(2);
+
+/// Why a dead letter of `test-silent` is one.
+pub const SANDBOX: &str = "sandbox";
+
+/// What is done instead of what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staged {
+    Refused(Refusal),
+    Failed,
+    Silent,
+}
+
+impl Staged {
+    /// `None`: there is no answer.
+    pub fn reply(self) -> Option<Reply> {
+        match self {
+            Self::Refused(refusal) => Some(status::of_refusal(refusal)),
+            Self::Failed => Some(status::of_fault()),
+            Self::Silent => None,
+        }
+    }
+
+    /// Reason and explanation of the dead letter that a message becomes, where it becomes one.
+    pub fn dead_letter(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Failed => Some(("fault", "bet, result, cancel and balance of a sandbox's test-500 fail")),
+            Self::Silent => Some((SANDBOX, "a sandbox's test-silent is never answered")),
+        }
+    }
+}
+
+/// What a sandbox makes of a request that was let through.
+pub fn stage(operation: Operation, player: &PlayerId, opened: Opened) -> Opened {
+    let is_bet = operation == Operation::OrderBet;
+    match player.as_str() {
+        _ if is_of_unknown_game(&opened) => opened,
+        "test-491" if is_bet => Opened::Staged(Staged::Refused(Refusal::MaxBet { max: 0 })),
+        "test-492" if is_bet => Opened::Staged(Staged::Refused(Refusal::InsufficientFunds { balance: 0 })),
+        "test-495" => Opened::Staged(Staged::Refused(Refusal::PlayerUnknown)),
+        "test-500" => Opened::Staged(Staged::Failed),
+        "test-slow" => Opened::Late(Box::new(opened)),
+        "test-silent" => Opened::Staged(Staged::Silent),
+        _ => opened,
+    }
+}
+
+/// A bet on it is refused for that, whoever the player is.
+fn is_of_unknown_game(opened: &Opened) -> bool {
+    match opened {
+        Opened::Command(command) => matches!(&command.act, Act::PlaceBet(bet) if !bet.terms.game_offered),
+        Opened::Balance(_) | Opened::Staged(_) | Opened::Late(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PartyConfig;
+    use crate::dialects::egpp::Desk;
+    use crate::dialects::egpp::desk::{Channel, Envelope};
+    use crate::ledger::Party;
+    use crate::ledger::command::Timestamp;
+
+    const PARTY: &str = "currencies = [\"CHF\"]\ngames = [\"wallstroulette\"]\nplayer_tokens = \"trusted\"\n";
+
+    /// A party as it is configured, with `sandbox` said of it.
+    fn desk(sandbox: &str) -> Desk {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("[parties.acme]\n{PARTY}{sandbox}")).unwrap();
+        let config = crate::config::Config::load_from(Some(file.path()), &Default::default()).unwrap();
+        let party = Party::parse("acme").unwrap();
+        let settings: &PartyConfig = &config.parties[&party];
+        Desk::of(&party, settings, None)
+    }
+
+    fn open(desk: &Desk, operation: Operation, player: &str, game: &str) -> Opened {
+        let order = format!(r#""game":"{game}","externalId":"e","playerId":"{player}""#);
+        let money = r#""amount":1,"currency":"CHF","round":1"#;
+        let body = match operation {
+            Operation::BalanceGet => format!(r#"{{"currency":"CHF","playerId":"{player}"}}"#),
+            Operation::OrderBet => format!("{{{order},{money}}}"),
+            Operation::OrderBetResult => format!(r#"{{{order},{money},"result":"win"}}"#),
+            Operation::OrderBetCancel => format!("{{{order}}}"),
+        };
+        let envelope = Envelope {
+            channel: Channel::Queue,
+            correlation: Some("c"),
+            authorization: None,
+            sent_at: None,
+            received_at: Timestamp(1),
+        };
+        desk.open(operation, body.as_bytes(), &envelope).unwrap()
+    }
+
+    fn told(opened: &Opened) -> &'static str {
+        match opened {
+            Opened::Balance(_) | Opened::Command(_) => "ordinary",
+            Opened::Late(_) => "late",
+            Opened::Staged(staged) => staged.reply().map_or("silence", |reply| reply.code),
+        }
+    }
+
+    #[test]
+    fn test_players_behave_as_they_are_named_in_a_sandbox_alone() {
+        // balance.get, order.bet, order.bet.result, order.bet.cancel, and a bet on an unknown game
+        let players = [
+            ("test-491", ["ordinary", "491", "ordinary", "ordinary", "ordinary"]),
+            ("test-492", ["ordinary", "492", "ordinary", "ordinary", "ordinary"]),
+            ("test-495", ["495", "495", "495", "495", "ordinary"]),
+            ("test-500", ["500", "500", "500", "500", "ordinary"]),
+            ("test-slow", ["late", "late", "late", "late", "ordinary"]),
+            ("test-silent", ["silence", "silence", "silence", "silence", "ordinary"]),
+            ("test-493", ["ordinary"; 5]),
+            ("Test-500", ["ordinary"; 5]),
+            ("alice", ["ordinary"; 5]),
+        ];
+        let (sandbox, others) = (desk("sandbox = true"), [desk(""), desk("sandbox = false")]);
+        for (player, expected) in players {
+            let all = |desk: &Desk| {
+                let known = Operation::ALL.map(|operation| open(desk, operation, player, "wallstroulette"));
+                let unknown = open(desk, Operation::OrderBet, player, "nosuchgame");
+                known.iter().chain([&unknown]).map(told).collect::<Vec<_>>()
+            };
+            assert_eq!(all(&sandbox), expected, "{player}");
+            assert!(others.iter().all(|desk| all(desk) == ["ordinary"; 5]), "{player}");
+        }
+    }
+}

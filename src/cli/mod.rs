@@ -16,6 +16,7 @@ mod logging;
 mod migrate;
 pub mod offers;
 mod output;
+mod play;
 mod player;
 mod replay;
 mod schema;
@@ -61,6 +62,8 @@ enum Command {
     Check(check::Check),
     /// Play a game provider against the configured broker: every kind of reply, then rounds, then the audit.
     Demo(demo::Demo),
+    /// Act once as a game provider: a bet, its result, its cancellation or a balance.
+    Play(play::Play),
     /// Put a provider's load on a running Purser: throughput, latency percentiles, then the audit.
     Bench(bench::Bench),
     /// Manage players.
@@ -169,6 +172,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Migrate => migrate::run(&config).await,
         Command::Check(check) => check.run(config).await,
         Command::Demo(demo) => demo.run(config).await,
+        Command::Play(play) => play.run(config).await,
         Command::Bench(bench) => bench.run(config).await,
         Command::Player(player) => player.run(&config).await,
         Command::Grants(grants) => grants.run(&config).await,

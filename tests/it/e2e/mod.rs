@@ -43,3 +43,4 @@ mod neighbour;
 mod flood;
 mod letters;
 mod classic;
+mod practice;

@@ -289,8 +289,10 @@ impl Play {
     fn advise(&self, message: &Message, code: &str) -> std::io::Result<()> {
         let whose = format!("--party {} --player {}", message.party, message.player);
         let advice = match (code, &message.order) {
-            ("201", Some(order)) => {
-                format!("settle it: purser play win {whose} --game {} --external-id {}", order.game, order.external_id)
+            ("201", Some(OrderKey { game, external_id })) => {
+                let (round, currency) = (&message.body["round"], message.currency);
+                let order = format!("--game {game} --round {round} --external-id {external_id}");
+                format!("settle it: purser play win {whose} --currency {currency} {order}")
             }
             ("400", _) => "the message is not as the schema says; see docs/INTEGRATING.md".to_owned(),
             ("401" | "403", _) => format!("a token that is good: purser token {whose}"),

@@ -1,5 +1,6 @@
 //! The composition root: the only file that knows every module.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::ledger::Party;
 use crate::metrics;
 use crate::sequencer::{BetBacklogs, Bounds, Health, Sequencer, Shared};
 use crate::storage::postgres::Address;
-use crate::storage::{Database, Reader, StoreError};
+use crate::storage::{Database, Reader, StoreError, voids};
 use crate::tls::Files;
 use crate::transport::amqp::admission::Admission;
 use crate::transport::amqp::direct::SharedNodes;
@@ -37,6 +38,9 @@ const POSTGRES_LANES: usize = 1;
 
 /// Pause between attempts to reach the database at the start.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often the voids that wait are counted: they wait for a person.
+const VOIDS_EVERY: Duration = Duration::from_secs(15);
 
 /// How long an HTTP request may take, beside what a result may wait for its bet.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
@@ -162,7 +166,8 @@ pub async fn serve(
     let backlogs = BetBacklogs::of(broker_writers.iter().map(|(desk, _)| desk.rules.party.clone()));
     let shared = Shared { bounds, backlogs: backlogs.clone(), health: Arc::new(lanes_writer.clone()) };
     let (sequencer, mut lanes) = start_sequencer(&database, shared, reader_writer)?;
-    let steps = Steps::new(sequencer.clone(), Reader::new(database.clone()), readiness.clone());
+    let reader = Reader::new(database.clone());
+    let steps = Steps::new(sequencer.clone(), reader.clone(), readiness.clone());
     let http = start_http(&config, readiness, mounts, steps).await?;
     let stopping = tokio::spawn(async move {
         stop.await;
@@ -181,6 +186,10 @@ pub async fn serve(
             drain_all(Vec::new(), http, lanes).await;
             return Ok(());
         }
+    }
+    if http.is_some() {
+        config.parties.keys().for_each(|party| metrics::introduce(party.as_str()));
+        tokio::spawn(count_voids(reader, config.parties.keys().cloned().collect(), draining.clone()));
     }
     let amqp = subscribe(&config, broker_writers, (&sequencer, &backlogs), &draining);
     tracing::info!("serving");
@@ -272,6 +281,23 @@ async fn migrate(database: &Database, health: &watch::Sender<Health>) -> anyhow:
                 tokio::time::sleep(DATABASE_PAUSE).await;
             }
             Err(error) => return Err(error).context("bringing the database schema up to date"),
+        }
+    }
+}
+
+/// Counts for `/metrics` what waits for an operator, until the program drains. While the database is away the last count
+/// stands.
+async fn count_voids(reader: Reader, parties: Vec<Party>, mut draining: watch::Receiver<bool>) {
+    loop {
+        if let Ok(counted) = reader.ask(voids::pending).await {
+            let counted: HashMap<String, i64> = counted.into_iter().collect();
+            for party in &parties {
+                metrics::voids_pending(party.as_str(), counted.get(party.as_str()).copied().unwrap_or(0));
+            }
+        }
+        let drained = draining.wait_for(|draining| *draining);
+        if tokio::time::timeout(VOIDS_EVERY, drained).await.is_ok() {
+            return;
         }
     }
 }

@@ -40,6 +40,13 @@ pub fn find(conn: &mut AnyConnection, party: &Party, source: i64) -> Result<Opti
     Ok(with_sources(conn, rows)?.pop())
 }
 
+/// How many wait, by party; none of a party for which none does.
+pub fn pending(conn: &mut AnyConnection) -> Result<Vec<(String, i64)>, StoreError> {
+    let waiting = voids::table.filter(voids::state.eq(VoidState::Pending.as_str())).group_by(voids::party);
+    let counted = waiting.select((voids::party, diesel::dsl::count_star()));
+    on!(conn, conn => counted.load(conn)).map_err(classify)
+}
+
 fn with_sources(conn: &mut AnyConnection, rows: Vec<VoidRow>) -> Result<Vec<Queued>, StoreError> {
     let sources: Vec<i64> = rows.iter().map(|row| row.source).collect();
     let found = transactions::table.filter(transactions::number.eq_any(sources));

@@ -4,7 +4,7 @@
 //! [`legible`] (what lapin can read), [`admission`] (what is a request),
 //! [`message`] (a delivery and its reply), [`subscriber`] (one queue), [`publisher`] (replies, confirms, acks), [`direct`]
 //! (replies by direct reply-to), [`acks`] (which tags may be acked), [`tally`] (which bets are undecided), [`peers`]
-//! (which bets are undecided elsewhere), [`session`] (one connection's life), [`supervisor`] (the next one), [`dead`]
+//! (which bets are undecided elsewhere), [`depths`] (how much lies in the queues), [`session`] (one connection's life), [`supervisor`] (the next one), [`dead`]
 //! (what operators do with dead letters), [`held`] (how they get at them).
 
 pub mod topology;
@@ -18,6 +18,7 @@ pub mod direct;
 pub mod acks;
 pub mod tally;
 pub mod peers;
+mod depths;
 pub mod session;
 pub mod supervisor;
 pub mod dead;

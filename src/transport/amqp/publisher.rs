@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::{join_all, try_join_all};
 use lapin::options::BasicPublishOptions;
@@ -89,6 +90,7 @@ pub async fn run(
 pub(super) struct Prepared {
     pub queue: Arc<Queue>,
     pub tag: u64,
+    received: Instant,
     correlation: String,
     told: Told,
     pub reply: Option<Publication>,
@@ -114,6 +116,7 @@ impl Prepared {
 pub(super) struct Published {
     queue: Arc<Queue>,
     tag: u64,
+    received: Instant,
     correlation: String,
     told: Told,
     reply: Option<PublisherConfirm>,
@@ -123,7 +126,7 @@ pub(super) struct Published {
 
 fn prepare(answered: Answered) -> Prepared {
     let (told, reply, parked) = fate(&answered);
-    let Answered { queue, delivery, .. } = answered;
+    let Answered { queue, delivery, received, .. } = answered;
     let (place, admission) = ((&queue.desk.rules.party, queue.operation), &queue.admission);
     let reply = reply.map(|reply| message::reply(&delivery, place, admission, reply));
     let copy = reply.as_ref().and_then(|reply| message::copy(&delivery, admission, reply));
@@ -133,7 +136,7 @@ fn prepare(answered: Answered) -> Prepared {
         message::dead_letter(&delivery, place, admission, Died { reason, error: &error, at })
     });
     let correlation = message::correlation(&delivery.properties).map(|id| id.as_str().to_owned()).unwrap_or_default();
-    Prepared { tag: delivery.delivery_tag, correlation, told, reply, copy, dead_letter, queue }
+    Prepared { tag: delivery.delivery_tag, received, correlation, told, reply, copy, dead_letter, queue }
 }
 
 /// A dead letter's reason, and what exactly.
@@ -176,11 +179,11 @@ async fn publish(channel: &Channel, batch: Vec<Prepared>) -> lapin::Result<Vec<P
 }
 
 pub(super) async fn publish_one(channel: &Channel, prepared: Prepared) -> lapin::Result<Published> {
-    let Prepared { queue, tag, correlation, told, reply, copy, dead_letter } = prepared;
+    let Prepared { queue, tag, received, correlation, told, reply, copy, dead_letter } = prepared;
     let dead_letter = maybe_send(channel, dead_letter).await?;
     let copy = maybe_send(channel, copy).await?;
     let reply = maybe_send(channel, reply).await?;
-    Ok(Published { queue, tag, correlation, told, reply, copy, dead_letter })
+    Ok(Published { queue, tag, received, correlation, told, reply, copy, dead_letter })
 }
 
 async fn maybe_send(channel: &Channel, publication: Option<Publication>) -> lapin::Result<Option<PublisherConfirm>> {
@@ -221,7 +224,10 @@ pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> 
         of_queue.tags.push(published.tag);
         match published.told {
             Told::Silent => {}
-            Told::Answered(code) => *of_queue.codes.entry(code).or_default() += 1,
+            Told::Answered(code) => {
+                of_queue.queue.times.answered(published.received.elapsed());
+                *of_queue.codes.entry(code).or_default() += 1;
+            }
             Told::Unfit(unfit) => of_queue.unfit.entry(unfit).or_default().add(&published.correlation),
         }
     }

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::acks::AckTracker;
 use super::admission::Admission;
+use super::depths;
 use super::direct::{DirectReplies, SharedNodes};
 use super::legible::{self, Mended};
 use super::peers::{Membership, Peers};
@@ -32,6 +33,7 @@ use super::topology::{self, Mismatch, short};
 use super::{Settings, topology::request_queue};
 use crate::dialects::egpp::{Desk, Operation};
 use crate::ledger::Party;
+use crate::metrics::QueueTimes;
 use crate::sequencer::{BetBacklogs, Sequencer, Source};
 use crate::tls::TlsError;
 
@@ -182,6 +184,7 @@ impl Session<'_> {
         let bets = consumed.iter().map(|(queue, _)| queue).find(|queue| queue.operation == Operation::OrderBet);
         let peers = Peers::new(membership.clone(), bets.cloned(), self.context.backlogs.clone());
         let mut peers = std::pin::pin!(peers.run(told));
+        let mut depths = std::pin::pin!(depths::watch(self.connection, self.party()));
         self.context.broker.send_replace(Broker::Connected { mismatches });
         tracing::info!(party = %self.party(), queues = consumed.len(), "subscribed");
         let mut draining = self.context.draining.clone();
@@ -210,6 +213,7 @@ impl Session<'_> {
                     ended?;
                     return Err(SessionError::Cancelled);
                 }
+                error = &mut depths => return Err(error.into()),
                 Some(event) = events.next() => self.on_event(event)?,
                 () = drain_begun(&mut draining), if !cancelled => {
                     cancelled = true;
@@ -263,9 +267,21 @@ impl Session<'_> {
             let (desk, source, room) = (Arc::clone(&self.context.desk), Source(source), Arc::clone(room));
             let (admission, mended) = (Arc::clone(&self.context.admission), self.mended.clone());
             let (receive, asked) = mpsc::channel(ASKED_AT_ONCE);
-            let tally = Tally::default();
-            let queue =
-                Queue { desk, admission, mended, operation, prefetch, source, channel, acks, tally, receive, room };
+            let (tally, times) = (Tally::default(), QueueTimes::of(self.party().as_str(), operation.name()));
+            let queue = Queue {
+                desk,
+                admission,
+                mended,
+                operation,
+                prefetch,
+                source,
+                channel,
+                acks,
+                tally,
+                times,
+                receive,
+                room,
+            };
             queues.push((Arc::new(queue), consumer, asked));
         }
         Ok(queues)

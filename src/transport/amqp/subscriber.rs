@@ -1,7 +1,7 @@
 //! One queue's durable subscriber: takes deliveries, opens them at the desk, and submits what they ask.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
@@ -21,6 +21,7 @@ use crate::dialects::egpp::status;
 use crate::dialects::egpp::{BalanceQuestion, Desk, Opened, Operation, Reply};
 use crate::ledger::AccountId;
 use crate::ledger::PlayerKey;
+use crate::metrics::QueueTimes;
 use crate::sequencer::{Answer, BalanceAsk, Sequencer, Source, Stopped, Submission};
 use crate::storage::BalanceKey;
 
@@ -40,6 +41,7 @@ pub struct Queue {
     pub acks: Mutex<AckTracker>,
     /// What came of bets; of other operations nothing is counted.
     pub tally: Tally,
+    pub times: QueueTimes,
     /// Asks the subscriber to receive what lies ready, and to say so.
     pub receive: mpsc::Sender<oneshot::Sender<()>>,
     /// As much room as the prefetch, and the same from session to session: what a broken one leaves on its way through
@@ -90,6 +92,7 @@ impl Queue {
 pub struct Answered {
     pub queue: Arc<Queue>,
     pub delivery: Box<Delivery>,
+    pub received: Instant,
     pub verdict: Verdict,
 }
 
@@ -160,10 +163,12 @@ impl Subscriber {
 
     /// Takes a delivery once there is room for it. Says whether to go on.
     async fn take(&self, delivery: Delivery) -> bool {
+        let received = Instant::now();
         let Ok(room) = Arc::clone(&self.queue.room).acquire_owned().await else { return false };
         let counts = self.queue.operation == Operation::OrderBet;
         let undecided = counts.then(|| self.queue.tally.receive(delivery.redelivered));
-        take(&self.queue, (Box::new(delivery), Held { room, undecided }), &self.sequencer, &self.answers).is_ok()
+        let held = Held { room, undecided, received };
+        take(&self.queue, (Box::new(delivery), held), &self.sequencer, &self.answers).is_ok()
     }
 }
 
@@ -171,16 +176,21 @@ impl Subscriber {
 struct Held {
     room: OwnedSemaphorePermit,
     undecided: Option<Arc<Cohort>>,
+    received: Instant,
 }
 
 type Taken = (Box<Delivery>, Held);
 
 fn take(queue: &Arc<Queue>, taken: Taken, sequencer: &Sequencer, answers: &Answers) -> Result<(), Stopped> {
     if let Err(unfit) = queue.admit(&taken.0) {
-        let (delivery, _held) = taken;
+        let (delivery, Held { received, .. }) = taken;
+        let (queue, verdict) = (Arc::clone(queue), Verdict::Unfit(unfit));
         // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
-        drop(answers.send(Answered { queue: Arc::clone(queue), delivery, verdict: Verdict::Unfit(unfit) }));
+        drop(answers.send(Answered { queue, delivery, received, verdict }));
         return Ok(());
+    }
+    if let Some(age_s) = age(&taken.0) {
+        queue.times.received(age_s);
     }
     match open(queue, &taken.0) {
         Err(Refused::UnknownKey) => {
@@ -196,6 +206,12 @@ fn take(queue: &Arc<Queue>, taken: Taken, sequencer: &Sequencer, answers: &Answe
         }
         opened => pass_on(queue, taken, opened, sequencer, answers),
     }
+}
+
+/// Seconds since it was sent, where its sender says when.
+fn age(delivery: &Delivery) -> Option<i64> {
+    let sent = i64::try_from((*delivery.properties.timestamp())?).ok()?;
+    clock::now().0.div_euclid(1_000_000).checked_sub(sent)
 }
 
 /// Fetches the party's keys. While none were ever had, a token can be neither taken nor refused: that is an outage, so
@@ -225,7 +241,7 @@ fn pass_on(
     let (queue, sender) = (Arc::clone(queue), answers.clone());
     // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
     let send = move |queue: Arc<Queue>, delivery, held: Held, verdict| {
-        drop(sender.send(Answered { queue, delivery, verdict }));
+        drop(sender.send(Answered { queue, delivery, received: held.received, verdict }));
         drop((held.room, held.undecided));
     };
     match opened {

@@ -8,10 +8,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
+use metrics_process::Collector;
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::ledger::Party;
+use crate::metrics;
 use crate::sequencer::Health;
 use crate::transport::amqp::Broker;
 
@@ -36,11 +38,19 @@ struct Report {
 }
 
 /// The routes for whoever runs the program.
-pub fn router(readiness: Readiness, metrics: PrometheusHandle) -> Router {
+pub fn router(readiness: Readiness, recorded: PrometheusHandle) -> Router {
+    let process = Collector::default();
+    process.describe();
+    let render = async move |State(readiness): State<Readiness>| {
+        // What is so now is looked at now: whoever scrapes is not told of a moment before.
+        readiness.record();
+        process.collect();
+        recorded.render()
+    };
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(async move || metrics.render()))
+        .route("/metrics", get(render))
         .with_state(readiness)
 }
 
@@ -62,6 +72,14 @@ impl Readiness {
     /// Whether the database can be written and read.
     pub fn is_database_there(&self) -> bool {
         self.database.iter().all(|health| *health.borrow() == Health::Ready)
+    }
+
+    fn record(&self) {
+        metrics::readiness(self.report().ready, self.is_database_there());
+        for (party, broker) in &self.brokers {
+            let is_connected = !matches!(&*broker.borrow(), Broker::Away(_));
+            metrics::broker_connected(party.as_str(), is_connected);
+        }
     }
 
     fn report(&self) -> Report {

@@ -5,11 +5,13 @@
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /src
 COPY . .
+# What `purser_build_info` in /metrics calls this build.
+ARG PURSER_COMMIT=
 # The caches survive between builds, so an edit does not compile every dependency again. Cached
 # directories are not part of the layer, so the program is copied out in the same step.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --release --locked \
+    PURSER_COMMIT="$PURSER_COMMIT" cargo build --release --locked \
     && install -D target/release/purser /out/purser
 
 FROM debian:trixie-slim

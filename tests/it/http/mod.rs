@@ -8,6 +8,7 @@ mod codegames;
 mod server;
 mod connections;
 mod silence;
+mod metrics;
 mod goplay;
 mod tab;
 mod sixth;

@@ -84,7 +84,8 @@ async fn unfit(stage: &Stage, party: &str) -> BTreeMap<String, u64> {
         let (kind, count) = line.strip_prefix(&prefix)?.split_once("\"} ")?;
         Some((kind.to_owned(), count.parse().expect("a count")))
     };
-    metrics.lines().filter_map(count).collect()
+    // Each kind is there from the start.
+    metrics.lines().filter_map(count).filter(|(_, count)| *count > 0).collect()
 }
 
 async fn until_unfit(stage: &Stage, party: &str, kind: &str, count: u64) {

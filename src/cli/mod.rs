@@ -12,6 +12,7 @@ mod dead;
 mod demo;
 mod grants;
 pub mod journal;
+mod listen;
 mod logging;
 mod migrate;
 pub mod offers;
@@ -64,6 +65,8 @@ enum Command {
     Demo(demo::Demo),
     /// Act once as a game provider: a bet, its result, its cancellation or a balance.
     Play(play::Play),
+    /// Show each of a party's requests with its decision, as it happens.
+    Listen(listen::Listen),
     /// Put a provider's load on a running Purser: throughput, latency percentiles, then the audit.
     Bench(bench::Bench),
     /// Manage players.
@@ -173,6 +176,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Check(check) => check.run(config).await,
         Command::Demo(demo) => demo.run(config).await,
         Command::Play(play) => play.run(config).await,
+        Command::Listen(listen) => listen.run(&config).await,
         Command::Bench(bench) => bench.run(config).await,
         Command::Player(player) => player.run(&config).await,
         Command::Grants(grants) => grants.run(&config).await,

@@ -5,7 +5,7 @@
 //! [`queries`] for people.
 //!
 //! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`], [`journal`],
-//! [`pruning`], [`grants`], [`passwords`], [`audit`], [`backup`].
+//! [`follow`], [`pruning`], [`grants`], [`passwords`], [`audit`], [`backup`].
 
 pub mod schema;
 pub mod migrations;
@@ -23,6 +23,7 @@ pub mod offers;
 pub mod reader;
 pub mod voids;
 pub mod journal;
+pub mod follow;
 pub mod pruning;
 pub mod grants;
 pub mod passwords;

@@ -1,9 +1,11 @@
 //! The stores against their databases: several writers at once, the planner, statements, refusals.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use purser::ledger::command::Keyed;
-use purser::ledger::{Keys, Outcome, State};
+use purser::ledger::{Act, Keys, Outcome, State};
+use purser::storage::follow::Follower;
 use purser::storage::{Store, StoreError, Writer};
 
 use crate::databases::{Fresh, apply, decide_all};
@@ -271,4 +273,46 @@ async fn a_batch_is_the_same_number_of_statements_whatever_its_size() {
     // BEGIN and COMMIT; nothing prepared any more; six reads and six writes.
     let counts: Vec<Vec<u32>> = counts.iter().map(statements).collect();
     assert_eq!(counts, [[2, 0, 12, 12], [2, 0, 12, 12], [2, 0, 12, 12]]);
+}
+
+/// Looks once more; answers with the keys of the deposits that were found.
+async fn looked(fresh: &Fresh, follower: &mut Follower) -> Vec<String> {
+    let mut following = follower.clone();
+    let looking = fresh.database.query(move |conn| {
+        let found = following.look(conn, &purser::ledger::Party::parse("acme").expect("a party"), Duration::ZERO)?;
+        Ok((following, found))
+    });
+    let (after, found) = looking.await.expect("looked");
+    *follower = after;
+    let keys = found.into_iter().map(|recorded| match recorded.keyed.command.act {
+        Act::Deposit(cash) => cash.key.to_string(),
+        other => panic!("no deposit: {other:?}"),
+    });
+    keys.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_the_journal_misses_nothing_that_is_committed_out_of_order() {
+    for fresh in Fresh::both().await {
+        let mut writer = fresh.writer();
+        apply(&mut writer, &commands("acme", "open alice CHF\nopen bob CHF")).await.expect("applied");
+        apply(&mut writer, &commands("beta", "open alice CHF")).await.expect("applied");
+        let began = fresh.database.query(|conn| Follower::begin(conn, None, Duration::ZERO));
+        let mut follower = began.await.expect("begun");
+        assert_eq!(looked(&fresh, &mut follower).await, Vec::<String>::new());
+        apply(&mut writer, &commands("acme", "deposit alice 5 CHF key=first")).await.expect("applied");
+        assert_eq!(looked(&fresh, &mut follower).await, ["first"]);
+        if fresh.kind() == "SQLite" {
+            continue;
+        }
+        // One takes its number, and another is faster.
+        let (mut slow, late) = (fresh.writer(), commands("acme", "deposit alice 5 CHF key=late"));
+        let mut state = slow.load(&Keys::of(&late)).await.expect("loaded");
+        apply(&mut writer, &commands("beta", "deposit alice 5 CHF key=b")).await.expect("applied");
+        apply(&mut writer, &commands("acme", "deposit bob 5 CHF key=early")).await.expect("applied");
+        assert_eq!(looked(&fresh, &mut follower).await, ["early"]);
+        slow.commit(decide_all(&mut state, &late).0).await.expect("committed");
+        assert_eq!(looked(&fresh, &mut follower).await, ["late"]);
+        assert_eq!(looked(&fresh, &mut follower).await, Vec::<String>::new());
+    }
 }

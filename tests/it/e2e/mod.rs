@@ -44,3 +44,4 @@ mod flood;
 mod letters;
 mod classic;
 mod practice;
+mod listening;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::account::{Account, AccountId, HouseAccount};
 use super::command::{CommandKey, Keyed};
-use super::decide::{Decision, Effects, Side, decide, decide_recorded};
+use super::decide::{Decision, Effects, decide, decide_recorded};
 use super::ids::Party;
 use super::offer::{Offer, OfferId, Purchase, StockedKey};
 use super::order::{Order, OrderId, OrderIds};
 use super::outcome::{Keeping, Outcome, Refusal};
 use super::player::{Player, PlayerKey};
+use super::posting::Side;
 use super::state::{Asked, Decided, PlayerState, State};
 use super::transaction::{ManualVoid, Transaction};
 

@@ -4,7 +4,8 @@
 //! [`State`] that was loaded for it or in the [`Command`] itself, so a journal replays to the same ledger.
 //!
 //! Reading order: [`ids`] and [`money`] (the words), [`account`], [`order`], [`transaction`], [`offer`] and
-//! [`membership`] (what is kept), [`command`] and [`outcome`] (what is asked and answered), [`essence`], [`state`], [`decide`](mod@decide), [`batch`],
+//! [`membership`] (what is kept), [`command`] and [`outcome`] (what is asked and answered), [`essence`], [`state`], [`posting`],
+//! [`decide`](mod@decide), [`batch`],
 //! [`recorded`], [`chain`].
 
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
@@ -21,6 +22,7 @@ pub mod command;
 pub mod outcome;
 pub mod essence;
 pub mod state;
+pub mod posting;
 pub mod decide;
 pub mod batch;
 pub mod recorded;

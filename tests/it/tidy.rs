@@ -216,6 +216,21 @@ fn the_core_is_pure() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// Money moves by postings and in no other way: nothing else sets a balance, or builds a house account to move it from.
+#[test]
+fn only_a_posting_moves_money() {
+    let sources = Source::all(&["src"]);
+    let those_with = |words: &[&str]| {
+        let with = |source: &&Source| words.iter().any(|word| source.code().contains(word));
+        sources.iter().filter(with).map(|source| source.path.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(those_with(&[".balance = ", ".balance += ", ".balance -= "]), ["src/ledger/posting.rs"]);
+    assert_eq!(those_with(&["Transfer {"]), ["src/ledger/posting.rs"]);
+    // The audit asks by which accounts a row may be named.
+    let houses = ["src/ledger/account.rs", "src/ledger/posting.rs", "src/storage/audit/names.rs"];
+    assert_eq!(those_with(&["HouseAccount {"]), houses);
+}
+
 /// Whether a word stands in the code by itself, not as a part of another.
 fn finds(code: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Account, Amount, Done, Effects, HouseAccount, Judged, Keyed, PlayerState, Refusal, Side, State, Transaction,
-    Transfer, known_player, rollback,
+    Account, Done, Effects, HouseSide, Judged, Keyed, PlayerState, Posting, Refusal, State, Transaction, known_player,
+    rollback,
 };
+use crate::ledger::Amount;
 use crate::ledger::Currency;
-use crate::ledger::account::{Bucket, HouseSide, Pocket};
+use crate::ledger::account::{Bucket, Pocket};
 use crate::ledger::transaction::{Adjust, Buckets, Change, StakeRules, TransactionState};
 
 pub(super) fn decide(state: &State, keyed: &Keyed, adjust: &Adjust, number: i64) -> Judged {
@@ -204,13 +205,13 @@ impl Adjusting<'_> {
 
     /// Moves what the transaction says, and keeps it beside the one that it changes.
     pub fn done(&self, transaction: Transaction, changed: Option<Transaction>) -> Judged {
-        let (accounts, transfers) = moved(self.player, &transaction)?;
+        let moved = moved(self.player, &transaction)?;
         // In the call's own account, wherever the money moved.
-        let real = accounts.iter().find(|account| account.pocket == self.pocket(Bucket::Real));
+        let real = moved.accounts.iter().find(|account| account.pocket == self.pocket(Bucket::Real));
         let balance = real.map_or_else(|| self.account(Bucket::Real).balance, |account| account.balance);
         let done = Done::Adjusted { transaction: transaction.number, balance };
         let transactions = std::iter::once(transaction).chain(changed).collect();
-        Ok((done, Effects { accounts, transfers, transactions, ..Effects::default() }))
+        Ok((done, Effects { transactions, ..moved }))
     }
 
     /// The player's real money, where nothing moves.
@@ -219,28 +220,19 @@ impl Adjusting<'_> {
     }
 }
 
-/// The accounts after what a transaction moves, and a transfer from or to the house for each of its buckets.
-pub(super) fn moved(player: &PlayerState, transaction: &Transaction) -> Result<(Vec<Account>, Vec<Transfer>), Refusal> {
-    let house = Side::House(HouseAccount {
-        party: transaction.party.clone(),
-        side: HouseSide::House,
-        currency: transaction.currency,
-    });
-    let (mut accounts, mut transfers) = (Vec::new(), Vec::new());
+/// Moves what a transaction says, from or to the house for each of its buckets.
+pub(super) fn moved(player: &PlayerState, transaction: &Transaction) -> Result<Effects, Refusal> {
+    let mut posting = Posting::of(&transaction.party, player);
     for (bucket, minor) in transaction.moved.used() {
-        let mut account = player.account(&transaction.pocket(bucket));
-        let after = account.balance.checked_add(minor).ok_or(Refusal::BalanceOverflow)?;
-        if after < 0 {
-            return Err(Refusal::InsufficientFunds { balance: account.balance });
-        }
-        account.balance = after;
         let size = minor.checked_abs().and_then(|size| Amount::new(size).ok()).ok_or(Refusal::BalanceOverflow)?;
-        let theirs = Side::Player(account.id);
-        let (debit, credit) = if minor < 0 { (theirs, house.clone()) } else { (house.clone(), theirs) };
-        transfers.push(Transfer { debit, credit, amount: size });
-        accounts.push(account);
+        let pocket = transaction.pocket(bucket);
+        if minor < 0 {
+            posting.debit(&pocket, size, HouseSide::House)?;
+        } else {
+            posting.credit(&pocket, size, HouseSide::House)?;
+        }
     }
-    Ok((accounts, transfers))
+    Ok(Effects::of(posting))
 }
 
 /// What the partner said must be the same; rates, tokens and the order in which buckets are spent may have changed.

@@ -1,10 +1,10 @@
 //! Placing a bet: debits the stake (EGPP 5.1.2).
 
 use super::{
-    Account, Amount, Done, Effects, HouseAccount, Judged, Keyed, Order, OrderState, PlayerState, Refusal, Side, State,
-    Transfer, known_game, known_player, order_of,
+    Done, Effects, HouseSide, Judged, Keyed, Order, OrderState, PlayerState, Posting, Refusal, State, known_game,
+    known_player, order_of,
 };
-use crate::ledger::account::{HouseSide, Staked};
+use crate::ledger::account::Staked;
 use crate::ledger::command::PlaceBet;
 use crate::ledger::order::Stake;
 
@@ -17,12 +17,10 @@ pub(super) fn decide(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Judged {
     }
     let day = keyed.command.at.day();
     let staked = within_limits(player, bet, day)?;
-    let account = debit(player.account(&bet.pocket), bet.stake, Staked { day, minor: staked })?;
-    let house =
-        HouseAccount { party: keyed.command.party.clone(), side: HouseSide::House, currency: bet.pocket.currency };
-    let transfer = Transfer { debit: Side::Player(account.id), credit: Side::House(house), amount: bet.stake };
-    let order = order(keyed, bet, OrderState::Open);
-    Ok((Done::BetPlaced, Effects { accounts: vec![account], order, transfers: vec![transfer], ..Effects::default() }))
+    let mut posting = Posting::of(&keyed.command.party, player);
+    posting.debit(&bet.pocket, bet.stake, HouseSide::House)?;
+    posting.stake(&bet.pocket, Staked { day, minor: staked });
+    Ok((Done::BetPlaced, Effects { order: order(keyed, bet, OrderState::Open), ..Effects::of(posting) }))
 }
 
 /// The minor units that this account will have staked today, if both limits allow the bet.
@@ -37,15 +35,6 @@ fn within_limits(player: &PlayerState, bet: &PlaceBet, day: i32) -> Result<i64, 
         return Err(Refusal::MaxStakePerDay { max, staked });
     }
     player.account(&bet.pocket).staked_on(day).checked_add(stake).ok_or(Refusal::BalanceOverflow)
-}
-
-fn debit(mut account: Account, stake: Amount, staked: Staked) -> Result<Account, Refusal> {
-    if account.balance < stake.minor() {
-        return Err(Refusal::InsufficientFunds { balance: account.balance });
-    }
-    account.balance = account.balance.checked_sub(stake.minor()).ok_or(Refusal::BalanceOverflow)?;
-    account.staked = staked;
-    Ok(account)
 }
 
 /// The order row of a refused bet, so that its result or cancel is told at once instead of waiting.

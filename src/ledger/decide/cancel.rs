@@ -1,10 +1,10 @@
 //! Cancelling an open order: refunds its stake (EGPP 5.1.4).
 
 use super::{
-    Done, Effects, Judged, Keyed, Order, OrderState, PlayerState, Refusal, Side, State, Transfer, known_game,
-    known_player, open_order, order_of, settle,
+    Done, Effects, HouseSide, Judged, Keyed, Order, OrderState, Posting, Refusal, State, known_game, known_player,
+    open_order, order_of,
 };
-use crate::ledger::account::{Account, Staked};
+use crate::ledger::account::Staked;
 use crate::ledger::command::CancelOrder;
 use crate::ledger::order::Stake;
 
@@ -17,29 +17,22 @@ pub(super) fn decide(state: &State, keyed: &Keyed, cancel: &CancelOrder) -> Judg
     let player = known_player(state, keyed.player)?;
     let order = open_order(order, keyed.player)?;
     let stake = order.stake.as_ref().ok_or(Refusal::OrderUnknown)?;
-    let account = refunded(player, stake)?;
-    let transfer = Transfer {
-        debit: Side::House(settle::house(keyed, stake)),
-        credit: Side::Player(account.id),
-        amount: stake.amount,
-    };
+    let mut posting = Posting::of(&keyed.command.party, player);
+    posting.credit(&stake.pocket, stake.amount, HouseSide::House)?;
+    if let Some(staked) = unstaked(player.account(&stake.pocket).staked, stake) {
+        posting.stake(&stake.pocket, staked);
+    }
     let paid = stake.amount.minor();
     let cancelled = Order { state: OrderState::Cancelled, paid, ..order.clone() };
-    let (accounts, transfers) = (vec![account], vec![transfer]);
-    let effects = Effects { accounts, order: Some(cancelled), transfers, ..Effects::default() };
+    let effects = Effects { order: Some(cancelled), ..Effects::of(posting) };
     Ok((Done::OrderCancelled { refunded: paid }, effects))
 }
 
-/// The stake's account with the stake back. A stake that was taken back no longer counts towards its day's limit.
-fn refunded(player: &PlayerState, stake: &Stake) -> Result<Account, Refusal> {
-    let mut account = player.account(&stake.pocket);
-    account.balance = account.balance.checked_add(stake.amount.minor()).ok_or(Refusal::BalanceOverflow)?;
-    if account.staked.day == stake.day {
-        // Less was staked than is taken back only where the clock went back over midnight meanwhile.
-        let minor = account.staked.minor.saturating_sub(stake.amount.minor()).max(0);
-        account.staked = Staked { minor, ..account.staked };
-    }
-    Ok(account)
+/// A stake that was taken back no longer counts towards its day's limit; `None` where another day counts by now.
+fn unstaked(staked: Staked, stake: &Stake) -> Option<Staked> {
+    // Less was staked than is taken back only where the clock went back over midnight meanwhile.
+    let minor = staked.minor.saturating_sub(stake.amount.minor()).max(0);
+    (staked.day == stake.day).then_some(Staked { minor, ..staked })
 }
 
 /// What a cancel leaves that found no bet: the bet, should it still come, must not take the stake.

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::vip::pay_house;
 use super::{
-    Amount, Done, Effects, Judged, Keyed, OfferId, OfferState, Purchase, Refusal, State, StockedKey, known_player,
+    Done, Effects, HouseSide, Judged, Keyed, OfferId, OfferState, Posting, Purchase, Refusal, State, StockedKey,
+    known_player,
 };
+use crate::ledger::Amount;
+use crate::ledger::account::Pocket;
 use crate::ledger::offer::{BuyKeys, StockOffers};
 
 pub(super) fn stock(state: &State, keyed: &Keyed, stock: &StockOffers) -> Judged {
@@ -47,18 +49,16 @@ pub(super) fn buy(state: &State, keyed: &Keyed, buy: &BuyKeys, number: i64) -> J
     let keys = keys.ok_or(Refusal::OutOfStock { stock: known.stock })?.to_vec();
     let paid = buy.price.minor().checked_mul(i64::from(buy.count)).ok_or(Refusal::BalanceOverflow)?;
     let paid = Amount::new(paid).map_err(|_| Refusal::BalanceOverflow)?;
-    let (account, transfer) = pay_house(keyed, player, buy.currency, paid)?;
-    let balance = account.balance;
+    let mut posting = Posting::of(&keyed.command.party, player);
+    let balance = posting.debit(&Pocket::real(buy.currency), paid, HouseSide::House)?;
     let mut after = known.clone();
     after.next.drain(..count);
     after.stock = after.stock.saturating_sub(i64::from(buy.count));
     let (party, buyer) = (keyed.command.party.clone(), buy.buyer.clone());
     let effects = Effects {
-        accounts: vec![account],
-        transfers: vec![transfer],
         offers: vec![(id, after)],
         purchase: Some(Purchase { number, party, buyer, offer: id, paid, keys }),
-        ..Effects::default()
+        ..Effects::of(posting)
     };
     Ok((Done::KeysBought { order: number, balance }, effects))
 }

@@ -18,31 +18,16 @@ mod void;
 
 use std::sync::Arc;
 
-use super::account::{Account, AccountId, HouseAccount};
+use super::account::{Account, HouseSide};
 use super::command::{Act, Command, Keyed, SettleOrder, Terms};
 use super::essence::Essence;
-use super::money::Amount;
 use super::offer::{OfferId, OfferState, Purchase, StockedKey};
 use super::order::{Order, OrderIds, OrderState};
 use super::outcome::{Done, Keeping, Outcome, Refusal};
 use super::player::{Player, PlayerKey};
+use super::posting::{Posting, Transfer};
 use super::state::{Asked, Decided, PlayerState, State};
 use super::transaction::{ManualVoid, Transaction};
-
-/// One side of a transfer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Side {
-    Player(AccountId),
-    House(HouseAccount),
-}
-
-/// One movement of money: the debit side loses what the credit side gains, so books cannot be unbalanced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transfer {
-    pub debit: Side,
-    pub credit: Side,
-    pub amount: Amount,
-}
 
 /// What a decision changes, besides the journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +47,14 @@ pub struct Effects {
     /// Keys that enter the stock.
     pub stocked: Vec<StockedKey>,
     pub purchase: Option<Purchase>,
+}
+
+impl Effects {
+    /// What a posting moved.
+    fn of(posting: Posting<'_>) -> Self {
+        let (accounts, transfers) = posting.done();
+        Self { accounts, transfers, ..Self::default() }
+    }
 }
 
 /// An outcome, how the journal keeps it, and what follows from it.

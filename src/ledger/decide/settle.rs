@@ -1,10 +1,10 @@
 //! Settling an order by the result of its round (EGPP 5.1.3).
 
 use super::{
-    Amount, Done, Effects, HouseAccount, Judged, Keyed, Order, OrderState, Refusal, Side, State, Transfer, known_game,
-    known_player, open_order, order_of,
+    Done, Effects, HouseSide, Judged, Keyed, Order, OrderState, Posting, Refusal, State, known_game, known_player,
+    open_order, order_of,
 };
-use crate::ledger::account::HouseSide;
+use crate::ledger::Amount;
 use crate::ledger::command::{GameResult, SettleOrder};
 use crate::ledger::order::Stake;
 
@@ -20,19 +20,14 @@ pub(super) fn decide(state: &State, keyed: &Keyed, settle: &SettleOrder) -> Judg
     if stake.round != settle.round {
         return Err(Refusal::RoundDiffers);
     }
+    let mut posting = Posting::of(&keyed.command.party, player);
     let payout = payout(stake, settle.result);
-    let mut account = player.account(&stake.pocket);
+    if let Some(amount) = payout {
+        posting.credit(&stake.pocket, amount, HouseSide::House)?;
+    }
     let paid = payout.map_or(0, Amount::minor);
-    account.balance = account.balance.checked_add(paid).ok_or(Refusal::BalanceOverflow)?;
-    let transfer = payout.map(|amount| Transfer {
-        debit: Side::House(house(keyed, stake)),
-        credit: Side::Player(account.id),
-        amount,
-    });
     let settled = Order { state: settled_state(settle.result), paid, ..order.clone() };
-    let accounts = transfer.iter().map(|_| account.clone()).collect();
-    let transfers = transfer.into_iter().collect();
-    Ok((Done::OrderSettled { paid }, Effects { accounts, order: Some(settled), transfers, ..Effects::default() }))
+    Ok((Done::OrderSettled { paid }, Effects { order: Some(settled), ..Effects::of(posting) }))
 }
 
 /// What the player gets: nothing for a loss, whatever amount came with it.
@@ -57,10 +52,6 @@ fn agrees_with_bet(order: &Order, settle: &SettleOrder) -> bool {
         settle.currency.is_none_or(|currency| currency == stake.pocket.currency)
             && settle.wallet.as_ref().is_none_or(|wallet| *wallet == stake.pocket.wallet)
     })
-}
-
-pub(super) fn house(keyed: &Keyed, stake: &Stake) -> HouseAccount {
-    HouseAccount { party: keyed.command.party.clone(), side: HouseSide::House, currency: stake.pocket.currency }
 }
 
 /// What is left out (REST may) is taken from the bet; what is named must be named alike, even a loss's amount.

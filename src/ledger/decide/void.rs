@@ -49,14 +49,12 @@ pub(super) fn resolve(state: &State, keyed: &Keyed, resolve: &ResolveVoid, numbe
         | TransactionState::Reversal => return Err(Refusal::TransactionEnded),
     }
     let transaction = reversal(keyed, source, void.kind, number)?;
-    let (accounts, transfers) = moved(player, &transaction)?;
+    let moved = moved(player, &transaction)?;
     let voided = Transaction { state: source.voided(), ended_by: Some(number), ..source.clone() };
     let effects = Effects {
-        accounts,
-        transfers,
         transactions: vec![transaction, voided],
         void: Some(ManualVoid { state: VoidState::Approved, ..void.clone() }),
-        ..Effects::default()
+        ..moved
     };
     Ok((Done::VoidApproved { transaction: number }, effects))
 }

@@ -4,7 +4,7 @@
 //! [`State`] that was loaded for it or in the [`Command`] itself, so a journal replays to the same ledger.
 //!
 //! Reading order: [`ids`] and [`money`] (the words), [`account`], [`order`], [`transaction`], [`offer`] and
-//! [`membership`] (what is kept), [`command`] and [`outcome`] (what is asked and answered), [`essence`], [`state`], [`posting`],
+//! [`membership`] (what is kept), [`command`] and [`outcome`] (what is asked and answered), [`essence`], [`correlation`], [`state`], [`posting`],
 //! [`decide`](mod@decide), [`batch`],
 //! [`recorded`], [`chain`].
 
@@ -21,6 +21,7 @@ pub mod membership;
 pub mod command;
 pub mod outcome;
 pub mod essence;
+pub mod correlation;
 pub mod state;
 pub mod posting;
 pub mod decide;
@@ -31,6 +32,7 @@ pub mod chain;
 pub use account::{Account, AccountId, Bucket, Pocket};
 pub use batch::{Batch, Entry, Verdict, fold, fold_where};
 pub use command::{Act, Command, CommandKey};
+pub use correlation::CorrelationKey;
 pub use decide::decide;
 pub use ids::{Currency, ExternalId, Game, Party, PlayerId, Wallet};
 pub use money::Amount;

@@ -5,7 +5,7 @@
 //! [`queries`] for people.
 //!
 //! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`], [`journal`],
-//! [`follow`], [`pruning`], [`grants`], [`passwords`], [`audit`], [`backup`].
+//! [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`audit`], [`backup`].
 
 pub mod schema;
 pub mod migrations;
@@ -24,6 +24,7 @@ pub mod reader;
 pub mod voids;
 pub mod journal;
 pub mod follow;
+pub mod history;
 pub mod pruning;
 pub mod grants;
 pub mod passwords;

@@ -26,7 +26,7 @@ use super::schema::{carried, checkpoints, journal, transfers, writers};
 use crate::ledger::chain::{self, Hash};
 use crate::ledger::command::{CommandKey, Timestamp};
 use crate::ledger::essence::Essence;
-use crate::ledger::{Act, Command, Outcome};
+use crate::ledger::{Act, Command, CorrelationKey, Outcome};
 
 /// Journal rows that one transaction prunes.
 const STEP: i64 = 1_000;
@@ -277,7 +277,10 @@ fn remains(row: &JournalRow) -> Result<Option<(Command, String)>, StoreError> {
     let change = OrderChange::of(row.seq, key, &keyed, outcome);
     let begun = change.as_ref().and_then(|change| change.begun.as_ref());
     let begun = begun.map(|begun| begun.digest()).transpose()?;
-    let remains = Remains { essence, state: change.as_ref().map(|change| change.state), begun };
+    let state = change.as_ref().map(|change| change.state);
+    let command = &keyed.command;
+    let correlation = command.correlation.as_ref().map(|id| CorrelationKey::of(&command.party, id).uuid());
+    let remains = Remains { essence, state, begun, player: Some(keyed.player.uuid()), correlation };
     Ok(Some((keyed.command, remains.text().map_err(damaged)?)))
 }
 

@@ -27,6 +27,11 @@ pub struct Remains {
     /// A digest of its order as it began, where the command began one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun: Option<Uuid>,
+    /// Whose it was, and what it was called by: digests, for the index of histories. An older program left neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub player: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<Uuid>,
 }
 
 impl Remains {

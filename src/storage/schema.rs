@@ -208,6 +208,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    history_position (id) {
+        id -> Integer,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
+    history_pages (kind, bucket, first) {
+        kind -> SmallInt,
+        bucket -> SmallInt,
+        first -> BigInt,
+        entries -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(accounts, orders, players, transactions, voids);
 diesel::allow_tables_to_appear_in_same_query!(gift_keys, purchases);
 diesel::allow_tables_to_appear_in_same_query!(grants, grant_tokens);

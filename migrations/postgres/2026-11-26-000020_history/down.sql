@@ -1,0 +1,2 @@
+DROP TABLE history_pages;
+DROP TABLE history_position;

@@ -1,5 +1,7 @@
 //! The composition root: the only file that knows every module.
 
+mod history;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -190,6 +192,9 @@ pub async fn serve(
     if http.is_some() {
         config.parties.keys().for_each(|party| metrics::introduce(party.as_str()));
         tokio::spawn(count_voids(reader, config.parties.keys().cloned().collect(), draining.clone()));
+    }
+    if config.ledger.history {
+        tokio::spawn(history::follow(database, draining.clone()));
     }
     let amqp = subscribe(&config, broker_writers, (&sequencer, &backlogs), &draining);
     tracing::info!("serving");

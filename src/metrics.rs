@@ -35,7 +35,7 @@ enum Kind {
 }
 
 /// Every metric, with its HELP. (`process_*` has its own.)
-const DESCRIPTIONS: [(Kind, &str, &str); 18] = [
+const DESCRIPTIONS: [(Kind, &str, &str); 19] = [
     (Kind::Counter, "purser_requests_total", "Requests from queues that were answered and acked."),
     (
         Kind::Histogram,
@@ -54,6 +54,11 @@ const DESCRIPTIONS: [(Kind, &str, &str); 18] = [
     (Kind::Counter, "purser_http_requests_total", "HTTP requests that were answered, by the dialect's own code."),
     (Kind::Histogram, "purser_http_seconds", "What HTTP requests took."),
     (Kind::Gauge, "purser_voids_pending", "Manual voids that wait for an operator."),
+    (
+        Kind::Gauge,
+        "purser_history_behind_rows",
+        "Journal rows that the index of histories has not reached: look-ups read them one by one.",
+    ),
     (Kind::Gauge, "purser_ready", "Whether /readyz answers 200."),
     (Kind::Gauge, "purser_database_up", "Whether the database can be written and read."),
     (Kind::Gauge, "purser_broker_connected", "Whether the party's connection to the broker stands."),
@@ -195,6 +200,12 @@ pub fn waiting(commands: usize) {
 pub fn voids_pending(party: &str, voids: i64) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     gauge!("purser_voids_pending", "party" => party.to_owned()).set(voids as f64);
+}
+
+/// Journal rows that the index of histories has not reached.
+pub fn history_behind(rows: i64) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no exact number beyond 2^52")]
+    gauge!("purser_history_behind_rows").set(rows as f64);
 }
 
 /// How it stands, at this moment.

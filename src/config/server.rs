@@ -140,6 +140,8 @@ pub struct Ledger {
     pub max_batch: usize,
     /// How long a result or cancel waits for its bet.
     pub ordering_grace: Duration,
+    /// Whether `serve` keeps the index of histories close behind the journal.
+    pub history: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -247,8 +249,9 @@ fn network(setting: Setting) -> Result<Network, ConfigError> {
 pub(super) fn ledger(mut section: Section) -> Result<Ledger, ConfigError> {
     let max_batch = narrow(section.require("max_batch")?.integer(1..=MAX_BATCH)?);
     let ordering_grace = section.require("ordering_grace")?.duration(Duration::ZERO..=MAX_ORDERING_GRACE)?;
+    let history = section.require("history")?.flag()?;
     section.finish()?;
-    Ok(Ledger { max_batch, ordering_grace })
+    Ok(Ledger { max_batch, ordering_grace, history })
 }
 
 pub(super) fn shutdown(mut section: Section) -> Result<Shutdown, ConfigError> {

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::journal::told::flat;
 use super::journal::{line, moment};
 use super::{Ended, database_to_look_at, output, party};
 use crate::config::Config;
@@ -105,19 +106,4 @@ fn told(recorded: &Recorded) -> io::Result<String> {
     }
     words.push(format!("-> {}", flat(&outcome)));
     Ok(words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
-}
-
-/// A value without brackets and quotes: `win:250`, `wallstroulette/o1`, `refused:insufficient_funds:balance:100`.
-fn flat(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(flat).collect::<Vec<_>>().join(","),
-        Value::Object(members) if members.contains_key("external_id") => {
-            format!("{}/{}", flat(&members["game"]), flat(&members["external_id"]))
-        }
-        Value::Object(members) => {
-            members.iter().map(|(name, value)| format!("{name}:{}", flat(value))).collect::<Vec<_>>().join(",")
-        }
-        other => other.to_string(),
-    }
 }

@@ -16,6 +16,7 @@ mod listen;
 mod logging;
 mod migrate;
 pub mod offers;
+mod order;
 mod output;
 mod play;
 mod player;
@@ -98,6 +99,9 @@ enum Command {
     /// Tell what was asked and what was decided.
     #[command(subcommand)]
     Journal(journal::Journal),
+    /// Look at orders.
+    #[command(subcommand)]
+    Order(order::Order),
     /// Apply an exported journal to the ledger, or publish it again.
     Replay(replay::Replay),
     /// Recompute everything in the ledger and compare.
@@ -189,6 +193,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Schema(schema) => schema.run(config),
         Command::Voids(voids) => voids.run(&config).await,
         Command::Journal(journal) => journal.run(&config).await,
+        Command::Order(order) => order.run(&config).await,
         Command::Replay(replay) => replay.run(config).await,
         Command::Audit(audit) => audit.run(&config).await,
         Command::Backup(backup) => backup.run(&config).await,

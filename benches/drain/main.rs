@@ -25,7 +25,7 @@ use anyhow::Context as _;
 use clap::Parser;
 
 use backlog::Backlog;
-use mode::{Mode, Run};
+use mode::{History, Mode, Run};
 use processor::Processes;
 
 /// Measures how fast a backlog of bets drains, in several ways, and compares.
@@ -54,6 +54,9 @@ struct Arguments {
     /// Whether the reply queue is a quorum queue, or else a durable classic one.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     quorum_replies: bool,
+    /// Whether Purser keeps the index of histories: `on,off` measures both in turns, and what the index costs.
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [History::On])]
+    history: Vec<History>,
     /// Another purser program to measure in turns with this one: before and after of a change.
     #[arg(long, value_name = "PROGRAM")]
     against: Vec<PathBuf>,
@@ -89,13 +92,19 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What one round measures: each mode, and the modes of Purser once more with each other program.
+/// What one round measures: each mode, and the modes of Purser with and without the index, as asked, and once more with each
+/// other program.
 fn runs(arguments: &Arguments) -> Vec<Run> {
     let mut runs = Vec::new();
     for &mode in &arguments.modes {
-        runs.push(Run { mode, program: None });
-        if mode.is_purser() {
-            runs.extend(arguments.against.iter().map(|path| Run { mode, program: Some(path.clone()) }));
+        if !mode.is_purser() {
+            runs.push(Run { mode, program: None, history: History::Off });
+            continue;
+        }
+        for &history in &arguments.history {
+            runs.push(Run { mode, program: None, history });
+            let others = arguments.against.iter();
+            runs.extend(others.map(|path| Run { mode, program: Some(path.clone()), history }));
         }
     }
     runs

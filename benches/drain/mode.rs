@@ -69,18 +69,40 @@ impl fmt::Display for Mode {
     }
 }
 
+/// Whether `serve` keeps the index of histories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum History {
+    On,
+    Off,
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::On => "on",
+            Self::Off => "off",
+        })
+    }
+}
+
 /// One mode, and which program where it is Purser.
 pub struct Run {
     pub mode: Mode,
     /// None: the one that was built with this benchmark.
     pub program: Option<PathBuf>,
+    /// Off where it is not Purser.
+    pub history: History,
 }
 
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.mode.fmt(f)?;
+        if self.mode.is_purser() && self.history == History::Off {
+            f.write_str(" without history")?;
+        }
         match &self.program {
-            Some(path) => write!(f, "{} by {}", self.mode, path.display()),
-            None => self.mode.fmt(f),
+            Some(path) => write!(f, " by {}", path.display()),
+            None => Ok(()),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use anyhow::{Context as _, ensure};
 
 use crate::ledger::{CURRENCY, GAME, HMAC_SECRET, Ledger};
-use crate::mode::Run;
+use crate::mode::{History, Run};
 
 pub struct Purser {
     child: Child,
@@ -23,9 +23,11 @@ impl Purser {
         } else {
             "player_tokens = \"trusted\"\n".to_owned()
         };
+        // Said only where it is off: another program may not know it.
+        let history = if run.history == History::Off { "[ledger]\nhistory = false\n" } else { "" };
         let text = format!(
             "[database]\nurl = \"{}\"\n[amqp]\nurl = \"{amqp_url}\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
-             [parties.bench]\ncurrencies = [\"{CURRENCY}\"]\ngames = [\"{GAME}\"]\n{party}",
+             {history}[parties.bench]\ncurrencies = [\"{CURRENCY}\"]\ngames = [\"{GAME}\"]\n{party}",
             ledger.url()
         );
         std::fs::write(&config, text)?;

@@ -12,6 +12,7 @@ mod storage;
 mod tampering;
 mod slices;
 mod pruning;
+mod history;
 mod replay;
 mod sequencer;
 mod simulation;

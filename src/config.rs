@@ -15,6 +15,7 @@ mod files;
 mod jwt;
 mod layers;
 mod network;
+mod operators;
 mod party;
 mod secret;
 mod section;
@@ -33,6 +34,7 @@ pub use files::SecretFile;
 pub use jwt::{Jwt, JwtKey, MIN_HMAC_SECRET_BYTES};
 pub use layers::Environment;
 pub use network::Network;
+pub use operators::{MIN_TOKEN, Operator, Role, TokenHash, WeakToken, check_token};
 pub use party::{Limits, PartyAmqp, PartyConfig, PlayerTokens};
 pub use secret::Secret;
 pub use server::{Amqp, Database, DatabaseUrl, Http, Ledger, QueueType, Shutdown};
@@ -45,6 +47,9 @@ use section::Section;
 /// Decimal places of a currency that nothing is known of; no party has such a one.
 const DEFAULT_EXPONENT: u32 = 2;
 
+/// First segments of paths that no dialect may have.
+const OPERATORS_OWN: [&str; 2] = ["admin", "console"];
+
 #[derive(Debug, Clone)]
 pub struct Config {
     pub database: Database,
@@ -52,6 +57,8 @@ pub struct Config {
     pub http: Http,
     pub ledger: Ledger,
     pub shutdown: Shutdown,
+    /// Who may look at the ledger and act on it by hand, the one of `http.admin_token` included.
+    pub operators: Vec<Operator>,
     /// Exponents of token currencies, by currency.
     pub currencies: BTreeMap<Currency, u32>,
     /// Never empty.
@@ -94,10 +101,12 @@ impl Config {
         let parties =
             root.section("parties")?.map_or(Ok(BTreeMap::new()), |parties| party::parties(parties, &mut reading))?;
         let is_demo = parties.is_empty();
+        let http = server::http(root.require("http")?.section()?)?;
         let mut config = Self {
             database: server::database(root.require("database")?.section()?)?,
             amqp: server::amqp(root.require("amqp")?.section()?)?,
-            http: server::http(root.require("http")?.section()?)?,
+            operators: operators::operators(root.list("operators")?, http.admin_token.as_ref())?,
+            http,
             ledger: server::ledger(root.require("ledger")?.section()?)?,
             shutdown: server::shutdown(root.require("shutdown")?.section()?)?,
             currencies,
@@ -142,6 +151,11 @@ impl Config {
         for (party, config) in &self.parties {
             for (dialect, path) in config.paths() {
                 let key = format!("parties.{party}.{dialect}.path");
+                let first = path.split('/').nth(1).unwrap_or_default();
+                if OPERATORS_OWN.contains(&first) {
+                    let place = Place { key, origin: None };
+                    return Err(place.wrong(format!("begins with /{first}, which is the operators' own")));
+                }
                 if let Some(other) = taken.get(path) {
                     let place = Place { key, origin: None };
                     return Err(place.wrong(format!("equals {other}; give each dialect of each party its own")));
@@ -165,6 +179,9 @@ impl Config {
                     "{what} goes to another machine without TLS: who is on the way can read secrets and move money"
                 ));
             }
+        }
+        if let Some(weak) = self.http.admin_token.as_ref().and_then(|token| check_token(token.expose()).err()) {
+            self.warnings.push(format!("http.admin_token {weak}: whoever guesses it can move money"));
         }
         self.warn_of_shared_keys();
         if self.amqp.is_nameless() {

@@ -10,6 +10,7 @@ mod claims;
 pub mod grants;
 mod keys;
 mod mint;
+pub mod operators;
 pub mod password;
 pub mod pkce;
 mod rejection;

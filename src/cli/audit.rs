@@ -42,6 +42,9 @@ pub fn print(report: &Report) -> std::io::Result<()> {
     for head in &report.heads {
         output::line(&format!("chain {} ends at journal row {}: {}", head.chain, head.seq, head.head))?;
     }
+    if report.trail.entries > 0 {
+        output::line(&format!("trail of {} entries ends with {}", report.trail.entries, report.trail.head))?;
+    }
     for finding in &report.findings {
         output::line(&format!("WRONG: {finding}"))?;
     }

@@ -164,6 +164,11 @@ impl CommandKey {
         OrderId::from_uuid(Uuid::from_bytes(bytes))
     }
 
+    /// What an order's bet, result and cancel are kept under.
+    pub fn of_order_commands(order: OrderId) -> [Self; 3] {
+        [1, 2, 3].map(|operation| Self::of_order(order, operation))
+    }
+
     fn of_text(kind: &str, party: &Party, key: &str) -> Self {
         Self(digest(&[kind.as_bytes(), party.as_str().as_bytes(), key.as_bytes()]))
     }
@@ -171,6 +176,11 @@ impl CommandKey {
     /// The key of the adjustment with this name, which is its transaction's key, too.
     pub fn of_adjust(party: &Party, name: &str) -> Self {
         Self::of_text("adjust", party, name)
+    }
+
+    /// The key of a buyer's purchase of gift-card keys. The length keeps one buyer's names apart from another's.
+    pub fn of_buy_keys(party: &Party, buyer: &str, reference: &str) -> Self {
+        Self::of_text("buy_keys", party, &format!("{}:{buyer}:{reference}", buyer.len()))
     }
 }
 
@@ -236,10 +246,7 @@ impl Command {
             }
             Act::BuyVip(buy) => of_text("buy_vip", &buy.key),
             Act::StockOffers(stock) => of_text("stock_offers", &stock.key),
-            Act::BuyKeys(buy) => {
-                // The length keeps one buyer's names apart from another's.
-                of_text("buy_keys", &format!("{}:{}:{}", buy.buyer.len(), buy.buyer, buy.reference))
-            }
+            Act::BuyKeys(buy) => CommandKey::of_buy_keys(&self.party, &buy.buyer, &buy.reference),
         }
     }
 

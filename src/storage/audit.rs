@@ -1,7 +1,7 @@
 //! The audit: everything that can be computed twice is, on one snapshot of the database.
 //!
 //! Balances from the transfers ([`accounts`]), orders and players from the [`journal`], the two sides of every transfer,
-//! the journal's hash chains, and every [`names`] that is a digest. Tables are read in pages, so memory is constant.
+//! the journal's hash chains, the [`trail`], and every [`names`] that is a digest. Tables are read in pages, so memory is constant.
 
 mod journal;
 mod chains;
@@ -11,6 +11,7 @@ mod accounts;
 mod names;
 mod partners;
 mod digest;
+mod trail;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -19,6 +20,7 @@ use diesel::sql_types::{BigInt, Binary, Text};
 use self::accounts::Slice;
 use self::digest::Digest;
 use self::journal::{JournalAudit, Passed};
+pub use self::trail::TrailEnd;
 use super::StoreError;
 use super::journal::BY_INDEX;
 use super::queries::{AnyConnection, classify, on, snapshot};
@@ -45,6 +47,8 @@ pub struct Report {
     pub digest: String,
     /// Where each chain of the journal ends.
     pub heads: Vec<Head>,
+    /// Where the trail of operators' acts ends. No part of the digest: it is of this ledger alone.
+    pub trail: TrailEnd,
 }
 
 /// The end of one chain. To be noted elsewhere: whoever rewrites rows, and everything that follows from them, changes it.
@@ -97,6 +101,7 @@ fn audit(conn: &mut AnyConnection, slices: Option<u64>) -> Result<Report, StoreE
     names::audit(conn, &mut digest, &mut report)?;
     report.books = accounts::audit(conn, sums, &stakes, &mut digest, &mut report)?;
     report.digest = digest.finish(conn)?;
+    trail::audit(conn, &mut report)?;
     along_indexes(conn, false)?;
     for (sql, says) in QUERIES {
         let rows: Vec<Offender> =

@@ -5,7 +5,7 @@
 //! [`queries`] for people.
 //!
 //! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`], [`journal`],
-//! [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`audit`], [`backup`].
+//! [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`], [`lookups`], [`audit`], [`backup`].
 
 pub mod schema;
 pub mod migrations;
@@ -28,6 +28,8 @@ pub mod history;
 pub mod pruning;
 pub mod grants;
 pub mod passwords;
+pub mod trail;
+pub mod lookups;
 pub mod audit;
 pub mod backup;
 

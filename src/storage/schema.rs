@@ -224,6 +224,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    trail (number) {
+        number -> BigInt,
+        id -> Binary,
+        at -> BigInt,
+        who -> Text,
+        role -> Text,
+        origin -> Text,
+        act -> Text,
+        party -> Text,
+        target -> Text,
+        detail -> Text,
+        outcome -> Text,
+        concludes -> Nullable<BigInt>,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    trail_heads (id) {
+        id -> Integer,
+        number -> BigInt,
+        hash -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(accounts, orders, players, transactions, voids);
 diesel::allow_tables_to_appear_in_same_query!(gift_keys, purchases);
 diesel::allow_tables_to_appear_in_same_query!(grants, grant_tokens);

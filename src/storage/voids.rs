@@ -33,6 +33,32 @@ pub fn list(conn: &mut AnyConnection, party: &Party, resolved_too: bool) -> Resu
     with_sources(conn, rows)
 }
 
+/// A page of a party's voids, oldest first, after the one of the transaction `after`; all of them, or those that wait.
+pub fn page(
+    conn: &mut AnyConnection,
+    party: &Party,
+    resolved_too: bool,
+    after: Option<i64>,
+    most: i64,
+) -> Result<Vec<Queued>, StoreError> {
+    let begun = match after {
+        None => (i64::MIN, i64::MIN),
+        Some(source) => {
+            let of_source = voids::table.find(source).select(voids::queued_at);
+            let queued_at: Option<i64> = on!(conn, conn => of_source.first(conn)).optional().map_err(classify)?;
+            (queued_at.unwrap_or(i64::MAX), source)
+        }
+    };
+    let states = VoidState::ALL.into_iter().filter(|state| resolved_too || *state == VoidState::Pending);
+    let states: Vec<&str> = states.map(VoidState::as_str).collect();
+    let at_once = voids::queued_at.eq(begun.0).and(voids::source.gt(begun.1));
+    let theirs = voids::table.filter(voids::party.eq(party.as_str())).filter(voids::state.eq_any(states));
+    let later = theirs.filter(voids::queued_at.gt(begun.0).or(at_once));
+    let page = later.order((voids::queued_at, voids::source)).limit(most);
+    let rows: Vec<VoidRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
+    with_sources(conn, rows)
+}
+
 /// The void of the transaction with this number; `None` where none was ever asked for.
 pub fn find(conn: &mut AnyConnection, party: &Party, source: i64) -> Result<Option<Queued>, StoreError> {
     let of_source = voids::table.find(source).filter(voids::party.eq(party.as_str()));

@@ -1,0 +1,3 @@
+DROP INDEX transactions_by_reference;
+DROP TABLE trail_heads;
+DROP TABLE trail;

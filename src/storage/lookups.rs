@@ -1,0 +1,189 @@
+//! What operators look for: single rows by their keys, and what stands beside them. Nothing here reads a whole table.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::checkpoint::{self, hash, hashed, sealed};
+use super::partners::{PurchaseRow, TransactionRow};
+use super::queries::{AnyConnection, classify, on};
+use super::rows::{AccountRow, Bytes, JournalRow, TransferRow, bytes, damaged, uuid};
+use super::schema::{accounts, journal, players, purchases, transactions, transfers, writers};
+use crate::ledger::chain::{self, START};
+use crate::ledger::command::CommandKey;
+use crate::ledger::transaction::Transaction;
+use crate::ledger::{Party, PlayerId, PlayerKey};
+
+/// Numbers on each side of a row within which its neighbours in the chain are looked for: with many writers one's rows
+/// may stand far apart.
+const NEIGHBOURHOOD: i64 = 10_000;
+
+/// Things of one name that are told at the most.
+pub const MOST_FOUND: i64 = 50;
+
+/// A row of the journal, and what stands beside it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub row: JournalRow,
+    pub legs: Vec<Leg>,
+    /// Those of the same writer, nearest on each side; `None` where none is near.
+    pub previous: Option<Neighbour>,
+    pub next: Option<Neighbour>,
+    /// Whether pruning has been past the row: it stands by itself, sealed.
+    pub is_sealed: bool,
+    /// Whether its hash is what it must be; `None` where what it follows from is not near.
+    pub holds: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Neighbour {
+    pub seq: i64,
+    pub hash: Bytes,
+}
+
+/// One transfer, with the names of its accounts.
+#[derive(Debug, Clone)]
+pub struct Leg {
+    pub debit: Named,
+    pub credit: Named,
+    /// Minor units.
+    pub amount: i64,
+}
+
+/// An account by the words that it is a digest of.
+#[derive(Debug, Clone)]
+pub struct Named {
+    pub id: Uuid,
+    /// `player`, `house` or `cashier`.
+    pub side: String,
+    pub player: Option<String>,
+    pub currency: String,
+    pub bucket: String,
+    pub wallet: String,
+    pub product: i32,
+}
+
+/// The journal row of this number.
+pub fn entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<Entry>, StoreError> {
+    let found: Option<JournalRow> =
+        on!(conn, conn => journal::table.find(seq).select(JournalRow::as_select()).first(conn))
+            .optional()
+            .map_err(classify)?;
+    let Some(row) = found else { return Ok(None) };
+    let moved = transfers::table.filter(transfers::seq.eq(seq)).order(transfers::leg);
+    let moved: Vec<TransferRow> = on!(conn, conn => moved.load(conn)).map_err(classify)?;
+    let theirs = || journal::table.filter(journal::writer.eq(row.writer)).select((journal::seq, journal::hash));
+    let earlier = theirs().filter(journal::seq.lt(seq)).filter(journal::seq.ge(seq.saturating_sub(NEIGHBOURHOOD)));
+    let earlier = earlier.order(journal::seq.desc());
+    let previous: Option<Neighbour> = on!(conn, conn => earlier.first(conn)).optional().map_err(classify)?;
+    let later = theirs().filter(journal::seq.gt(seq)).filter(journal::seq.le(seq.saturating_add(NEIGHBOURHOOD)));
+    let later = later.order(journal::seq);
+    let next: Option<Neighbour> = on!(conn, conn => later.first(conn)).optional().map_err(classify)?;
+    let is_sealed = seq <= checkpoint::read(conn)?.seq;
+    let legs: Vec<&TransferRow> = moved.iter().collect();
+    let must_be = if is_sealed {
+        Some(sealed(&row, &legs)?)
+    } else {
+        let follows = follows(conn, &row, previous.as_ref())?;
+        follows.map(|previous| hashed(&row, &legs, |row| chain::link(&previous, row))).transpose()?
+    };
+    let holds = must_be.map(|must_be| row.hash == must_be);
+    let legs = named(conn, &moved)?;
+    Ok(Some(Entry { row, legs, previous, next, is_sealed, holds }))
+}
+
+/// The hash that a row which is not pruned follows from.
+fn follows(
+    conn: &mut AnyConnection,
+    row: &JournalRow,
+    previous: Option<&Neighbour>,
+) -> Result<Option<chain::Hash>, StoreError> {
+    let writer = writers::table.find(row.writer).select((writers::pruned_seq, writers::pruned_head));
+    let writer: Option<(i64, Bytes)> = on!(conn, conn => writer.first(conn)).optional().map_err(classify)?;
+    let (pruned_seq, pruned_head) = writer.unwrap_or((0, START.to_vec()));
+    match previous {
+        Some(previous) if previous.seq > pruned_seq => hash(&previous.hash).map(Some),
+        // The first after what was pruned, or the writer's first of all; unless there is more than was looked through.
+        _ if pruned_seq >= row.seq.saturating_sub(NEIGHBOURHOOD) || row.seq <= NEIGHBOURHOOD => {
+            hash(&pruned_head).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn named(conn: &mut AnyConnection, moved: &[TransferRow]) -> Result<Vec<Leg>, StoreError> {
+    let ids: Vec<&Bytes> = moved.iter().flat_map(|leg| [&leg.debit, &leg.credit]).collect();
+    let known = accounts::table.filter(accounts::id.eq_any(&ids));
+    let known: Vec<AccountRow> =
+        on!(conn, conn => known.select(AccountRow::as_select()).load(conn)).map_err(classify)?;
+    let owners: Vec<Bytes> = known.iter().filter_map(|account| account.player.clone()).collect();
+    let owners = players::table.filter(players::id.eq_any(owners)).select((players::id, players::player));
+    let owners: Vec<(Bytes, String)> = on!(conn, conn => owners.load(conn)).map_err(classify)?;
+    let owners: HashMap<Bytes, String> = owners.into_iter().collect();
+    let known: HashMap<Bytes, AccountRow> = known.into_iter().map(|account| (account.id.clone(), account)).collect();
+    let name = |id: &Bytes| -> Result<Named, StoreError> {
+        let account = known.get(id).ok_or_else(|| damaged("account", "is not stored"))?.clone();
+        let player = account.player.and_then(|player| owners.get(&player).cloned());
+        let AccountRow { side, currency, bucket, wallet, product, .. } = account;
+        Ok(Named { id: uuid(id)?, side, player, currency, bucket, wallet, product })
+    };
+    let leg = |row: &TransferRow| Ok(Leg { debit: name(&row.debit)?, credit: name(&row.credit)?, amount: row.amount });
+    moved.iter().map(leg).collect()
+}
+
+/// The numbers of the journal rows that are kept under these keys, oldest first.
+pub fn kept_under(conn: &mut AnyConnection, keys: &[CommandKey]) -> Result<Vec<i64>, StoreError> {
+    let keys: Vec<Bytes> = keys.iter().map(|key| bytes(key.uuid())).collect();
+    let kept = journal::table.filter(journal::key.eq_any(keys)).select(journal::seq);
+    let mut kept: Vec<i64> = on!(conn, conn => kept.load(conn)).map_err(classify)?;
+    kept.sort_unstable();
+    Ok(kept)
+}
+
+/// The party of the journal row of this number.
+pub fn party_of_entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<String>, StoreError> {
+    let party = journal::table.find(seq).select(journal::party);
+    on!(conn, conn => party.first(conn)).optional().map_err(classify)
+}
+
+/// Players of a party who have this username.
+pub fn players_named(conn: &mut AnyConnection, party: &Party, username: &str) -> Result<Vec<String>, StoreError> {
+    let named = players::table.filter(players::party.eq(party.as_str())).filter(players::username.eq(username));
+    let named = named.select(players::player).limit(MOST_FOUND);
+    on!(conn, conn => named.load(conn)).map_err(classify)
+}
+
+/// The transaction of this number, whoever's words it has, with its player's name.
+pub fn transaction(conn: &mut AnyConnection, number: i64) -> Result<Option<(Transaction, PlayerId)>, StoreError> {
+    let found: Option<TransactionRow> =
+        on!(conn, conn => transactions::table.find(number).select(TransactionRow::as_select()).first(conn))
+            .optional()
+            .map_err(classify)?;
+    let Some(row) = found else { return Ok(None) };
+    let transaction = row.transaction()?;
+    let player = player_name(conn, transaction.player)?.ok_or_else(|| damaged("player", "is nobody"))?;
+    Ok(Some((transaction, player)))
+}
+
+/// Transactions that their partner calls by this name, newest first: number and party.
+pub fn transactions_called(conn: &mut AnyConnection, reference: &str) -> Result<Vec<(i64, String)>, StoreError> {
+    let called = transactions::table.filter(transactions::reference.eq(reference));
+    let called = called.order(transactions::number.desc()).limit(MOST_FOUND);
+    let called = called.select((transactions::number, transactions::party));
+    on!(conn, conn => called.load(conn)).map_err(classify)
+}
+
+/// The order of gift-card keys of this number.
+pub fn purchase(conn: &mut AnyConnection, number: i64) -> Result<Option<PurchaseRow>, StoreError> {
+    on!(conn, conn => purchases::table.find(number).select(PurchaseRow::as_select()).first(conn))
+        .optional()
+        .map_err(classify)
+}
+
+fn player_name(conn: &mut AnyConnection, key: PlayerKey) -> Result<Option<PlayerId>, StoreError> {
+    let name = players::table.find(bytes(key.uuid())).select(players::player);
+    let name: Option<String> = on!(conn, conn => name.first(conn)).optional().map_err(classify)?;
+    name.map(|name| PlayerId::recorded(&name).map_err(|error| damaged("player", error))).transpose()
+}

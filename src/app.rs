@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::future::select_all;
+use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -17,6 +18,7 @@ use crate::dialects::egpp::{Desk, Operation, rest};
 use crate::dialects::http::{Dialect, Host, Mount, PartyHost};
 use crate::dialects::{self, openapi};
 use crate::identity::TokenVerifier;
+use crate::identity::operators::Operators;
 use crate::ledger::Party;
 use crate::metrics;
 use crate::sequencer::{BetBacklogs, Bounds, Health, Sequencer, Shared};
@@ -28,6 +30,7 @@ use crate::transport::amqp::direct::SharedNodes;
 use crate::transport::amqp::session::Context;
 use crate::transport::amqp::topology;
 use crate::transport::amqp::{Broker, Settings, Supervisor, TLS_NAMES};
+use crate::transport::http::admin::{self, routes};
 use crate::transport::http::mounts::{self, Serving};
 use crate::transport::http::operating::{self, Readiness};
 use crate::transport::http::origin::Origins;
@@ -170,7 +173,7 @@ pub async fn serve(
     let (sequencer, mut lanes) = start_sequencer(&database, shared, reader_writer)?;
     let reader = Reader::new(database.clone());
     let steps = Steps::new(sequencer.clone(), reader.clone(), readiness.clone());
-    let http = start_http(&config, readiness, mounts, steps).await?;
+    let http = start_http(&config, readiness, mounts, steps, Reader::new(database.clone())).await?;
     let stopping = tokio::spawn(async move {
         stop.await;
         tracing::info!("draining");
@@ -223,25 +226,40 @@ async fn start_http(
     readiness: Readiness,
     mounts: Vec<Mount>,
     steps: Steps,
+    for_operators: Reader,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(listen) = config.http.listen else { return Ok(None) };
     let listener = server::bind(listen).await.with_context(|| format!("http.listen {listen}"))?;
     let listen = listener.local_addr().unwrap_or(listen);
     tracing::info!(%listen, "listening for HTTP");
     let draining = readiness.draining.clone();
+    let origins =
+        Origins { is_loopback: listen.ip().is_loopback(), trusted: config.http.trusted_proxies.as_slice().into() };
+    let operators = Operators::of(&config.operators).map(|operators| {
+        let (steps, readiness, origins) = (steps.clone(), readiness.clone(), origins.clone());
+        let config = Arc::new(config.clone());
+        admin::router(admin::Api { config, operators, reader: for_operators, steps, readiness, origins })
+    });
     let serving = Serving {
         steps,
-        document: openapi::document(&mounts).to_string(),
+        document: document(config, &mounts).to_string(),
         mounts,
         elsewhere: &rest::DIALECT,
-        origins: Origins {
-            is_loopback: listen.ip().is_loopback(),
-            trusted: config.http.trusted_proxies.as_slice().into(),
-        },
+        origins,
         patience: config.ledger.ordering_grace + REQUEST_PATIENCE,
     };
     let router = mounts::router(serving).merge(operating::router(readiness, metrics::start()?));
+    let router = router.merge(operators.unwrap_or_default());
     Ok(Some(tokio::spawn(server::serve(listener, router, draining))))
+}
+
+/// The OpenAPI document of what is configured.
+pub fn document(config: &Config, mounts: &[Mount]) -> Value {
+    let mut document = openapi::document(mounts);
+    if !config.operators.is_empty() {
+        routes::describe(&mut document);
+    }
+    document
 }
 
 /// Starts a supervisor for each party.

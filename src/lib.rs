@@ -5,7 +5,7 @@
 //!
 //! The modules in reading order: [`ledger`] decides, purely; [`dialects`] translate bytes into its words and back;
 //! [`identity`] says whose player it is; [`storage`] keeps the ledger; [`sequencer`] feeds it in batches;
-//! [`transport`] moves bytes; [`config`] reads what the operator wants; [`provider`]
+//! [`admin`] is what operators ask and do; [`transport`] moves bytes; [`config`] reads what the operator wants; [`provider`]
 //! plays a game provider; [`app`] puts the program together and [`cli`] is its face. `docs/ARCHITECTURE.md` is the map.
 
 #![deny(clippy::expect_used, clippy::unwrap_used)]
@@ -15,6 +15,7 @@ pub mod dialects;
 pub mod identity;
 pub mod storage;
 pub mod sequencer;
+pub mod admin;
 pub mod transport;
 pub mod config;
 pub mod clock;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Ended, Failure, output};
 use crate::app;
 use crate::config::Config;
-use crate::dialects::{asyncapi, openapi};
+use crate::dialects::asyncapi;
 
 #[derive(Subcommand)]
 pub enum Schema {
@@ -22,7 +22,7 @@ impl Schema {
             Self::Asyncapi => asyncapi::document(config.parties.keys()),
             Self::Openapi => {
                 config.ensure_demo_secret()?;
-                openapi::document(&app::wire(&config).map_err(Failure::Usage)?.mounts)
+                app::document(&config, &app::wire(&config).map_err(Failure::Usage)?.mounts)
             }
         };
         print(&document)

@@ -24,7 +24,7 @@ use crate::ledger::Party;
 use crate::metrics;
 
 /// How long a client may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest correlation id that is taken from a header, in characters.
 const MAX_CORRELATION: usize = 128;
@@ -231,7 +231,7 @@ fn failed(dialect: &'static Dialect, failure: Failure) -> Reply {
     if reply.status == 503 { reply.with_header("retry-after", RETRY_AFTER) } else { reply }
 }
 
-fn response(reply: Reply) -> Response {
+pub(super) fn response(reply: Reply) -> Response {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -252,7 +252,7 @@ fn header_text(request: &axum::extract::Request, name: &str) -> Option<String> {
 }
 
 /// The caller's own name for the request, or a new one.
-fn correlation(request: &axum::extract::Request) -> Arc<str> {
+pub(super) fn correlation(request: &axum::extract::Request) -> Arc<str> {
     let theirs = ["x-correlation-id", "x-request-id"].into_iter().find_map(|name| header_text(request, name));
     let fits = |text: &String| !text.is_empty() && text.chars().count() <= MAX_CORRELATION;
     theirs.filter(fits).unwrap_or_else(|| uuid::Uuid::new_v4().to_string()).into()

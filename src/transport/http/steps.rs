@@ -104,7 +104,7 @@ impl Steps {
         }
     }
 
-    async fn decide(&self, command: Command) -> Result<Decided, Failure> {
+    pub(super) async fn decide(&self, command: Command) -> Result<Decided, Failure> {
         if !self.readiness.is_database_there() {
             return Err(Failure::Unavailable);
         }

@@ -23,7 +23,7 @@ use crate::config::Secret;
 use crate::dialects::http::{Dialect, Failure, Host, Mount, MountError, Next, Reply, Request, Route};
 use crate::identity::claimed_home;
 use crate::ledger::command::{Command, Timestamp};
-use crate::ledger::{Act, Currency, OrderId, PlayerId, PlayerKey, Refusal};
+use crate::ledger::{Act, Currency, OrderId, Outcome, PlayerId, PlayerKey, Refusal};
 
 pub static DIALECT: Dialect = Dialect { name: "rest", mounts, failure };
 
@@ -249,10 +249,14 @@ fn decide(command: Command, order: Option<OrderId>) -> Next {
         return Next::Reply(reply::of_status(status::of_refusal(Refusal::OrderUnknown)));
     }
     let created = matches!(command.act, Act::PlaceBet(_)).then_some(named).flatten();
-    let decided = Box::new(move |decided: crate::dialects::http::Decided| {
-        Next::Reply(reply::of_outcome(decided.outcome, created.map(|id| format!("{PATH}/order/{}", id.uuid()))))
-    });
+    let decided =
+        Box::new(move |decided: crate::dialects::http::Decided| Next::Reply(answered(decided.outcome, created)));
     Next::Decide(Box::new(command), decided)
+}
+
+/// The reply to a bet (its order's), result or cancel that is decided, the same whenever it is asked for.
+pub fn answered(outcome: Outcome, placed: Option<OrderId>) -> Reply {
+    reply::of_outcome(outcome, placed.map(|id| format!("{PATH}/order/{}", id.uuid())))
 }
 
 /// The counter that a token belongs to, by what it claims; its signature is checked there.

@@ -1,0 +1,55 @@
+//! What operators ask and do, once: `/admin/v1`, the console and the command line are its faces.
+//!
+//! What is asked is a plain function from a connection to something that can be shown; an act is one from words to a
+//! command of the ledger, and back from its outcome. Who may do what is the faces' to check, and every act of theirs goes
+//! through [`trail`].
+//!
+//! Reading order: [`shown`] (how amounts, numbers and times are written), [`redaction`] (what is not shown at all),
+//! [`parties`], [`players`], [`journal`], [`orders`], [`transactions`], [`search`], [`voids`], [`cash`], [`refusals`],
+//! [`trail`].
+
+pub mod shown;
+pub mod redaction;
+pub mod parties;
+pub mod players;
+pub mod journal;
+pub mod orders;
+pub mod transactions;
+pub mod search;
+pub mod voids;
+pub mod cash;
+pub mod refusals;
+pub mod trail;
+
+use std::sync::Arc;
+
+use crate::config::{Config, PartyConfig, Role};
+use crate::ledger::Party;
+
+/// The lowest role that sees people's e-mail addresses.
+const SEES_EMAIL: Role = Role::Operator;
+
+/// Whoever looks, and what they may see.
+#[derive(Debug, Clone)]
+pub struct Viewing {
+    pub config: Arc<Config>,
+    pub role: Role,
+}
+
+impl Viewing {
+    pub fn sees_email(&self) -> bool {
+        self.role >= SEES_EMAIL
+    }
+}
+
+/// What was asked for cannot be: it names nothing, or makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+/// The configured party of this name.
+pub fn party<'a>(config: &'a Config, name: &str) -> Option<(Party, &'a PartyConfig)> {
+    let party = Party::parse(name).ok()?;
+    let settings = config.parties.get(&party)?;
+    Some((party, settings))
+}

@@ -1,0 +1,219 @@
+//! Search by any exact name or number, in every party. Each place is one look by a key: nothing reads a whole table.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Viewing;
+use crate::config::PartyConfig;
+use crate::ledger::command::CommandKey;
+use crate::ledger::order::OrderKey;
+use crate::ledger::{ExternalId, OrderId, Party, PlayerId, PlayerKey};
+use crate::storage::StoreError;
+use crate::storage::lookups;
+use crate::storage::queries::{self, AnyConnection};
+
+/// The longest text that is looked for, in characters.
+pub const MAX_QUERY: usize = 256;
+
+/// Where the pages of the API begin.
+const PAGES: &str = "/admin/v1";
+
+/// What a text may be, in the order in which it is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    Player,
+    Username,
+    ExternalId,
+    BetId,
+    TransactionNumber,
+    PartnerTransactionId,
+    CodegamesTxnId,
+    CodegamesOrder,
+    JournalNumber,
+}
+
+impl Place {
+    pub const ALL: [Self; 9] = [
+        Self::Player,
+        Self::Username,
+        Self::ExternalId,
+        Self::BetId,
+        Self::TransactionNumber,
+        Self::PartnerTransactionId,
+        Self::CodegamesTxnId,
+        Self::CodegamesOrder,
+        Self::JournalNumber,
+    ];
+}
+
+/// What was found, and where it was looked for.
+#[derive(Debug, Serialize)]
+pub struct Found {
+    pub q: String,
+    pub found: Vec<Hit>,
+    /// Every kind of name and number that the text was compared with.
+    pub looked: Vec<Place>,
+    /// Those that the text cannot be: not a number, say, or too long.
+    pub passed_over: Vec<Place>,
+    pub parties: Vec<Party>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Hit {
+    /// What the text is.
+    pub is: Place,
+    pub party: String,
+    /// Its page.
+    pub path: String,
+}
+
+impl Hit {
+    fn new(is: Place, party: impl ToString, page: &[&str]) -> Self {
+        let path = page.iter().fold(PAGES.to_owned(), |path, part| path + "/" + &encoded(part));
+        Self { is, party: party.to_string(), path }
+    }
+}
+
+/// A segment of a path.
+fn encoded(part: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let encode = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    part.bytes().map(encode).collect()
+}
+
+/// Looks everywhere.
+pub fn run(conn: &mut AnyConnection, viewing: &Viewing, q: &str) -> Result<Found, StoreError> {
+    let parties: Vec<Party> = viewing.config.parties.keys().cloned().collect();
+    let mut whole = Found { q: q.to_owned(), found: vec![], looked: vec![], passed_over: vec![], parties };
+    for place in Place::ALL {
+        match look(conn, viewing, place, q)? {
+            Some(hits) => {
+                whole.looked.push(place);
+                whole.found.extend(hits);
+            }
+            None => whole.passed_over.push(place),
+        }
+    }
+    Ok(whole)
+}
+
+/// `None` where the text cannot be what is looked for.
+fn look(conn: &mut AnyConnection, viewing: &Viewing, place: Place, q: &str) -> Result<Option<Vec<Hit>>, StoreError> {
+    // Postgres would take a NUL for damage rather than for a name.
+    let name = Some(q).filter(|name| !name.contains('\0'));
+    let number = q.parse::<i64>().ok();
+    match (place, name, number) {
+        (Place::Player, ..) => PlayerId::parse(q).ok().map(|id| players(conn, viewing, &id)).transpose(),
+        (Place::Username, Some(name), _) => usernames(conn, viewing, name).map(Some),
+        (Place::ExternalId, ..) => ExternalId::parse(q).ok().map(|id| external_ids(conn, viewing, &id)).transpose(),
+        (Place::BetId, ..) => Uuid::try_parse(q).ok().map(|id| bet_id(conn, id)).transpose(),
+        (Place::PartnerTransactionId, Some(name), _) => references(conn, name).map(Some),
+        (Place::CodegamesTxnId, Some(name), _) => purchases(conn, viewing, name).map(Some),
+        (Place::TransactionNumber, _, Some(number)) => {
+            let found = lookups::transaction(conn, number)?;
+            Ok(Some(found.map(|(found, _)| transaction(place, number, found.party)).into_iter().collect()))
+        }
+        (Place::CodegamesOrder, _, Some(number)) => {
+            let Some(found) = lookups::purchase(conn, number)? else { return Ok(Some(Vec::new())) };
+            Ok(Some(vec![entry(place, number, found.party)]))
+        }
+        (Place::JournalNumber, _, Some(number)) => {
+            let party = lookups::party_of_entry(conn, number)?;
+            Ok(Some(party.map(|party| entry(place, number, party)).into_iter().collect()))
+        }
+        (
+            Place::Username
+            | Place::PartnerTransactionId
+            | Place::CodegamesTxnId
+            | Place::TransactionNumber
+            | Place::CodegamesOrder
+            | Place::JournalNumber,
+            ..,
+        ) => Ok(None),
+    }
+}
+
+fn players(conn: &mut AnyConnection, viewing: &Viewing, id: &PlayerId) -> Result<Vec<Hit>, StoreError> {
+    let mut hits = Vec::new();
+    for party in viewing.config.parties.keys() {
+        if queries::player(conn, PlayerKey::of(party, id))?.is_some() {
+            hits.push(player(Place::Player, party, id.as_str()));
+        }
+    }
+    Ok(hits)
+}
+
+fn usernames(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Result<Vec<Hit>, StoreError> {
+    let mut hits = Vec::new();
+    for party in viewing.config.parties.keys() {
+        let named = lookups::players_named(conn, party, name)?;
+        hits.extend(named.iter().map(|id| player(Place::Username, party, id)));
+    }
+    Ok(hits)
+}
+
+/// Accepted orders of the games that are configured now. What one player alone was refused is under a name of its own.
+fn external_ids(conn: &mut AnyConnection, viewing: &Viewing, id: &ExternalId) -> Result<Vec<Hit>, StoreError> {
+    let mut hits = Vec::new();
+    for (party, settings) in &viewing.config.parties {
+        for game in &settings.games {
+            let order = OrderId::of(party, &OrderKey { game: game.clone(), external_id: id.clone() });
+            if queries::order(conn, order)?.is_some() {
+                hits.push(Hit::new(Place::ExternalId, party, &["orders", &order.uuid().to_string()]));
+            }
+        }
+    }
+    Ok(hits)
+}
+
+fn bet_id(conn: &mut AnyConnection, id: Uuid) -> Result<Vec<Hit>, StoreError> {
+    let found = queries::order(conn, OrderId::from_uuid(id))?;
+    let hit = |(order, _): (crate::ledger::Order, _)| Hit::new(Place::BetId, order.party, &["orders", &id.to_string()]);
+    Ok(found.map(hit).into_iter().collect())
+}
+
+fn references(conn: &mut AnyConnection, name: &str) -> Result<Vec<Hit>, StoreError> {
+    let called = lookups::transactions_called(conn, name)?;
+    let hit = |(number, party)| transaction(Place::PartnerTransactionId, number, party);
+    Ok(called.into_iter().map(hit).collect())
+}
+
+fn purchases(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Result<Vec<Hit>, StoreError> {
+    let mut hits = Vec::new();
+    for (party, settings) in &viewing.config.parties {
+        let keys = purchase_keys(party, settings, name);
+        for number in lookups::kept_under(conn, &keys)? {
+            hits.push(entry(Place::CodegamesTxnId, number, party));
+        }
+    }
+    Ok(hits)
+}
+
+fn purchase_keys(party: &Party, settings: &PartyConfig, name: &str) -> Vec<CommandKey> {
+    let users = settings.codegames.iter().flat_map(|hub| &hub.users);
+    users.map(|user| CommandKey::of_buy_keys(party, &user.login, name)).collect()
+}
+
+fn player(is: Place, party: &Party, id: &str) -> Hit {
+    Hit::new(is, party, &["parties", party.as_str(), "players", id])
+}
+
+fn transaction(is: Place, number: i64, party: impl ToString) -> Hit {
+    Hit::new(is, party, &["transactions", &number.to_string()])
+}
+
+fn entry(is: Place, number: i64, party: impl ToString) -> Hit {
+    Hit::new(is, party, &["journal", &number.to_string()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_named_so_that_no_id_ends_a_segment() {
+        let hit = Hit::new(Place::Player, "acme", &["parties", "acme", "players", "a/b?ü"]);
+        assert_eq!(hit.path, "/admin/v1/parties/acme/players/a%2Fb%3F%C3%BC");
+    }
+}

@@ -1,0 +1,139 @@
+//! The trail of acts: nothing is done by hand before it is written down who does it.
+//!
+//! An act is an entry `begun` before anything happens, and one that concludes it. Where the second is missing, the program
+//! ended in between, and the journal tells what was done.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::redaction;
+use super::shown::{self, Exact};
+use crate::clock;
+use crate::ledger::Party;
+use crate::ledger::command::Timestamp;
+use crate::storage::trail::{self, NewEntry, TrailRow};
+use crate::storage::{Reader, StoreError};
+
+/// The outcome of an act that is about to be done.
+const BEGUN: &str = "begun";
+
+/// Characters of a target or an outcome that are kept.
+const MAX_TEXT: usize = 1_000;
+
+/// Whoever acts.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// An operator's name, or the system's user.
+    pub who: Arc<str>,
+    pub role: &'static str,
+    /// An address, or the command line of a machine.
+    pub origin: String,
+}
+
+/// What is done.
+#[derive(Debug, Clone)]
+pub struct Deed {
+    /// `deposit`, `void approve`: the same from everywhere.
+    pub act: &'static str,
+    pub party: Option<Party>,
+    /// On what: a player, a transaction's number.
+    pub target: String,
+    /// What else was asked for. No secret.
+    pub detail: Value,
+}
+
+/// An entry, as it is shown.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    pub number: Exact,
+    pub at: String,
+    pub who: String,
+    pub role: String,
+    pub from: String,
+    pub act: String,
+    pub party: Option<String>,
+    pub on: String,
+    pub detail: Value,
+    pub outcome: String,
+    /// The entry whose act ended so.
+    pub concludes: Option<Exact>,
+    pub hash: String,
+}
+
+/// The columns of a table of them.
+pub const COLUMNS: [&str; 12] =
+    ["number", "at", "who", "role", "from", "act", "party", "on", "detail", "outcome", "concludes", "hash"];
+
+impl Shown {
+    pub fn of(row: TrailRow) -> Self {
+        Self {
+            number: Exact(row.number),
+            at: shown::moment(Timestamp(row.at)),
+            who: row.who,
+            role: row.role,
+            from: row.origin,
+            act: row.act,
+            party: Some(row.party).filter(|party| !party.is_empty()),
+            on: row.target,
+            detail: serde_json::from_str(&row.detail).map_or(Value::Null, redaction::exact),
+            outcome: row.outcome,
+            concludes: row.concludes.map(Exact),
+            hash: shown::hex(&row.hash),
+        }
+    }
+}
+
+/// Does something, once it is written down who is about to. What it ends with is written down, too: `Ok` with the words
+/// that go with it.
+pub async fn recorded<T, E: From<StoreError> + Display>(
+    reader: &Reader,
+    actor: &Actor,
+    deed: &Deed,
+    work: impl Future<Output = Result<(T, String), E>>,
+) -> Result<T, E> {
+    let begun = append(reader, entry(actor, deed, BEGUN, None)).await?;
+    let worked = work.await;
+    let outcome = match &worked {
+        Ok((_, outcome)) => outcome.clone(),
+        Err(error) => format!("not done: {error}"),
+    };
+    if let Err(error) = append(reader, entry(actor, deed, &outcome, Some(begun))).await {
+        // It is done. Whoever asked is told so, and the entry that began it stands.
+        tracing::error!(%error, entry = begun, outcome, "how an act ended could not be written to the trail");
+    }
+    worked.map(|(done, _)| done)
+}
+
+/// Writes down what was asked for and not even begun.
+pub async fn refused(reader: &Reader, actor: &Actor, deed: &Deed, why: &str) -> Result<(), StoreError> {
+    append(reader, entry(actor, deed, &format!("refused: {why}"), None)).await.map(drop)
+}
+
+fn entry(actor: &Actor, deed: &Deed, outcome: &str, concludes: Option<i64>) -> NewEntry {
+    NewEntry {
+        id: Uuid::new_v4(),
+        at: clock::now(),
+        who: actor.who.to_string(),
+        role: actor.role.to_owned(),
+        origin: actor.origin.clone(),
+        act: deed.act.to_owned(),
+        party: deed.party.as_ref().map(ToString::to_string).unwrap_or_default(),
+        target: kept(&deed.target),
+        detail: deed.detail.to_string(),
+        outcome: kept(outcome),
+        concludes,
+    }
+}
+
+/// A text of bounded length, without the one character that Postgres takes for damage.
+fn kept(text: &str) -> String {
+    redaction::without_tokens(text).chars().filter(|c| *c != '\0').take(MAX_TEXT).collect()
+}
+
+async fn append(reader: &Reader, entry: NewEntry) -> Result<i64, StoreError> {
+    reader.ask(move |conn| trail::append(conn, &entry)).await
+}

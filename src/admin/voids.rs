@@ -1,0 +1,85 @@
+//! The voids that partners have asked operators for.
+
+use serde::Serialize;
+
+use super::shown::{self, Exact};
+use crate::config::Config;
+use crate::ledger::command::Act;
+use crate::ledger::transaction::ResolveVoid;
+use crate::ledger::{Bucket, Currency};
+use crate::storage::voids::Queued;
+
+/// A void; amounts are what the transaction that it is about moved.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    /// The number of that transaction.
+    pub number: Exact,
+    pub player: String,
+    pub transaction_type_id: i32,
+    pub partner_transaction_id: String,
+    pub state: &'static str,
+    pub currency: Currency,
+    pub real: String,
+    pub real_minor: Exact,
+    pub ring_fenced: String,
+    pub ring_fenced_minor: Exact,
+    pub bonus: String,
+    pub bonus_minor: Exact,
+    pub gbt_bonus: String,
+    pub gbt_bonus_minor: Exact,
+    pub queued_at: String,
+}
+
+/// The columns of a table of them.
+pub const COLUMNS: [&str; 15] = [
+    "number",
+    "player",
+    "transaction_type_id",
+    "partner_transaction_id",
+    "state",
+    "currency",
+    "real",
+    "real_minor",
+    "ring_fenced",
+    "ring_fenced_minor",
+    "bonus",
+    "bonus_minor",
+    "gbt_bonus",
+    "gbt_bonus_minor",
+    "queued_at",
+];
+
+pub fn shown(config: &Config, queued: &Queued) -> Shown {
+    let source = &queued.source;
+    let amount = |bucket| {
+        let minor = source.moved.get(bucket);
+        (shown::amount(config, minor, source.currency), Exact(minor))
+    };
+    let (real, real_minor) = amount(Bucket::Real);
+    let (ring_fenced, ring_fenced_minor) = amount(Bucket::RingFenced);
+    let (bonus, bonus_minor) = amount(Bucket::Bonus);
+    let (gbt_bonus, gbt_bonus_minor) = amount(Bucket::GbtBonus);
+    Shown {
+        number: Exact(source.number),
+        player: queued.player.to_string(),
+        transaction_type_id: source.label.kind,
+        partner_transaction_id: source.label.reference.to_string(),
+        state: queued.void.state.as_str(),
+        currency: source.currency,
+        real,
+        real_minor,
+        ring_fenced,
+        ring_fenced_minor,
+        bonus,
+        bonus_minor,
+        gbt_bonus,
+        gbt_bonus_minor,
+        queued_at: shown::moment(queued.void.queued_at),
+    }
+}
+
+/// The answer to a void, in the ledger's words.
+pub fn resolve(queued: &Queued, approve: bool) -> Act {
+    let (player, attempt, source) = (queued.player.clone(), queued.void.attempt, queued.void.source);
+    Act::ResolveVoid(ResolveVoid { player, source, approve, attempt, number: None })
+}

@@ -1,0 +1,155 @@
+//! The calls that change something. Each is in the trail before it is done, and goes through the lanes like any command.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::routes::Call;
+use super::{Answer, Api, Asked};
+use crate::admin::cash::{self, Direction};
+use crate::admin::players::{self, Known, NewPlayer};
+use crate::admin::refusals;
+use crate::admin::trail::{self, Deed};
+use crate::admin::voids;
+use crate::clock;
+use crate::config::PartyConfig;
+use crate::dialects::http::{Decided, Failure, Reply};
+use crate::ledger::command::{Act, Command};
+use crate::ledger::{Currency, Done, Outcome, Party};
+use crate::storage::voids as queue;
+
+pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+    let reply = match asked.route.call {
+        Call::AddPlayer => add_player(api, &asked).await,
+        Call::Deposit => move_money(api, &asked, Direction::Deposit).await,
+        Call::Withdraw => move_money(api, &asked, Direction::Withdraw).await,
+        Call::ApproveVoid => resolve_void(api, &asked, true).await,
+        Call::DismissVoid => resolve_void(api, &asked, false).await,
+        Call::Search
+        | Call::Parties
+        | Call::Player
+        | Call::Order
+        | Call::Transaction
+        | Call::Entry
+        | Call::Voids
+        | Call::Trail => Err(Failure::Fault.into()),
+    };
+    reply.map(Answer::Shown)
+}
+
+impl Asked {
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let mut deserializer = serde_json::Deserializer::from_slice(&self.body);
+        let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| error.to_string());
+        let read = read.and_then(|read| deserializer.end().map(|()| read).map_err(|error| error.to_string()));
+        read.map_err(|error| Problem::bad_request(format!("the body is not as it should be: {error}")))
+    }
+
+    fn settings(&self, party: &Party) -> Result<&PartyConfig, Problem> {
+        self.viewing.config.parties.get(party).ok_or_else(|| Problem::not_found("there is no such party"))
+    }
+
+    fn deed(&self, party: &Party, detail: Value) -> Deed {
+        let (act, target) = (self.route.operation, self.parameters.target());
+        Deed { act, party: Some(party.clone()), target, detail }
+    }
+}
+
+impl Api {
+    /// Decides a command on its lane; what is refused is a problem. `currency` is what amounts are of.
+    async fn decide(
+        &self,
+        asked: &Asked,
+        party: &Party,
+        act: Act,
+        currency: Option<Currency>,
+    ) -> Result<Decided, Problem> {
+        let (party, correlation) = (party.clone(), Some(Arc::clone(&asked.correlation)));
+        let command = Command { party, at: clock::now(), correlation, act: act.clone() };
+        let decided = self.steps.decide(command).await?;
+        match decided.outcome {
+            Outcome::Done(_) => Ok(decided),
+            Outcome::Refused(refusal) => {
+                let (kind, why) = refusals::told(&self.config, &act, currency, refusal);
+                Err(Problem::refused(kind, why))
+            }
+        }
+    }
+}
+
+async fn add_player(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
+    let party = asked.party()?;
+    let new: NewPlayer = asked.read()?;
+    let open = new.open(&party, asked.settings(&party)?)?;
+    let deed = Deed { target: open.player.to_string(), ..asked.deed(&party, Value::Null) };
+    let player = open.player.clone();
+    let working = async {
+        let (of, wanted) = (party.clone(), open.clone());
+        let is_new = match api.reader.ask(move |conn| players::known(conn, &of, &wanted)).await? {
+            Known::No => true,
+            Known::Yes => false,
+            Known::NameTaken(field, name) => {
+                let why = format!("{field} {name} is another player's name to sign in by; nothing was changed");
+                return Err(Problem::refused(refusals::Kind::Conflict, why));
+            }
+        };
+        api.decide(asked, &party, Act::OpenPlayer(open), None).await?;
+        Ok((is_new, if is_new { "done" } else { "was there already" }.to_owned()))
+    };
+    let is_new = trail::recorded(&api.reader, &asked.actor, &deed, working).await?;
+    let status = if is_new { 201 } else { 200 };
+    let body = json!({ "party": party, "player": player, "created": is_new });
+    Ok(Reply::json(status, status.to_string(), &body))
+}
+
+async fn move_money(api: &Api, asked: &Asked, direction: Direction) -> Result<Reply, Problem> {
+    let (party, player) = (asked.party()?, asked.player()?);
+    let body: cash::Asked = asked.read()?;
+    let movement = body.movement(&api.config, &party, player)?;
+    let currency = movement.pocket.currency;
+    let deed = asked.deed(
+        &party,
+        json!({
+            "amount": body.amount, "currency": currency, "bucket": movement.pocket.bucket,
+            "key": body.key, "reason": body.reason,
+        }),
+    );
+    let working = async {
+        let act = direction.act(movement.clone());
+        let decided = api.decide(asked, &party, act, Some(currency)).await?;
+        let answer = cash::answer(&api.config, &party, &movement, decided.outcome);
+        let answer = answer.ok_or(Failure::Fault)?;
+        let said = if decided.repeated { "was done before" } else { "done" };
+        let outcome = format!("{said}: balance {} {currency}", answer.balance);
+        Ok::<_, Problem>((answer, outcome))
+    };
+    let answer = trail::recorded(&api.reader, &asked.actor, &deed, working).await?;
+    Ok(Reply::json(201, "201", &answer))
+}
+
+async fn resolve_void(api: &Api, asked: &Asked, approve: bool) -> Result<Reply, Problem> {
+    let (party, number) = (asked.party()?, asked.number()?);
+    let of = party.clone();
+    let queued = api.reader.ask(move |conn| queue::find(conn, &of, number)).await?;
+    let queued = queued.ok_or_else(|| Problem::not_found("there is no void of this transaction"))?;
+    let shown = voids::shown(&api.config, &queued);
+    let deed = asked.deed(&party, json!({ "player": shown.player, "currency": shown.currency }));
+    let currency = Some(queued.source.currency);
+    let working = async {
+        let decided = api.decide(asked, &party, voids::resolve(&queued, approve), currency).await?;
+        match decided.outcome {
+            Outcome::Done(Done::VoidApproved { transaction }) => {
+                Ok((Some(transaction), format!("approved: transaction {transaction} moved it back")))
+            }
+            Outcome::Done(Done::VoidDismissed) => Ok((None, "dismissed: nothing was moved".to_owned())),
+            Outcome::Done(_) | Outcome::Refused(_) => Err(Problem::from(Failure::Fault)),
+        }
+    };
+    let transaction = trail::recorded(&api.reader, &asked.actor, &deed, working).await?;
+    let state = if approve { "approved" } else { "dismissed" };
+    let transaction = transaction.map(crate::admin::shown::Exact);
+    let body = json!({ "number": shown.number, "state": state, "transaction": transaction });
+    Ok(Reply::json(200, "200", &body))
+}

@@ -1,0 +1,129 @@
+//! The calls that only look.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::listing::{Listing, Page};
+use super::problem::Problem;
+use super::routes::Call;
+use super::{Answer, Api, Asked};
+use crate::admin::{self, Viewing, journal, orders, parties, players, search, transactions, voids};
+use crate::clock;
+use crate::dialects::http::{Failure, Reply};
+use crate::ledger::{OrderId, Party, PlayerId};
+use crate::storage::StoreError;
+use crate::storage::queries::AnyConnection;
+use crate::storage::trail;
+use crate::storage::voids as queue;
+
+pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+    match asked.route.call {
+        Call::Search => look_for(api, asked).await,
+        Call::Parties => list_parties(&asked),
+        Call::Player => player(api, asked).await,
+        Call::Order => {
+            let id = Uuid::try_parse(asked.parameters.get("order"));
+            let id = id.map_err(|_| Problem::bad_request("an order is named by a UUID"))?;
+            api.show(asked, "order", move |conn, viewing| orders::show(conn, viewing, OrderId::from_uuid(id))).await
+        }
+        Call::Transaction => {
+            let number = asked.number()?;
+            api.show(asked, "transaction", move |conn, viewing| transactions::show(conn, viewing, number)).await
+        }
+        Call::Entry => {
+            let number = asked.number()?;
+            api.show(asked, "journal row", move |conn, viewing| journal::show(conn, viewing, number)).await
+        }
+        Call::Voids => list_voids(api, asked).await,
+        Call::Trail => list_trail(api, asked).await,
+        Call::AddPlayer | Call::Deposit | Call::Withdraw | Call::ApproveVoid | Call::DismissVoid => {
+            Err(Failure::Fault.into())
+        }
+    }
+}
+
+impl Asked {
+    /// The number in the path.
+    pub(super) fn number(&self) -> Result<i64, Problem> {
+        let number = self.parameters.get("number").parse();
+        number.map_err(|_| Problem::bad_request("the path must end with a number"))
+    }
+
+    /// The party in the path.
+    pub(super) fn party(&self) -> Result<Party, Problem> {
+        let name = self.parameters.get("party");
+        let found = admin::party(&self.viewing.config, name);
+        found.map(|(party, _)| party).ok_or_else(|| Problem::not_found("there is no such party"))
+    }
+
+    /// The player in the path.
+    pub(super) fn player(&self) -> Result<PlayerId, Problem> {
+        let player = PlayerId::recorded(self.parameters.get("player"));
+        player.map_err(|error| Problem::bad_request(format!("player {error}")))
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Api {
+    /// Shows one thing, where it is there.
+    async fn show<T: Serialize + Send + 'static>(
+        &self,
+        asked: Asked,
+        what: &str,
+        show: impl Fn(&mut AnyConnection, &Viewing) -> Result<Option<T>, StoreError> + Send + Sync + 'static,
+    ) -> Result<Answer, Problem> {
+        let found = self.reader.ask(move |conn| show(conn, &asked.viewing)).await?;
+        found.map(|found| shown(&found)).ok_or_else(|| Problem::not_found(format!("there is no such {what}")))
+    }
+}
+
+fn shown(value: &impl Serialize) -> Answer {
+    Answer::Shown(Reply::json(200, "200", value))
+}
+
+async fn look_for(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+    let q = asked.query("q").unwrap_or_default().trim().to_owned();
+    if q.is_empty() || q.chars().count() > search::MAX_QUERY {
+        let most = search::MAX_QUERY;
+        return Err(Problem::bad_request(format!("q must be 1 to {most} characters")));
+    }
+    let found = api.reader.ask(move |conn| search::run(conn, &asked.viewing, &q)).await?;
+    Ok(shown(&found))
+}
+
+fn list_parties(asked: &Asked) -> Result<Answer, Problem> {
+    let page = Page::read(&asked.query)?;
+    let found = parties::list(&asked.viewing, page.after.as_deref(), page.limit + 1);
+    Ok(Answer::List(Listing::new(&parties::COLUMNS, &page, &found, |shown| shown.party.to_string())?))
+}
+
+async fn player(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+    let (party, player) = (asked.party()?, asked.player()?);
+    let at = clock::now();
+    api.show(asked, "player", move |conn, viewing| players::show(conn, viewing, &party, &player, at)).await
+}
+
+async fn list_voids(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+    let party = asked.party()?;
+    let page = Page::read(&asked.query)?;
+    let (after, most) = (page.after_number()?, page.one_more());
+    let all = match asked.query("all") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::bad_request("all must be true or false")),
+    };
+    let found = api.reader.ask(move |conn| queue::page(conn, &party, all, after, most)).await?;
+    let found: Vec<voids::Shown> = found.iter().map(|queued| voids::shown(&api.config, queued)).collect();
+    Ok(Answer::List(Listing::new(&voids::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
+}
+
+async fn list_trail(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+    let page = Page::read(&asked.query)?;
+    let (before, most) = (page.after_number()?.unwrap_or(i64::MAX), page.one_more());
+    let found = api.reader.ask(move |conn| trail::before(conn, before, most)).await?;
+    let found: Vec<admin::trail::Shown> = found.into_iter().map(admin::trail::Shown::of).collect();
+    Ok(Answer::List(Listing::new(&admin::trail::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
+}

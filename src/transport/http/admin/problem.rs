@@ -1,0 +1,137 @@
+//! Errors of `/admin/v1`: `application/problem+json` (RFC 9457).
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use crate::admin::Invalid;
+use crate::admin::refusals::Kind;
+use crate::config::Role;
+use crate::dialects::http::{Failure, Reply};
+use crate::identity::operators::NotSignedIn;
+use crate::identity::throttle::Wait;
+use crate::storage::StoreError;
+use crate::transport::http::operating::RETRY_AFTER;
+
+const CONTENT_TYPE: &str = "application/problem+json";
+
+/// Why a call is not answered as it was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    pub status: u16,
+    title: &'static str,
+    detail: String,
+    more: Map<String, Value>,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Problem {
+    fn new(status: u16, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, title, detail: detail.into(), more: Map::new(), headers: Vec::new() }
+    }
+
+    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(400, "Bad request", detail)
+    }
+
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(404, "Not found", detail)
+    }
+
+    pub fn role_too_low(has: Role, needed: Role) -> Self {
+        let detail = format!("this needs the role {needed}, and yours is {has}");
+        Self::new(403, "Forbidden", detail).with("role", has.as_str()).with("needed_role", needed.as_str())
+    }
+
+    pub fn method_not_allowed(methods: &[&str]) -> Self {
+        let allow = methods.join(", ");
+        Self::new(405, "Method not allowed", format!("this path takes {allow}")).with_header("allow", allow)
+    }
+
+    pub fn unsupported_media_type() -> Self {
+        Self::new(415, "Unsupported media type", "the body must be application/json")
+    }
+
+    pub fn unavailable() -> Self {
+        let detail = "the ledger is away or busy; ask the same again, with the same key where there is one";
+        Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
+    }
+
+    pub fn refused(kind: Kind, detail: String) -> Self {
+        match kind {
+            Kind::Unknown => Self::not_found(detail),
+            Kind::Conflict => Self::new(409, "Conflict", detail),
+        }
+    }
+
+    pub fn reply(self) -> Reply {
+        let Self { status, title, detail, more, headers } = self;
+        let mut body = json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
+        if let Value::Object(members) = &mut body {
+            members.extend(more);
+        }
+        let reply = Reply::json(status, status.to_string(), &body);
+        Reply { content_type: CONTENT_TYPE, headers, ..reply }
+    }
+}
+
+/// As the trail has it.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.detail, self.status)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "the database did not answer an operator");
+        match error {
+            StoreError::Outage(_) | StoreError::Conflict(_) | StoreError::Contention(_) => Self::unavailable(),
+            StoreError::Rejected(_) => Failure::Fault.into(),
+        }
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(Invalid(why): Invalid) -> Self {
+        Self::bad_request(why)
+    }
+}
+
+impl From<NotSignedIn> for Problem {
+    fn from(why: NotSignedIn) -> Self {
+        match why {
+            NotSignedIn::Unknown => {
+                Self::new(401, "Unauthorized", "an operator's token is required: authorization: Bearer …")
+                    .with_header("www-authenticate", "Bearer")
+            }
+            NotSignedIn::TooMany(Wait(seconds)) => {
+                Self::new(429, "Too many requests", "too many wrong tokens were tried from this address")
+                    .with_header("retry-after", seconds.to_string())
+            }
+        }
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotFound => Self::not_found("there is nothing under this path"),
+            Failure::MethodNotAllowed => Self::method_not_allowed(&[]),
+            Failure::TooLarge => Self::new(413, "Content too large", "the body is longer than is read"),
+            Failure::Unreadable => Self::new(408, "Request timeout", "the body did not come whole in time"),
+            Failure::Unavailable => Self::unavailable(),
+            Failure::Fault => Self::new(500, "Internal server error", "a fault of ours; the log says more"),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The calls of `/admin/v1`, as a table: what each is called by, who may call it, and how it is described.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::Role;
+
+/// Where they all begin.
+pub const PATH: &str = "/admin/v1";
+
+/// One call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Search,
+    Parties,
+    Player,
+    Order,
+    Transaction,
+    Entry,
+    Voids,
+    Trail,
+    AddPlayer,
+    Deposit,
+    Withdraw,
+    ApproveVoid,
+    DismissVoid,
+}
+
+/// How a call is reached.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    pub call: Call,
+    pub method: &'static str,
+    /// Below [`PATH`]; `{name}` stands for one segment.
+    pub path: &'static str,
+    /// The lowest role that may.
+    pub role: Role,
+    /// As in logs, metrics and the trail.
+    pub operation: &'static str,
+    summary: &'static str,
+    /// Names that the query may have.
+    pub query: &'static [&'static str],
+}
+
+const fn get(call: Call, path: &'static str, operation: &'static str, summary: &'static str) -> Route {
+    Route { call, method: "GET", path, role: Role::Viewer, operation, summary, query: &[] }
+}
+
+const fn post(call: Call, path: &'static str, role: Role, operation: &'static str, summary: &'static str) -> Route {
+    Route { call, method: "POST", path, role, operation, summary, query: &[] }
+}
+
+/// What a list takes.
+const PAGE: &[&str] = &["limit", "after"];
+
+/// Every call there is.
+pub const ROUTES: [Route; 13] = [
+    Route {
+        query: &["q"],
+        ..get(Call::Search, "/search", "search", "Look for an exact name or number, in every party")
+    },
+    Route { query: PAGE, ..get(Call::Parties, "/parties", "parties", "The parties that are configured") },
+    get(Call::Player, "/parties/{party}/players/{player}", "player", "A player: buckets, limits used today, VIP level"),
+    get(Call::Order, "/orders/{order}", "order", "An order (betId) with its commands"),
+    get(Call::Transaction, "/transactions/{number}", "transaction", "A partner's transaction with its command"),
+    get(Call::Entry, "/journal/{number}", "journal", "A row of the journal: command, outcome, transfers, chain, reply"),
+    Route {
+        query: &["limit", "after", "all"],
+        ..get(Call::Voids, "/parties/{party}/voids", "voids", "Voids that wait, oldest first; `all=true`: all of them")
+    },
+    Route { role: Role::Admin, query: PAGE, ..get(Call::Trail, "/trail", "trail", "What operators did, newest first") },
+    post(Call::AddPlayer, "/parties/{party}/players", Role::Operator, "player add", "Make a player"),
+    post(
+        Call::Deposit,
+        "/parties/{party}/players/{player}/deposits",
+        Role::Operator,
+        "deposit",
+        "Put money into an account from the outside world; the same key again moves nothing",
+    ),
+    post(
+        Call::Withdraw,
+        "/parties/{party}/players/{player}/withdrawals",
+        Role::Operator,
+        "withdraw",
+        "Take money out of an account; the same key again moves nothing",
+    ),
+    post(
+        Call::ApproveVoid,
+        "/parties/{party}/voids/{number}/approve",
+        Role::Approver,
+        "void approve",
+        "Move back what the transaction moved",
+    ),
+    post(
+        Call::DismissVoid,
+        "/parties/{party}/voids/{number}/dismiss",
+        Role::Approver,
+        "void dismiss",
+        "Leave the transaction as it is",
+    ),
+];
+
+/// What a request's path leads to.
+#[derive(Debug)]
+pub enum Found {
+    Route(&'static Route, Parameters),
+    /// The path is there, for these methods.
+    Methods(Vec<&'static str>),
+    Nothing,
+}
+
+/// The values of a path's `{name}` segments, decoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parameters(Vec<(&'static str, String)>);
+
+impl Parameters {
+    /// The route's own paths name them, so the empty text stands for a mistake of ours, and names nothing.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// All but the party, as one text: what an act is on.
+    pub fn target(&self) -> String {
+        let others = self.0.iter().filter(|(name, _)| *name != "party").map(|(_, value)| value.as_str());
+        others.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Finds the route of a request. `path` is the whole, undecoded: a segment may hold an encoded slash.
+pub fn find(method: &str, path: &str) -> Found {
+    let Some(below) = path.strip_prefix(PATH) else { return Found::Nothing };
+    let mut methods = Vec::new();
+    for route in &ROUTES {
+        if let Some(parameters) = fit(route.path, below) {
+            if route.method == method {
+                return Found::Route(route, parameters);
+            }
+            methods.push(route.method);
+        }
+    }
+    if methods.is_empty() { Found::Nothing } else { Found::Methods(methods) }
+}
+
+fn fit(pattern: &'static str, path: &str) -> Option<Parameters> {
+    let (mut parameters, mut segments) = (Vec::new(), path.split('/'));
+    for expected in pattern.split('/') {
+        let segment = segments.next()?;
+        match expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) => parameters.push((name, decoded(segment).filter(|value| !value.is_empty())?)),
+            None if expected == segment => {}
+            None => return None,
+        }
+    }
+    segments.next().is_none().then_some(Parameters(parameters))
+}
+
+/// `None` where it is no UTF-8, or not encoded as it should be.
+fn decoded(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digits = [char::from(rest.next()?).to_digit(16)?, char::from(rest.next()?).to_digit(16)?];
+                u8::try_from(digits[0] * 16 + digits[1]).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Adds the calls to an OpenAPI document.
+pub fn describe(document: &mut Value) {
+    for route in &ROUTES {
+        let named = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let in_path = named.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": text() }));
+        let in_query = route.query.iter().map(|name| json!({ "name": name, "in": "query", "schema": text() }));
+        let success = if route.method == "POST" && route.role == Role::Operator { "201" } else { "200" };
+        let mut responses = Map::new();
+        responses.insert(success.to_owned(), json!({ "description": "Done" }));
+        responses.insert(
+            "default".to_owned(),
+            json!({ "description": "A problem (RFC 9457)", "content": { "application/problem+json": {} } }),
+        );
+        let operation = json!({
+            "operationId": format!("admin-{}", route.operation.replace(' ', "-")),
+            "summary": route.summary,
+            "description": format!("For the role {} and those above it.", route.role),
+            "security": [{ "operatorToken": [] }],
+            "parameters": in_path.chain(in_query).collect::<Vec<_>>(),
+            "responses": responses,
+        });
+        document["paths"][format!("{PATH}{}", route.path)][route.method.to_ascii_lowercase()] = operation;
+    }
+    document["components"]["securitySchemes"]["operatorToken"] =
+        json!({ "type": "http", "scheme": "bearer", "description": "An operator's token." });
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_to_its_call_and_its_parameters_are_decoded() {
+        let Found::Route(route, parameters) = find("GET", "/admin/v1/parties/acme/players/a%2Fb%20%C3%BC") else {
+            panic!("no route")
+        };
+        assert_eq!((route.call, parameters.get("party")), (Call::Player, "acme"));
+        assert_eq!((parameters.get("player"), parameters.target()), ("a/b ü", "a/b ü".to_owned()));
+        assert!(matches!(find("DELETE", "/admin/v1/parties"), Found::Methods(methods) if methods == ["GET"]));
+        for path in
+            ["/admin/v1", "/admin/v1/", "/admin/v1/parties/", "/admin/v1/orders/%ff", "/admin/v1/orders/%2", "/x"]
+        {
+            assert!(matches!(find("GET", path), Found::Nothing), "{path}");
+        }
+    }
+
+    #[test]
+    fn only_what_looks_is_for_those_who_look() {
+        assert!(ROUTES.iter().all(|route| (route.method == "GET") || route.role > Role::Viewer));
+    }
+}

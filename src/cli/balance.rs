@@ -4,10 +4,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Ended, database_to_look_at, failed, output, party, usage};
+use crate::admin::players;
 use crate::config::Config;
 use crate::ledger::money::format_decimal;
 use crate::ledger::state::PlayerState;
-use crate::ledger::{Account, Bucket, Currency, PlayerId, PlayerKey, Pocket};
+use crate::ledger::{Account, Bucket, Currency, PlayerId, PlayerKey};
 use crate::storage::queries;
 
 #[derive(Args)]
@@ -61,18 +62,7 @@ impl Balance {
     }
 }
 
-/// The used accounts, and every bucket of the home currency (or the asked one) even where it is unused.
 fn lines(config: &Config, player: &PlayerState, currency: Option<Currency>) -> Vec<Line> {
-    let shown = currency.unwrap_or(player.player.profile.home_currency);
-    let mut accounts: Vec<Account> = player.accounts.clone();
-    for bucket in Bucket::ALL {
-        let pocket = Pocket { bucket, ..Pocket::real(shown) };
-        if !accounts.iter().any(|account| account.pocket == pocket) {
-            accounts.push(player.account(&pocket));
-        }
-    }
-    accounts.retain(|account| currency.is_none_or(|currency| account.pocket.currency == currency));
-    accounts.sort_by(|a, b| a.pocket.cmp(&b.pocket));
     let line = |account: Account| Line {
         currency: account.pocket.currency,
         bucket: account.pocket.bucket,
@@ -81,5 +71,5 @@ fn lines(config: &Config, player: &PlayerState, currency: Option<Currency>) -> V
         balance: format_decimal(account.balance, config.exponent(account.pocket.currency)),
         balance_minor: account.balance,
     };
-    accounts.into_iter().map(line).collect()
+    players::accounts(player, currency).into_iter().map(line).collect()
 }

@@ -3,13 +3,16 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Ended, Failure, failed, output, party, usage};
+use super::{Ended, Failure, failed, invalid, output, party, trail, usage};
+use crate::admin::cash;
+pub use crate::admin::cash::Direction;
+use crate::admin::trail::Deed;
 use crate::app;
 use crate::clock;
-use crate::config::Config;
-use crate::ledger::command::{Act, Cash as Movement, Command};
-use crate::ledger::money::{format_decimal, parse_decimal};
-use crate::ledger::{Amount, Bucket, Currency, Done, Outcome, PlayerId, Pocket, Refusal, Wallet};
+use crate::config::{Config, PartyConfig};
+use crate::ledger::command::{Cash as Movement, Command};
+use crate::ledger::money::format_decimal;
+use crate::ledger::{Currency, Done, Outcome, Party, PlayerId, Pocket, Refusal};
 use crate::sequencer::direct;
 
 #[derive(Args)]
@@ -37,61 +40,54 @@ pub struct Cash {
     json: bool,
 }
 
-#[derive(Clone, Copy)]
-pub enum Direction {
-    Deposit,
-    Withdraw,
-}
-
 impl Cash {
     pub async fn run(self, config: &Config, direction: Direction) -> Ended {
         let (party, settings) = party(config, &self.party)?;
-        let movement = self.movement(config)?;
+        let movement = self.movement(config, &party, settings)?;
         let currency = movement.pocket.currency;
-        if !settings.all_currencies().any(|known| known == currency) {
-            return Err(usage(format!("--currency {currency} is not one of party {party}'s")));
-        }
-        let act = match direction {
-            Direction::Deposit => Act::Deposit(movement),
-            Direction::Withdraw => Act::Withdraw(movement),
-        };
-        let command = Command { party, at: clock::now(), correlation: None, act };
+        let detail = json!({
+            "amount": self.amount, "currency": currency, "bucket": self.bucket, "wallet": self.wallet,
+            "product": self.product, "key": movement.key,
+        });
+        let (act, of, target) = (direction.as_str(), Some(party.clone()), movement.player.to_string());
+        let deed = Deed { act, party: of, target, detail };
+        let command = Command { party, at: clock::now(), correlation: None, act: direction.act(movement) };
         let database = app::database(config);
         database.migrate().await?;
-        let outcome = direct::apply(&mut database.writer()?, command).await?;
-        self.report(outcome, currency, config.exponent(currency))
+        let balance = trail::recorded(&database, deed, async {
+            let outcome = direct::apply(&mut database.writer()?, command).await?;
+            let balance = self.balance(outcome, currency, config.exponent(currency))?;
+            Ok((balance, format!("done: balance {} {currency}", format_decimal(balance, config.exponent(currency)))))
+        });
+        self.report(balance.await?, currency, config.exponent(currency))
     }
 
-    fn movement(&self, config: &Config) -> Result<Movement, Failure> {
-        let currency = Currency::parse(&self.currency).map_err(|error| usage(format!("--currency {error}")))?;
-        let minor = parse_decimal(&self.amount, config.exponent(currency))
-            .map_err(|error| usage(format!("--amount {error}")))?;
-        let bucket = Bucket::parse(&self.bucket)
-            .ok_or_else(|| usage("--bucket must be one of real, bonus, ring_fenced, gbt_bonus"))?;
+    fn movement(&self, config: &Config, party: &Party, settings: &PartyConfig) -> Result<Movement, Failure> {
+        let pocket = Pocket {
+            currency: cash::currency(party, settings, &self.currency).map_err(invalid)?,
+            bucket: cash::bucket(&self.bucket).map_err(invalid)?,
+            wallet: cash::wallet(&self.wallet).map_err(invalid)?,
+            product: self.product,
+        };
         let key = match &self.key {
             Some(key) if key.is_empty() => return Err(usage("--key must not be empty")),
-            Some(key) => key.as_str().into(),
-            None => uuid::Uuid::new_v4().to_string().into(),
+            Some(key) => key.clone(),
+            None => uuid::Uuid::new_v4().to_string(),
         };
-        Ok(Movement {
-            player: PlayerId::recorded(&self.player).map_err(|error| usage(format!("--player {error}")))?,
-            pocket: Pocket {
-                currency,
-                bucket,
-                wallet: Wallet::parse(&self.wallet).map_err(|error| usage(format!("--wallet {error}")))?,
-                product: self.product,
-            },
-            amount: Amount::new(minor).map_err(|_| usage("--amount must be more than nothing"))?,
-            key,
-        })
+        let player = PlayerId::recorded(&self.player).map_err(|error| usage(format!("--player {error}")))?;
+        cash::movement(config, player, pocket, &self.amount, &key).map_err(invalid)
     }
 
-    fn report(&self, outcome: Outcome, currency: Currency, exponent: u32) -> Ended {
-        let balance = match outcome {
-            Outcome::Done(Done::Deposited { balance } | Done::Withdrawn { balance }) => balance,
-            Outcome::Done(_) => return Err(failed("the ledger answered something else")),
-            Outcome::Refused(refusal) => return Err(self.refused(refusal, currency, exponent)),
-        };
+    /// The balance right after it, in minor units.
+    fn balance(&self, outcome: Outcome, currency: Currency, exponent: u32) -> Result<i64, Failure> {
+        match outcome {
+            Outcome::Done(Done::Deposited { balance } | Done::Withdrawn { balance }) => Ok(balance),
+            Outcome::Done(_) => Err(failed("the ledger answered something else")),
+            Outcome::Refused(refusal) => Err(self.refused(refusal, currency, exponent)),
+        }
+    }
+
+    fn report(&self, balance: i64, currency: Currency, exponent: u32) -> Ended {
         let text = format_decimal(balance, exponent);
         if self.json {
             output::json(

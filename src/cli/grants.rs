@@ -2,11 +2,12 @@
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::output::{self, Table};
-use super::{Ended, Failure, database_to_look_at, failed, party, usage};
+use super::{Ended, Failure, database_to_look_at, failed, party, trail, usage};
+use crate::admin::trail::Deed;
 use crate::app;
 use crate::clock;
 use crate::config::Config;
@@ -139,12 +140,17 @@ impl End {
         let database = app::database(config);
         database.migrate().await?;
         let (of, at) = (party.clone(), clock::now());
-        let before = database.query(move |conn| kept::end(conn, &of, grant, at)).await?;
-        let Some(before) = before else {
-            return Err(failed(format!(
-                "party {party} has no grant {grant}; `purser grants list --party {party}` shows what there is"
-            )));
-        };
+        let deed = deed(&party, format!("grant {grant}"));
+        let before = trail::recorded(&database, deed, async {
+            let before = database.query(move |conn| kept::end(conn, &of, grant, at)).await?;
+            let before = before.ok_or_else(|| {
+                failed(format!(
+                    "party {party} has no grant {grant}; `purser grants list --party {party}` shows what there is"
+                ))
+            })?;
+            Ok((before, format!("done: it was {}", before.as_str())))
+        });
+        let before = before.await?;
         if self.json {
             output::json(&json!({ "party": party, "ended": u8::from(before == GrantState::Active) }))?;
             return Ok(true);
@@ -165,7 +171,12 @@ impl End {
             return Err(failed(format!("there is no player {player} of party {party}")));
         }
         let (of, whose, at) = (party.clone(), player.clone(), clock::now());
-        let ended = database.query(move |conn| kept::end_of_player(conn, &of, &whose, at)).await?;
+        let deed = deed(&party, player.to_string());
+        let ended = trail::recorded(&database, deed, async {
+            let ended = database.query(move |conn| kept::end_of_player(conn, &of, &whose, at)).await?;
+            Ok((ended, format!("done: {ended} ended")))
+        });
+        let ended = ended.await?;
         if self.json {
             output::json(&json!({ "party": party, "player": player, "ended": ended }))?;
         } else {
@@ -173,6 +184,10 @@ impl End {
         }
         Ok(true)
     }
+}
+
+fn deed(party: &Party, target: String) -> Deed {
+    Deed { act: "grants end", party: Some(party.clone()), target, detail: Value::Null }
 }
 
 fn player_named(name: &str) -> Result<PlayerId, Failure> {

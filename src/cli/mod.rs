@@ -17,6 +17,7 @@ mod logging;
 mod migrate;
 pub mod offers;
 mod order;
+mod operator;
 mod output;
 mod play;
 mod player;
@@ -27,13 +28,16 @@ mod shell;
 mod stack;
 mod tally;
 mod token;
+mod trail;
 mod voids;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::admin::Invalid;
 use crate::app;
 use crate::config::{Config, ConfigError, PartyConfig};
 use crate::ledger::Party;
@@ -111,6 +115,9 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(config::Settings),
+    /// Make what the configuration wants of operators.
+    #[command(subcommand)]
+    Operator(operator::Operator),
     /// Print a shell's completions.
     Completions(shell::Completions),
     /// Write the manual pages.
@@ -129,6 +136,15 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
         if error.is::<ConfigError>() { Self::Usage(error) } else { Self::Failed(error) }
+    }
+}
+
+/// As the trail has it.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(error) | Self::Failed(error) => write!(f, "{error:#}"),
+        }
     }
 }
 
@@ -171,6 +187,7 @@ async fn run(arguments: Arguments) -> Ended {
     match &arguments.command {
         Command::Completions(completions) => return completions.run(),
         Command::Man(man) => return man.run(),
+        Command::Operator(operator) => return operator.run(),
         _ => {}
     }
     let config = Config::load(arguments.config.as_deref())?;
@@ -198,6 +215,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Audit(audit) => audit.run(&config).await,
         Command::Backup(backup) => backup.run(&config).await,
         Command::Config(settings) => settings.run(&config),
+        Command::Operator(operator) => operator.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     }
@@ -247,6 +265,11 @@ fn party_or_first<'a>(config: &'a Config, name: Option<&str>) -> Result<(Party, 
             first.ok_or_else(|| usage("no party is configured"))
         }
     }
+}
+
+/// What is wrong with an option; the option's name is the first word.
+fn invalid(Invalid(what): Invalid) -> Failure {
+    usage(format!("--{what}"))
 }
 
 fn usage(message: impl Into<String>) -> Failure {

@@ -3,18 +3,19 @@
 use std::io::Read;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Ended, failed, output, party, usage};
+use super::{Ended, failed, invalid, output, party, trail, usage};
+use crate::admin::players::{self, Known, NewPlayer};
+use crate::admin::trail::Deed;
 use crate::app;
 use crate::clock;
 use crate::config::Config;
 use crate::identity::password;
 use crate::ledger::command::{Act, Command, OpenPlayer};
-use crate::ledger::player::Profile;
-use crate::ledger::{Currency, Outcome, Party, PlayerId, PlayerKey, Refusal};
+use crate::ledger::{Outcome, Party, PlayerId, PlayerKey, Refusal};
 use crate::sequencer::direct;
-use crate::storage::{Database, passwords, queries};
+use crate::storage::{Database, passwords};
 
 /// The longest password that is taken, in bytes.
 const MAX_PASSWORD: usize = 1024;
@@ -73,58 +74,35 @@ impl Player {
 impl Add {
     async fn run(self, config: &Config) -> Ended {
         let (party, settings) = party(config, &self.party)?;
-        let player = PlayerId::parse(&self.player).map_err(|error| usage(format!("--player {error}")))?;
-        let named = self.currency.as_deref().map(Currency::parse).transpose();
-        let named = named.map_err(|error| usage(format!("--currency {error}")))?;
-        let home_currency = named
-            .or_else(|| settings.currencies.first().copied())
-            .ok_or_else(|| usage(format!("party {party} has no currencies")))?;
-        if !settings.all_currencies().any(|known| known == home_currency) {
-            return Err(usage(format!("--currency {home_currency} is not one of party {party}'s")));
-        }
+        let open = self.wanted().open(&party, settings).map_err(invalid)?;
+        let player = open.player.clone();
         let password = if self.password_stdin { Some(read_password()?) } else { None };
 
         let database = app::database(config);
         database.migrate().await?;
-        let key = PlayerKey::of(&party, &player);
-        let is_new = database.query(move |conn| Ok(queries::player(conn, key)?.is_none())).await?;
-        if is_new {
-            self.check_logins(&database, &party, &player).await?;
-        }
-        let profile = Profile {
-            home_currency,
+        let (of, target, detail) =
+            (Some(party.clone()), player.to_string(), json!({ "password": self.password_stdin }));
+        let deed = Deed { act: "player add", party: of, target, detail };
+        let is_new = trail::recorded(&database, deed, async {
+            let is_new = add(&database, &party, open).await?;
+            if let Some(password) = password {
+                set_password(&database, PlayerKey::of(&party, &player), password).await?;
+            }
+            Ok((is_new, if is_new { "done" } else { "was there already" }.to_owned()))
+        });
+        let is_new = is_new.await?;
+        self.report(&player, is_new)
+    }
+
+    fn wanted(&self) -> NewPlayer {
+        NewPlayer {
+            player: self.player.clone(),
+            currency: self.currency.clone(),
             username: self.username.clone(),
             nickname: self.nickname.clone(),
             email: self.email.clone(),
             gender: self.gender.clone(),
-        };
-        let act = Act::OpenPlayer(OpenPlayer { player: player.clone(), profile });
-        let command = Command { party, at: clock::now(), correlation: None, act };
-        match direct::apply(&mut database.writer()?, command).await? {
-            Outcome::Done(_) => {}
-            Outcome::Refused(Refusal::KeyReused) => {
-                return Err(failed(format!("player {player} exists with other values; nothing was changed")));
-            }
-            Outcome::Refused(other) => return Err(failed(format!("refused: {other:?}"))),
         }
-        if let Some(password) = password {
-            set_password(&database, key, password).await?;
-        }
-        self.report(&player, is_new)
-    }
-
-    /// The names that a player signs in by must be nobody else's.
-    async fn check_logins(&self, database: &Database, party: &Party, player: &PlayerId) -> Result<(), super::Failure> {
-        let logins = [Some(("--player", player.to_string())), self.username.clone().map(|name| ("--username", name))];
-        for (option, login) in logins.into_iter().flatten() {
-            let (of_party, of_player, named) = (party.clone(), player.clone(), login.clone());
-            let taken = database.query(move |conn| queries::is_login_taken(conn, &of_party, &named, &of_player));
-            if taken.await? {
-                let problem = "is another player's name to sign in by; nothing was changed";
-                return Err(failed(format!("{option} {login} {problem}")));
-            }
-        }
-        Ok(())
     }
 
     fn report(&self, player: &PlayerId, is_new: bool) -> Ended {
@@ -139,6 +117,27 @@ impl Add {
     }
 }
 
+/// Makes the player; `false` where it is there already, with the same values.
+async fn add(database: &Database, party: &Party, open: OpenPlayer) -> Result<bool, super::Failure> {
+    let (of, wanted, player) = (party.clone(), open.clone(), open.player.clone());
+    let is_new = match database.query(move |conn| players::known(conn, &of, &wanted)).await? {
+        Known::No => true,
+        Known::Yes => false,
+        Known::NameTaken(option, login) => {
+            let problem = "is another player's name to sign in by; nothing was changed";
+            return Err(failed(format!("--{option} {login} {problem}")));
+        }
+    };
+    let command = Command { party: party.clone(), at: clock::now(), correlation: None, act: Act::OpenPlayer(open) };
+    match direct::apply(&mut database.writer()?, command).await? {
+        Outcome::Done(_) => Ok(is_new),
+        Outcome::Refused(Refusal::KeyReused) => {
+            Err(failed(format!("player {player} exists with other values; nothing was changed")))
+        }
+        Outcome::Refused(other) => Err(failed(format!("refused: {other:?}"))),
+    }
+}
+
 impl Password {
     async fn run(self, config: &Config) -> Ended {
         let (party, _) = party(config, &self.party)?;
@@ -147,10 +146,16 @@ impl Password {
         let database = app::database(config);
         database.migrate().await?;
         let (of, whose, at) = (party.clone(), player.clone(), clock::now());
-        let replacing = database.query(move |conn| passwords::replace(conn, &of, &whose, &hash, at));
-        let Some(ended) = replacing.await? else {
-            return Err(failed(format!("there is no player {player} of party {party}; `purser player add` makes one")));
-        };
+        let (act, target) = ("player password", player.to_string());
+        let deed = Deed { act, party: Some(party.clone()), target, detail: Value::Null };
+        let ended = trail::recorded(&database, deed, async {
+            let replaced = database.query(move |conn| passwords::replace(conn, &of, &whose, &hash, at)).await?;
+            let ended = replaced.ok_or_else(|| {
+                failed(format!("there is no player {player} of party {party}; `purser player add` makes one"))
+            })?;
+            Ok((ended, format!("done: {ended} grants ended")))
+        });
+        let ended = ended.await?;
         if self.json {
             output::json(&json!({ "party": party, "player": player, "grants_ended": ended }))?;
         } else {

@@ -4,14 +4,16 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Ended, Failure, database_to_look_at, failed, output, party};
+use super::{Ended, Failure, database_to_look_at, failed, output, party, trail};
+use crate::admin::trail::Deed;
+use crate::admin::voids::resolve;
 use crate::app;
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::account::Bucket;
-use crate::ledger::command::{Act, Command};
+use crate::ledger::command::Command;
 use crate::ledger::money::format_decimal;
-use crate::ledger::transaction::{ResolveVoid, VoidState};
+use crate::ledger::transaction::VoidState;
 use crate::ledger::{Currency, Done, Outcome, Refusal};
 use crate::sequencer::direct;
 use crate::storage::voids::{self, Queued};
@@ -136,14 +138,27 @@ impl Resolve {
         let (of, source) = (party.clone(), self.source);
         let queued = database.query(move |conn| voids::find(conn, &of, source)).await?;
         let queued = queued.ok_or_else(|| self.unknown())?;
-        let (player, attempt) = (queued.player.clone(), queued.void.attempt);
-        let act = Act::ResolveVoid(ResolveVoid { player, source, approve, attempt, number: None });
+        let deed = Deed {
+            act: if approve { "void approve" } else { "void dismiss" },
+            party: Some(party.clone()),
+            target: self.source.to_string(),
+            detail: json!({ "player": queued.player, "currency": queued.source.currency }),
+        };
+        let act = resolve(&queued, approve);
         let command = Command { party, at: clock::now(), correlation: None, act };
-        match direct::apply(&mut database.writer()?, command).await? {
-            Outcome::Done(Done::VoidApproved { transaction }) => self.approved(transaction),
-            Outcome::Done(Done::VoidDismissed) => self.dismissed(),
-            Outcome::Done(_) => Err(failed("the ledger answered something else")),
-            Outcome::Refused(refusal) => Err(self.refused(config, &queued, refusal)),
+        let resolved = trail::recorded(&database, deed, async {
+            match direct::apply(&mut database.writer()?, command).await? {
+                Outcome::Done(Done::VoidApproved { transaction }) => {
+                    Ok((Some(transaction), format!("approved: transaction {transaction} moved it back")))
+                }
+                Outcome::Done(Done::VoidDismissed) => Ok((None, "dismissed: nothing was moved".to_owned())),
+                Outcome::Done(_) => Err(failed("the ledger answered something else")),
+                Outcome::Refused(refusal) => Err(self.refused(config, &queued, refusal)),
+            }
+        });
+        match resolved.await? {
+            Some(transaction) => self.approved(transaction),
+            None => self.dismissed(),
         }
     }
 

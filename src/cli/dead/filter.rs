@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use crate::transport::amqp::dead::DeadLetter;
 
@@ -22,6 +23,11 @@ pub struct Filter {
 impl Filter {
     pub fn is_empty(&self) -> bool {
         self.id.is_none() && self.reason.is_none() && self.since.is_none()
+    }
+
+    /// As the trail has it; what is not said is null.
+    pub fn described(&self) -> Value {
+        json!({ "id": self.id, "reason": self.reason, "died_since": self.since })
     }
 
     /// Whether the letter is one of those. Of one that does not say when it died, nobody can say that it was since.

@@ -7,7 +7,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::output::Table;
-use super::{Ended, Failure, failed, output, party, usage};
+use super::{Ended, Failure, failed, output, party, trail, usage};
+use crate::admin::redaction::without_tokens;
+use crate::admin::trail::Deed;
 use crate::app;
 use crate::config::Config;
 use crate::ledger::Party;
@@ -102,6 +104,12 @@ impl Of {
         Ok((party, queue))
     }
 
+    /// The trail's entry of an act on them.
+    fn deed(&self, act: &'static str, party: &Party) -> Deed {
+        let target = format!("dead letters of {party}");
+        Deed { act, party: Some(party.clone()), target, detail: self.filter.described() }
+    }
+
     /// Tells every letter that fits to `each`, then lets all of them go back to their places.
     async fn look(
         &self,
@@ -171,7 +179,31 @@ impl Drop {
         if self.of.filter.is_empty() && !self.all && !self.dry_run {
             return Err(usage("name what to drop by --id, --reason or --since, or say --all"));
         }
-        let (party, mut queue) = self.of.open(config).await?;
+        let (party, _) = party(config, &self.of.party)?;
+        let (dropped, waiting) = if self.dry_run {
+            self.pass(config).await?
+        } else {
+            let database = app::database(config);
+            database.migrate().await?;
+            let deed = self.of.deed("dead drop", &party);
+            trail::recorded(&database, deed, async {
+                let (dropped, waiting) = self.pass(config).await?;
+                Ok(((dropped, waiting), format!("done: {dropped} dropped")))
+            })
+            .await?
+        };
+        let verb = if self.dry_run { "would be dropped" } else { "dropped" };
+        if self.json {
+            output::json(&serde_json::json!({ "dropped": dropped, "dry_run": self.dry_run }))?;
+        } else {
+            output::line(&format!("{dropped} of {waiting} dead letters of {party} {verb}"))?;
+        }
+        Ok(true)
+    }
+
+    /// Goes through the letters; returns how many were meant, of how many.
+    async fn pass(&self, config: &Config) -> Result<(u64, u64), Failure> {
+        let (_, mut queue) = self.of.open(config).await?;
         let waiting = queue.count().await?;
         let progress = output::progress_bar(waiting, "letters");
         let mut dropped = 0_u64;
@@ -187,13 +219,7 @@ impl Drop {
         }
         progress.finish_and_clear();
         queue.release().await?;
-        let verb = if self.dry_run { "would be dropped" } else { "dropped" };
-        if self.json {
-            output::json(&serde_json::json!({ "dropped": dropped, "dry_run": self.dry_run }))?;
-        } else {
-            output::line(&format!("{dropped} of {waiting} dead letters of {party} {verb}"))?;
-        }
-        Ok(true)
+        Ok((dropped, waiting))
     }
 }
 
@@ -217,35 +243,7 @@ fn row(line: Line) -> Vec<String> {
     vec![line.id, line.reason, line.queue, died_at, line.redriven.to_string(), line.bytes.to_string(), error]
 }
 
-/// The body as text, with whatever looks like a token hidden: a `playerId` may be one.
+/// The body as text, with whatever looks like a token hidden.
 fn shown(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = &*text;
-    while let Some(start) = rest.find("eyJ") {
-        let token = rest[start..].find(|c| !is_part(c)).map_or(&rest[start..], |end| &rest[start..start + end]);
-        shown.push_str(&rest[..start]);
-        shown.push_str(if token.matches('.').count() == 2 { "(token)" } else { token });
-        rest = &rest[start + token.len()..];
-    }
-    shown + rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_in_a_body_is_hidden_and_the_rest_is_shown() {
-        let cases = [
-            (r#"{"playerId":"eyJhbGciOi.eyJzdWIi.c2ln","amount":1}"#, r#"{"playerId":"(token)","amount":1}"#),
-            (r#"{"playerId":"eyJ"}"#, r#"{"playerId":"eyJ"}"#),
-            ("no JSON", "no JSON"),
-            ("eyJa.b.c", "(token)"),
-        ];
-        for (body, expected) in cases {
-            assert_eq!(shown(body.as_bytes()), expected);
-        }
-    }
+    without_tokens(&String::from_utf8_lossy(body))
 }

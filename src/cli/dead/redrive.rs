@@ -13,7 +13,8 @@ use lapin::{Connection, Consumer};
 use serde_json::{Value, json};
 
 use super::{Of, output};
-use crate::cli::{Ended, Failure};
+use crate::app;
+use crate::cli::{self, Ended, Failure, trail};
 use crate::config::Config;
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
@@ -60,12 +61,36 @@ struct Summary {
     homeless: u64,
     /// Answers, by code.
     answered: BTreeMap<String, u64>,
+    /// Whether nobody can tell what they were answered.
+    is_uncounted: bool,
 }
 
 impl Redrive {
     /// A letter leaves the dead letters when the broker has it back in its queue. Killed in between, it is in both;
     /// put back twice, it is answered twice alike, and moves nothing the second time.
     pub async fn run(self, config: &Config) -> Ended {
+        let (party, _) = cli::party(config, &self.of.party)?;
+        let summary = if self.dry_run {
+            self.put_back(config).await?
+        } else {
+            let database = app::database(config);
+            database.migrate().await?;
+            let deed = self.of.deed("dead redrive", &party);
+            trail::recorded(&database, deed, async {
+                let summary = self.put_back(config).await?;
+                let outcome = format!("done: {} put back, answered {:?}", summary.redriven, summary.answered);
+                Ok((summary, outcome))
+            })
+            .await?
+        };
+        self.tell(&summary)?;
+        if summary.is_uncounted {
+            eprintln!("what they were answered is not known: set amqp.user to what the broker calls Purser");
+        }
+        Ok(true)
+    }
+
+    async fn put_back(&self, config: &Config) -> Result<Summary, Failure> {
         let (party, mut queue) = self.of.open(config).await?;
         let (copy_to, answers) = listen(queue.connection(), &party).await?;
         let waiting = queue.count().await?;
@@ -85,13 +110,9 @@ impl Redrive {
         if !self.dry_run && queue.may_have_copies() {
             summary.listen(&mut listening.answers).await;
         }
-        let is_uncounted = !self.dry_run && !queue.may_have_copies();
+        summary.is_uncounted = !self.dry_run && !queue.may_have_copies();
         queue.release().await?;
-        self.tell(&summary)?;
-        if is_uncounted {
-            eprintln!("what they were answered is not known: set amqp.user to what the broker calls Purser");
-        }
-        Ok(true)
+        Ok(summary)
     }
 
     /// Goes through so many letters and puts back those that are meant.

@@ -1,25 +1,19 @@
 //! One line of an export: a command and its outcome (`schemas/journal/line.json`).
 
 use std::io::{self, Write};
-use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ledger::command::Timestamp;
+pub use crate::admin::shown::moment as written;
 use crate::ledger::recorded::Recorded;
 use crate::ledger::{Command, Outcome, Party};
 
 /// The version of the format. A program that writes lines which an older one could misunderstand counts it up.
 const FORMAT: u32 = 1;
 
-/// The last second that is written with four digits for the year: 9999-12-31T23:59:59Z.
-const LAST_SECOND: i64 = 253_402_300_799;
-
 /// Numbers above it are nobody's: a ledger that took one would soon run out of them.
 const LAST_NUMBER: i64 = 1 << 62;
-
-const MICROS: i64 = 1_000_000;
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -109,11 +103,4 @@ pub fn read(text: &[u8]) -> Result<Recorded, Malformed> {
         Some(number) => Err(Malformed::Number(number)),
         None => Ok(recorded),
     }
-}
-
-/// RFC 3339, to the microsecond. Times that it has no words for are brought to the nearest that it has.
-pub fn written(Timestamp(micros): Timestamp) -> String {
-    let micros = micros.clamp(0, LAST_SECOND.saturating_mul(MICROS));
-    let since = Duration::from_micros(micros.unsigned_abs());
-    humantime::format_rfc3339_micros(UNIX_EPOCH + since).to_string()
 }

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Ended, Failure, failed, output, party, usage};
+use super::{Ended, Failure, failed, output, party, trail, usage};
+use crate::admin::trail::Deed;
 use crate::app;
 use crate::clock;
 use crate::config::{CodeGames, Config};
@@ -90,13 +91,19 @@ impl Import {
         // A name of its own: the same file again must set the prices again, and known keys are passed over anyway.
         let key = uuid::Uuid::new_v4().to_string().into();
         let act = Act::StockOffers(StockOffers { offers: stockings, key });
+        let hub_of = party.clone();
         let command = Command { party, at: clock::now(), correlation: None, act };
-        let new_keys = match direct::apply(&mut database.writer()?, command).await? {
-            Outcome::Done(Done::OffersStocked { added }) => added,
-            other => return Err(failed(format!("the ledger answered {other:?}"))),
-        };
         let keys = read.iter().map(|listed| listed.keys.len()).sum();
-        self.report(read.len(), new_offers, keys, new_keys)
+        let (of, target) = (Some(hub_of), self.file.display().to_string());
+        let detail = json!({ "offers": read.len(), "new_offers": new_offers, "keys": keys });
+        let deed = Deed { act: "offers import", party: of, target, detail };
+        let new_keys = trail::recorded(&database, deed, async {
+            match direct::apply(&mut database.writer()?, command).await? {
+                Outcome::Done(Done::OffersStocked { added }) => Ok((added, format!("done: {added} keys were new"))),
+                other => Err(failed(format!("the ledger answered {other:?}"))),
+            }
+        });
+        self.report(read.len(), new_offers, keys, new_keys.await?)
     }
 
     fn report(&self, offers: usize, new_offers: usize, keys: usize, new_keys: i64) -> Ended {

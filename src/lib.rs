@@ -5,8 +5,9 @@
 //!
 //! The modules in reading order: [`ledger`] decides, purely; [`dialects`] translate bytes into its words and back;
 //! [`identity`] says whose player it is; [`storage`] keeps the ledger; [`sequencer`] feeds it in batches;
-//! [`admin`] is what operators ask and do; [`transport`] moves bytes; [`config`] reads what the operator wants; [`provider`]
-//! plays a game provider; [`app`] puts the program together and [`cli`] is its face. `docs/ARCHITECTURE.md` is the map.
+//! [`admin`] is what operators ask and do; [`transport`] moves bytes; [`config`] reads what the operator wants;
+//! [`provider`] plays a game provider; [`conformance`] judges wallets as one; [`app`] puts the program together and
+//! [`cli`] is its face. `docs/ARCHITECTURE.md` is the map.
 
 #![deny(clippy::expect_used, clippy::unwrap_used)]
 
@@ -22,5 +23,6 @@ pub mod clock;
 pub mod tls;
 pub mod metrics;
 pub mod provider;
+pub mod conformance;
 pub mod app;
 pub mod cli;

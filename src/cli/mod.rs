@@ -7,6 +7,7 @@ mod bench;
 mod cash;
 mod check;
 mod config;
+mod conform;
 mod crowd;
 mod dead;
 mod demo;
@@ -74,6 +75,9 @@ enum Command {
     Listen(listen::Listen),
     /// Put a provider's load on a running Purser: throughput, latency percentiles, then the audit.
     Bench(bench::Bench),
+    /// Judge whether a wallet keeps what the interface promises.
+    #[command(subcommand)]
+    Conform(conform::Conform),
     /// Manage players.
     #[command(subcommand)]
     Player(player::Player),
@@ -199,6 +203,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Play(play) => play.run(config).await,
         Command::Listen(listen) => listen.run(&config).await,
         Command::Bench(bench) => bench.run(config).await,
+        Command::Conform(conform) => conform.run(config).await,
         Command::Player(player) => player.run(&config).await,
         Command::Grants(grants) => grants.run(&config).await,
         Command::Deposit(cash) => cash.run(&config, cash::Direction::Deposit).await,

@@ -17,6 +17,7 @@ mod replay;
 mod sequencer;
 mod simulation;
 mod schemas;
+mod conformance;
 mod decoder;
 mod tidy;
 mod e2e;

@@ -46,6 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &["ledger"]),
     ("metrics", &[]),
     ("tls", &[]),
+    ("conformance", &[]),
 ];
 
 /// Modules that put things together and may name everything.

@@ -46,3 +46,5 @@ mod classic;
 mod practice;
 mod listening;
 mod looking;
+mod crooked;
+mod conform;

@@ -1,0 +1,58 @@
+//! Judges wallets: plays a provider against any wallet that claims the published interface, and says where it does not
+//! keep its word. It knows a wallet only by its queues and its HTTP, and nothing of this one.
+//!
+//! Reading order: [`catalogue`] (what is promised, as data), [`values`] (what its steps are filled with), [`tokens`],
+//! [`wire`] (a case's channel to the broker), [`http`], [`players`] (whose money it is), [`play`] (one case),
+//! [`expect`] (what is held against what), [`judge`] (all cases), [`report`], [`html`] and [`junit`] (its faces).
+
+pub mod catalogue;
+pub mod values;
+pub mod tokens;
+pub mod wire;
+pub mod http;
+pub mod players;
+mod play;
+mod expect;
+pub mod judge;
+pub mod report;
+pub mod html;
+pub mod junit;
+
+use std::time::Duration;
+
+pub use catalogue::Catalogue;
+pub use judge::judge;
+pub use report::{Outcome, Report};
+
+/// The wallet, and what has to be known about it.
+pub struct Wallet {
+    pub connection: lapin::Connection,
+    pub queues: wire::Queues,
+    /// None: nothing over HTTP is judged.
+    pub http: Option<http::Http>,
+    pub tokens: tokens::Tokens,
+    pub terms: Terms,
+}
+
+/// What the wallet was told about the party.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    pub currency: String,
+    pub game: String,
+    /// A currency, and the most that a single bet in it may be, in minor units.
+    pub limit: Option<(String, i64)>,
+    /// How long a result waits for its bet.
+    pub grace: Duration,
+    /// How long a reply is waited for.
+    pub patience: Duration,
+    pub is_sandbox: bool,
+    /// Decides amounts and rounds.
+    pub seed: u64,
+    /// The line that judges this wallet again, but for case and seed.
+    pub again: String,
+}
+
+/// Lower-case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

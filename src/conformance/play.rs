@@ -1,0 +1,409 @@
+//! One case, played step by step until it is done or something is not as it must be.
+
+mod calls;
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+
+use super::Wallet;
+use super::catalogue::{
+    Awaited, Balance, Case, Catalogue, Clause, Expect, Message, Need, Repeat, Route, Step, TokenKind, Wait,
+};
+use super::expect::{self, Difference};
+use super::http::{HttpError, Prepared, Response};
+use super::report::{Exchange, Failure, Outcome, shown};
+use super::tokens::TokenError;
+use super::values::{Unset, Values};
+use super::wire::{Missing, Reply, Request, Wire, WireError};
+
+/// Exchanges that a report shows of one case: the last ones are those that matter.
+const SHOWN: usize = 20;
+
+/// Why a case ends before its last step.
+pub(super) enum Stopped {
+    Failed(Failure),
+    Skipped(&'static str),
+    NotJudged(String),
+}
+
+impl From<WireError> for Stopped {
+    fn from(error: WireError) -> Self {
+        Self::NotJudged(error.to_string())
+    }
+}
+
+impl From<TokenError> for Stopped {
+    fn from(error: TokenError) -> Self {
+        Self::NotJudged(error.to_string())
+    }
+}
+
+impl From<Unset> for Stopped {
+    fn from(error: Unset) -> Self {
+        Self::NotJudged(error.to_string())
+    }
+}
+
+impl From<HttpError> for Stopped {
+    fn from(error: HttpError) -> Self {
+        Self::NotJudged(format!("HTTP: {error}"))
+    }
+}
+
+/// What was sent under a name, and what came back.
+enum Sent {
+    Message(Request, Option<Reply>),
+    Call(Prepared, Response),
+}
+
+pub(super) struct Play<'a> {
+    wallet: &'a Wallet,
+    catalogue: &'a Catalogue,
+    case: &'a Case,
+    values: Values,
+    wire: Wire<'a>,
+    sent: BTreeMap<String, Sent>,
+    exchanges: Vec<Exchange>,
+}
+
+/// The player who is nobody.
+pub(super) const STRANGER: &str = "cf-nobody-at-all";
+
+impl<'a> Play<'a> {
+    /// With one player of the case's own, or two.
+    pub async fn open(
+        wallet: &'a Wallet,
+        catalogue: &'a Catalogue,
+        case: &'a Case,
+        run: &str,
+        players: &[String],
+    ) -> Result<Self, WireError> {
+        let terms = &wallet.terms;
+        let mut values = Values::new(terms.seed, run, &case.id);
+        for (name, player) in ["player", "player2"].iter().zip(players) {
+            values.set(name, player.as_str());
+        }
+        values.set("player_in_path", players.first().map(|player| escaped(player)).unwrap_or_default());
+        values.set("stranger", STRANGER);
+        values.set("party", wallet.queues.party.as_str());
+        values.set("currency", terms.currency.as_str());
+        values.set("game", terms.game.as_str());
+        if let Some((currency, limit)) = &terms.limit {
+            values.set("limit_currency", currency.as_str());
+            values.set_number("limit", *limit);
+        }
+        let wire = Wire::open(&wallet.connection, &wallet.queues).await?;
+        Ok(Self { wallet, catalogue, case, values, wire, sent: BTreeMap::new(), exchanges: Vec::new() })
+    }
+
+    /// Plays all steps; answers with what was said, too, where the wallet failed.
+    pub async fn play(mut self, players: &[String]) -> (Outcome, Vec<Exchange>) {
+        let stopped = self.steps(players).await;
+        self.wire.close().await;
+        match stopped {
+            Ok(()) => (Outcome::Passed, Vec::new()),
+            Err(Stopped::NotJudged(why)) => (Outcome::NotJudged { why }, Vec::new()),
+            Err(Stopped::Skipped(why)) => (Outcome::Skipped { why: why.to_owned() }, Vec::new()),
+            Err(Stopped::Failed(failure)) => {
+                let first = self.exchanges.len().saturating_sub(SHOWN);
+                (Outcome::Failed(failure), self.exchanges.split_off(first))
+            }
+        }
+    }
+
+    /// What a player has, or why that cannot be said: nobody answers, or the player has no balance. None where the wallet
+    /// answers, and wrongly: that is for the cases to say.
+    pub async fn money_of(&mut self, player: &str) -> Result<Option<i64>, String> {
+        match self.balance_of(player).await {
+            Ok(balance) => Ok(Some(balance)),
+            Err(Stopped::Failed(failure)) => match failure.rule {
+                Some("answered" | "queues" | "balance") => Err(format!("{}: {}", failure.what, failure.got)),
+                _ => Ok(None),
+            },
+            Err(Stopped::NotJudged(why)) => Err(why),
+            Err(Stopped::Skipped(why)) => Err(why.to_owned()),
+        }
+    }
+
+    pub async fn leave(self) {
+        self.wire.close().await;
+    }
+
+    async fn steps(&mut self, players: &[String]) -> Result<(), Stopped> {
+        for (name, player) in ["start", "start2"].into_iter().zip(players) {
+            let balance = self.balance_of(player).await?;
+            self.values.set_number(name, balance);
+            self.stay_below_limit(balance)?;
+        }
+        for step in &self.case.step {
+            match step {
+                Step::Ask(message) => self.ask(message).await?,
+                Step::Send(message) => self.send(message).await?,
+                Step::Reply(awaited) => self.reply(awaited).await?,
+                Step::Repeat(repeat) => self.repeat(repeat).await?,
+                Step::Copies(message) => self.copies(message).await?,
+                Step::Many(message) => self.many(message).await?,
+                Step::Wait(Wait { grace_percent }) => {
+                    tokio::time::sleep(self.wallet.terms.grace * *grace_percent / 100).await;
+                }
+                Step::Balance(balance) => self.balance(balance).await?,
+                Step::Http(call) => self.call(call).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A bet of more than there is must not be one above the limit, too.
+    fn stay_below_limit(&self, balance: i64) -> Result<(), Stopped> {
+        let limits = self.wallet.terms.limit.iter().filter(|(currency, _)| *currency == self.wallet.terms.currency);
+        let exceeds = limits.map(|(_, limit)| *limit).any(|limit| balance >= limit);
+        if exceeds && self.case.needs.contains(&Need::BelowLimit) {
+            return Err(Stopped::Skipped("the player has as much as the limit of a single bet, or more"));
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self, message: &Message) -> Result<(), Stopped> {
+        self.send(message).await?;
+        self.reply(&Awaited { of: message.name.clone(), expect: message.expect.clone() }).await
+    }
+
+    async fn send(&mut self, message: &Message) -> Result<(), Stopped> {
+        let request = self.request(message)?;
+        self.publish(&[&request]).await?;
+        self.sent.insert(message.name.clone(), Sent::Message(request, None));
+        Ok(())
+    }
+
+    async fn reply(&mut self, awaited: &Awaited) -> Result<(), Stopped> {
+        let request = match self.sent.get(&awaited.of) {
+            Some(Sent::Message(request, _)) => request.clone(),
+            _ => return Err(self.unsent(&awaited.of)),
+        };
+        let reply = self.receive(&request).await?;
+        self.expect(&awaited.expect, &reply)?;
+        self.sent.insert(awaited.of.clone(), Sent::Message(request, Some(reply)));
+        Ok(())
+    }
+
+    async fn repeat(&mut self, repeat: &Repeat) -> Result<(), Stopped> {
+        let (mut request, first) = match self.sent.get(&repeat.of) {
+            Some(Sent::Message(request, Some(reply))) => (request.clone(), reply.clone()),
+            Some(Sent::Call(call, response)) => {
+                let (call, response) = (call.clone(), response.clone());
+                return self.call_again(&call, &response).await;
+            }
+            _ => return Err(self.unsent(&repeat.of)),
+        };
+        request.route = repeat.route.unwrap_or(request.route);
+        self.publish(&[&request]).await?;
+        let again = self.receive(&request).await?;
+        expect::repeat(&first.body, &again.body).map_err(|difference| self.failed(difference))
+    }
+
+    async fn copies(&mut self, message: &Message) -> Result<(), Stopped> {
+        let first = self.request(message)?;
+        let copy = |at: usize| Request {
+            correlation_id: Some(uuid::Uuid::new_v4().to_string()),
+            route: if at % 2 == 0 { Route::Exchange } else { Route::Queue },
+            ..first.clone()
+        };
+        let replies = self.all((0..message.count).map(copy).collect(), &message.expect).await?;
+        let Some((first, others)) = replies.split_first() else { return Ok(()) };
+        let alike = others.iter().try_for_each(|other| expect::repeat(&first.body, &other.body));
+        alike.map_err(|difference| self.failed(difference))
+    }
+
+    async fn many(&mut self, message: &Message) -> Result<(), Stopped> {
+        let mut requests = Vec::new();
+        for number in 0..message.count {
+            self.values.set("n", number.to_string());
+            requests.push(self.request(message)?);
+        }
+        self.all(requests, &message.expect).await.map(drop)
+    }
+
+    /// Sends all at once, and judges every reply.
+    async fn all(&mut self, requests: Vec<Request>, expect: &Expect) -> Result<Vec<Reply>, Stopped> {
+        self.publish(&requests.iter().collect::<Vec<_>>()).await?;
+        let mut replies = Vec::new();
+        for request in &requests {
+            let reply = self.receive(request).await?;
+            self.expect(expect, &reply)?;
+            replies.push(reply);
+        }
+        Ok(replies)
+    }
+
+    async fn balance(&mut self, balance: &Balance) -> Result<(), Stopped> {
+        let player = self.values.text(&balance.player)?;
+        let (expected, got) = (self.values.number(&balance.is)?, self.balance_of(&player).await?);
+        if got == expected {
+            return Ok(());
+        }
+        let expected = format!("{expected} ({})", balance.is);
+        Err(self.failed(Difference { rule: None, what: "the player's balance", expected, got: got.to_string() }))
+    }
+
+    async fn balance_of(&mut self, player: &str) -> Result<i64, Stopped> {
+        let asked = json!({ "operation": "balance.get", "player": player });
+        let message: Message = serde_json::from_value(asked).map_err(|error| Stopped::NotJudged(error.to_string()))?;
+        let request = self.request(&message)?;
+        self.publish(&[&request]).await?;
+        let reply = self.receive(&request).await?;
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let (whose, currency) = (body["playerId"].as_str(), body["currency"].as_str());
+        match body["balance"].as_i64() {
+            Some(balance) if whose == Some(player) && currency == Some(self.wallet.terms.currency.as_str()) => {
+                Ok(balance)
+            }
+            _ => {
+                let expected = format!("the balance of {player} in {}", self.wallet.terms.currency);
+                let got = shown(&reply.body);
+                Err(self.failed(Difference { rule: Some("balance"), what: "the answer to balance.get", expected, got }))
+            }
+        }
+    }
+
+    async fn publish(&mut self, requests: &[&Request]) -> Result<(), Stopped> {
+        match self.wire.send(requests).await {
+            Err(WireError::NotRouted(queue)) => {
+                let (what, expected) = ("a request was returned by the broker", "a queue takes it".to_owned());
+                Err(self.failed(Difference {
+                    rule: Some("queues"),
+                    what,
+                    expected,
+                    got: format!("nothing takes {queue}"),
+                }))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// The reply to a request, with what every reply must have.
+    async fn receive(&mut self, request: &Request) -> Result<Reply, Stopped> {
+        let patience = self.wallet.terms.patience;
+        let came = self.wire.reply(request.correlation(), patience).await;
+        let reply = came.as_ref().ok().or(match &came {
+            Err(Missing::Stray(reply)) => Some(reply),
+            _ => None,
+        });
+        self.exchanges.push(Exchange { request: told_request(request), reply: reply.map(told_reply) });
+        let expected = || format!("a reply with correlation id {}", named(request.correlation()));
+        let (rule, what, got) = match came {
+            Ok(reply) => {
+                expect::envelope(request, &reply).map_err(|difference| self.failed(difference))?;
+                return Ok(reply);
+            }
+            Err(Missing::Silence) => {
+                let got = format!("none in {}", humantime::format_duration(patience));
+                ("answered", "the reply to a confirmed request", got)
+            }
+            Err(Missing::Stray(reply)) => {
+                let got = format!("a reply with correlation id {}", named(&reply.correlation));
+                ("correlation", "the reply's correlation id", got)
+            }
+        };
+        Err(self.failed(Difference { rule: Some(rule), what, expected: expected(), got }))
+    }
+
+    fn expect(&self, expect: &Expect, reply: &Reply) -> Result<(), Stopped> {
+        let body = self.values.object(&expect.body)?;
+        expect::reply(expect, &body, &reply.body).map_err(|difference| self.failed(difference))
+    }
+
+    fn request(&self, message: &Message) -> Result<Request, Stopped> {
+        let player = self.values.text(&message.player)?;
+        let token = self.token(message.token, &player)?;
+        let mut body = self.values.object(&ordinary(&message.operation))?;
+        let in_body = token.clone().filter(|_| message.token == TokenKind::Body);
+        body.insert("playerId".to_owned(), in_body.unwrap_or(player).into());
+        body.extend(self.values.object(&message.body)?);
+        body.retain(|name, _| !message.without.contains(name));
+        let mut bytes = match &message.raw {
+            Some(raw) => self.values.text(raw)?.into_bytes(),
+            None => Value::Object(body).to_string().into_bytes(),
+        };
+        bytes.resize(message.pad_to.unwrap_or_default().max(bytes.len()), b' ');
+        let filled = |template: &Option<String>| template.as_ref().map(|text| self.values.text(text)).transpose();
+        let own = || Some(uuid::Uuid::new_v4().to_string());
+        let correlation_id = match filled(&message.correlation_id)? {
+            Some(given) => Some(given).filter(|id| !id.is_empty()),
+            None => own(),
+        };
+        Ok(Request {
+            queue: self.wire.queue(&message.operation),
+            route: message.route,
+            reply_to: message.reply_to,
+            correlation_id,
+            message_id: filled(&message.message_id)?,
+            persistent: message.persistent,
+            token: token.filter(|_| message.token != TokenKind::Body),
+            timestamp: message.sent_ago_s.map(|ago| now_s().saturating_sub(ago)),
+            body: bytes,
+        })
+    }
+
+    fn token(&self, kind: TokenKind, player: &str) -> Result<Option<String>, Stopped> {
+        let other = if player == STRANGER { "cf-another-nobody" } else { STRANGER };
+        Ok(self.wallet.tokens.make(kind, player, other)?)
+    }
+
+    fn unsent(&self, name: &str) -> Stopped {
+        Stopped::NotJudged(format!("case {} sends nothing called {name:?} before", self.case.id))
+    }
+
+    fn failed(&self, difference: Difference) -> Stopped {
+        let Difference { rule, what, expected, got } = difference;
+        let clause: Clause = rule.map_or_else(|| self.case.clause.clone(), |rule| self.catalogue.rule(rule));
+        Stopped::Failed(Failure { rule, clause, what: what.to_owned(), expected, got })
+    }
+}
+
+/// The members that a message of this operation has by itself.
+fn ordinary(operation: &str) -> Map<String, Value> {
+    let order = json!({ "game": "{game}", "externalId": "{id:a}" });
+    let money = json!({ "amount": "=stake", "currency": "{currency}", "round": "=round" });
+    let parts = match operation {
+        "balance.get" => vec![json!({ "currency": "{currency}" })],
+        "order.bet" => vec![order, money],
+        "order.bet.result" => vec![order, money, json!({ "result": "win" })],
+        _ => vec![order],
+    };
+    parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
+}
+
+/// A text as one part of a path.
+fn escaped(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let bytes = text.bytes();
+    bytes.map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+fn named(correlation: &str) -> &str {
+    if correlation.is_empty() { "(none)" } else { correlation }
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// A request as a report shows it.
+fn told_request(request: &Request) -> Value {
+    json!({
+        "exchange": if request.route == Route::Exchange { "v1.0" } else { "" },
+        "routing_key": request.queue, "reply_to": request.reply_to, "correlation_id": request.correlation_id,
+        "message_id": request.message_id, "delivery_mode": if request.persistent { 2 } else { 1 },
+        "timestamp": request.timestamp, "authorization": request.token.as_ref().map(|token| format!("Bearer {token}")),
+        "body": shown(&request.body),
+    })
+}
+
+fn told_reply(reply: &Reply) -> Value {
+    json!({
+        "correlation_id": reply.correlation, "content_type": reply.content_type, "type": reply.kind,
+        "delivery_mode": if reply.persistent { 2 } else { 1 }, "body": shown(&reply.body),
+    })
+}

@@ -1,0 +1,236 @@
+//! What was found, in a form that can be quoted as evidence.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::catalogue::{Clause, Dialect};
+
+/// What is shown of a body.
+const SHOWN_BYTES: usize = 2000;
+
+/// A message and what came back, tokens hidden.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exchange {
+    pub request: Value,
+    /// None where nothing came.
+    pub reply: Option<Value>,
+}
+
+/// Where a wallet did not keep its word.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// The rule of every reply that is broken; none: the case's own clause.
+    pub rule: Option<&'static str>,
+    pub clause: Clause,
+    pub what: String,
+    pub expected: String,
+    pub got: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Outcome {
+    Passed,
+    Failed(Failure),
+    /// Something was not given that the case needs.
+    Skipped {
+        why: String,
+    },
+    /// Something went wrong that is not the wallet's doing.
+    NotJudged {
+        why: String,
+    },
+}
+
+/// One case, judged.
+#[derive(Debug, Clone, Serialize)]
+pub struct Judged {
+    pub id: String,
+    pub title: String,
+    pub dialect: Dialect,
+    pub clause: Clause,
+    pub outcome: Outcome,
+    pub took_ms: u64,
+    /// What was said, where the wallet failed.
+    pub exchanges: Vec<Exchange>,
+    /// The line that judges this case again.
+    pub again: String,
+}
+
+/// What a report begins with.
+#[derive(Debug, Clone, Serialize)]
+pub struct Head {
+    pub program: String,
+    pub party: String,
+    pub dialects: Vec<Dialect>,
+    /// SHA-256 of the catalogue.
+    pub catalogue: String,
+    /// SHA-256 of the messages' schemas.
+    pub schemas: String,
+    pub seed: u64,
+    /// UTC.
+    pub began: String,
+    pub took_ms: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub head: Head,
+    pub cases: Vec<Judged>,
+}
+
+/// What is to be said in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Conforms,
+    DoesNotConform,
+    CouldNotBeJudged,
+}
+
+impl Verdict {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Conforms => "conforms",
+            Self::DoesNotConform => "does not conform",
+            Self::CouldNotBeJudged => "could not be judged",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Counts {
+    pub passed: usize,
+    pub failed: usize,
+    pub skipped: usize,
+    pub not_judged: usize,
+}
+
+impl Report {
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for case in &self.cases {
+            match case.outcome {
+                Outcome::Passed => counts.passed += 1,
+                Outcome::Failed(_) => counts.failed += 1,
+                Outcome::Skipped { .. } => counts.skipped += 1,
+                Outcome::NotJudged { .. } => counts.not_judged += 1,
+            }
+        }
+        counts
+    }
+
+    /// One failure is enough to say no; to say yes, all that was asked for must have been judged.
+    pub fn verdict(&self) -> Verdict {
+        match self.counts() {
+            Counts { failed: 1.., .. } => Verdict::DoesNotConform,
+            Counts { not_judged: 1.., .. } | Counts { passed: 0, .. } => Verdict::CouldNotBeJudged,
+            _ => Verdict::Conforms,
+        }
+    }
+
+    /// The whole, members in alphabetical order. `digest` is the SHA-256 of the same without `digest`, written without
+    /// blanks.
+    pub fn json(&self) -> Value {
+        let mut report = json!({
+            "head": self.head, "verdict": self.verdict(), "counts": self.counts(), "cases": self.cases,
+        });
+        let digest = super::hex(&Sha256::digest(report.to_string()));
+        report["digest"] = digest.into();
+        report
+    }
+
+    /// The report with these texts hidden wherever they stand.
+    pub fn hiding(mut self, secrets: &[String]) -> Self {
+        for case in &mut self.cases {
+            for Exchange { request, reply } in &mut case.exchanges {
+                hide(request, secrets);
+                reply.iter_mut().for_each(|reply| hide(reply, secrets));
+            }
+            if let Outcome::Failed(failure) = &mut case.outcome {
+                for text in [&mut failure.what, &mut failure.expected, &mut failure.got] {
+                    *text = hidden(text, secrets);
+                }
+            }
+        }
+        self
+    }
+}
+
+fn hide(value: &mut Value, secrets: &[String]) {
+    match value {
+        Value::String(text) => *text = hidden(text, secrets),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, secrets)),
+        Value::Object(members) => members.values_mut().for_each(|member| hide(member, secrets)),
+        _ => {}
+    }
+}
+
+fn hidden(text: &str, secrets: &[String]) -> String {
+    let hide = |text: String, secret: &String| text.replace(secret.as_str(), "(hidden)");
+    secrets.iter().filter(|secret| !secret.is_empty()).fold(text.to_owned(), hide)
+}
+
+/// A body as a report shows it: text, and of a long one the beginning.
+pub fn shown(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    match text.char_indices().nth(SHOWN_BYTES) {
+        None => text.into_owned(),
+        Some((end, _)) => format!("{} … ({} bytes)", &text[..end], body.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(outcomes: &[Outcome]) -> Report {
+        let clause = Clause { document: "d".into(), section: "s".into(), sentence: "t".into() };
+        let case = |outcome: &Outcome| Judged {
+            id: "id".to_owned(),
+            title: String::new(),
+            dialect: Dialect::Amqp,
+            clause: clause.clone(),
+            outcome: outcome.clone(),
+            took_ms: 1,
+            exchanges: vec![Exchange { request: json!({ "a": ["Bearer secret.token"] }), reply: None }],
+            again: String::new(),
+        };
+        let head = Head {
+            program: String::new(),
+            party: String::new(),
+            dialects: vec![],
+            catalogue: String::new(),
+            schemas: String::new(),
+            seed: 1,
+            began: String::new(),
+            took_ms: 1,
+        };
+        Report { head, cases: outcomes.iter().map(case).collect() }
+    }
+
+    #[test]
+    fn one_failure_says_no_and_nothing_judged_says_nothing() {
+        let clause = Clause { document: "d".into(), section: "s".into(), sentence: "t".into() };
+        let word = || "x".to_owned();
+        let failed = Outcome::Failed(Failure { rule: None, clause, what: word(), expected: word(), got: word() });
+        let skipped = Outcome::Skipped { why: word() };
+        let torn = Outcome::NotJudged { why: word() };
+        for (outcomes, verdict) in [
+            (vec![], Verdict::CouldNotBeJudged),
+            (vec![skipped.clone()], Verdict::CouldNotBeJudged),
+            (vec![Outcome::Passed, skipped], Verdict::Conforms),
+            (vec![Outcome::Passed, torn.clone()], Verdict::CouldNotBeJudged),
+            (vec![Outcome::Passed, torn, failed], Verdict::DoesNotConform),
+        ] {
+            assert_eq!(report(&outcomes).verdict(), verdict);
+        }
+    }
+
+    #[test]
+    fn tokens_are_hidden_wherever_they_stand() {
+        let hidden = report(&[Outcome::Passed]).hiding(&["secret.token".to_owned(), String::new()]);
+        assert_eq!(hidden.cases[0].exchanges[0].request, json!({ "a": ["Bearer (hidden)"] }));
+    }
+}

@@ -1,25 +1,23 @@
 //! A session: connecting (with TLS where the URL asks for it), its settings, and what its errors mean.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::net::UnixStream;
 use tokio_postgres::NoTls;
-use tokio_postgres::config::{Host, SslMode, SslNegotiation};
+use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::address::Address;
+use super::address::{Address, Place};
 use super::sqlstates::{OverTls, SqlstateStream, WithoutTls, sqlstate};
 use crate::storage::StoreError;
 use crate::tls::Files;
 
-/// Where a Postgres listens that nothing else is said of.
-const DEFAULT_PORT: u16 = 5432;
-
-/// How long a connection attempt may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a host may be silent before the next one is tried beside it. One that is well has answered by then.
+const HEAD_START: Duration = Duration::from_millis(500);
 
 /// How long a peer may stay silent before the system calls the connection dead.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,69 +29,84 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_iso
     SET lock_timeout = '10s'; \
     SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '15s'; SET timezone = 'UTC'";
 
-/// Connects to the database that `url` names.
+/// Connects to the database that `url` names, at the first of its hosts that lets us in and is what the URL asks for.
+///
+/// A host that refuses is followed by the next at once, one that is silent after [`HEAD_START`], while it may still answer.
 pub async fn connect(url: &str) -> Result<AsyncPgConnection, StoreError> {
-    let Address { mut driver, tls } = Address::parse(url).map_err(StoreError::Outage)?;
-    driver.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(TCP_USER_TIMEOUT).keepalives_idle(TCP_USER_TIMEOUT);
-    driver.application_name("purser");
-    let connecting = async {
-        let connected = match (tls, socket_of(&driver)) {
-            (Some(files), _) => {
-                let tls = files.client_config().map_err(|error| away(format!("database.url: {error}")))?;
-                let connecting = driver.connect(OverTls(MakeRustlsConnect::new(tls))).await;
-                let (client, connection) = connecting.map_err(|error| refused(&files, error))?;
-                AsyncPgConnection::try_from_client_and_connection(client, connection).await
-            }
-            (None, Some(socket)) => {
-                let stream = UnixStream::connect(socket).await.map_err(away)?;
-                let connecting = driver.connect_raw(SqlstateStream::plain(stream), NoTls).await;
-                let (client, connection) = connecting.map_err(outage)?;
-                tokio::spawn(connection);
-                AsyncPgConnection::try_from(client).await
-            }
-            (None, None) => {
-                driver.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
-                let (client, connection) = driver.connect(WithoutTls).await.map_err(outage)?;
-                AsyncPgConnection::try_from_client_and_connection(client, connection).await
-            }
-        };
-        let mut conn = connected.map_err(away)?;
-        conn.batch_execute(SETTINGS).await.map_err(away)?;
-        Ok(conn)
-    };
-    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(connected) => connected,
-        Err(_) => Err(StoreError::Outage("no answer to the connection attempt".to_owned())),
+    let address = Address::parse(url).map_err(StoreError::Outage)?;
+    let places = address.places();
+    let is_only = places.len() == 1;
+    let mut waiting = places.iter();
+    let mut trying = FuturesUnordered::new();
+    let mut failed = Vec::new();
+    loop {
+        if let Some(place) = waiting.next() {
+            trying.push(try_place(place, address.tls.as_ref()));
+        }
+        let has_more = waiting.len() > 0;
+        tokio::select! {
+            Some((place, tried)) = trying.next() => match tried {
+                Ok(conn) => return Ok(conn),
+                Err(why) if is_only => return Err(StoreError::Outage(why)),
+                Err(why) => failed.push(format!("{}: {why}", place.name)),
+            },
+            () = tokio::time::sleep(HEAD_START), if has_more => {}
+            else => return Err(StoreError::Outage(failed.join("; "))),
+        }
     }
 }
 
-/// The socket file of a server on this machine, where the address names one.
-fn socket_of(driver: &tokio_postgres::Config) -> Option<PathBuf> {
-    match driver.get_hosts() {
-        [Host::Unix(directory)] => {
-            let port = driver.get_ports().first().unwrap_or(&DEFAULT_PORT);
-            Some(directory.join(format!(".s.PGSQL.{port}")))
+/// One host, within its time; an error says why not.
+async fn try_place<'a>(place: &'a Place, tls: Option<&Files>) -> (&'a Place, Result<AsyncPgConnection, String>) {
+    let tried = match tokio::time::timeout(place.timeout, begin(place, tls)).await {
+        Ok(begun) => begun,
+        Err(_) => Err("no answer to the connection attempt".to_owned()),
+    };
+    (place, tried)
+}
+
+async fn begin(place: &Place, tls: Option<&Files>) -> Result<AsyncPgConnection, String> {
+    let mut driver = place.driver.clone();
+    driver.connect_timeout(place.timeout).tcp_user_timeout(TCP_USER_TIMEOUT).keepalives_idle(TCP_USER_TIMEOUT);
+    driver.application_name("purser");
+    let connected = match (tls, &place.socket) {
+        (Some(files), _) => {
+            let tls = files.client_config().map_err(|error| format!("database.url: {error}"))?;
+            let connecting = driver.connect(OverTls(MakeRustlsConnect::new(tls))).await;
+            let (client, connection) = connecting.map_err(|error| refused(files, error))?;
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await
         }
-        _ => None,
-    }
+        (None, Some(socket)) => {
+            let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
+            let connecting = driver.connect_raw(SqlstateStream::plain(stream), NoTls).await;
+            let (client, connection) = connecting.map_err(why)?;
+            tokio::spawn(connection);
+            AsyncPgConnection::try_from(client).await
+        }
+        (None, None) => {
+            driver.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+            let (client, connection) = driver.connect(WithoutTls).await.map_err(why)?;
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await
+        }
+    };
+    let mut conn = connected.map_err(|error| error.to_string())?;
+    conn.batch_execute(SETTINGS).await.map_err(|error| error.to_string())?;
+    Ok(conn)
 }
 
 /// What refused TLS means, in words that say what to do.
-fn refused(files: &Files, error: tokio_postgres::Error) -> StoreError {
-    match files.explain(&error) {
-        Some(why) => StoreError::Outage(why),
-        None => outage(error),
-    }
+fn refused(files: &Files, error: tokio_postgres::Error) -> String {
+    files.explain(&error).unwrap_or_else(|| why(error))
 }
 
 /// Why there is no session. What was written for a hint is the code, so it is told as one.
-fn outage(error: tokio_postgres::Error) -> StoreError {
+fn why(error: tokio_postgres::Error) -> String {
     use std::error::Error as _;
     if let Some(said) = error.as_db_error() {
-        return away(format!("{} (SQLSTATE {})", said.message(), said.code().code()));
+        return format!("{} (SQLSTATE {})", said.message(), said.code().code());
     }
     let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-    away(format!("{error}{cause}"))
+    format!("{error}{cause}")
 }
 
 /// Classes of SQLSTATEs that blame what was written: its values, its constraints, a trigger that did not like it, a limit

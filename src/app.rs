@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, DatabaseUrl, QueueType, Secret};
+use crate::config::{Amqp, Config, DatabaseUrl, LeaderLocator, QueueType};
 use crate::dialects::egpp::{Desk, Operation, rest};
 use crate::dialects::http::{Dialect, Host, Mount, PartyHost};
 use crate::dialects::{self, openapi};
@@ -28,8 +28,8 @@ use crate::tls::Files;
 use crate::transport::amqp::admission::Admission;
 use crate::transport::amqp::direct::SharedNodes;
 use crate::transport::amqp::session::Context;
-use crate::transport::amqp::topology;
-use crate::transport::amqp::{Broker, Settings, Supervisor, TLS_NAMES};
+use crate::transport::amqp::topology::{self, QueueSettings};
+use crate::transport::amqp::{Broker, Nodes, Settings, Supervisor, TLS_NAMES};
 use crate::transport::http::admin::{self, routes};
 use crate::transport::http::mounts::{self, Serving};
 use crate::transport::http::operating::{self, Readiness};
@@ -43,6 +43,10 @@ const POSTGRES_LANES: usize = 1;
 
 /// Pause between attempts to reach the database at the start.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Members of each queue where the broker is a cluster: one on every node, up to so many. More would not survive more than
+/// anybody has seen, and make every message slower.
+const CLUSTER_GROUP_SIZE: u32 = 5;
 
 /// How often the voids that wait are counted: they wait for a person.
 const VOIDS_EVERY: Duration = Duration::from_secs(15);
@@ -65,17 +69,32 @@ pub fn database(config: &Config) -> Database {
 pub fn broker(config: &Config, party: &Party) -> Option<Settings> {
     let amqp = &config.amqp;
     let vhost = config.parties.get(party).and_then(|party| party.amqp.vhost.as_deref());
-    amqp.url_in(vhost).map(|url: Secret| Settings {
-        url: url.expose().to_owned(),
+    let urls = amqp.urls_in(vhost);
+    (!urls.is_empty()).then(|| Settings {
+        nodes: Nodes::new(urls),
         user: amqp.user.clone(),
+        queues: queues(amqp),
+        prefetch: amqp.prefetch,
+        tls: broker_files(config),
+    })
+}
+
+/// Where several nodes are named, nothing may depend on one of them.
+fn queues(amqp: &Amqp) -> QueueSettings {
+    let is_cluster = amqp.urls.len() > 1;
+    QueueSettings {
         queue_type: match amqp.queue_type {
             QueueType::Quorum => topology::QueueType::Quorum,
             QueueType::Classic => topology::QueueType::Classic,
         },
-        prefetch: amqp.prefetch,
         delivery_limit: amqp.delivery_limit,
-        tls: broker_files(config),
-    })
+        group_size: amqp.queue_group_size.or(is_cluster.then_some(CLUSTER_GROUP_SIZE)),
+        leader_locator: amqp
+            .queue_leader_locator
+            .or(is_cluster.then_some(LeaderLocator::Balanced))
+            .map(LeaderLocator::as_str),
+        disconnected_timeout: amqp.consumer_disconnected_timeout,
+    }
 }
 
 fn broker_files(config: &Config) -> Files {
@@ -97,7 +116,7 @@ impl Encryption {
             DatabaseUrl::Sqlite(_) => None,
             DatabaseUrl::Postgres(url) => Address::parse(url.expose()).map_err(anyhow::Error::msg)?.tls,
         };
-        let speaks = config.amqp.url.as_ref().is_some_and(|url| url.expose().starts_with("amqps:"));
+        let speaks = config.amqp.urls.iter().any(|url| url.expose().starts_with("amqps:"));
         Ok(Self { database, broker: speaks.then(|| broker_files(config)) })
     }
 
@@ -152,7 +171,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let Wiring { desks, mounts } = wiring;
     let (drain, draining) = watch::channel(false);
-    let served = desks.iter().filter(|_| config.amqp.url.is_some());
+    let served = desks.iter().filter(|_| !config.amqp.urls.is_empty());
     let (broker_writers, brokers): (Vec<_>, Vec<_>) = served
         .map(|desk| {
             let (writer, state) = watch::channel(Broker::Away("not connected yet".to_owned()));

@@ -7,11 +7,13 @@
 //!
 //! Nothing is opened here but the configuration file and the files that hold secrets.
 
+mod amqp;
 mod demo;
 mod dialects;
 mod effective;
 mod error;
 mod files;
+mod hosts;
 mod jwt;
 mod layers;
 mod network;
@@ -24,6 +26,7 @@ mod server;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use amqp::{Amqp, LeaderLocator, QueueType};
 pub use demo::DemoSecret;
 pub use dialects::{
     BalanceService, CodeGames, CodeGamesUser, GoPlay, OauthClient, QuickPlay, Rest, SignatureDigest, VipLevel,
@@ -37,7 +40,7 @@ pub use network::Network;
 pub use operators::{MIN_TOKEN, Operator, Role, TokenHash, WeakToken, check_token};
 pub use party::{Limits, PartyAmqp, PartyConfig, PlayerTokens};
 pub use secret::Secret;
-pub use server::{Amqp, Database, DatabaseUrl, Http, Ledger, QueueType, Shutdown};
+pub use server::{Database, DatabaseUrl, Http, Ledger, Shutdown};
 
 use crate::ledger::ids::{Currency, Party};
 use crate::ledger::money;
@@ -104,7 +107,7 @@ impl Config {
         let http = server::http(root.require("http")?.section()?)?;
         let mut config = Self {
             database: server::database(root.require("database")?.section()?)?,
-            amqp: server::amqp(root.require("amqp")?.section()?)?,
+            amqp: amqp::amqp(root.require("amqp")?.section()?)?,
             operators: operators::operators(root.list("operators")?, http.admin_token.as_ref())?,
             http,
             ledger: server::ledger(root.require("ledger")?.section()?)?,
@@ -171,14 +174,11 @@ impl Config {
             self.warnings
                 .push("amqp.prefetch is below ledger.max_batch, so that no batch will ever be full".to_owned());
         }
-        for (what, is_exposed) in
-            [("amqp.url", self.amqp.is_exposed()), ("database.url", self.database.url.is_exposed())]
-        {
-            if is_exposed {
-                self.warnings.push(format!(
-                    "{what} goes to another machine without TLS: who is on the way can read secrets and move money"
-                ));
-            }
+        let database = Some("database.url".to_owned()).filter(|_| self.database.url.is_exposed());
+        for what in self.amqp.exposed().into_iter().chain(database) {
+            self.warnings.push(format!(
+                "{what} goes to another machine without TLS: who is on the way can read secrets and move money"
+            ));
         }
         if let Some(weak) = self.http.admin_token.as_ref().and_then(|token| check_token(token.expose()).err()) {
             self.warnings.push(format!("http.admin_token {weak}: whoever guesses it can move money"));

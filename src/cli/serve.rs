@@ -16,7 +16,7 @@ pub async fn run(mut config: Config) -> Ended {
     }
     tracing::info!(
         database = %config.database.url,
-        broker = config.amqp.address().unwrap_or_else(|| "off".to_owned()),
+        broker = broker(&config),
         parties = config.parties.len(),
         "starting"
     );
@@ -24,6 +24,13 @@ pub async fn run(mut config: Config) -> Ended {
     let wiring = app::wire(&config).map_err(Failure::Usage)?;
     app::serve(config, wiring, stop()).await?;
     Ok(true)
+}
+
+fn broker(config: &Config) -> String {
+    match config.amqp.addresses_in(None) {
+        none if none.is_empty() => "off".to_owned(),
+        addresses => addresses.join(", "),
+    }
 }
 
 /// Ends at the first SIGTERM or SIGINT; a second one ends the program at once.

@@ -97,7 +97,8 @@ fn shown(key: &str, value: &Value) -> Json {
         ValueKind::Array(values) => values.iter().map(|value| shown(key, value)).collect(),
         ValueKind::String(text) if text.is_empty() => text.as_str().into(),
         _ if SECRETS.contains(&key) => HIDDEN.into(),
-        ValueKind::String(text) => without_passwords(text).into(),
+        // An address may be several, one a line.
+        ValueKind::String(text) => text.lines().map(without_passwords).collect::<Vec<_>>().join("\n").into(),
         ValueKind::Boolean(flag) => (*flag).into(),
         ValueKind::I64(number) => (*number).into(),
         // No setting takes any other kind; an error has said so before anything is shown.

@@ -62,7 +62,7 @@ impl Found {
         if key.ends_with("_file") && !PUBLIC_FILES.contains(&key) {
             self.named.push(SecretFile { what: path.to_owned(), path: PathBuf::from(text) });
         }
-        let is_secret = SECRETS.contains(&key) || (key == "url" && has_password(text));
+        let is_secret = SECRETS.contains(&key) || (key == "url" && text.lines().any(has_password));
         if is_secret && origin.is_some() && origin == self.origin.as_deref() {
             self.in_file = true;
         }

@@ -79,6 +79,31 @@ impl Section {
         }
     }
 
+    /// The same where there may be several: a list, or a text (or file) with one a line.
+    pub fn secrets(&mut self, key: &str) -> Result<Vec<(Place, Secret)>, ConfigError> {
+        if !self.entries.get(key).is_some_and(|value| matches!(value.kind, ValueKind::Array(_))) {
+            let Some((place, text)) = self.secret(key)? else { return Ok(Vec::new()) };
+            let lines = text.expose().lines().map(str::trim).filter(|line| !line.is_empty());
+            return Ok(lines.map(|line| (place.clone(), Secret::new(line))).collect());
+        }
+        let place = Place { key: self.path_of(key), origin: None };
+        let listed = self.list(key)?;
+        if let Some((file, _)) = self.filled(&format!("{key}_file"))? {
+            return Err(file.wrong(format!("and {place} must not both be given")));
+        }
+        if listed.is_empty() {
+            return Err(place.wrong("is an empty list; write \"\" for none"));
+        }
+        let one = |setting: Setting| {
+            let place = setting.place.clone();
+            match setting.text()? {
+                text if text.is_empty() => Err(place.wrong("must not be empty")),
+                text => Ok((place, Secret::new(text))),
+            }
+        };
+        listed.into_iter().map(one).collect()
+    }
+
     fn filled(&mut self, key: &str) -> Result<Option<(Place, String)>, ConfigError> {
         let Some(setting) = self.take(key) else {
             return Ok(None);

@@ -1,6 +1,5 @@
 //! The sections that are about this program rather than about a party.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,14 +9,13 @@ use std::time::Duration;
 use url::Url;
 
 use super::error::{ConfigError, Place};
+use super::hosts;
 use super::network::Network;
 use super::secret::Secret;
 use super::section::{Section, Setting};
 use crate::ledger::ids::Currency;
 use crate::ledger::money::MAX_EXPONENT;
 
-/// With one message in hand at a time there is never a batch, nor room for a result that waits for its bet.
-const MIN_PREFETCH: i64 = 2;
 /// Beyond this a batch takes longer to commit than its group commit saves.
 const MAX_BATCH: i64 = 10_000;
 /// A waiting result holds a place in the prefetch window; a minute of them is already a provider's fault.
@@ -40,7 +38,7 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-            Self::Postgres(url) => f.write_str(&without_credentials(url)),
+            Self::Postgres(url) => f.write_str(&hosts::without_credentials(url)),
         }
     }
 }
@@ -49,78 +47,10 @@ impl DatabaseUrl {
     /// Whether it goes to another machine without TLS.
     pub fn is_exposed(&self) -> bool {
         let Self::Postgres(url) = self else { return false };
-        let (place, query) = url.expose().split_once('?').unwrap_or((url.expose(), ""));
+        let query = url.expose().split_once('?').map_or("", |(_, query)| query);
         let is_encrypted = |mode: &str| matches!(mode, "require" | "verify-ca" | "verify-full");
         let encrypted = query.split('&').filter_map(|pair| pair.strip_prefix("sslmode=")).any(is_encrypted);
-        !encrypted && is_elsewhere(place)
-    }
-}
-
-#[derive(Debug, Clone)]
-pub struct Amqp {
-    /// None: no subscribers.
-    pub url: Option<Secret>,
-    pub queue_type: QueueType,
-    pub prefetch: u16,
-    pub delivery_limit: u32,
-    pub ca_file: Option<PathBuf>,
-    /// The certificate and its key are given together, for mutual TLS.
-    pub client_cert_file: Option<PathBuf>,
-    pub client_key_file: Option<PathBuf>,
-    /// What the broker calls Purser, where the certificate says it and not the URL.
-    pub user: Option<String>,
-}
-
-impl Amqp {
-    /// The broker's URL in this virtual host.
-    pub fn url_in(&self, vhost: Option<&str>) -> Option<Secret> {
-        let url = self.url.as_ref()?;
-        let Some(vhost) = vhost else { return Some(url.clone()) };
-        let mut parsed = Url::parse(url.expose()).ok()?;
-        parsed.path_segments_mut().ok()?.clear().push(vhost);
-        Some(Secret::new(String::from(parsed)))
-    }
-
-    /// Whether a certificate is the login, and nobody has said what the broker calls whoever shows it.
-    pub fn is_nameless(&self) -> bool {
-        let is_external =
-            |url: &Secret| Url::parse(url.expose()).is_ok_and(|url| url.query_pairs().any(|pair| is_external(&pair)));
-        self.user.is_none() && self.url.as_ref().is_some_and(is_external)
-    }
-
-    /// The address of this virtual host, fit for logs.
-    pub fn address_in(&self, vhost: Option<&str>) -> Option<String> {
-        self.url_in(vhost).as_ref().map(without_credentials)
-    }
-
-    /// Whether it goes to another machine without TLS.
-    pub fn is_exposed(&self) -> bool {
-        self.url.as_ref().is_some_and(|url| url.expose().starts_with("amqp:") && is_elsewhere(url.expose()))
-    }
-
-    /// The broker's address, fit for logs.
-    pub fn address(&self) -> Option<String> {
-        self.url.as_ref().map(without_credentials)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueueType {
-    Quorum,
-    Classic,
-}
-
-impl QueueType {
-    /// The value of the queue argument `x-queue-type`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Quorum => "quorum",
-            Self::Classic => "classic",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Quorum, Self::Classic].into_iter().find(|queue_type| queue_type.as_str() == text)
+        !encrypted && hosts::of_postgres(url.expose()).iter().any(|host| hosts::is_elsewhere(host))
     }
 }
 
@@ -176,59 +106,6 @@ fn database_url(place: &Place, secret: Secret) -> Result<DatabaseUrl, ConfigErro
     Err(place.wrong("must be sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
 }
 
-pub(super) fn amqp(mut section: Section) -> Result<Amqp, ConfigError> {
-    let url = section.secret("url")?;
-    let queue_type = section.require("queue_type")?.parsed("must be \"quorum\" or \"classic\"", QueueType::parse)?;
-    let prefetch = section.require("prefetch")?.integer(MIN_PREFETCH..=i64::from(u16::MAX))?;
-    let delivery_limit = section.require("delivery_limit")?.integer(1..=i64::from(u32::MAX))?;
-    let ca_file = section.path("ca_file")?;
-    let client_cert_file = section.path("client_cert_file")?;
-    let client_key_file = section.path("client_key_file")?;
-    let user = section.text("user")?;
-    if client_cert_file.is_some() != client_key_file.is_some() {
-        return Err(section.place().wrong("needs client_cert_file and client_key_file together, or neither"));
-    }
-    if let Some((place, url)) = &url {
-        let has_files = ca_file.is_some() || client_cert_file.is_some();
-        check_encryption(place, url, has_files, client_cert_file.is_some())?;
-    }
-    section.finish()?;
-    let (prefetch, delivery_limit) = (narrow(prefetch), narrow(delivery_limit));
-    let url = url.map(|(_, url)| url);
-    Ok(Amqp { url, queue_type, prefetch, delivery_limit, ca_file, client_cert_file, client_key_file, user })
-}
-
-/// What may be said after the question mark; anything else, such as the files that other clients take there, would be
-/// passed over in silence.
-const AMQP_PARAMETERS: [&str; 5] = ["auth_mechanism", "channel_max", "connection_timeout", "frame_max", "heartbeat"];
-
-/// The URL, and whether what is said about TLS in it and beside it goes together.
-fn check_encryption(place: &Place, secret: &Secret, has_files: bool, has_cert: bool) -> Result<(), ConfigError> {
-    let parsed = Url::parse(secret.expose()).ok();
-    let Some(url) = parsed.filter(|url| matches!(url.scheme(), "amqp" | "amqps") && url.has_host()) else {
-        return Err(place.wrong("must be amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS"));
-    };
-    let is_plain = url.scheme() == "amqp";
-    let is_unknown = |name: &str| !AMQP_PARAMETERS.contains(&name);
-    if url.query_pairs().any(|(name, _)| is_unknown(&name)) {
-        let known = AMQP_PARAMETERS.join(", ");
-        return Err(
-            place.wrong(format!("takes these parameters and no others: {known}; ca_file is a setting of its own"))
-        );
-    }
-    if is_plain && has_files {
-        return Err(place.wrong("begins with amqp://, so that the files for TLS would not be used; write amqps://"));
-    }
-    if url.query_pairs().any(|pair| is_external(&pair)) && (is_plain || !has_cert) {
-        return Err(place.wrong("with auth_mechanism=external needs amqps://, client_cert_file and client_key_file"));
-    }
-    Ok(())
-}
-
-fn is_external((name, value): &(Cow<'_, str>, Cow<'_, str>)) -> bool {
-    name == "auth_mechanism" && value.eq_ignore_ascii_case("external")
-}
-
 pub(super) fn http(mut section: Section) -> Result<Http, ConfigError> {
     let listen = section.require("listen")?.parsed(
         "must be an IP address and a port such as \"127.0.0.1:8080\", or empty for no HTTP",
@@ -273,21 +150,6 @@ pub(super) fn currencies(section: Section) -> Result<BTreeMap<Currency, u32>, Co
 }
 
 /// For numbers whose bounds have been checked: nothing is ever cut off here.
-fn narrow<T: TryFrom<i64> + Default>(checked: i64) -> T {
+pub(super) fn narrow<T: TryFrom<i64> + Default>(checked: i64) -> T {
     T::try_from(checked).unwrap_or_default()
-}
-
-/// Whether a URL's host is another machine; several hosts are.
-fn is_elsewhere(url: &str) -> bool {
-    let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-    host.is_none_or(|host| host != "localhost" && host != "[::1]" && !host.starts_with("127."))
-}
-
-/// Scheme, host, port and path: never user, password or parameters.
-fn without_credentials(secret: &Secret) -> String {
-    let Ok(url) = Url::parse(secret.expose()) else {
-        return secret.to_string();
-    };
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }

@@ -30,7 +30,7 @@ fn nothing_configured_is_the_demo_party_on_sqlite() {
     let config = parse("").unwrap();
     assert!(config.is_demo);
     assert_eq!(config.database.url, DatabaseUrl::Sqlite(PathBuf::from("purser.db")));
-    assert_eq!(config.amqp.address().unwrap(), "amqp://127.0.0.1:5672/%2f");
+    assert_eq!(config.amqp.address_in(None).unwrap(), "amqp://127.0.0.1:5672/%2f");
     assert_eq!(
         (config.amqp.queue_type, config.amqp.prefetch, config.amqp.delivery_limit),
         (QueueType::Quorum, 2000, 20)
@@ -115,6 +115,20 @@ const ERRORS: [(&str, &str); 75] = [
     ("[amqp]\nprefetch = 2.5", "from 2 to 65535"),
     ("[amqp]\nprefetch = 99999999999999999999", "out of range"),
     ("[amqp]\ndelivery_limit = 0", "amqp.delivery_limit (set in test.toml) must be a whole number from 1"),
+    ("[amqp]\nurl = \"amqp://h:1,i:2/v\"", "several nodes are a list of such URLs"),
+    ("[amqp]\nurl = \"amqp://h,i/v\"", "several nodes are a list of such URLs"),
+    ("[amqp]\nurl = []", "amqp.url is an empty list; write \"\" for none"),
+    ("[amqp]\nurl = [\"amqp://h\", \"\"]", "amqp.url[1] (set in test.toml) must not be empty"),
+    ("[amqp]\nurl = [\"amqp://h\", \"http://h\"]", "amqp.url[1] (set in test.toml) must be amqp://"),
+    ("[amqp]\nurl = [\"amqp://h\"]\nurl_file = \"f\"", "amqp.url_file (set in test.toml) and amqp.url must not both"),
+    (
+        "[amqp]\nurl = [\"amqp://h/a\", \"amqp://i/b\"]",
+        "amqp.url[1] (set in test.toml) names another user, virtual host or login mechanism than amqp.url[0]",
+    ),
+    ("[amqp]\nurl = [\"amqp://u@h\", \"amqp://v@h\"]", "these are nodes of one cluster"),
+    ("[amqp]\nqueue_group_size = 0", "amqp.queue_group_size (set in test.toml) must be a whole number from 1 to 9"),
+    ("[amqp]\nqueue_leader_locator = \"random\"", "must be \"client-local\" or \"balanced\""),
+    ("[amqp]\nconsumer_disconnected_timeout = \"5\"", "must be a duration such as \"15s\", from 1s to 1day"),
     ("[amqp]\nurl = \"amqp://h\"\nca_file = \"a.pem\"", "amqp.url (set in test.toml) begins with amqp://, so that"),
     ("[amqp]\nurl = \"amqps://h?verify=none\"", "amqp.url (set in test.toml) takes these parameters and no others"),
     (
@@ -243,8 +257,8 @@ fn a_party_may_have_a_virtual_host_of_its_own() {
     let config = parse(&toml).unwrap();
     let vhost = acme(&config).amqp.vhost.as_deref();
     assert_eq!(config.amqp.address_in(vhost).unwrap(), "amqps://[::1]:5671/a%2Fb%20%25");
-    let url = config.amqp.url_in(vhost).unwrap();
-    assert_eq!(url.expose(), "amqps://u:p@[::1]:5671/a%2Fb%20%25?heartbeat=5");
+    let urls = config.amqp.urls_in(vhost);
+    assert_eq!(urls[0].expose(), "amqps://u:p@[::1]:5671/a%2Fb%20%25?heartbeat=5");
     assert_eq!(config.amqp.address_in(None).unwrap(), "amqps://[::1]:5671/shared");
 }
 
@@ -292,7 +306,7 @@ fn secrets_are_hidden_and_addresses_lose_their_credentials() {
     let config = parse(&toml).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
     assert_eq!(config.database.url.to_string(), "postgres://db.example:5432/purser");
-    assert_eq!(config.amqp.address().unwrap(), "amqps://127.0.0.1:5672/%2f");
+    assert_eq!(config.amqp.address_in(None).unwrap(), "amqps://127.0.0.1:5672/%2f");
     assert_eq!(acme(&config).codegames.as_ref().unwrap().keys_secret.expose(), "hunter2");
 }
 
@@ -311,7 +325,7 @@ fn variables_lie_over_the_file_and_are_coerced() {
         ("PURSER_UNRELATED", "x"),
     ];
     let config = parse_with(SAMPLE, &variables).unwrap();
-    assert_eq!((config.amqp.prefetch, config.amqp.url.is_none()), (100, true));
+    assert_eq!((config.amqp.prefetch, config.amqp.urls.is_empty()), (100, true));
     assert_eq!(config.http.listen.unwrap().to_string(), "[::1]:8080");
     assert_eq!(config.ledger.ordering_grace, Duration::from_millis(500));
     assert_eq!(config.exponent(currency("GPT")), 3);
@@ -382,10 +396,59 @@ fn a_secret_may_be_in_a_file_whose_last_newline_is_no_part_of_it() {
     let url = write("url", "amqps://user:hunter2@mq.example/%2f\r\n");
     let toml = format!("[amqp]\nurl_file = '{url}'\n[http]\nadmin_token_file = '{}'", write("token", "secret \n"));
     let config = parse(&toml).unwrap();
-    assert_eq!(config.amqp.address().unwrap(), "amqps://mq.example/%2f");
+    assert_eq!(config.amqp.address_in(None).unwrap(), "amqps://mq.example/%2f");
     assert_eq!(config.http.admin_token.unwrap().expose(), "secret ");
     let error = parse(&format!("[http]\nadmin_token_file = '{}'", write("empty", "\n"))).unwrap_err().to_string();
     assert!(error.contains("which is empty"), "{error}");
+}
+
+#[test]
+fn the_nodes_of_a_broker_are_a_list_or_lines_of_text() {
+    let nodes = ["amqps://u:p@one:5671/v", "amqps://u:q@[::1]/v?heartbeat=5", "amqp://u:p@127.0.0.1/v"];
+    let listed = format!("{nodes:?}");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("urls");
+    std::fs::write(&file, format!("{}\n", nodes.join("\n"))).unwrap();
+    let from_file = format!("[amqp]\nurl_file = '{}'", file.display());
+    for config in [
+        parse(&format!("[amqp]\nurl = {listed}")),
+        parse(&from_file),
+        parse_with("", &[("PURSER__AMQP__URL", &listed)]),
+        parse_with("", &[("PURSER__AMQP__URL", &nodes.join("\n"))]),
+    ] {
+        let config = config.unwrap();
+        assert_eq!(config.amqp.urls.iter().map(Secret::expose).collect::<Vec<_>>(), nodes);
+        let shown = ["amqps://one:5671/a", "amqps://[::1]/a", "amqp://127.0.0.1/a"];
+        assert_eq!(config.amqp.addresses_in(Some("a")), shown);
+        assert_eq!(config.warnings, Vec::<String>::new());
+        let shown = config.effective.iter().find(|setting| setting.key.starts_with("amqp.url")).unwrap();
+        let text = shown.value.to_string();
+        assert!(text.contains("u:***@one:5671/v") && text.contains("u:***@[::1]/v?heartbeat=5"), "{text}");
+        assert!(!text.contains(":p@") && !text.contains(":q@"), "{text}");
+    }
+}
+
+#[test]
+fn only_the_nodes_on_other_machines_are_warned_of() {
+    let urls = "[\"amqp://127.0.0.1/v\", \"amqp://one/v\", \"amqps://two/v\"]";
+    let warnings = parse(&format!("[amqp]\nurl = {urls}")).unwrap().warnings;
+    assert!(
+        warnings.iter().any(|warning| warning.starts_with("amqp.url (amqp://one/v) goes to another")),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn what_queues_are_declared_with_may_be_said() {
+    let config = parse(
+        "[amqp]\nqueue_group_size = 3\nqueue_leader_locator = \"client-local\"\nconsumer_disconnected_timeout = \"20s\"",
+    );
+    let amqp = config.unwrap().amqp;
+    let said = (amqp.queue_group_size, amqp.queue_leader_locator, amqp.consumer_disconnected_timeout);
+    assert_eq!(said, (Some(3), Some(LeaderLocator::ClientLocal), Some(Duration::from_secs(20))));
+    let amqp = parse("").unwrap().amqp;
+    let said = (amqp.queue_group_size, amqp.queue_leader_locator, amqp.consumer_disconnected_timeout);
+    assert_eq!(said, (None, None, None));
 }
 
 /// No secret that anybody warns of.
@@ -444,6 +507,8 @@ fn what_is_encrypted_or_stays_on_this_machine_is_no_reason_to_warn() {
         ("amqp", "amqp://127.0.0.2:5672/p"),
         ("database", "postgres://u@db/p?connect_timeout=3&sslmode=verify-full"),
         ("database", "postgres://u@localhost/p"),
+        ("database", "postgres://u:p@127.0.0.1:1,[::1]:2,localhost:3/p?target_session_attrs=read-write"),
+        ("database", "postgres://u@%2Frun%2Fpostgresql/p"),
     ];
     for (section, url) in urls {
         let warnings = parse(&format!("[{section}]\nurl = \"{url}\"")).unwrap().warnings;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::Args;
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::{Ended, output};
@@ -179,28 +180,48 @@ async fn brokers(config: &Config) -> Vec<Line> {
 }
 
 async fn broker(config: &Config, vhost: Option<&str>, parties: &[Party]) -> Vec<Line> {
-    let settings = parties.first().and_then(|party| app::broker(config, party));
-    let (Some(settings), Some(address)) = (settings, config.amqp.address_in(vhost)) else {
+    let Some(settings) = parties.first().and_then(|party| app::broker(config, party)) else {
         return vec![line("broker", Ok("off (amqp.url is empty)".to_owned()))];
     };
-    let tls = speaks(address.starts_with("amqps:"));
-    let connection = match session::connect(&settings).await {
-        Ok(connection) => connection,
-        Err(error) => return vec![line("broker", Err(format!("{address} cannot be reached: {error}")))],
-    };
-    let mut lines = vec![line("broker", Ok(format!("{address} is reachable{tls}")))];
-    let compared = comparison::compare(&connection, parties, settings.queue_type, settings.delivery_limit).await;
-    match compared {
+    let asking = settings.nodes.all().map(|node| session::connect_to(&settings, node, None));
+    let (mut lines, mut connections) = (Vec::new(), Vec::new());
+    for (address, connected) in config.amqp.addresses_in(vhost).into_iter().zip(join_all(asking).await) {
+        match connected {
+            Ok(connection) => {
+                let tls = speaks(address.starts_with("amqps:"));
+                lines.push(line("broker", Ok(format!("{address} is reachable{tls}"))));
+                connections.push(connection);
+            }
+            Err(error) => lines.push(line("broker", Err(format!("{address} cannot be reached: {error}")))),
+        }
+    }
+    let Some(connection) = connections.first() else { return lines };
+    lines.iter_mut().for_each(excuse);
+    match comparison::compare(connection, parties, settings.queues).await {
         Ok(comparison) => lines.extend(topology(comparison, parties.len())),
         Err(error) => lines.push(line("topology", Err(error.to_string()))),
     }
-    // The connection goes away with the program; closing it is a courtesy.
-    let _ = connection.close(200, "checked".into()).await;
+    for connection in connections {
+        // The connections go away with the program; closing them is a courtesy.
+        let _ = connection.close(200, "checked".into()).await;
+    }
     lines
 }
 
-fn topology(Comparison { missing, mismatches }: Comparison, parties: usize) -> Vec<Line> {
+/// While one node of a cluster answers, nobody is hindered by those that do not.
+fn excuse(line: &mut Line) {
+    if line.level == Level::Fail {
+        let says = format!("broker: {}; the others are used meanwhile", line.says);
+        *line = Line { what: "broker".to_owned(), fit: true, level: Level::Warn, says };
+    }
+}
+
+fn topology(Comparison { missing, mismatches, adopted }: Comparison, parties: usize) -> Vec<Line> {
     let mut lines = Vec::new();
+    if !adopted.is_empty() {
+        let says = format!("served as somebody else has declared it: {}", adopted.join(", "));
+        lines.push(line("topology", Ok(says)));
+    }
     if !missing.is_empty() {
         let says = format!("`purser serve` will declare {} for {parties} parties", missing.join(", "));
         lines.push(line("topology", Ok(says)));

@@ -54,7 +54,7 @@ impl Demo {
     pub async fn run(self, mut config: Config) -> Ended {
         config.ensure_demo_secret()?;
         let stage = self.stage(&config).await?;
-        let address = config.amqp.address_in(stage.settings.amqp.vhost.as_deref()).unwrap_or_default();
+        let address = config.amqp.addresses_in(stage.settings.amqp.vhost.as_deref()).join(", ");
         eprintln!("playing provider of party {} against {address}", stage.party);
         let acts = acts::play(&stage).await?;
         if !self.json {

@@ -49,7 +49,7 @@ struct Publishing {
 pub(super) async fn publish(replay: Replay, mut config: Config) -> Ended {
     config.ensure_demo_secret()?;
     let party = replay.party.as_deref().map(|name| party(&config, name)).transpose()?.map(|(party, _)| party);
-    if config.amqp.url.is_none() {
+    if config.amqp.urls.is_empty() {
         return Err(no_broker());
     }
     let mut pacing = replay.pacing(&config)?;

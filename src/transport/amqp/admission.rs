@@ -128,7 +128,7 @@ pub fn own_user(settings: &Settings) -> Option<String> {
     if settings.user.is_some() {
         return settings.user.clone();
     }
-    let uri: AMQPUri = settings.url.parse().ok()?;
+    let uri: AMQPUri = settings.nodes.any()?.parse().ok()?;
     let is_external = uri.query.auth_mechanism == Some(SASLMechanism::External);
     (!is_external).then_some(uri.authority.userinfo.username)
 }

@@ -11,11 +11,12 @@
 //!
 //! Each on a channel of its own. Whether a queue is bound cannot be asked; `serve` binds in any case.
 
-use lapin::Connection;
 use lapin::protocol::AMQPSoftError;
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection};
 
-use super::topology::{self, Declaring, Mismatch, Part, QueueType, Refused, attempt, short};
+use super::adopted;
+use super::topology::{self, Declaring, Mismatch, Part, QueueSettings, Refused, attempt, short};
 use crate::ledger::Party;
 
 /// No queue is this long.
@@ -27,19 +28,19 @@ pub struct Comparison {
     /// What is not there, by name; it may be declared.
     pub missing: Vec<String>,
     pub mismatches: Vec<Mismatch>,
+    /// What somebody else has declared otherwise and is served as it is: its name and the arguments that differ.
+    pub adopted: Vec<String>,
 }
 
 /// Compares everything of `parties`; an error means that the connection is gone.
-pub async fn compare(
-    connection: &Connection,
-    parties: &[Party],
-    queue_type: QueueType,
-    delivery_limit: u32,
-) -> lapin::Result<Comparison> {
+pub async fn compare(connection: &Connection, parties: &[Party], settings: QueueSettings) -> lapin::Result<Comparison> {
     let mut comparison = Comparison::default();
-    for part in topology::parts(parties, queue_type, delivery_limit) {
+    for part in topology::parts(parties, settings) {
         match compare_part(connection, &part).await? {
-            Standing::AsExpected => {}
+            Standing::AsExpected(adopted) if adopted.is_empty() => {}
+            Standing::AsExpected(adopted) => {
+                comparison.adopted.push(format!("{} ({})", part.name(), adopted.join(", ")));
+            }
             Standing::Missing => comparison.missing.push(part.name().to_owned()),
             Standing::Otherwise(mismatch) => comparison.mismatches.push(mismatch),
         }
@@ -48,16 +49,18 @@ pub async fn compare(
 }
 
 enum Standing {
-    AsExpected,
+    /// But for these harmless arguments.
+    AsExpected(Vec<String>),
     Missing,
     Otherwise(Mismatch),
 }
 
 async fn compare_part(connection: &Connection, part: &Part) -> lapin::Result<Standing> {
-    let standing = match declare(connection, part, Declaring::Passively).await? {
+    let passively = async |channel: &Channel| part.declare_with(channel, Declaring::Passively, part.arguments()).await;
+    let standing = match attempt(connection, part.name(), passively).await? {
         // Should somebody delete it just now, it is made anew, as it was.
-        Ok(()) => match declare(connection, part, Declaring::Now).await? {
-            Ok(()) => Standing::AsExpected,
+        Ok(()) => match adopted::declare(connection, part).await? {
+            Ok(adopted) => Standing::AsExpected(adopted),
             Err(refused) => Standing::Otherwise(refused.mismatch),
         },
         Err(Refused { why: AMQPSoftError::NOTFOUND, .. }) => ask_to_declare(connection, part).await?,
@@ -65,15 +68,11 @@ async fn compare_part(connection: &Connection, part: &Part) -> lapin::Result<Sta
     };
     match standing {
         Standing::Otherwise(_) => Ok(standing),
-        Standing::AsExpected | Standing::Missing => {
+        Standing::AsExpected(_) | Standing::Missing => {
             let refused = ask_to_bind(connection, part).await?;
             Ok(refused.map_or(standing, Standing::Otherwise))
         }
     }
-}
-
-async fn declare(connection: &Connection, part: &Part, declaring: Declaring) -> lapin::Result<Result<(), Refused>> {
-    attempt(connection, part.name(), async |channel| part.declare(channel, declaring).await).await
 }
 
 /// Declares what is not there, in a way that the broker cannot accept.

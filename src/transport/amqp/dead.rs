@@ -182,7 +182,7 @@ pub struct DeadQueue {
 impl DeadQueue {
     pub async fn open(settings: &Settings, party: Party) -> Result<Self, DeadError> {
         let mended = Mended::default();
-        let connection = session::connect_and_mark(settings, Some(mended.clone())).await?;
+        let (connection, _) = session::connect_and_mark(settings, Some(mended.clone())).await?;
         let letters = HeldQueue::open(&connection, mended, short(&topology::dead_queue(&party))).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;

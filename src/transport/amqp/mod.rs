@@ -1,13 +1,16 @@
 //! RabbitMQ: durable subscribers, confirmed replies, multiple acks, and our own reconnect.
 //!
-//! Reading order: [`topology`] (what is declared), [`comparison`] (how it is found),
+//! Reading order: [`nodes`] (where the broker is), [`topology`] (what is declared), [`adopted`] (what may differ),
+//! [`comparison`] (how it is found),
 //! [`legible`] (what lapin can read), [`admission`] (what is a request),
 //! [`message`] (a delivery and its reply), [`subscriber`] (one queue), [`publisher`] (replies, confirms, acks), [`direct`]
 //! (replies by direct reply-to), [`acks`] (which tags may be acked), [`tally`] (which bets are undecided), [`peers`]
 //! (which bets are undecided elsewhere), [`depths`] (how much lies in the queues), [`session`] (one connection's life), [`supervisor`] (the next one), [`dead`]
 //! (what operators do with dead letters), [`held`] (how they get at them).
 
+pub mod nodes;
 pub mod topology;
+mod adopted;
 pub mod comparison;
 pub mod legible;
 pub mod admission;
@@ -26,18 +29,17 @@ mod held;
 
 use crate::tls::{Files, Names};
 
+pub use nodes::Nodes;
 pub use supervisor::{Broker, Supervisor};
 
 /// How to reach the broker and what to declare there.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `amqp://` or `amqps://`; may hold a password, so it is never logged.
-    pub url: String,
+    pub nodes: Nodes,
     /// What the broker calls Purser, where a certificate says it and not the URL.
     pub user: Option<String>,
-    pub queue_type: topology::QueueType,
+    pub queues: topology::QueueSettings,
     pub prefetch: u16,
-    pub delivery_limit: u32,
     /// For `amqps://`.
     pub tls: Files,
 }

@@ -6,6 +6,7 @@
 //! Any error ends the session as a whole. What was unacked comes again in the next one and is answered from the
 //! journal; answers of a dead session are dropped.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use super::admission::Admission;
 use super::depths;
 use super::direct::{DirectReplies, SharedNodes};
 use super::legible::{self, Mended};
+use super::nodes::Node;
 use super::peers::{Membership, Peers};
 use super::publisher::{self, PublishError};
 use super::subscriber::{Queue, Subscriber};
@@ -37,8 +39,14 @@ use crate::metrics::QueueTimes;
 use crate::sequencer::{BetBacklogs, Sequencer, Source};
 use crate::tls::TlsError;
 
-/// How long connecting, declaring and subscribing, and closing may each take.
+/// How long declaring and subscribing, and closing may each take.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long it may take to close a connection on which something has gone wrong: the next one waits for it.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Addresses of one host that are tried: more than any cluster has nodes behind one name.
+const MAX_ADDRESSES: usize = 8;
 
 /// Seconds between heartbeats where the URL does not say: a silent peer is noticed after twice that.
 const HEARTBEAT: u16 = 10;
@@ -65,6 +73,12 @@ pub enum SessionError {
     Publish(#[from] PublishError),
     #[error("the broker did not answer in time")]
     Silent,
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    Slow(Duration),
+    #[error("{}", told(.0))]
+    Unreachable(Vec<Unreachable>),
+    #[error("connected to {place}: {error}")]
+    Lost { place: String, error: Box<SessionError> },
     #[error("a consumer was cancelled by the broker: its queue was deleted, or has moved")]
     Cancelled,
     #[error("a subscriber ended unexpectedly: {0}")]
@@ -75,6 +89,17 @@ pub enum SessionError {
     Tls(#[from] TlsError),
     #[error("{0}")]
     Refused(String),
+}
+
+/// A node that is not to be had, by host and port, and why not.
+#[derive(Debug)]
+pub struct Unreachable {
+    pub place: String,
+    pub error: SessionError,
+}
+
+fn told(nodes: &[Unreachable]) -> String {
+    nodes.iter().map(|node| format!("{}: {}", node.place, node.error)).collect::<Vec<_>>().join("; ")
 }
 
 /// What every session of one party needs.
@@ -98,46 +123,82 @@ pub struct Context {
 
 /// Opens a connection.
 pub async fn connect(settings: &Settings) -> Result<Connection, SessionError> {
-    connect_and_mark(settings, None).await
+    connect_and_mark(settings, None).await.map(|(connection, _)| connection)
 }
 
-/// Opens a connection. What is delivered over it and could not be read as it came is noted.
-pub async fn connect_and_mark(settings: &Settings, mended: Option<Mended>) -> Result<Connection, SessionError> {
-    let mut uri: AMQPUri = settings.url.parse().map_err(SessionError::Url)?;
-    uri.query.heartbeat.get_or_insert(HEARTBEAT);
-    if let Some(address) = ipv6(&settings.url) {
-        uri.authority.host = address;
+/// Opens a connection to the first node that lets us in. What is delivered over it and could not be read as it came is
+/// noted.
+pub async fn connect_and_mark(settings: &Settings, mended: Option<Mended>) -> Result<(Connection, Node), SessionError> {
+    let nodes = &settings.nodes;
+    let mut unreachable = Vec::new();
+    for node in nodes.in_turn() {
+        match connect_to(settings, node, mended.clone()).await {
+            Ok(connection) => {
+                nodes.note_success(node);
+                return Ok((connection, node));
+            }
+            Err(error) => {
+                nodes.note_loss(node);
+                unreachable.push(Unreachable { place: nodes.place(node), error });
+            }
+        }
     }
+    nodes.note_failed_round();
+    Err(SessionError::Unreachable(unreachable))
+}
+
+/// Opens a connection to this node, by the first of its addresses that answers.
+pub async fn connect_to(settings: &Settings, node: Node, mended: Option<Mended>) -> Result<Connection, SessionError> {
+    let mut uri = settings.nodes.uri(node).map_err(SessionError::Url)?;
+    uri.query.heartbeat.get_or_insert(HEARTBEAT);
+    let configured = uri.query.connection_timeout.map(Duration::from_millis);
+    let patience = configured.unwrap_or_else(|| settings.nodes.patience(1));
+    let looking_up = tokio::net::lookup_host((uri.authority.host.clone(), uri.authority.port));
+    let found = tokio::time::timeout(patience, looking_up).await.map_err(|_| SessionError::Slow(patience))?;
+    let found: Vec<SocketAddr> = found.map_err(lapin::Error::from)?.take(MAX_ADDRESSES).collect();
+    let patience = configured.unwrap_or_else(|| settings.nodes.patience(found.len()));
+    let mut last = SessionError::Slow(patience);
+    for address in found {
+        let connecting = tokio::time::timeout(patience, greet(settings, uri.clone(), address, mended.clone()));
+        match connecting.await.unwrap_or(Err(SessionError::Slow(patience))) {
+            Ok(connection) => return Ok(connection),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn greet(
+    settings: &Settings,
+    uri: AMQPUri,
+    address: SocketAddr,
+    mended: Option<Mended>,
+) -> Result<Connection, SessionError> {
     let properties = ConnectionProperties::default().with_connection_name("purser".into());
     let tls = match uri.scheme {
         AMQPScheme::AMQPS => Some(RustlsConnector::from(settings.tls.client_config()?)),
         AMQPScheme::AMQP => None,
     };
-    let dial = async move |uri: AMQPUri, _| Ok(legible::dial(&uri, tls.as_ref(), mended.clone()).await?);
+    let dial = async move |uri: AMQPUri, _| Ok(legible::dial(&uri, address.ip(), tls.as_ref(), mended.clone()).await?);
     let connecting = Connection::connector(uri, legible::runtime(), dial, properties);
-    let connecting = tokio::time::timeout(PATIENCE, connecting);
-    connecting.await.map_err(|_| SessionError::Silent)?.map_err(|error| match settings.tls.explain(&error) {
+    connecting.await.map_err(|error| match settings.tls.explain(&error) {
         Some(why) => SessionError::Refused(why),
         None => error.into(),
     })
 }
 
-/// The address where the URL has one of IPv6, for which lapin would take `localhost`.
-fn ipv6(url: &str) -> Option<String> {
-    match url::Url::parse(url).ok()?.host()? {
-        url::Host::Ipv6(address) => Some(address.to_string()),
-        url::Host::Ipv4(_) | url::Host::Domain(_) => None,
-    }
-}
-
 /// Runs one session to its end: `Ok` when the program has drained.
 pub async fn run(context: &Context) -> Result<(), SessionError> {
-    let mended = Mended::default();
-    let connection = connect_and_mark(&context.settings, Some(mended.clone())).await?;
+    let (mended, nodes) = (Mended::default(), &context.settings.nodes);
+    let (connection, node) = connect_and_mark(&context.settings, Some(mended.clone())).await?;
     let ended = Session { context, connection: &connection, mended }.run().await;
+    let patience = if ended.is_ok() { PATIENCE } else { CLOSING_PATIENCE };
     // The broker hands out again at once what a closed connection left unacked. A dead one cannot be closed.
-    let _ = tokio::time::timeout(PATIENCE, connection.close(200, "bye".into())).await;
-    ended
+    let _ = tokio::time::timeout(patience, connection.close(200, "bye".into())).await;
+    ended.map_err(|error| {
+        nodes.note_loss(node);
+        SessionError::Lost { place: nodes.place(node), error: Box::new(error) }
+    })
 }
 
 /// A queue, its consumer, and whoever asks its subscriber for what lies ready.
@@ -240,9 +301,8 @@ impl Session<'_> {
     }
 
     async fn declare(&self) -> Result<Vec<Mismatch>, SessionError> {
-        let Settings { queue_type, delivery_limit, .. } = self.context.settings;
         let parties = std::slice::from_ref(self.party());
-        let mismatches = topology::declare(self.connection, parties, queue_type, delivery_limit).await?;
+        let mismatches = topology::declare(self.connection, parties, self.context.settings.queues).await?;
         for mismatch in &mismatches {
             tracing::error!(name = mismatch.name, difference = mismatch.difference, "not as expected; left alone");
         }

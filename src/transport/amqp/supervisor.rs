@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::session::{self, Context};
+use super::session::{self, Context, SessionError};
 use super::topology::Mismatch;
 
 /// The first and the longest pause between sessions.
@@ -63,6 +63,7 @@ impl Supervisor {
 
     async fn serve(&self) {
         let mut pause = PAUSE.0;
+        let mut moves = 0;
         let mut draining: watch::Receiver<bool> = self.context.draining.clone();
         while !*draining.borrow() {
             let began = Instant::now();
@@ -72,6 +73,12 @@ impl Supervisor {
             self.context.broker.send_replace(Broker::Away(error.to_string()));
             if began.elapsed() > GOOD_LIFE {
                 pause = PAUSE.0;
+                moves = 0;
+            }
+            // Other nodes may be well: each is tried once before anybody waits.
+            if matches!(error, SessionError::Lost { .. }) && moves + 1 < self.context.settings.nodes.count() {
+                moves += 1;
+                continue;
             }
             tokio::select! {
                 () = sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)) => {}

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::admission::Admission;
 use super::dead::DeadLetter;
 use super::message::{self, Died};
-use super::{Settings, TLS_NAMES, topology};
+use super::{Nodes, Settings, TLS_NAMES, topology};
+use crate::config::Secret;
 use crate::dialects::egpp::{Operation, Reply};
 use crate::ledger::Party;
 use crate::ledger::command::Timestamp;
@@ -119,11 +120,10 @@ fn letter(properties: BasicProperties) -> DeadLetter {
 /// Of a party that restricts nothing, whose Purser is called `x`.
 fn admission() -> Admission {
     let settings = Settings {
-        url: "amqp://x:y@127.0.0.1/".to_owned(),
+        nodes: Nodes::new(vec![Secret::new("amqp://x:y@127.0.0.1/")]),
         user: None,
-        queue_type: topology::QueueType::Quorum,
+        queues: topology::QueueSettings::new(topology::QueueType::Quorum, 20),
         prefetch: 10,
-        delivery_limit: 20,
         tls: Files { names: &TLS_NAMES, ca: None, identity: None },
     };
     Admission::new(&settings, Vec::new(), Vec::new())

@@ -1,10 +1,13 @@
 //! Exchanges, queues and bindings: all durable, declared at the start and after every reconnect.
 
+use std::time::Duration;
+
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
+use super::adopted;
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
 
@@ -35,6 +38,26 @@ impl QueueType {
             Self::Quorum => "quorum",
             Self::Classic => "classic",
         }
+    }
+}
+
+/// What queues are declared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueSettings {
+    pub queue_type: QueueType,
+    pub delivery_limit: u32,
+    /// Members of a quorum queue; none: as the broker likes it. So are the others, and all are for quorum queues alone.
+    pub group_size: Option<u32>,
+    /// `client-local` or `balanced`.
+    pub leader_locator: Option<&'static str>,
+    /// How long what an unreachable consumer has is kept for it.
+    pub disconnected_timeout: Option<Duration>,
+}
+
+impl QueueSettings {
+    /// With what does not depend on how many nodes there are.
+    pub fn new(queue_type: QueueType, delivery_limit: u32) -> Self {
+        Self { queue_type, delivery_limit, group_size: None, leader_locator: None, disconnected_timeout: None }
     }
 }
 
@@ -79,11 +102,10 @@ pub struct Mismatch {
 pub async fn declare(
     connection: &Connection,
     parties: &[Party],
-    queue_type: QueueType,
-    delivery_limit: u32,
+    settings: QueueSettings,
 ) -> lapin::Result<Vec<Mismatch>> {
     let mut mismatches = Vec::new();
-    for part in parts(parties, queue_type, delivery_limit) {
+    for part in parts(parties, settings) {
         if let Err(refused) = declare_part(connection, &part).await? {
             mismatches.push(refused.mismatch);
         }
@@ -110,10 +132,6 @@ impl Part {
             Self::Exchange(_) => FieldTable::default(),
             Self::Queue { arguments, .. } => arguments.clone(),
         }
-    }
-
-    pub async fn declare(&self, channel: &Channel, declaring: Declaring) -> lapin::Result<()> {
-        self.declare_with(channel, declaring, self.arguments()).await
     }
 
     pub async fn declare_with(
@@ -144,36 +162,48 @@ pub(super) enum Declaring {
 }
 
 /// Everything of `parties`, exchanges first.
-pub(super) fn parts(parties: &[Party], queue_type: QueueType, delivery_limit: u32) -> Vec<Part> {
+pub(super) fn parts(parties: &[Party], settings: QueueSettings) -> Vec<Part> {
     let mut parts: Vec<Part> = [REQUESTS, STATUS, DEAD, PEERS].into_iter().map(Part::Exchange).collect();
     for party in parties {
         let dead = dead_queue(party);
-        let no_limit = arguments(queue_type, NO_DELIVERY_LIMIT);
+        let no_limit = arguments(QueueSettings { delivery_limit: NO_DELIVERY_LIMIT, ..settings });
         parts.push(Part::Queue { name: dead.clone(), exchange: DEAD, arguments: no_limit });
         parts.extend(Operation::ALL.into_iter().map(|operation| Part::Queue {
             name: request_queue(party, operation),
             exchange: REQUESTS,
-            arguments: request_arguments(queue_type, delivery_limit, &dead),
+            arguments: request_arguments(settings, &dead),
         }));
     }
     parts
 }
 
-fn arguments(queue_type: QueueType, delivery_limit: u32) -> FieldTable {
+fn arguments(settings: QueueSettings) -> FieldTable {
     let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), text(queue_type.as_str()));
-    if queue_type == QueueType::Quorum {
-        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(delivery_limit.try_into().unwrap_or(i32::MAX)));
+    arguments.insert("x-queue-type".into(), text(settings.queue_type.as_str()));
+    if settings.queue_type == QueueType::Classic {
+        return arguments;
+    }
+    let number = |number: u32| AMQPValue::LongInt(number.try_into().unwrap_or(i32::MAX));
+    arguments.insert("x-delivery-limit".into(), number(settings.delivery_limit));
+    if let Some(members) = settings.group_size {
+        arguments.insert("x-quorum-initial-group-size".into(), number(members));
+    }
+    if let Some(locator) = settings.leader_locator {
+        arguments.insert("x-queue-leader-locator".into(), text(locator));
+    }
+    if let Some(timeout) = settings.disconnected_timeout {
+        let milliseconds = timeout.as_millis().try_into().unwrap_or(i64::MAX);
+        arguments.insert("x-consumer-disconnected-timeout".into(), AMQPValue::LongLongInt(milliseconds));
     }
     arguments
 }
 
 /// Messages that the broker itself gives up on go to the dead letters, and leave their queue only when they are there.
-fn request_arguments(queue_type: QueueType, delivery_limit: u32, dead: &str) -> FieldTable {
-    let mut arguments = arguments(queue_type, delivery_limit);
+fn request_arguments(settings: QueueSettings, dead: &str) -> FieldTable {
+    let mut arguments = arguments(settings);
     arguments.insert("x-dead-letter-exchange".into(), text(DEAD));
     arguments.insert("x-dead-letter-routing-key".into(), text(dead));
-    if queue_type == QueueType::Quorum {
+    if settings.queue_type == QueueType::Quorum {
         arguments.insert("x-dead-letter-strategy".into(), text("at-least-once"));
         arguments.insert("x-overflow".into(), text("reject-publish"));
     }
@@ -185,9 +215,19 @@ fn text(value: &str) -> AMQPValue {
 }
 
 async fn declare_part(connection: &Connection, part: &Part) -> lapin::Result<Result<(), Refused>> {
-    attempt(connection, part.name(), async |channel| {
-        part.declare(channel, Declaring::Now).await?;
-        let Part::Queue { name, exchange, .. } = part else { return Ok(()) };
+    let adopted = match adopted::declare(connection, part).await? {
+        Ok(adopted) => adopted,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let Part::Queue { name, exchange, .. } = part else { return Ok(Ok(())) };
+    if !adopted.is_empty() {
+        tracing::info!(
+            queue = name,
+            arguments = adopted.join(", "),
+            "declared otherwise by somebody else; served as it is"
+        );
+    }
+    attempt(connection, name, async |channel| {
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
         channel.queue_bind(short(name), short(exchange), short(name), options, none).await
     })

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use purser::config::Secret;
 use purser::dialects::egpp::Operation;
 use purser::provider::{Provider, Request};
 use purser::tls::Files;
-use purser::transport::amqp::topology::QueueType;
-use purser::transport::amqp::{Settings, TLS_NAMES};
+use purser::transport::amqp::topology::{QueueSettings, QueueType};
+use purser::transport::amqp::{Nodes, Settings, TLS_NAMES};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -50,11 +51,10 @@ pub struct Asking {
 impl Neighbour {
     pub async fn connect(stage: &Stage) -> Self {
         let settings = Settings {
-            url: stage.vhost.amqp_url(),
+            nodes: Nodes::new(vec![Secret::new(stage.vhost.amqp_url())]),
             user: None,
-            queue_type: QueueType::Quorum,
+            queues: QueueSettings::new(QueueType::Quorum, 20),
             prefetch: 1000,
-            delivery_limit: 20,
             tls: Files { names: &TLS_NAMES, ca: None, identity: None },
         };
         let provider = Provider::connect(&settings, party(CALM)).await.expect("a provider");

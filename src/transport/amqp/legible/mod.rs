@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -58,14 +58,16 @@ pub fn runtime() -> LegibleRuntime {
     Runtime::new(RuntimeParts::new(Tokio::current(), LegibleReactor(Tokio::current())))
 }
 
-/// Connects, with TLS where there is a connector. lapin would trust the system's authorities beside the configured one,
+/// Connects to this address of the URL's host, with TLS where there is a connector. lapin would trust the system's authorities beside the configured one,
 /// so the handshake is made here.
 pub async fn dial(
     uri: &AMQPUri,
+    address: IpAddr,
     tls: Option<&RustlsConnector>,
     mended: Option<Mended>,
 ) -> io::Result<AsyncTcpStream<Legible>> {
-    let plain = AMQPUri { scheme: AMQPScheme::AMQP, ..uri.clone() };
+    let mut plain = AMQPUri { scheme: AMQPScheme::AMQP, ..uri.clone() };
+    plain.authority.host = address.to_string();
     let socket = plain.connect_with_config_async(TLSConfig::default(), &Runtime::tokio_current()).await?;
     let socket = match tls {
         Some(connector) => socket.into_rustls(connector, &uri.authority.host).await?,

@@ -76,12 +76,12 @@ impl Session {
     async fn open(url: &str) -> anyhow::Result<Self> {
         let client = ledger::connect(url).await?;
         Ok(Self {
-            known: client.prepare("SELECT outcome FROM journal WHERE key = $1").await?,
+            known: client.prepare("SELECT outcome FROM journal WHERE key = $1 AND by_key").await?,
             lock: client.prepare("SELECT balance, staked FROM accounts WHERE id = $1 FOR UPDATE").await?,
             journal: client
                 .prepare(
-                    "INSERT INTO journal (seq, writer, key, at, party, command, outcome, hash) \
-                     VALUES (nextval('journal_seq'), 0, $1, $2, $3, $4, $5, '') RETURNING seq",
+                    "INSERT INTO journal (seq, writer, key, by_key, at, party, command, outcome, hash) \
+                     VALUES (nextval('journal_seq'), 0, $1, TRUE, $2, $3, $4, $5, '') RETURNING seq",
                 )
                 .await?,
             transfer: client
@@ -90,7 +90,7 @@ impl Session {
             order: client
                 .prepare(
                     "INSERT INTO orders (id, party, game, external_id, player, state, stake, currency, bucket, \
-                     wallet, product, round, day, paid, changed_seq) \
+                     wallet, product, round, day, paid, placed_seq) \
                      VALUES ($1, $2, $3, $4, $5, 'open', $6, $7, 'real', '', 0, $8, $9, 0, $10)",
                 )
                 .await?,

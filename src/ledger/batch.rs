@@ -8,7 +8,7 @@ use super::command::{CommandKey, Keyed};
 use super::decide::{Decision, Effects, decide, decide_recorded};
 use super::ids::Party;
 use super::offer::{Offer, OfferId, Purchase, StockedKey};
-use super::order::{Order, OrderId, OrderIds};
+use super::order::{Order, OrderId, OrderIds, OrderNumbers};
 use super::outcome::{Keeping, Outcome, Refusal};
 use super::player::{Player, PlayerKey};
 use super::posting::Side;
@@ -35,8 +35,6 @@ pub struct Entry {
     pub kept: bool,
     /// The legs of what it moved, in the order in which they are hashed.
     pub movements: Vec<Movement>,
-    /// Whether the entry's order changes with it.
-    pub changes_order: bool,
 }
 
 impl Entry {
@@ -53,8 +51,8 @@ pub struct Batch {
     pub players: Vec<Player>,
     /// Final values, in key order, so that rows are written in the order in which others lock them.
     pub accounts: Vec<Account>,
-    /// Final values, each with the number of the entry that made it so.
-    pub orders: Vec<(Order, i64)>,
+    /// Final values, each with the numbers of the entries that are kept about it.
+    pub orders: Vec<(Order, OrderNumbers)>,
     pub house: BTreeMap<HouseAccount, AccountId>,
     pub partners: Partners,
 }
@@ -146,7 +144,7 @@ pub fn fold_where<'a>(
 struct Folding {
     batch: Batch,
     touched_accounts: BTreeSet<(AccountId, PlayerKey)>,
-    touched_orders: BTreeMap<OrderId, i64>,
+    touched_orders: BTreeMap<OrderId, OrderNumbers>,
     touched_transactions: BTreeSet<i64>,
     touched_voids: BTreeSet<i64>,
 }
@@ -180,7 +178,12 @@ impl Folding {
         if kept {
             let asked = Asked::Whole(keyed.command.clone());
             let decided = Decided { asked, outcome: decision.outcome };
-            state.decided.insert(keyed.kept_key(decision.outcome), decided);
+            let key = keyed.kept_key(decision.outcome);
+            state.decided.insert(key, decided);
+            // An order is what its commands are found by, so it tells their numbers, be it changed by them or not.
+            if let (Some(_), Some(operation)) = (keyed.order, key.operation()) {
+                self.touched_orders.entry(key.order()).or_default().set(operation, seq);
+            }
         }
         let legs = decision.effects.transfers.iter().map(|transfer| Movement {
             debit: self.account_id(&transfer.debit),
@@ -188,10 +191,9 @@ impl Folding {
             amount: transfer.amount.minor(),
         });
         let movements = legs.collect();
-        let changes_order = decision.effects.order.is_some();
         self.apply(state, decision.effects, &keyed.command.party, seq);
         let outcome = decision.outcome;
-        self.batch.entries.push(Entry { seq, keyed: keyed.clone(), outcome, kept, movements, changes_order });
+        self.batch.entries.push(Entry { seq, keyed: keyed.clone(), outcome, kept, movements });
     }
 
     fn account_id(&mut self, side: &Side) -> AccountId {
@@ -216,7 +218,6 @@ impl Folding {
             }
         }
         if let Some(order) = effects.order {
-            self.touched_orders.insert(order.id, seq);
             state.orders.insert(order.id, order);
         }
         for transaction in effects.transactions {
@@ -251,7 +252,8 @@ impl Folding {
             state.players.get(player)?.accounts.iter().find(|account| account.id == *id).cloned()
         });
         self.batch.accounts = accounts.collect();
-        let orders = self.touched_orders.iter().filter_map(|(id, at)| Some((state.orders.get(id)?.clone(), *at)));
+        let orders =
+            self.touched_orders.iter().filter_map(|(id, numbers)| Some((state.orders.get(id)?.clone(), *numbers)));
         self.batch.orders = orders.collect();
         let transactions = self.touched_transactions.iter().filter_map(|number| state.transactions.get(*number));
         self.batch.partners.transactions = transactions.cloned().collect();

@@ -10,7 +10,7 @@ use super::ids::{Currency, Party, PlayerId, Wallet};
 use super::membership::BuyVip;
 use super::money::Amount;
 use super::offer::{BuyKeys, StockOffers};
-use super::order::{OrderId, OrderIds, OrderKey};
+use super::order::{OrderId, OrderIds, OrderKey, OrderOperation};
 use super::outcome::Outcome;
 use super::player::{PlayerKey, Profile, digest};
 use super::transaction::{Adjust, QueueVoid, ResolveVoid};
@@ -145,16 +145,16 @@ impl CommandKey {
         self.0
     }
 
-    /// An order's commands differ in the two bits that its id leaves clear, so they are neighbours in the index.
-    fn of_order(id: OrderId, operation: u8) -> Self {
+    /// An order's commands differ in the two bits that its id leaves clear.
+    pub fn of_order(id: OrderId, operation: OrderOperation) -> Self {
         let mut bytes = id.uuid().into_bytes();
-        bytes[15] |= operation;
+        bytes[15] |= operation as u8;
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// The key of the same operation on another order.
-    fn of_same_operation(self, order: OrderId) -> Self {
-        Self::of_order(order, self.0.as_bytes()[15] & 0b11)
+    /// What an order's command does with it; of any other key, nothing that means anything.
+    pub fn operation(self) -> Option<OrderOperation> {
+        OrderOperation::ALL.into_iter().find(|operation| self.0.as_bytes()[15] & 0b11 == *operation as u8)
     }
 
     /// The accepted order that an order's command is about; of any other key, an order that there is none of.
@@ -166,7 +166,7 @@ impl CommandKey {
 
     /// What an order's bet, result and cancel are kept under.
     pub fn of_order_commands(order: OrderId) -> [Self; 3] {
-        [1, 2, 3].map(|operation| Self::of_order(order, operation))
+        OrderOperation::ALL.map(|operation| Self::of_order(order, operation))
     }
 
     fn of_text(kind: &str, party: &Party, key: &str) -> Self {
@@ -216,7 +216,7 @@ impl Keyed {
     /// What an order's command is kept under when it is refused.
     pub fn refused_key(&self) -> Option<CommandKey> {
         let order = self.order?;
-        Some(self.key.of_same_operation(order.refused))
+        Some(CommandKey::of_order(order.refused, self.key.operation()?))
     }
 }
 
@@ -234,9 +234,13 @@ impl Command {
             Act::OpenPlayer(open) => of_text("open_player", open.player.as_str()),
             Act::Deposit(cash) => of_text("deposit", &cash.key),
             Act::Withdraw(cash) => of_text("withdraw", &cash.key),
-            Act::PlaceBet(bet) => CommandKey::of_order(OrderId::of(&self.party, &bet.order), 1),
-            Act::SettleOrder(settle) => CommandKey::of_order(OrderId::of(&self.party, &settle.order), 2),
-            Act::CancelOrder(cancel) => CommandKey::of_order(OrderId::of(&self.party, &cancel.order), 3),
+            Act::PlaceBet(bet) => CommandKey::of_order(OrderId::of(&self.party, &bet.order), OrderOperation::Place),
+            Act::SettleOrder(settle) => {
+                CommandKey::of_order(OrderId::of(&self.party, &settle.order), OrderOperation::Settle)
+            }
+            Act::CancelOrder(cancel) => {
+                CommandKey::of_order(OrderId::of(&self.party, &cancel.order), OrderOperation::Cancel)
+            }
             Act::Adjust(adjust) => CommandKey::of_adjust(&self.party, &adjust.name),
             Act::QueueVoid(queue) => of_text("queue_void", &with_attempt(queue.source.to_string(), queue.attempt)),
             // Each of the two answers has a key of its own: the other one, given later, is no misuse of the key.

@@ -36,7 +36,7 @@ pub use correlation::CorrelationKey;
 pub use decide::decide;
 pub use ids::{Currency, ExternalId, Game, Party, PlayerId, Wallet};
 pub use money::Amount;
-pub use order::{Order, OrderId, OrderIds, OrderState};
+pub use order::{Order, OrderId, OrderIds, OrderNumbers, OrderOperation, OrderState};
 pub use outcome::{Done, Outcome, Refusal};
 pub use player::{Player, PlayerKey};
 pub use state::{Keys, State};

@@ -72,6 +72,54 @@ impl OrderIds {
     }
 }
 
+/// What a command does with its order. The number is what its key adds to the order's id (see `CommandKey`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderOperation {
+    Place = 1,
+    Settle = 2,
+    Cancel = 3,
+}
+
+impl OrderOperation {
+    pub const ALL: [Self; 3] = [Self::Place, Self::Settle, Self::Cancel];
+}
+
+/// The journal's numbers of what is kept about an order, each operation's once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OrderNumbers {
+    pub placed: Option<i64>,
+    pub settled: Option<i64>,
+    pub cancelled: Option<i64>,
+}
+
+impl OrderNumbers {
+    pub fn get(&self, operation: OrderOperation) -> Option<i64> {
+        match operation {
+            OrderOperation::Place => self.placed,
+            OrderOperation::Settle => self.settled,
+            OrderOperation::Cancel => self.cancelled,
+        }
+    }
+
+    pub fn set(&mut self, operation: OrderOperation, number: i64) {
+        let numbered = match operation {
+            OrderOperation::Place => &mut self.placed,
+            OrderOperation::Settle => &mut self.settled,
+            OrderOperation::Cancel => &mut self.cancelled,
+        };
+        *numbered = Some(number);
+    }
+
+    /// The operation that left the order as it is. A bet that a tombstone refused comes after it, and leaves it.
+    pub fn last(&self) -> OrderOperation {
+        match self {
+            Self { cancelled: Some(_), .. } => OrderOperation::Cancel,
+            Self { settled: Some(_), .. } => OrderOperation::Settle,
+            Self { .. } => OrderOperation::Place,
+        }
+    }
+}
+
 /// What became of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -18,7 +18,10 @@ use super::transaction::{Change, ManualVoid, Transaction};
 pub struct Keys {
     pub players: BTreeSet<PlayerKey>,
     pub orders: BTreeSet<OrderId>,
-    /// Whatever was kept about an order left the order, too: where that is unknown, so is the command.
+    /// What orders' commands are kept under. They are found by the order, which whatever was kept about it left, too:
+    /// where that is unknown, so is the command.
+    pub order_commands: BTreeSet<CommandKey>,
+    /// What other commands are kept under.
     pub commands: BTreeSet<CommandKey>,
     /// Journal rows that the batch may need: a key that is asked for twice may be written about twice.
     pub rows: usize,
@@ -41,8 +44,10 @@ impl Keys {
         for keyed in commands {
             keys.players.insert(keyed.player);
             keys.orders.extend(keyed.order.iter().flat_map(|order| order.both()));
-            keys.commands.insert(keyed.key);
-            keys.commands.extend(keyed.refused_key());
+            match keyed.refused_key() {
+                Some(refused) => keys.order_commands.extend([keyed.key, refused]),
+                None => keys.commands.extend([keyed.key]),
+            }
             keys.rows = keys.rows.saturating_add(1);
             keys.add_partners(keyed);
         }

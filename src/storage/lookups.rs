@@ -9,8 +9,8 @@ use super::StoreError;
 use super::checkpoint::{self, hash, hashed, sealed};
 use super::partners::{PurchaseRow, TransactionRow};
 use super::queries::{AnyConnection, classify, on};
-use super::rows::{AccountRow, Bytes, JournalRow, TransferRow, bytes, damaged, uuid};
-use super::schema::{accounts, journal, players, purchases, transactions, transfers, writers};
+use super::rows::{AccountRow, Bytes, JournalRow, OrderRow, TransferRow, bytes, damaged, uuid};
+use super::schema::{accounts, journal, orders, players, purchases, transactions, transfers, writers};
 use crate::ledger::chain::{self, START};
 use crate::ledger::command::CommandKey;
 use crate::ledger::transaction::Transaction;
@@ -133,11 +133,18 @@ fn named(conn: &mut AnyConnection, moved: &[TransferRow]) -> Result<Vec<Leg>, St
     moved.iter().map(leg).collect()
 }
 
-/// The numbers of the journal rows that are kept under these keys, oldest first.
+/// The numbers of the journal rows that are kept under these keys, oldest first: those of orders' commands are told by the
+/// order.
 pub fn kept_under(conn: &mut AnyConnection, keys: &[CommandKey]) -> Result<Vec<i64>, StoreError> {
-    let keys: Vec<Bytes> = keys.iter().map(|key| bytes(key.uuid())).collect();
-    let kept = journal::table.filter(journal::key.eq_any(keys)).select(journal::seq);
-    let mut kept: Vec<i64> = on!(conn, conn => kept.load(conn)).map_err(classify)?;
+    let ids: Vec<Bytes> = keys.iter().map(|key| bytes(key.order().uuid())).collect();
+    let about = orders::table.filter(orders::id.eq_any(ids));
+    let about: Vec<OrderRow> = on!(conn, conn => about.load(conn)).map_err(classify)?;
+    let wanted: Vec<Bytes> = keys.iter().map(|key| bytes(key.uuid())).collect();
+    let by_key = journal::table.filter(journal::by_key).filter(journal::key.eq_any(wanted)).select(journal::seq);
+    let mut kept: Vec<i64> = on!(conn, conn => by_key.load(conn)).map_err(classify)?;
+    for order in &about {
+        kept.extend(order.commands()?.filter(|(key, _)| keys.contains(key)).map(|(_, number)| number));
+    }
     kept.sort_unstable();
     Ok(kept)
 }

@@ -4,12 +4,14 @@
 //! transaction and a constant number of round trips. Everything else reads: [`Balances`] for `balance.get`, and
 //! [`queries`] for people.
 //!
-//! Reading order: [`schema`], [`rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`], [`journal`],
-//! [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`], [`lookups`], [`audit`], [`backup`].
+//! Reading order: [`schema`], [`rows`], [`batch_rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`],
+//! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`], [`lookups`], [`audit`],
+//! [`backup`].
 
 pub mod schema;
 pub mod migrations;
 pub mod rows;
+pub mod batch_rows;
 mod remains;
 mod order_change;
 mod checkpoint;

@@ -8,12 +8,14 @@ use super::rows::{OrderRow, damaged};
 use crate::ledger::command::{Act, Command, CommandKey, GameResult, Keyed};
 use crate::ledger::order::{Order, Stake};
 use crate::ledger::player::digest;
-use crate::ledger::{Done, OrderId, OrderState, Outcome, PlayerKey, Refusal};
+use crate::ledger::{Done, OrderId, OrderNumbers, OrderOperation, OrderState, Outcome, PlayerKey, Refusal};
 
 /// An order after a journal row.
 #[derive(Debug)]
 pub struct OrderChange {
     pub order: OrderId,
+    /// What the row is to the order, and its number.
+    pub operation: OrderOperation,
     pub seq: i64,
     pub state: OrderState,
     pub paid: i64,
@@ -32,7 +34,8 @@ impl OrderChange {
     /// `None` where the command changed no order. `key` is what it was kept under, and tells the order.
     pub fn of(seq: i64, key: Option<CommandKey>, keyed: &Keyed, outcome: Outcome) -> Option<Self> {
         keyed.order?;
-        let order = key?.order();
+        let key = key?;
+        let (order, operation) = (key.order(), key.operation()?);
         let (state, paid) = match (&keyed.command.act, outcome) {
             (Act::PlaceBet(_), Outcome::Done(_)) => (OrderState::Open, 0),
             // Where the player has a tombstone, it stays.
@@ -52,7 +55,7 @@ impl OrderChange {
             _ => return None,
         };
         let begun = begun(&keyed.command, order, keyed.player, state).map(|order| Begun::Whole(Box::new(order)));
-        Some(Self { order, seq, state, paid, begun })
+        Some(Self { order, operation, seq, state, paid, begun })
     }
 
     /// The same where the command was pruned: its key tells the order.
@@ -62,7 +65,8 @@ impl OrderChange {
             Outcome::Done(Done::OrderCancelled { refunded }) => refunded,
             Outcome::Done(_) | Outcome::Refused(_) => 0,
         };
-        Some(Self { order: key.order(), seq, state: remains.state?, paid, begun: remains.begun.map(Begun::Digest) })
+        let (state, begun) = (remains.state?, remains.begun.map(Begun::Digest));
+        Some(Self { order: key.order(), operation: key.operation()?, seq, state, paid, begun })
     }
 }
 
@@ -70,7 +74,7 @@ impl Begun {
     /// What pruning leaves of it.
     pub fn digest(&self) -> Result<Uuid, StoreError> {
         match self {
-            Self::Whole(order) => digest_of(&OrderRow::of(order, 0)),
+            Self::Whole(order) => digest_of(&OrderRow::of(order, OrderNumbers::default())),
             Self::Digest(digest) => Ok(*digest),
         }
     }
@@ -79,8 +83,8 @@ impl Begun {
     pub fn is_of(&self, row: &OrderRow) -> Result<bool, StoreError> {
         Ok(match self {
             Self::Whole(order) => {
-                let (state, paid, changed_seq) = (row.state.clone(), row.paid, row.changed_seq);
-                *row == OrderRow { state, paid, changed_seq, ..OrderRow::of(order, changed_seq) }
+                let (state, paid) = (row.state.clone(), row.paid);
+                *row == OrderRow { state, paid, ..OrderRow::of(order, row.numbers()) }
             }
             Self::Digest(digest) => *digest == digest_of(row)?,
         })

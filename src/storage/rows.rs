@@ -3,7 +3,6 @@
 use diesel::prelude::*;
 
 use super::StoreError;
-use super::partners::PartnerRows;
 use super::remains;
 use super::schema::{accounts, journal, orders, players, transfers, writers};
 use crate::ledger::account::{Account, AccountId, HouseAccount, Staked};
@@ -12,8 +11,10 @@ use crate::ledger::command::CommandKey;
 use crate::ledger::order::{Order, OrderKey, Stake};
 use crate::ledger::player::{Player, PlayerKey, Profile};
 use crate::ledger::state::{Decided, PlayerState};
-use crate::ledger::{Amount, Batch, Bucket, Currency, ExternalId, Game, OrderId, OrderState, Party, PlayerId, Pocket};
-use crate::ledger::{State, Wallet};
+use crate::ledger::{
+    Amount, Bucket, Currency, ExternalId, Game, OrderId, OrderNumbers, OrderOperation, OrderState, Party, PlayerId,
+    Pocket, State, Wallet,
+};
 use uuid::Uuid;
 
 /// A 16-byte id as both databases keep it.
@@ -56,6 +57,8 @@ pub struct JournalRow {
     pub seq: i64,
     pub writer: i32,
     pub key: Option<Bytes>,
+    /// Whether the row is found by its key. An order's commands are found by their order.
+    pub by_key: bool,
     pub at: i64,
     pub party: String,
     pub command: String,
@@ -70,6 +73,16 @@ pub struct DecidedRow {
     pub key: Option<Bytes>,
     pub command: String,
     pub outcome: String,
+}
+
+/// What a look-up by an order's number reads: the order, the number, and the journal row, where it is the command's own.
+#[derive(Debug, Clone, Queryable)]
+pub struct OrderDecidedRow {
+    pub order: Bytes,
+    pub seq: i64,
+    pub key: Option<Bytes>,
+    pub command: Option<String>,
+    pub outcome: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -129,7 +142,10 @@ pub struct OrderRow {
     pub round: Option<i64>,
     pub day: Option<i32>,
     pub paid: i64,
-    pub changed_seq: i64,
+    /// The journal's numbers of its bet, its result and its cancellation, as far as they are kept.
+    pub placed_seq: Option<i64>,
+    pub settled_seq: Option<i64>,
+    pub cancelled_seq: Option<i64>,
 }
 
 /// `accounts.side` of a player's account.
@@ -142,6 +158,23 @@ impl DecidedRow {
         let outcome = serde_json::from_str(&self.outcome).map_err(|error| damaged("outcome", error))?;
         Ok((CommandKey::from_uuid(uuid(&key)?), Decided { asked, outcome }))
     }
+}
+
+impl OrderDecidedRow {
+    pub fn decided_row(self) -> Result<DecidedRow, StoreError> {
+        match self {
+            Self { key: Some(key), command: Some(command), outcome: Some(outcome), .. } => {
+                Ok(DecidedRow { key: Some(key), command, outcome })
+            }
+            Self { order, seq, .. } => Err(not_its_own(&order, seq)),
+        }
+    }
+}
+
+/// An order that tells a number under which the journal has something else, or nothing.
+pub(super) fn not_its_own(order: &[u8], seq: i64) -> StoreError {
+    let order = uuid(order).map_or_else(|_| "?".to_owned(), |id| id.to_string());
+    damaged("orders", format!("{order} tells of journal row {seq}, which is not its own"))
 }
 
 impl PlayerRow {
@@ -231,7 +264,7 @@ impl AccountRow {
 }
 
 impl OrderRow {
-    pub fn of(order: &Order, changed_seq: i64) -> Self {
+    pub fn of(order: &Order, numbers: OrderNumbers) -> Self {
         let stake = order.stake.as_ref();
         Self {
             id: bytes(order.id.uuid()),
@@ -248,8 +281,21 @@ impl OrderRow {
             round: stake.map(|stake| stake.round),
             day: stake.map(|stake| stake.day),
             paid: order.paid,
-            changed_seq,
+            placed_seq: numbers.placed,
+            settled_seq: numbers.settled,
+            cancelled_seq: numbers.cancelled,
         }
+    }
+
+    pub fn numbers(&self) -> OrderNumbers {
+        OrderNumbers { placed: self.placed_seq, settled: self.settled_seq, cancelled: self.cancelled_seq }
+    }
+
+    /// The keys of what is kept about it, each with the number of its journal row.
+    pub fn commands(&self) -> Result<impl Iterator<Item = (CommandKey, i64)>, StoreError> {
+        let (id, numbers) = (OrderId::from_uuid(uuid(&self.id)?), self.numbers());
+        let numbered = move |operation| Some((CommandKey::of_order(id, operation), numbers.get(operation)?));
+        Ok(OrderOperation::ALL.into_iter().filter_map(numbered))
     }
 
     pub fn order(self) -> Result<Order, StoreError> {
@@ -290,59 +336,6 @@ fn parse_pocket(currency: &str, bucket: &str, wallet: &str, product: i32) -> Res
         wallet: Wallet::recorded(wallet).map_err(|error| damaged("wallet", error))?,
         product,
     })
-}
-
-/// The rows that one batch writes.
-#[derive(Debug, Default)]
-pub struct BatchRows {
-    pub journal: Vec<JournalRow>,
-    pub transfers: Vec<TransferRow>,
-    pub players: Vec<PlayerRow>,
-    pub accounts: Vec<AccountRow>,
-    pub house: Vec<AccountRow>,
-    pub orders: Vec<OrderRow>,
-    pub partners: PartnerRows,
-    /// The writer's row after the batch.
-    pub writer: Option<WriterRow>,
-}
-
-impl BatchRows {
-    /// Chains the entries to `writer`'s head.
-    pub fn of(batch: &Batch, writer: &WriterRow) -> Result<Self, StoreError> {
-        let mut rows = Self::default();
-        let mut head = writer.head()?;
-        for entry in &batch.entries {
-            let seq = entry.seq;
-            let command = serde_json::to_string(&entry.keyed.command).map_err(|error| damaged("command", error))?;
-            let outcome = serde_json::to_string(&entry.outcome).map_err(|error| damaged("outcome", error))?;
-            let key = entry.kept_key().map(CommandKey::uuid);
-            let legs = entry.movements.iter().map(|leg| (leg.debit.uuid(), leg.credit.uuid(), leg.amount));
-            let movements: Vec<_> = legs.collect();
-            let row = chain::Row { seq, key, command: &command, outcome: &outcome, movements: &movements };
-            head = chain::link(&head, &row);
-            rows.journal.push(JournalRow {
-                seq,
-                writer: writer.id,
-                key: key.map(bytes),
-                at: entry.keyed.command.at.0,
-                party: entry.keyed.command.party.to_string(),
-                command,
-                outcome,
-                hash: head.to_vec(),
-            });
-            rows.transfers.extend(movements.into_iter().zip(0_i16..).map(|((debit, credit, amount), leg)| {
-                TransferRow { seq, leg, debit: bytes(debit), credit: bytes(credit), amount }
-            }));
-        }
-        rows.players = batch.players.iter().map(PlayerRow::of).collect();
-        rows.accounts = batch.accounts.iter().map(AccountRow::of).collect();
-        rows.house = batch.house.iter().map(|(house, id)| AccountRow::of_house(house, *id)).collect();
-        rows.orders = batch.orders.iter().map(|(order, seq)| OrderRow::of(order, *seq)).collect();
-        rows.partners = PartnerRows::of(&batch.partners);
-        let last_seq = rows.journal.last().map_or(writer.last_seq, |row| row.seq);
-        rows.writer = Some(WriterRow { id: writer.id, last_seq, head: head.to_vec() });
-        Ok(rows)
-    }
 }
 
 /// Puts loaded rows together as the state that a batch is decided against.

@@ -35,6 +35,7 @@ diesel::table! {
         seq -> BigInt,
         writer -> Integer,
         key -> Nullable<Binary>,
+        by_key -> Bool,
         at -> BigInt,
         party -> Text,
         command -> Text,
@@ -106,7 +107,9 @@ diesel::table! {
         round -> Nullable<BigInt>,
         day -> Nullable<Integer>,
         paid -> BigInt,
-        changed_seq -> BigInt,
+        placed_seq -> Nullable<BigInt>,
+        settled_seq -> Nullable<BigInt>,
+        cancelled_seq -> Nullable<BigInt>,
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod statements;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -16,11 +15,12 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::batch_rows::BatchRows;
 use super::partners::{load_partners, write_partners};
-use super::rows::{AccountRow, BatchRows, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of};
+use super::rows::{AccountRow, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, not_its_own, state_of};
 use super::schema::{accounts, journal, orders, players, purchases, transactions, writers};
 use super::{Store, StoreError};
-use crate::ledger::{Batch, CommandKey, Keys, OrderId, State};
+use crate::ledger::{Batch, Keys, OrderId, State};
 use statements::{InsertJournal, InsertPlayer, InsertTransfer, NameHouseAccount, UpsertAccount, UpsertOrder};
 
 /// How long a transaction waits for another process's before it is called an outage.
@@ -217,7 +217,7 @@ impl Writer {
         self.reserved = last_seq(conn).map_err(classify)?;
         let (players, accounts) = load_players(conn, keys).map_err(classify)?;
         let orders = load_orders(conn, keys).map_err(classify)?;
-        let decided = load_decided(conn, keys, &orders).map_err(classify)?;
+        let decided = load_decided(conn, keys, &orders)?;
         let mut state = state_of(players, accounts, orders, decided)?;
         state.numbers = (self.reserved + 1..).take(keys.rows).collect();
         if keys.has_partners() {
@@ -282,15 +282,19 @@ fn load_orders(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<Vec<Orde
     Ok(found)
 }
 
-fn load_decided(conn: &mut SqliteConnection, keys: &Keys, orders: &[OrderRow]) -> QueryResult<Vec<DecidedRow>> {
-    let known: HashSet<&[u8]> = orders.iter().map(|order| order.id.as_slice()).collect();
-    // Most bets are new, and need no look into the journal's index.
-    let is_new =
-        |key: &CommandKey| keys.orders.contains(&key.order()) && !known.contains(&key.order().uuid().as_bytes()[..]);
+/// What is kept about the orders is read by the numbers that they tell, anything else by its key.
+fn load_decided(conn: &mut SqliteConnection, keys: &Keys, orders: &[OrderRow]) -> Result<Vec<DecidedRow>, StoreError> {
     let mut found = Vec::new();
-    for key in keys.commands.iter().filter(|key| !is_new(key)) {
-        let by_key = journal::table.filter(journal::key.eq(bytes(key.uuid())));
-        found.extend(by_key.select(DecidedRow::as_select()).get_result(conn).optional()?);
+    for order in orders {
+        for (key, seq) in order.commands()?.filter(|(key, _)| keys.order_commands.contains(key)) {
+            let by_number = journal::table.find(seq).filter(journal::key.eq(bytes(key.uuid())));
+            let row = by_number.select(DecidedRow::as_select()).get_result(conn).optional().map_err(classify)?;
+            found.push(row.ok_or_else(|| not_its_own(&order.id, seq))?);
+        }
+    }
+    for key in &keys.commands {
+        let by_key = journal::table.filter(journal::by_key).filter(journal::key.eq(bytes(key.uuid())));
+        found.extend(by_key.select(DecidedRow::as_select()).get_result(conn).optional().map_err(classify)?);
     }
     Ok(found)
 }

@@ -106,7 +106,7 @@ impl Digest {
     }
 
     pub fn add_order(&mut self, row: &OrderRow) {
-        let OrderRow { id, party, game, external_id, player, state, paid, changed_seq: _, .. } = row;
+        let OrderRow { id, party, game, external_id, player, state, paid, .. } = row;
         add(&mut self.orders, "order", &[id, party, game, external_id, player, state, paid]);
         let OrderRow { stake, currency, bucket, wallet, product, round, day, .. } = row;
         add(&mut self.orders, "stake", &[stake, currency, bucket, wallet, product, round, day]);

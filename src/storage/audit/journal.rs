@@ -23,7 +23,8 @@ use crate::storage::schema::{journal, orders, transfers};
 
 pub(super) struct JournalAudit {
     chains: Chains,
-    /// Orders whose last change was found in the journal.
+    /// Journal rows that orders tell of, and orders whose last one was found.
+    told: i64,
     confirmed: i64,
     /// Players that were opened.
     opened: i64,
@@ -80,6 +81,7 @@ impl JournalAudit {
     pub(super) fn begin(conn: &mut AnyConnection, sums: Slice, digest: Digest) -> Result<Self, StoreError> {
         Ok(Self {
             chains: Chains::begin(conn)?,
+            told: 0,
             confirmed: 0,
             opened: 0,
             stakes: Stakes::default(),
@@ -129,6 +131,7 @@ impl JournalAudit {
                         let seq = row.seq;
                         report.findings.push(format!("journal row {seq} is filed under another party or time"));
                     }
+                    check_by_key(row, keyed.order.is_some(), report);
                     if let (Act::OpenPlayer(open), Outcome::Done(_)) = (&command.act, outcome) {
                         let OpenPlayer { player: id, profile } = open.clone();
                         expected.opened.push(Player { party: command.party.clone(), id, profile });
@@ -141,6 +144,7 @@ impl JournalAudit {
                     }
                 }
                 Some(Said::Remains(key, remains, outcome)) => {
+                    check_by_key(row, remains.state.is_some(), report);
                     expected.orders.extend(OrderChange::of_remains(row.seq, key, remains, outcome));
                 }
                 None => report.findings.push(format!("journal row {} cannot be read", row.seq)),
@@ -181,30 +185,42 @@ impl JournalAudit {
                 report.findings.push(format!("{name} is an order of journal row {} and is missing", expected.seq));
                 continue;
             };
-            // A bet that was refused for another reason leaves a tombstone as it found it.
-            let tombstone = row.state == OrderState::Tombstone.as_str() && row.changed_seq < expected.seq;
-            if tombstone && expected.state == OrderState::Refused {
-                continue;
-            }
-            if expected.state == OrderState::Open {
-                self.stakes.bet(row);
-            }
-            if let Some(begun) = &expected.begun
-                && !begun.is_of(row)?
-            {
-                report.findings.push(format!("{name} is an order that is not as its bet was"));
-            }
-            if row.changed_seq < expected.seq {
-                report.findings.push(format!("{name} is an order that journal row {} did not reach", expected.seq));
-            } else if row.changed_seq == expected.seq {
-                self.confirmed += 1;
-                if row.state != expected.state.as_str() || row.paid != expected.paid {
-                    let (state, paid) = (&row.state, row.paid);
-                    let (ought, pay) = (expected.state.as_str(), expected.paid);
-                    report
-                        .findings
-                        .push(format!("{name} is an order {state} with {paid} paid, not {ought} with {pay}"));
-                }
+            self.compare_order(expected, row, &name, report)?;
+        }
+        Ok(())
+    }
+
+    fn compare_order(
+        &mut self,
+        expected: &OrderChange,
+        row: &OrderRow,
+        name: &str,
+        report: &mut Report,
+    ) -> Result<(), StoreError> {
+        let OrderChange { operation, seq, state, paid, begun, .. } = expected;
+        if *state == OrderState::Open {
+            self.stakes.bet(row);
+        }
+        // A bet that a tombstone refused did not begin the order.
+        let refused_by_tombstone = *state == OrderState::Refused && row.state == OrderState::Tombstone.as_str();
+        if let Some(begun) = begun
+            && !refused_by_tombstone
+            && !begun.is_of(row)?
+        {
+            report.findings.push(format!("{name} is an order that is not as its bet was"));
+        }
+        let numbers = row.numbers();
+        if numbers.get(*operation) != Some(*seq) {
+            report.findings.push(format!("{name} is an order that does not tell of journal row {seq}"));
+            return Ok(());
+        }
+        self.told += 1;
+        if numbers.last() == *operation {
+            self.confirmed += 1;
+            if row.state != state.as_str() || row.paid != *paid {
+                let (is, ought) = (&row.state, state.as_str());
+                let has_paid = row.paid;
+                report.findings.push(format!("{name} is an order {is} with {has_paid} paid, not {ought} with {paid}"));
             }
         }
         Ok(())
@@ -215,6 +231,12 @@ impl JournalAudit {
         if report.orders != self.confirmed {
             let (orders, confirmed) = (report.orders, self.confirmed);
             report.findings.push(format!("{orders} orders are stored, and the journal accounts for {confirmed}"));
+        }
+        let told =
+            count(conn, "SELECT COUNT(placed_seq) + COUNT(settled_seq) + COUNT(cancelled_seq) AS count FROM orders")?;
+        if told != self.told {
+            let found = self.told;
+            report.findings.push(format!("orders tell of {told} journal rows, and {found} are theirs"));
         }
         Ok(())
     }
@@ -237,6 +259,13 @@ fn read(row: &JournalRow) -> Option<Said> {
             let command: Command = serde_json::from_str(&row.command).ok()?;
             Some(Said::Whole(Box::new(command.keyed()), outcome))
         }
+    }
+}
+
+/// A row that is found by its key and should not be, or the other way round, would be decided again.
+fn check_by_key(row: &JournalRow, is_of_order: bool, report: &mut Report) {
+    if row.by_key != (row.key.is_some() && !is_of_order) {
+        report.findings.push(format!("journal row {} is not found where it should be", row.seq));
     }
 }
 

@@ -11,9 +11,9 @@ use super::marks::Marks;
 use super::pages::Kind;
 use crate::ledger::chain;
 use crate::ledger::command::Timestamp;
-use crate::ledger::{Command, Currency, OrderId, OrderIds, OrderState, Outcome, Party, PlayerKey};
+use crate::ledger::{Command, CommandKey, Currency, OrderIds, OrderState, Outcome, Party, PlayerKey};
 use crate::storage::StoreError;
-use crate::storage::checkpoint;
+use crate::storage::{checkpoint, lookups};
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::remains::Remains;
 use crate::storage::rows::{Bytes, JournalRow, TransferRow, damaged, parse_party};
@@ -133,20 +133,10 @@ pub(super) fn load(conn: &mut AnyConnection, numbers: &[i64]) -> Result<Vec<Hist
 
 /// What is kept of a player's order, oldest first: its bet, its result and its cancel, whether done or refused.
 pub fn of_order(conn: &mut AnyConnection, order: OrderIds) -> Result<Vec<Detail>, StoreError> {
-    let keys: Vec<Bytes> = order.both().into_iter().flat_map(keys_of).collect();
-    let kept = journal::table.filter(journal::key.eq_any(keys)).order(journal::seq).select(journal::seq);
-    let kept: Vec<i64> = on!(conn, conn => kept.load(conn)).map_err(classify)?;
+    let keys: Vec<CommandKey> = order.both().into_iter().flat_map(CommandKey::of_order_commands).collect();
+    let kept = lookups::kept_under(conn, &keys)?;
     let details = kept.into_iter().filter_map(|number| detail(conn, number).transpose());
     details.collect()
-}
-
-/// The keys of an order's commands: they differ in the two bits that its id leaves clear.
-fn keys_of(order: OrderId) -> impl Iterator<Item = Bytes> {
-    (1..=3_u8).map(move |operation| {
-        let mut key = order.uuid().into_bytes();
-        key[15] |= operation;
-        key.to_vec()
-    })
 }
 
 /// The row with this number, and all that the ledger knows of it; `None` where there is none, or pruning dropped it.

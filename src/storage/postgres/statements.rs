@@ -6,7 +6,7 @@
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text};
 
 use crate::storage::rows::{AccountRow, Bytes, JournalRow, OrderRow, PlayerRow, TransferRow};
 
@@ -61,15 +61,29 @@ statement!(
 statement!(
     ReadOrders(ids: Array<Binary> = Vec<Bytes>)
         -> (Binary, Text, Text, Text, Binary, Text, Nullable<BigInt>, Nullable<Text>, Nullable<Text>, Nullable<Text>,
-            Nullable<Integer>, Nullable<BigInt>, Nullable<Integer>, BigInt, BigInt),
-    "SELECT id, party, game, external_id, player, state, stake, currency, bucket, wallet, product, round, day, paid, changed_seq FROM orders WHERE id = ANY(",
+            Nullable<Integer>, Nullable<BigInt>, Nullable<Integer>, BigInt, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>),
+    "SELECT id, party, game, external_id, player, state, stake, currency, bucket, wallet, product, round, day, paid, placed_seq, settled_seq, cancelled_seq FROM orders WHERE id = ANY(",
     ")"
 );
 
 statement!(
+    /// What was decided of commands that are found by their key.
     ReadDecided(keys: Array<Binary> = Vec<Bytes>) -> (Nullable<Binary>, Text, Text),
-    "SELECT key, command, outcome FROM journal WHERE key = ANY(",
+    "SELECT key, command, outcome FROM journal WHERE by_key AND key = ANY(",
     ")"
+);
+
+statement!(
+    /// What was decided of orders' commands, by the number that the order tells. A key is its order's id with the
+    /// operation in the last two bits, which the id leaves clear. The command is missing where the journal has something
+    /// else under the number.
+    ReadDecidedOfOrders(keys: Array<Binary> = Vec<Bytes>)
+        -> (Binary, BigInt, Nullable<Binary>, Nullable<Text>, Nullable<Text>),
+    "SELECT o.id, n.seq, j.key, j.command, j.outcome FROM unnest(",
+    ") AS asked (key) JOIN orders o ON o.id = set_byte(asked.key, 15, get_byte(asked.key, 15) & 252) \
+     CROSS JOIN LATERAL (SELECT CASE get_byte(asked.key, 15) & 3 WHEN 1 THEN o.placed_seq WHEN 2 THEN o.settled_seq \
+     WHEN 3 THEN o.cancelled_seq END AS seq) AS n LEFT JOIN journal j ON j.seq = n.seq AND j.key = asked.key \
+     WHERE n.seq IS NOT NULL"
 );
 
 statement!(
@@ -105,14 +119,15 @@ statement!(
         writer: Integer = i32,
         seq: Array<BigInt> = Vec<i64>,
         key: Array<Nullable<Binary>> = Vec<Option<Bytes>>,
+        by_key: Array<Bool> = Vec<bool>,
         at: Array<BigInt> = Vec<i64>,
         party: Array<Text> = Vec<String>,
         command: Array<Text> = Vec<String>,
         outcome: Array<Text> = Vec<String>,
         hash: Array<Binary> = Vec<Bytes>
     ) -> BigInt,
-    "INSERT INTO journal (writer, seq, key, at, party, command, outcome, hash) SELECT ",
-    ", r.* FROM unnest(", ", ", ", ", ", ", ", ", ", ", ", ", ") AS r"
+    "INSERT INTO journal (writer, seq, key, by_key, at, party, command, outcome, hash) SELECT ",
+    ", r.* FROM unnest(", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ") AS r"
 );
 
 statement!(
@@ -177,9 +192,9 @@ statement!(
 );
 
 statement!(
-    /// An order that is there can only be settled or cancelled, and only by its player's commands, which the player's
-    /// lock keeps apart. Another player's command with the same key may have been decided while there was none: then
-    /// `player` becomes null, which the table refuses, and the batch is decided again.
+    /// An order that is there can only be settled or cancelled, and a tombstone refuse a bet, and only by its player's
+    /// commands, which the player's lock keeps apart. Another player's command with the same key may have been decided
+    /// while there was none: then `player` becomes null, which the table refuses, and the batch is decided again.
     UpsertOrders(
         id: Array<Binary> = Vec<Bytes>,
         party: Array<Text> = Vec<String>,
@@ -195,14 +210,20 @@ statement!(
         round: Array<Nullable<BigInt>> = Vec<Option<i64>>,
         day: Array<Nullable<Integer>> = Vec<Option<i32>>,
         paid: Array<BigInt> = Vec<i64>,
-        changed_seq: Array<BigInt> = Vec<i64>
+        placed_seq: Array<Nullable<BigInt>> = Vec<Option<i64>>,
+        settled_seq: Array<Nullable<BigInt>> = Vec<Option<i64>>,
+        cancelled_seq: Array<Nullable<BigInt>> = Vec<Option<i64>>
     ) -> BigInt,
     "INSERT INTO orders (id, party, game, external_id, player, state, stake, currency, bucket, wallet, product, \
-     round, day, paid, changed_seq) SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ",
+     round, day, paid, placed_seq, settled_seq, cancelled_seq) SELECT * FROM unnest(",
+    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ",
     ") ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, paid = EXCLUDED.paid, \
-     changed_seq = EXCLUDED.changed_seq, player = CASE WHEN orders.player = EXCLUDED.player AND \
-     orders.state = 'open' AND EXCLUDED.state IN ('won', 'lost', 'tied', 'cancelled') THEN orders.player END"
+     placed_seq = COALESCE(EXCLUDED.placed_seq, orders.placed_seq), \
+     settled_seq = COALESCE(EXCLUDED.settled_seq, orders.settled_seq), \
+     cancelled_seq = COALESCE(EXCLUDED.cancelled_seq, orders.cancelled_seq), \
+     player = CASE WHEN orders.player = EXCLUDED.player AND (orders.state = 'open' AND EXCLUDED.state IN \
+     ('won', 'lost', 'tied', 'cancelled') OR orders.state = 'tombstone' AND EXCLUDED.state = 'tombstone' AND \
+     orders.placed_seq IS NULL AND EXCLUDED.cancelled_seq IS NULL) THEN orders.player END"
 );
 
 statement!(
@@ -217,6 +238,7 @@ impl InsertJournal {
         for row in rows {
             columns.seq.push(row.seq);
             columns.key.push(row.key);
+            columns.by_key.push(row.by_key);
             columns.at.push(row.at);
             columns.party.push(row.party);
             columns.command.push(row.command);
@@ -309,7 +331,9 @@ impl UpsertOrders {
             columns.round.push(row.round);
             columns.day.push(row.day);
             columns.paid.push(row.paid);
-            columns.changed_seq.push(row.changed_seq);
+            columns.placed_seq.push(row.placed_seq);
+            columns.settled_seq.push(row.settled_seq);
+            columns.cancelled_seq.push(row.cancelled_seq);
         }
         columns
     }

@@ -11,13 +11,15 @@ use futures_util::{FutureExt, join};
 use super::session::{classify_read, classify_write, connect, probe};
 use super::statements::{
     AdvanceWriter, CommitsOfOthers, InsertJournal, InsertPlayers, InsertTransfers, KnownOrders, LockPlayers,
-    NameHouseAccounts, ReadAccounts, ReadDecided, ReadOrders, ReadWriter, TakeSeqs, UpsertAccounts, UpsertOrders,
+    NameHouseAccounts, ReadAccounts, ReadDecided, ReadDecidedOfOrders, ReadOrders, ReadWriter, TakeSeqs,
+    UpsertAccounts, UpsertOrders,
 };
 use crate::ledger::state::Asked;
 use crate::ledger::{Batch, Keys, OrderId, Outcome, PlayerKey, State};
+use crate::storage::batch_rows::BatchRows;
 use crate::storage::partners::{PartnerRows, load_partners, write_partners};
 use crate::storage::rows::{
-    AccountRow, BatchRows, Bytes, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of, uuid,
+    AccountRow, Bytes, DecidedRow, OrderDecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of, uuid,
 };
 use crate::storage::{Store, StoreError};
 
@@ -39,7 +41,9 @@ const MOST_PASSED: i64 = 1_000_000;
 
 /// The planner must not change its mind: on a table that has just grown from empty, a prepared `= ANY($1)` would keep
 /// a sequential scan for the session's life.
-const WRITER_SETTINGS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off";
+/// Nor must it join otherwise than by looking up what it has.
+const WRITER_SETTINGS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; \
+     SET enable_mergejoin = off; SET jit = off";
 
 /// Writes one lane's batches. Reconnects by itself at the next `load` after an outage.
 pub struct PostgresStore {
@@ -158,7 +162,7 @@ impl Session {
     /// Prepares every statement, one after another: pipelined statements keep their order only where none of them
     /// has to be prepared first. The first to go out is the BEGIN of what is read, which needs no preparation.
     async fn prepare(&mut self) -> Result<(), StoreError> {
-        self.read(&Keys::default(), 0).await.map_err(classify_read)?;
+        self.read(&Keys::default(), 0).await?;
         let conn = &mut self.conn;
         let writes = async {
             InsertJournal::default().execute(conn).await?;
@@ -181,7 +185,7 @@ impl Session {
         let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
         // With offers, numbers are taken when these are locked, too.
         let at_once = if keys.offers.is_empty() { count } else { 0 };
-        let (players, accounts, orders, decided) = self.read(keys, at_once).await.map_err(classify_read)?;
+        let (players, accounts, orders, decided) = self.read(keys, at_once).await?;
         // Mostly every player was there to be locked, and nothing can be torn.
         let strangers = players.len() < keys.players.len();
         let has_accounts =
@@ -208,25 +212,35 @@ impl Session {
         &mut self,
         keys: &Keys,
         count: i64,
-    ) -> QueryResult<(Vec<PlayerRow>, Vec<AccountRow>, Vec<OrderRow>, Vec<DecidedRow>)> {
+    ) -> Result<(Vec<PlayerRow>, Vec<AccountRow>, Vec<OrderRow>, Vec<DecidedRow>), StoreError> {
         let players: Vec<_> = keys.players.iter().map(|key| bytes(key.uuid())).collect();
         let orders = keys.orders.iter().map(|id| bytes(id.uuid())).collect();
         let commands = keys.commands.iter().map(|key| bytes(key.uuid())).collect();
+        let order_commands = keys.order_commands.iter().map(|key| bytes(key.uuid())).collect();
         let conn = &self.conn;
-        let (mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6) = (conn, conn, conn, conn, conn, conn, conn);
-        let (begun, players, accounts, orders, decided, writer, seqs) = join!(
+        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7] = [conn; 8];
+        let (begun, players, accounts, orders, decided, of_orders, writer, seqs) = join!(
             c0.batch_execute("BEGIN"),
             LockPlayers { ids: players.clone() }.load::<PlayerRow>(&mut c1),
             ReadAccounts { players }.load::<AccountRow>(&mut c2),
             ReadOrders { ids: orders }.load::<OrderRow>(&mut c3),
             ReadDecided { keys: commands }.load::<DecidedRow>(&mut c4),
-            ReadWriter { id: self.writer.id }.get_result::<WriterRow>(&mut c5),
-            TakeSeqs { count }.load::<i64>(&mut c6),
+            ReadDecidedOfOrders { keys: order_commands }.load::<OrderDecidedRow>(&mut c5),
+            ReadWriter { id: self.writer.id }.get_result::<WriterRow>(&mut c6),
+            TakeSeqs { count }.load::<i64>(&mut c7),
         );
         // Of several errors the first statement's tells why: the others only say that the transaction has failed.
-        begun?;
-        let (players, accounts, orders, decided) = (players?, accounts?, orders?, decided?);
-        (self.writer, self.seqs) = (writer?, seqs?);
+        begun.map_err(classify_read)?;
+        let players = players.map_err(classify_read)?;
+        let accounts = accounts.map_err(classify_read)?;
+        let orders = orders.map_err(classify_read)?;
+        let mut decided = decided.map_err(classify_read)?;
+        let of_orders = of_orders.map_err(classify_read)?;
+        self.writer = writer.map_err(classify_read)?;
+        self.seqs = seqs.map_err(classify_read)?;
+        for row in of_orders {
+            decided.push(row.decided_row()?);
+        }
         Ok((players, accounts, orders, decided))
     }
 

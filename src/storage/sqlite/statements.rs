@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Binary, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text};
 use diesel::sqlite::Sqlite;
 
 use crate::storage::rows::{AccountRow, JournalRow, OrderRow, PlayerRow, TransferRow};
@@ -37,7 +37,7 @@ macro_rules! insert {
 }
 
 insert!(InsertJournal(JournalRow) into "journal" (
-    seq: BigInt, writer: Integer, key: Nullable<Binary>, at: BigInt, party: Text, command: Text, outcome: Text,
+    seq: BigInt, writer: Integer, key: Nullable<Binary>, by_key: Bool, at: BigInt, party: Text, command: Text, outcome: Text,
     hash: Binary
 ) ")");
 
@@ -66,5 +66,8 @@ insert!(UpsertAccount(AccountRow) into "accounts" (
 insert!(UpsertOrder(OrderRow) into "orders" (
     id: Binary, party: Text, game: Text, external_id: Text, player: Binary, state: Text, stake: Nullable<BigInt>,
     currency: Nullable<Text>, bucket: Nullable<Text>, wallet: Nullable<Text>, product: Nullable<Integer>,
-    round: Nullable<BigInt>, day: Nullable<Integer>, paid: BigInt, changed_seq: BigInt
-) ") ON CONFLICT (id) DO UPDATE SET state = excluded.state, paid = excluded.paid, changed_seq = excluded.changed_seq");
+    round: Nullable<BigInt>, day: Nullable<Integer>, paid: BigInt,
+    placed_seq: Nullable<BigInt>, settled_seq: Nullable<BigInt>, cancelled_seq: Nullable<BigInt>
+) ") ON CONFLICT (id) DO UPDATE SET state = excluded.state, paid = excluded.paid, \
+    placed_seq = COALESCE(excluded.placed_seq, placed_seq), settled_seq = COALESCE(excluded.settled_seq, settled_seq), \
+    cancelled_seq = COALESCE(excluded.cancelled_seq, cancelled_seq)");

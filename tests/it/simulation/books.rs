@@ -56,11 +56,12 @@ impl Books {
         state.players.extend(players);
         let orders = keys.orders.iter().filter_map(|id| Some((*id, self.state.orders.get(id)?.clone())));
         state.orders.extend(orders);
-        let decided = keys.commands.iter().filter_map(|key| Some((*key, self.state.decided.get(key)?.clone())));
+        let commands: BTreeSet<_> = keys.commands.union(&keys.order_commands).copied().collect();
+        let decided = commands.iter().filter_map(|key| Some((*key, self.state.decided.get(key)?.clone())));
         state.decided.extend(decided);
         state.numbers = (self.next..).take(keys.rows).collect();
         self.next += i64::try_from(keys.rows).expect("a short batch");
-        (state, Read { orders: keys.orders.clone(), commands: keys.commands.clone(), version: self.commits })
+        (state, Read { orders: keys.orders.clone(), commands, version: self.commits })
     }
 
     /// Commits so far.

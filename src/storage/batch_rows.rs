@@ -1,0 +1,74 @@
+//! What one transaction writes, as table rows.
+
+use super::StoreError;
+use super::partners::PartnerRows;
+use super::rows::{AccountRow, JournalRow, OrderRow, PlayerRow, TransferRow, WriterRow, bytes, damaged};
+use crate::ledger::chain;
+use crate::ledger::{Batch, CommandKey};
+
+/// The rows that one batch writes.
+#[derive(Debug, Default)]
+pub struct BatchRows {
+    pub journal: Vec<JournalRow>,
+    pub transfers: Vec<TransferRow>,
+    pub players: Vec<PlayerRow>,
+    pub accounts: Vec<AccountRow>,
+    pub house: Vec<AccountRow>,
+    pub orders: Vec<OrderRow>,
+    pub partners: PartnerRows,
+    /// The writer's row after the batch.
+    pub writer: Option<WriterRow>,
+}
+
+impl BatchRows {
+    /// Chains the entries to `writer`'s head.
+    pub fn of(batch: &Batch, writer: &WriterRow) -> Result<Self, StoreError> {
+        let mut rows = Self::default();
+        let mut head = writer.head()?;
+        for entry in &batch.entries {
+            let seq = entry.seq;
+            let command = serde_json::to_string(&entry.keyed.command).map_err(|error| damaged("command", error))?;
+            let outcome = serde_json::to_string(&entry.outcome).map_err(|error| damaged("outcome", error))?;
+            let key = entry.kept_key().map(CommandKey::uuid);
+            let legs = entry.movements.iter().map(|leg| (leg.debit.uuid(), leg.credit.uuid(), leg.amount));
+            let movements: Vec<_> = legs.collect();
+            let row = chain::Row { seq, key, command: &command, outcome: &outcome, movements: &movements };
+            head = chain::link(&head, &row);
+            rows.journal.push(JournalRow {
+                seq,
+                writer: writer.id,
+                by_key: key.is_some() && entry.keyed.order.is_none(),
+                key: key.map(bytes),
+                at: entry.keyed.command.at.0,
+                party: entry.keyed.command.party.to_string(),
+                command,
+                outcome,
+                hash: head.to_vec(),
+            });
+            rows.transfers.extend(movements.into_iter().zip(0_i16..).map(|((debit, credit, amount), leg)| {
+                TransferRow { seq, leg, debit: bytes(debit), credit: bytes(credit), amount }
+            }));
+        }
+        rows.players = batch.players.iter().map(PlayerRow::of).collect();
+        rows.accounts = batch.accounts.iter().map(AccountRow::of).collect();
+        rows.house = batch.house.iter().map(|(house, id)| AccountRow::of_house(house, *id)).collect();
+        rows.orders = batch.orders.iter().map(|(order, numbers)| OrderRow::of(order, *numbers)).collect();
+        rows.find_every_command()?;
+        rows.partners = PartnerRows::of(&batch.partners);
+        let last_seq = rows.journal.last().map_or(writer.last_seq, |row| row.seq);
+        rows.writer = Some(WriterRow { id: writer.id, last_seq, head: head.to_vec() });
+        Ok(rows)
+    }
+
+    /// What is kept and not found again would be decided twice.
+    fn find_every_command(&self) -> Result<(), StoreError> {
+        let by_order = self.journal.iter().filter(|row| row.key.is_some() && !row.by_key).count();
+        let numbers = self.orders.iter().flat_map(|row| [row.placed_seq, row.settled_seq, row.cancelled_seq]);
+        let numbered = numbers.flatten().count();
+        if numbered != by_order {
+            let why = format!("{by_order} commands are kept about orders that tell {numbered} numbers");
+            return Err(StoreError::Rejected(why));
+        }
+        Ok(())
+    }
+}

@@ -27,7 +27,7 @@ pub enum CannotJudge {
     Wire(#[from] WireError),
     #[error("player {player} cannot be played: {why}")]
     Player { player: String, why: String },
-    #[error("there is no case {0}; --list shows all")]
+    #[error("there is no case {0} in schemas/conformance")]
     NoSuchCase(String),
     #[error("a case ended unexpectedly: {0}")]
     Ended(#[from] tokio::task::JoinError),

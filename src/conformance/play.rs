@@ -1,16 +1,15 @@
 //! One case, played step by step until it is done or something is not as it must be.
 
+mod messages;
 mod calls;
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use self::messages::{told_reply, told_request};
 use super::Wallet;
-use super::catalogue::{
-    Awaited, Balance, Case, Catalogue, Clause, Expect, Message, Need, Repeat, Route, Step, TokenKind, Wait,
-};
+use super::catalogue::{Awaited, Balance, Case, Catalogue, Clause, Expect, Message, Need, Repeat, Route, Step, Wait};
 use super::expect::{self, Difference};
 use super::http::{HttpError, Prepared, Response};
 use super::report::{Exchange, Failure, Outcome, shown};
@@ -23,7 +22,7 @@ const SHOWN: usize = 20;
 
 /// Why a case ends before its last step.
 pub(super) enum Stopped {
-    Failed(Failure),
+    Failed(Box<Failure>),
     Skipped(&'static str),
     NotJudged(String),
 }
@@ -108,7 +107,7 @@ impl<'a> Play<'a> {
             Err(Stopped::Skipped(why)) => (Outcome::Skipped { why: why.to_owned() }, Vec::new()),
             Err(Stopped::Failed(failure)) => {
                 let first = self.exchanges.len().saturating_sub(SHOWN);
-                (Outcome::Failed(failure), self.exchanges.split_off(first))
+                (Outcome::Failed(*failure), self.exchanges.split_off(first))
             }
         }
     }
@@ -207,7 +206,7 @@ impl<'a> Play<'a> {
         let first = self.request(message)?;
         let copy = |at: usize| Request {
             correlation_id: Some(uuid::Uuid::new_v4().to_string()),
-            route: if at % 2 == 0 { Route::Exchange } else { Route::Queue },
+            route: if at.is_multiple_of(2) { Route::Exchange } else { Route::Queue },
             ..first.clone()
         };
         let replies = self.all((0..message.count).map(copy).collect(), &message.expect).await?;
@@ -314,43 +313,6 @@ impl<'a> Play<'a> {
         expect::reply(expect, &body, &reply.body).map_err(|difference| self.failed(difference))
     }
 
-    fn request(&self, message: &Message) -> Result<Request, Stopped> {
-        let player = self.values.text(&message.player)?;
-        let token = self.token(message.token, &player)?;
-        let mut body = self.values.object(&ordinary(&message.operation))?;
-        let in_body = token.clone().filter(|_| message.token == TokenKind::Body);
-        body.insert("playerId".to_owned(), in_body.unwrap_or(player).into());
-        body.extend(self.values.object(&message.body)?);
-        body.retain(|name, _| !message.without.contains(name));
-        let mut bytes = match &message.raw {
-            Some(raw) => self.values.text(raw)?.into_bytes(),
-            None => Value::Object(body).to_string().into_bytes(),
-        };
-        bytes.resize(message.pad_to.unwrap_or_default().max(bytes.len()), b' ');
-        let filled = |template: &Option<String>| template.as_ref().map(|text| self.values.text(text)).transpose();
-        let own = || Some(uuid::Uuid::new_v4().to_string());
-        let correlation_id = match filled(&message.correlation_id)? {
-            Some(given) => Some(given).filter(|id| !id.is_empty()),
-            None => own(),
-        };
-        Ok(Request {
-            queue: self.wire.queue(&message.operation),
-            route: message.route,
-            reply_to: message.reply_to,
-            correlation_id,
-            message_id: filled(&message.message_id)?,
-            persistent: message.persistent,
-            token: token.filter(|_| message.token != TokenKind::Body),
-            timestamp: message.sent_ago_s.map(|ago| now_s().saturating_sub(ago)),
-            body: bytes,
-        })
-    }
-
-    fn token(&self, kind: TokenKind, player: &str) -> Result<Option<String>, Stopped> {
-        let other = if player == STRANGER { "cf-another-nobody" } else { STRANGER };
-        Ok(self.wallet.tokens.make(kind, player, other)?)
-    }
-
     fn unsent(&self, name: &str) -> Stopped {
         Stopped::NotJudged(format!("case {} sends nothing called {name:?} before", self.case.id))
     }
@@ -358,21 +320,8 @@ impl<'a> Play<'a> {
     fn failed(&self, difference: Difference) -> Stopped {
         let Difference { rule, what, expected, got } = difference;
         let clause: Clause = rule.map_or_else(|| self.case.clause.clone(), |rule| self.catalogue.rule(rule));
-        Stopped::Failed(Failure { rule, clause, what: what.to_owned(), expected, got })
+        Stopped::Failed(Box::new(Failure { rule, clause, what: what.to_owned(), expected, got }))
     }
-}
-
-/// The members that a message of this operation has by itself.
-fn ordinary(operation: &str) -> Map<String, Value> {
-    let order = json!({ "game": "{game}", "externalId": "{id:a}" });
-    let money = json!({ "amount": "=stake", "currency": "{currency}", "round": "=round" });
-    let parts = match operation {
-        "balance.get" => vec![json!({ "currency": "{currency}" })],
-        "order.bet" => vec![order, money],
-        "order.bet.result" => vec![order, money, json!({ "result": "win" })],
-        _ => vec![order],
-    };
-    parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
 /// A text as one part of a path.
@@ -384,26 +333,4 @@ fn escaped(text: &str) -> String {
 
 fn named(correlation: &str) -> &str {
     if correlation.is_empty() { "(none)" } else { correlation }
-}
-
-fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// A request as a report shows it.
-fn told_request(request: &Request) -> Value {
-    json!({
-        "exchange": if request.route == Route::Exchange { "v1.0" } else { "" },
-        "routing_key": request.queue, "reply_to": request.reply_to, "correlation_id": request.correlation_id,
-        "message_id": request.message_id, "delivery_mode": if request.persistent { 2 } else { 1 },
-        "timestamp": request.timestamp, "authorization": request.token.as_ref().map(|token| format!("Bearer {token}")),
-        "body": shown(&request.body),
-    })
-}
-
-fn told_reply(reply: &Reply) -> Value {
-    json!({
-        "correlation_id": reply.correlation, "content_type": reply.content_type, "type": reply.kind,
-        "delivery_mode": if reply.persistent { 2 } else { 1 }, "body": shown(&reply.body),
-    })
 }

@@ -22,6 +22,9 @@ use crate::ledger::Party;
 use crate::transport::amqp::admission::own_user;
 use crate::transport::amqp::{Settings, session};
 
+/// Every reader of JSON can hold it.
+const MAX_SEED: u64 = (1 << 53) - 1;
+
 #[derive(Args)]
 pub struct Judging {
     /// The party whose queues are asked.
@@ -84,7 +87,7 @@ pub struct Judging {
     #[arg(long, default_value = "15s", value_parser = humantime::parse_duration)]
     timeout: Duration,
     /// Decides amounts and rounds (default: a new one).
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
     seed: Option<u64>,
     /// A report to be sent: one file.
     #[arg(long, value_name = "FILE")]
@@ -114,20 +117,22 @@ impl Way {
 
 impl Judging {
     /// Whatever keeps the wallet from being judged is status 2.
-    pub async fn run(self, mut config: Config) -> Ended {
-        if config.parties.keys().any(|party| party.as_str() == self.party) {
-            config.ensure_demo_secret()?;
-        }
-        let catalogue = Catalogue::load()?;
-        let selection = self.selection();
-        let report = self.report(&config, catalogue, &selection).await.map_err(unjudged)?;
-        self.write(&report).map_err(Failure::Usage)?;
-        sum_up(&report)?;
-        match report.verdict() {
+    pub async fn run(self, config: Config) -> Ended {
+        match self.verdict(config).await.map_err(unjudged)? {
             Verdict::Conforms => Ok(true),
             Verdict::DoesNotConform => Ok(false),
             Verdict::CouldNotBeJudged => Err(usage("the wallet could not be judged")),
         }
+    }
+
+    async fn verdict(&self, mut config: Config) -> Result<Verdict, Failure> {
+        if config.parties.keys().any(|party| party.as_str() == self.party) {
+            config.ensure_demo_secret()?;
+        }
+        let report = self.report(&config, Catalogue::load()?, &self.selection()).await?;
+        self.write(&report)?;
+        sum_up(&report)?;
+        Ok(report.verdict())
     }
 
     async fn report(&self, config: &Config, catalogue: Catalogue, selection: &Selection) -> Result<Report, Failure> {
@@ -187,7 +192,7 @@ impl Judging {
             grace: self.grace.unwrap_or(config.ledger.ordering_grace),
             patience: self.timeout,
             is_sandbox: self.sandbox || ours.is_some_and(|party| party.is_sandbox),
-            seed: self.seed.unwrap_or_else(rand::random),
+            seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
             again: self.again(),
         })
     }

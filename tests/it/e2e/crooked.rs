@@ -171,7 +171,7 @@ impl GoBetween {
         let body = self.body(&request, is_repeat, answer.data.clone());
         let is_balance = request.routing_key.as_str().ends_with("balance.get");
         match self.fault {
-            Fault::LosesOneInAHundred if self.replies % 100 == 0 => {}
+            Fault::LosesOneInAHundred if self.replies.is_multiple_of(100) => {}
             Fault::SwapsCorrelations if is_balance && self.replies > WELL_BEHAVED => {
                 // This one's reply to the one before, and the other way round; the last one waits in vain.
                 if let Some((before, held)) = self.held.take() {
@@ -212,7 +212,7 @@ impl GoBetween {
             properties = properties.with_delivery_mode(1);
         }
         if let Some(id) = correlation(request) {
-            let invents = self.fault == Fault::InventsCorrelations && self.replies % 10 == 0;
+            let invents = self.fault == Fault::InventsCorrelations && self.replies.is_multiple_of(10);
             properties = properties.with_correlation_id(if invents { short("nobody's") } else { id });
         }
         let (exchange, key) = match request.properties.reply_to() {

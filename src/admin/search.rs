@@ -64,14 +64,14 @@ pub struct Hit {
     /// What the text is.
     pub is: Place,
     pub party: String,
-    /// Its page.
-    pub path: String,
+    /// Its page; null where it came from another ledger's journal, in which it had another number.
+    pub path: Option<String>,
 }
 
 impl Hit {
     fn new(is: Place, party: impl ToString, page: &[&str]) -> Self {
         let path = page.iter().fold(PAGES.to_owned(), |path, part| path + "/" + &encoded(part));
-        Self { is, party: party.to_string(), path }
+        Self { is, party: party.to_string(), path: Some(path) }
     }
 }
 
@@ -104,9 +104,9 @@ fn look(conn: &mut AnyConnection, viewing: &Viewing, place: Place, q: &str) -> R
     let name = Some(q).filter(|name| !name.contains('\0'));
     let number = q.parse::<i64>().ok();
     match (place, name, number) {
-        (Place::Player, ..) => PlayerId::parse(q).ok().map(|id| players(conn, viewing, &id)).transpose(),
+        (Place::Player, ..) => PlayerId::recorded(q).ok().map(|id| players(conn, viewing, &id)).transpose(),
         (Place::Username, Some(name), _) => usernames(conn, viewing, name).map(Some),
-        (Place::ExternalId, ..) => ExternalId::parse(q).ok().map(|id| external_ids(conn, viewing, &id)).transpose(),
+        (Place::ExternalId, ..) => ExternalId::recorded(q).ok().map(|id| external_ids(conn, viewing, &id)).transpose(),
         (Place::BetId, ..) => Uuid::try_parse(q).ok().map(|id| bet_id(conn, id)).transpose(),
         (Place::PartnerTransactionId, Some(name), _) => references(conn, name).map(Some),
         (Place::CodegamesTxnId, Some(name), _) => purchases(conn, viewing, name).map(Some),
@@ -116,7 +116,10 @@ fn look(conn: &mut AnyConnection, viewing: &Viewing, place: Place, q: &str) -> R
         }
         (Place::CodegamesOrder, _, Some(number)) => {
             let Some(found) = lookups::purchase(conn, number)? else { return Ok(Some(Vec::new())) };
-            Ok(Some(vec![entry(place, number, found.party)]))
+            // A replay keeps an order's number, and gives its row one of its own.
+            let is_its_row = lookups::has_made_order(conn, number)?;
+            let hit = entry(place, number, found.party);
+            Ok(Some(vec![Hit { path: hit.path.filter(|_| is_its_row), ..hit }]))
         }
         (Place::JournalNumber, _, Some(number)) => {
             let party = lookups::party_of_entry(conn, number)?;
@@ -214,6 +217,6 @@ mod tests {
     #[test]
     fn pages_are_named_so_that_no_id_ends_a_segment() {
         let hit = Hit::new(Place::Player, "acme", &["parties", "acme", "players", "a/b?ü"]);
-        assert_eq!(hit.path, "/admin/v1/parties/acme/players/a%2Fb%3F%C3%BC");
+        assert_eq!(hit.path.as_deref(), Some("/admin/v1/parties/acme/players/a%2Fb%3F%C3%BC"));
     }
 }

@@ -14,7 +14,7 @@ use super::schema::{accounts, journal, orders, players, purchases, transactions,
 use crate::ledger::chain::{self, START};
 use crate::ledger::command::CommandKey;
 use crate::ledger::transaction::Transaction;
-use crate::ledger::{Party, PlayerId, PlayerKey};
+use crate::ledger::{Done, Outcome, Party, PlayerId, PlayerKey};
 
 /// Numbers on each side of a row within which its neighbours in the chain are looked for: with many writers one's rows
 /// may stand far apart.
@@ -187,6 +187,15 @@ pub fn purchase(conn: &mut AnyConnection, number: i64) -> Result<Option<Purchase
     on!(conn, conn => purchases::table.find(number).select(PurchaseRow::as_select()).first(conn))
         .optional()
         .map_err(classify)
+}
+
+/// Whether the journal row of this number is the one that made the order of gift-card keys of this number.
+pub fn has_made_order(conn: &mut AnyConnection, number: i64) -> Result<bool, StoreError> {
+    let outcome = journal::table.find(number).select(journal::outcome);
+    let outcome: Option<String> = on!(conn, conn => outcome.first(conn)).optional().map_err(classify)?;
+    let outcome = outcome.map(|outcome| serde_json::from_str(&outcome)).transpose();
+    let outcome: Option<Outcome> = outcome.map_err(|error| damaged("outcome", error))?;
+    Ok(matches!(outcome, Some(Outcome::Done(Done::KeysBought { order, .. })) if order == number))
 }
 
 fn player_name(conn: &mut AnyConnection, key: PlayerKey) -> Result<Option<PlayerId>, StoreError> {

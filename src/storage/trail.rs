@@ -77,6 +77,7 @@ impl TrailRow {
         hasher.update(previous);
         hasher.update(number.to_be_bytes());
         hasher.update(at.to_be_bytes());
+        hasher.update([u8::from(concludes.is_some())]);
         hasher.update(concludes.unwrap_or(0).to_be_bytes());
         let texts = [who, role, origin, act, party, target, detail, outcome].map(String::as_bytes);
         for part in [id.as_slice()].into_iter().chain(texts) {

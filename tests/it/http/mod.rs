@@ -13,3 +13,4 @@ mod goplay;
 mod tab;
 mod sixth;
 mod balance_service;
+mod admin;

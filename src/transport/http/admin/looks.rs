@@ -85,7 +85,7 @@ fn shown(value: &impl Serialize) -> Answer {
 }
 
 async fn look_for(api: &Api, asked: Asked) -> Result<Answer, Problem> {
-    let q = asked.query("q").unwrap_or_default().trim().to_owned();
+    let q = asked.query("q").unwrap_or_default().to_owned();
     if q.is_empty() || q.chars().count() > search::MAX_QUERY {
         let most = search::MAX_QUERY;
         return Err(Problem::bad_request(format!("q must be 1 to {most} characters")));

@@ -1,0 +1,113 @@
+use purser::config::Role;
+use serde_json::{Value, json};
+
+use super::{get, open, post, shown};
+use crate::e2e::stage::{Base, Stage, on_both};
+
+/// The trail, oldest first.
+async fn trail(stage: &Stage) -> Vec<Value> {
+    let mut entries = Vec::new();
+    let mut after = String::new();
+    // By small pages, so that they are turned.
+    loop {
+        let page = shown(stage, Role::Admin, &format!("/trail?limit=3{after}")).await;
+        entries.extend(page["items"].as_array().expect("a list").iter().cloned());
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    entries.reverse();
+    entries
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_act_is_in_the_trail_before_it_is_done_and_after() {
+    on_both(async |base| {
+        let stage = open(base).await;
+        let path = "/parties/acme/players/alice/withdrawals";
+        let body = json!({ "amount": "1.00", "currency": "CHF", "key": "w", "reason": "=cmd()" });
+        let done = post(Role::Operator, path, &body).send(&stage).await;
+        let short = json!({ "amount": "1000.00", "currency": "CHF", "key": "x", "reason": "too much" });
+        let refused = post(Role::Approver, path, &short).send(&stage).await;
+        let forbidden = post(Role::Viewer, path, &body).send(&stage).await;
+        assert_eq!((done.status, refused.status, forbidden.status), (201, 409, 403));
+
+        let trail = trail(&stage).await;
+        let numbers: Vec<i64> = trail.iter().map(|entry| entry["number"].as_i64().expect("a number")).collect();
+        assert_eq!(numbers, (1..=9).collect::<Vec<_>>());
+        let told = |entry: &Value| {
+            let text = |name: &str| entry[name].as_str().unwrap_or("-").to_owned();
+            [text("role"), text("act"), text("on"), text("outcome")].join(" | ")
+        };
+        let expected = [
+            // The stage was set from the command line.
+            "system | player add | alice | begun",
+            "system | player add | alice | done",
+            "system | deposit | alice | begun",
+            "system | deposit | alice | done: balance 100.00 CHF",
+            "operator | withdraw | alice | begun",
+            "operator | withdraw | alice | done: balance 99.00 CHF",
+            "approver | withdraw | alice | begun",
+            "approver | withdraw | alice | not done: the balance is 99.00 CHF, too little; nothing was moved (409)",
+            "viewer | withdraw | alice | refused: the role is viewer, and operator is needed",
+        ];
+        assert_eq!(trail.iter().map(told).collect::<Vec<_>>(), expected);
+        let begun = &trail[4];
+        assert_eq!((&begun["who"], &begun["from"]), (&json!("the-operator"), &json!("127.0.0.1")));
+        assert_eq!(begun["detail"]["reason"], "=cmd()");
+        assert_eq!((&trail[5]["concludes"], &begun["concludes"]), (&json!(5), &Value::Null));
+        assert!(trail[0]["who"].as_str().is_some_and(|who| who.starts_with("os:")), "{}", trail[0]);
+        assert!(trail[0]["from"].as_str().is_some_and(|from| from.starts_with("command line on ")), "{}", trail[0]);
+
+        let csv = get(Role::Admin, "/trail?limit=2").header("accept", "text/csv").send(&stage).await;
+        let (text, next) = (csv.text(), csv.header("x-next").to_owned());
+        assert_eq!((text.matches("\r\n").count(), next.as_str()), (3, "8"), "{text}");
+        assert!(text.starts_with("number,at,who,role,from,act,party,on,detail,outcome,concludes,hash\r\n9,"), "{text}");
+        stage.audit().await;
+    })
+    .await;
+}
+
+async fn audited(stage: &Stage) -> Value {
+    serde_json::from_slice(&stage.run(&["audit", "--json"]).await.stdout).expect("a report")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_changes_the_trail_and_the_audit_sees_who_did() {
+    on_both(async |base| {
+        let stage = open(base).await;
+        let report = audited(&stage).await;
+        assert_eq!((&report["trail"]["entries"], &report["findings"]), (&json!(4), &json!([])));
+        assert_eq!(report["trail"]["head"].as_str().map(str::len), Some(64));
+        for sql in ["UPDATE trail SET who = 'nobody' WHERE number = 2", "DELETE FROM trail WHERE number = 4"] {
+            assert!(!super::execute(&stage, sql).await, "{base:?}: {sql}");
+        }
+        // Whoever owns the database can do without what keeps the trail from changing.
+        let disarm = match base {
+            Base::Sqlite => "DROP TRIGGER trail_never_changes; DROP TRIGGER trail_never_shrinks",
+            Base::Postgres => "DROP TRIGGER trail_never_changes ON trail",
+        };
+        assert!(super::execute(&stage, disarm).await);
+        for (sql, undo, finding) in [
+            (
+                "UPDATE trail SET outcome = 'not done' WHERE number = 2",
+                "UPDATE trail SET outcome = 'done' WHERE number = 2",
+                "entry 2 of the trail does not follow from the one before it",
+            ),
+            (
+                "UPDATE trail SET number = 40 WHERE number = 4",
+                "UPDATE trail SET number = 4 WHERE number = 40",
+                "the trail has nothing between its entries 3 and 40",
+            ),
+            ("DELETE FROM trail WHERE number = 4", "", "the trail ends with entry 3, and its head says 4"),
+        ] {
+            assert!(super::execute(&stage, sql).await, "{sql}");
+            let findings = audited(&stage).await["findings"].to_string();
+            assert!(findings.contains(finding), "{base:?}: {findings}, not {finding}");
+            if !undo.is_empty() {
+                assert!(super::execute(&stage, undo).await, "{undo}");
+                assert_eq!(audited(&stage).await["findings"], json!([]));
+            }
+        }
+    })
+    .await;
+}

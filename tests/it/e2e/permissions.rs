@@ -316,10 +316,16 @@ async fn he_goes_past_his_permissions(provider: &Connection) -> u32 {
         ("acme-games.bound", VICTIM, FieldTable::default()),
         ("acme-games.in", "", FieldTable::default()),
     ];
-    for (number, (exchange, key, headers)) in ways.iter().enumerate() {
+    let mut through = 0;
+    for (number, (exchange, key, headers)) in ways.into_iter().enumerate() {
         let order = format!("past-{number}");
-        let properties = his(&order).with_headers(headers.clone());
-        publish(&channel, exchange, key, &bet(&order), properties).await.expect("published");
+        let copied = headers != FieldTable::default();
+        let channel = provider.create_channel().await.expect("a channel");
+        match publish(&channel, exchange, key, &bet(&order), his(&order).with_headers(headers)).await {
+            Ok(()) => through += 1,
+            // RabbitMQ 4 holds copies against the topic permissions, too.
+            Err(refusal) => assert!(copied && refusal.to_string().contains("ACCESS_REFUSED"), "{order}: {refusal}"),
+        }
     }
-    u32::try_from(ways.len()).expect("few")
+    through
 }

@@ -24,8 +24,9 @@ pub fn command(mut command: Value, sees_email: bool) -> Value {
     if let Some(email) = command.pointer_mut("/profile/email").filter(|_| !sees_email) {
         *email = HIDDEN.into();
     }
-    for stocking in command["offers"].as_array_mut().into_iter().flatten() {
-        for key in stocking["keys"].as_array_mut().into_iter().flatten() {
+    // Looked for and not indexed: that would add what is not there.
+    for stocking in command.get_mut("offers").and_then(Value::as_array_mut).into_iter().flatten() {
+        for key in stocking.get_mut("keys").and_then(Value::as_array_mut).into_iter().flatten() {
             *key = HIDDEN.into();
         }
     }

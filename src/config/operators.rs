@@ -268,9 +268,9 @@ mod tests {
             (listed(&[hashed(&carol.replace("carol", "c d"), "1")]), "operators[0].name (set in test.toml) is \"c d\""),
             (listed(&[hashed(&format!("{carol}colour = 1\n"), "1")]), "operators[0].colour (set in test.toml) is not a setting"),
             (
-                "[parties.acme]\ncurrencies = [\"EUR\"]\n[parties.acme.goplay]\npath = \"/admin/v1\"\ncurrency = \"EUR\""
+                "[parties.acme]\ncurrencies = [\"EUR\"]\nplayer_tokens = \"trusted\"\n[parties.acme.balance_service]\npath = \"/admin/v1\"\ncurrency_ids = { 1 = \"EUR\" }"
                     .to_owned(),
-                "parties.acme.goplay.path begins with /admin, which is the operators' own",
+                "parties.acme.balance_service.path begins with /admin, which is the operators' own",
             ),
         ] {
             let error = parse(&toml).expect_err(&toml).to_string();

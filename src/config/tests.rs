@@ -81,7 +81,7 @@ fn the_samples_dialects_are_typed() {
 const TRUSTED: &str = "[parties.acme]\ncurrencies = [\"CHF\", \"EUR\"]\nplayer_tokens = \"trusted\"\n";
 
 /// What is wrong, and what the message must say. `@` stands for a party that is otherwise in order.
-const ERRORS: [(&str, &str); 75] = [
+const ERRORS: [(&str, &str); 86] = [
     ("amqp = 5", "amqp (set in test.toml) must be a table of settings"),
     ("[amqp", "test.toml, line 1, column 6:"),
     ("[http]\nlisten = \"127.0.0.1:80\"\nlisten = \"127.0.0.1:81\"", "test.toml, line 3"),

@@ -15,7 +15,8 @@ use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
 use crate::transport::amqp::Settings;
 use crate::transport::amqp::admission::own_user;
-use crate::transport::amqp::session::{self, SessionError};
+use crate::transport::amqp::connection;
+use crate::transport::amqp::session::SessionError;
 use crate::transport::amqp::topology::{self, short};
 
 /// How long a reply is waited for.
@@ -85,7 +86,7 @@ pub struct Provider {
 impl Provider {
     /// Connects, and declares a reply queue that goes away with the connection.
     pub async fn connect(settings: &Settings, party: Party) -> Result<Self, ProviderError> {
-        let connection = session::connect(settings).await?;
+        let connection = connection::connect(settings).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };

@@ -17,7 +17,7 @@ use crate::ledger::Party;
 use crate::storage::StoreError;
 use crate::storage::migrations::Schema;
 use crate::transport::amqp::comparison::{self, Comparison};
-use crate::transport::amqp::session;
+use crate::transport::amqp::connection;
 
 #[derive(Args)]
 pub struct Check {
@@ -183,7 +183,7 @@ async fn broker(config: &Config, vhost: Option<&str>, parties: &[Party]) -> Vec<
     let Some(settings) = parties.first().and_then(|party| app::broker(config, party)) else {
         return vec![line("broker", Ok("off (amqp.url is empty)".to_owned()))];
     };
-    let asking = settings.nodes.all().map(|node| session::connect_to(&settings, node, None));
+    let asking = settings.nodes.all().map(|node| connection::connect_to(&settings, node, None));
     let (mut lines, mut connections) = (Vec::new(), Vec::new());
     for (address, connected) in config.amqp.addresses_in(vhost).into_iter().zip(join_all(asking).await) {
         match connected {

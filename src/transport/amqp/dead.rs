@@ -13,13 +13,14 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
 use super::Settings;
 use super::admission::{Deaths, own_user};
+use super::connection;
 use super::held::{Held, HeldQueue};
 use super::legible::Mended;
 use super::message::{
     self, COPY_TO, DEAD_AT, DEAD_ERROR, DEAD_QUEUE, DEAD_REASON, MISROUTED, ORIGINAL_USER, REDRIVEN, ROUTING_HEADERS,
     UNREADABLE,
 };
-use super::session::{self, SessionError};
+use super::session::SessionError;
 use super::topology::{self, short};
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
@@ -182,7 +183,7 @@ pub struct DeadQueue {
 impl DeadQueue {
     pub async fn open(settings: &Settings, party: Party) -> Result<Self, DeadError> {
         let mended = Mended::default();
-        let (connection, _) = session::connect_and_mark(settings, Some(mended.clone())).await?;
+        let (connection, _) = connection::connect_and_mark(settings, Some(mended.clone())).await?;
         let letters = HeldQueue::open(&connection, mended, short(&topology::dead_queue(&party))).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;

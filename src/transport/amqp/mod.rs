@@ -1,6 +1,6 @@
 //! RabbitMQ: durable subscribers, confirmed replies, multiple acks, and our own reconnect.
 //!
-//! Reading order: [`nodes`] (where the broker is), [`topology`] (what is declared), [`adopted`] (what may differ),
+//! Reading order: [`nodes`] (where the broker is), [`connection`] (how it is reached), [`topology`] (what is declared), [`adopted`] (what may differ),
 //! [`comparison`] (how it is found),
 //! [`legible`] (what lapin can read), [`admission`] (what is a request),
 //! [`message`] (a delivery and its reply), [`subscriber`] (one queue), [`publisher`] (replies, confirms, acks), [`direct`]
@@ -9,6 +9,7 @@
 //! (what operators do with dead letters), [`held`] (how they get at them).
 
 pub mod nodes;
+pub mod connection;
 pub mod topology;
 mod adopted;
 pub mod comparison;

@@ -22,9 +22,10 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Settings;
+use super::connection;
 use super::message::{self, Publication};
 use super::publisher::{self, Prepared, PublishError, Published};
-use super::session::{self, SessionError};
+use super::session::SessionError;
 use super::topology::short;
 use crate::ledger::Party;
 
@@ -184,7 +185,7 @@ async fn send_one(channel: &Channel, reply: &Publication) -> lapin::Result<Confi
 
 /// Opens a connection and asks for a direct reply itself, to see what a name of this broker looks like.
 async fn open(settings: &Settings, party: &Party) -> Result<(Open, String), SessionError> {
-    let connection = session::connect(settings).await?;
+    let connection = connection::connect(settings).await?;
     let own = own_name(&connection, party).await?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;

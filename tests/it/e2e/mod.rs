@@ -34,6 +34,8 @@ mod points;
 mod contention;
 mod outages;
 mod takeover;
+mod hosts;
+mod cluster;
 mod disk;
 mod clocks;
 mod tls;

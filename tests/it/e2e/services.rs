@@ -1,6 +1,7 @@
 //! The broker and the Postgres that a test runs against: the shared ones, in a virtual host and a database of the
 //! test's own, or a pair of its own that it may stop and kill.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +26,7 @@ pub struct Addresses {
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A name that no other test uses.
-fn unique_name() -> String {
+pub fn unique_name() -> String {
     format!("e2e_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
@@ -45,9 +46,24 @@ impl Addresses {
         }
     }
 
+    /// The node of a cluster that has these ports, and the shared Postgres.
+    pub fn of_node(amqp: u16, management: u16) -> Self {
+        let url = |text: String| Url::parse(&text).expect("a URL");
+        Self {
+            amqp: url(format!("amqp://guest:guest@127.0.0.1:{amqp}/")),
+            management: url(format!("http://guest:guest@127.0.0.1:{management}/")),
+            postgres: Self::shared().postgres,
+        }
+    }
+
     /// This broker, and that Postgres.
     pub fn with_postgres_of(&self, other: &Self) -> Self {
         Self { postgres: other.postgres.clone(), ..self.clone() }
+    }
+
+    /// The broker's port.
+    pub fn amqp_port(&self) -> u16 {
+        self.amqp.port().expect("a port")
     }
 
     /// A new virtual host.
@@ -116,6 +132,13 @@ impl Vhost {
         let mut url = self.addresses.amqp.clone();
         url.set_path(&self.name);
         url.into()
+    }
+
+    /// What the broker knows of each queue, by name.
+    pub async fn queues(&self) -> BTreeMap<String, Value> {
+        let listed = self.management(reqwest::Method::GET, &format!("queues/{}", self.name)).await;
+        let listed: Vec<Value> = serde_json::from_slice(&listed).expect("a list of queues");
+        listed.into_iter().map(|queue| (queue["name"].as_str().expect("a name").to_owned(), queue)).collect()
     }
 
     /// Closes every connection that calls itself `purser`, as an operator would.
@@ -224,6 +247,20 @@ pub fn free_port() -> u16 {
     }
 }
 
+/// The first of so many ports in a row that nobody listens on.
+pub fn free_ports(count: u16) -> u16 {
+    let places = PORTS.end - PORTS.start;
+    let begin = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(places)).expect("a place");
+    loop {
+        // Taken together, so that no other test of this process is given one of them.
+        let first = PORTS.start + (begin + NEXT_PORT.fetch_add(count, Ordering::Relaxed)) % places;
+        let is_free = |port: u16| port < PORTS.end && TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if (first..first + count).all(is_free) {
+            return first;
+        }
+    }
+}
+
 /// A broker or Postgres (or both) of the test's own, in a directory of its own; gone with the test, failed or not.
 pub struct Own {
     pub addresses: Addresses,
@@ -301,6 +338,11 @@ impl Own {
     /// What `scripts/services` has to be told to mean these.
     pub fn environment(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.environment.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The port of this Postgres.
+    pub fn postgres_port(&self) -> u16 {
+        self.addresses.postgres.port().expect("a port")
     }
 
     /// The database's address, with nothing said about TLS.

@@ -160,6 +160,13 @@ impl Stage {
         self.configure(&self.config(), self.http);
     }
 
+    /// Names several of something where the configuration names one, from the next start on.
+    pub fn replace_in_config(&self, one: &str, by: &str) {
+        let text = std::fs::read_to_string(self.config()).expect("a configuration file");
+        assert!(text.contains(one), "{one}: {text}");
+        std::fs::write(self.config(), text.replace(one, by)).expect("a configuration file");
+    }
+
     /// Says more in the broker's address.
     pub fn add_to_amqp_url(&mut self, query: &'static str) {
         self.amqp_query = query;

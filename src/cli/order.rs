@@ -85,7 +85,7 @@ impl Show {
         let name = name.map_err(|error| usage(format!("--external-id {error}")))?;
         let games: Vec<Game> = match &self.game {
             Some(game) => vec![Game::recorded(game).map_err(|error| usage(format!("--game {error}")))?],
-            None => settings.games.iter().cloned().collect(),
+            None => settings.games.clone(),
         };
         let database = database_to_look_at(config).await?;
         let looking = database.query(move |conn| {

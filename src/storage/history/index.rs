@@ -173,8 +173,13 @@ impl Indexer {
 
     /// Whether it waits for a row that may still be committed, or for a moment to write.
     pub fn waits(&self) -> bool {
-        let is_asked =
-            matches!(&self.horizon, Horizon::Known { settled, asked: Some(then) } if then.last > Some(*settled));
+        let is_beyond = |then: &Transactions| then.last > Some(self.gathered.last);
+        let is_asked = match &self.horizon {
+            Horizon::Everything => false,
+            Horizon::Known { settled, asked } => {
+                asked.as_ref().is_some_and(|then| is_beyond(then) && then.last > Some(*settled))
+            }
+        };
         self.gathered.is_full || is_asked
     }
 
@@ -285,17 +290,20 @@ fn begin_when_free(conn: &mut AnyConnection) -> Result<bool, StoreError> {
         AnyConnection::Sqlite(conn) => conn,
         AnyConnection::Postgres(conn) => return conn.batch_execute("BEGIN").map(|()| true).map_err(classify),
     };
+    conn.batch_execute("PRAGMA busy_timeout = 0").map_err(classify)?;
+    let mut begun = Ok(false);
     for _ in 0..LOOKS {
-        match conn
-            .batch_execute("PRAGMA busy_timeout = 0; BEGIN IMMEDIATE; PRAGMA busy_timeout = 5000")
-            .map_err(classify)
-        {
-            Ok(()) => return Ok(true),
-            Err(StoreError::Outage(_)) => thread::sleep(BETWEEN_LOOKS),
-            Err(error) => return Err(error),
+        begun = match conn.batch_execute("BEGIN IMMEDIATE").map_err(classify) {
+            Err(StoreError::Outage(_)) => Ok(false),
+            ended => ended.map(|()| true),
+        };
+        if !matches!(begun, Ok(false)) {
+            break;
         }
+        thread::sleep(BETWEEN_LOOKS);
     }
-    Ok(false)
+    conn.batch_execute("PRAGMA busy_timeout = 5000").map_err(classify)?;
+    begun
 }
 
 /// Ends the transaction that was begun: well where `work` did.

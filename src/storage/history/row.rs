@@ -182,8 +182,10 @@ fn previous(conn: &mut AnyConnection, row: &JournalRow) -> Result<Option<(Option
     let pruned: Option<(i64, Bytes)> = on!(conn, conn => writer.first(conn)).optional().map_err(classify)?;
     Ok(match (before, pruned) {
         // Pruning has sealed the row before: the chain goes on from the hash that it had.
-        (before, Some((number, head))) if number > 0 && before.as_ref().is_none_or(|(before, _)| *before <= number) => {
-            (number < row.seq).then_some((Some(number), head))
+        (before, Some((number, head)))
+            if (1..row.seq).contains(&number) && before.as_ref().is_none_or(|(before, _)| *before <= number) =>
+        {
+            Some((Some(number), head))
         }
         (Some((number, hash)), _) => Some((Some(number), hash)),
         (None, _) if row.seq <= MOST_BETWEEN => Some((None, chain::START.to_vec())),

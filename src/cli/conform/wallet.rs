@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::money::Money;
 use crate::app;
 use crate::cli::{Ended, Failure, output, usage};
-use crate::config::{Config, JwtKey, PartyConfig, PlayerTokens};
+use crate::config::{Config, JwtKey, PartyConfig, PlayerTokens, Secret};
 use crate::conformance::catalogue::{Catalogue, Dialect};
 use crate::conformance::http::Http;
 use crate::conformance::judge::Selection;
@@ -20,7 +20,7 @@ use crate::conformance::wire::Queues;
 use crate::conformance::{self, Outcome, Report, Terms, Wallet, html, junit};
 use crate::ledger::Party;
 use crate::transport::amqp::admission::own_user;
-use crate::transport::amqp::{Settings, session};
+use crate::transport::amqp::{Nodes, Settings, connection};
 
 /// Every reader of JSON can hold it.
 const MAX_SEED: u64 = (1 << 53) - 1;
@@ -143,7 +143,7 @@ impl Judging {
         let tokens = self.tokens(ours)?;
         let http = self.http(ours)?;
         let settings = self.broker(config, &party)?;
-        let connection = session::connect(&settings).await;
+        let connection = connection::connect(&settings).await;
         let connection = connection.map_err(|error| usage(format!("cannot reach the broker: {error}")))?;
         let players = self.money.players(config, &self.party, &terms.currency, self.at_once).await?;
         let (user, reply_prefix) = (own_user(&settings), self.reply_prefix.clone());
@@ -175,7 +175,7 @@ impl Judging {
         let configured = app::broker(config, party);
         let mut settings = configured.ok_or_else(|| usage("there is no broker: --amqp, or amqp.url"))?;
         if let Some(url) = &self.amqp {
-            settings.url.clone_from(url);
+            settings.nodes = Nodes::new(vec![Secret::new(url.as_str())]);
         }
         Ok(settings)
     }

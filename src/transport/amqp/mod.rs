@@ -1,12 +1,12 @@
 //! RabbitMQ: durable subscribers, confirmed replies, multiple acks, and our own reconnect.
 //!
-//! Reading order: [`nodes`] (where the broker is), [`connection`] (how it is reached), [`topology`] (what is declared), [`adopted`] (what may differ),
-//! [`comparison`] (how it is found),
-//! [`legible`] (what lapin can read), [`admission`] (what is a request),
-//! [`message`] (a delivery and its reply), [`subscriber`] (one queue), [`publisher`] (replies, confirms, acks), [`direct`]
-//! (replies by direct reply-to), [`acks`] (which tags may be acked), [`tally`] (which bets are undecided), [`peers`]
-//! (which bets are undecided elsewhere), [`depths`] (how much lies in the queues), [`session`] (one connection's life), [`supervisor`] (the next one), [`dead`]
-//! (what operators do with dead letters), [`held`] (how they get at them).
+//! Reading order: [`nodes`] (where the broker is), [`connection`] (how it is reached), [`topology`] (what is declared),
+//! [`adopted`] (what may differ), [`comparison`] (how it is found), [`legible`] (what lapin can read), [`admission`] (what
+//! is a request), [`message`] (a delivery and its reply), [`subscriber`] (one queue), [`publisher`] (replies, confirms,
+//! acks), [`direct`] (replies by direct reply-to), [`acks`] (which tags may be acked), [`tally`] (which bets are
+//! undecided), [`peers`] (which bets are undecided elsewhere), [`depths`] (how much lies in the queues), [`session`] (one
+//! connection's life), [`supervisor`] (the next one), [`dead`] (what operators do with dead letters), [`held`] (how they
+//! get at them).
 
 pub mod nodes;
 pub mod connection;

@@ -260,7 +260,7 @@ mod tests {
                 listed(&[hashed(&carol.replace("operator", "root"), "1")]),
                 "operators[0].role (set in test.toml) is \"root\" and must be one of viewer, operator, approver, admin",
             ),
-            (listed(&[carol.clone()]), "(carol) needs a token_hash: `purser operator hash` prints one"),
+            (listed(std::slice::from_ref(&carol)), "(carol) needs a token_hash: `purser operator hash` prints one"),
             (
                 listed(&[format!("{carol}token_hash = \"hunter2\"")]),
                 "operators[0].token_hash (set in test.toml) (of carol) must be sha256: and 64 hexadecimal digits",

@@ -13,11 +13,11 @@ use crate::ledger::chain;
 use crate::ledger::command::Timestamp;
 use crate::ledger::{Command, CommandKey, Currency, OrderIds, OrderState, Outcome, Party, PlayerKey};
 use crate::storage::StoreError;
-use crate::storage::{checkpoint, lookups};
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::remains::Remains;
 use crate::storage::rows::{Bytes, JournalRow, TransferRow, damaged, parse_party};
 use crate::storage::schema::{accounts, journal, players, transfers, writers};
+use crate::storage::{checkpoint, lookups};
 
 /// Rows among which a chain's neighbour is looked for: other writers' lie between.
 const MOST_BETWEEN: i64 = 100_000;

@@ -17,7 +17,7 @@ fn result(order: &str, player: &str) -> Message {
     Message::new(Operation::OrderBetResult, &format!("result of {order}"), &body)
 }
 
-fn in_list<'a>(list: &'a Value, mut is_it: impl FnMut(&Value) -> bool) -> Option<&'a Value> {
+fn in_list(list: &Value, mut is_it: impl FnMut(&Value) -> bool) -> Option<&Value> {
     list.as_array().expect("a list").iter().find(|item| is_it(item))
 }
 

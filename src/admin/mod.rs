@@ -5,13 +5,14 @@
 //! through [`trail`].
 //!
 //! Reading order: [`shown`] (how amounts, numbers and times are written), [`redaction`] (what is not shown at all),
-//! [`parties`], [`players`], [`journal`], [`orders`], [`transactions`], [`search`], [`voids`], [`cash`], [`refusals`],
+//! [`parties`], [`players`], [`history`], [`journal`], [`orders`], [`transactions`], [`search`], [`voids`], [`cash`], [`refusals`],
 //! [`trail`].
 
 pub mod shown;
 pub mod redaction;
 pub mod parties;
 pub mod players;
+pub mod history;
 pub mod journal;
 pub mod orders;
 pub mod transactions;

@@ -9,11 +9,15 @@ use crate::ledger::command::CommandKey;
 use crate::ledger::order::OrderKey;
 use crate::ledger::{ExternalId, OrderId, Party, PlayerId, PlayerKey};
 use crate::storage::StoreError;
+use crate::storage::history::{self, Found as Looked};
 use crate::storage::lookups;
 use crate::storage::queries::{self, AnyConnection};
 
 /// The longest text that is looked for, in characters.
 pub const MAX_QUERY: usize = 256;
+
+/// Commands of one correlation id that are told of each party. Mostly there is one.
+const MOST_HITS: usize = 50;
 
 /// Where the pages of the API begin.
 const PAGES: &str = "/admin/v1";
@@ -31,10 +35,11 @@ pub enum Place {
     CodegamesTxnId,
     CodegamesOrder,
     JournalNumber,
+    CorrelationId,
 }
 
 impl Place {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Player,
         Self::Username,
         Self::ExternalId,
@@ -44,6 +49,7 @@ impl Place {
         Self::CodegamesTxnId,
         Self::CodegamesOrder,
         Self::JournalNumber,
+        Self::CorrelationId,
     ];
 }
 
@@ -125,13 +131,15 @@ fn look(conn: &mut AnyConnection, viewing: &Viewing, place: Place, q: &str) -> R
             let party = lookups::party_of_entry(conn, number)?;
             Ok(Some(party.map(|party| entry(place, number, party)).into_iter().collect()))
         }
+        (Place::CorrelationId, Some(name), _) => correlations(conn, viewing, name),
         (
             Place::Username
             | Place::PartnerTransactionId
             | Place::CodegamesTxnId
             | Place::TransactionNumber
             | Place::CodegamesOrder
-            | Place::JournalNumber,
+            | Place::JournalNumber
+            | Place::CorrelationId,
             ..,
         ) => Ok(None),
     }
@@ -191,6 +199,17 @@ fn purchases(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Result<
         }
     }
     Ok(hits)
+}
+
+/// `None` where the index of histories is too far behind to tell.
+fn correlations(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Result<Option<Vec<Hit>>, StoreError> {
+    let mut hits = Vec::new();
+    for party in viewing.config.parties.keys() {
+        let Looked::Rows(rows) = history::of_correlation(conn, party, name)? else { return Ok(None) };
+        let rows = rows.iter().take(MOST_HITS);
+        hits.extend(rows.map(|row| entry(Place::CorrelationId, row.number, party)));
+    }
+    Ok(Some(hits))
 }
 
 fn purchase_keys(party: &Party, settings: &PartyConfig, name: &str) -> Vec<CommandKey> {

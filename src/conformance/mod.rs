@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`catalogue`] (what is promised, as data), [`values`] (what its steps are filled with), [`tokens`],
 //! [`wire`] (a case's channel to the broker), [`http`], [`players`] (whose money it is), [`play`] (one case),
-//! [`expect`] (what is held against what), [`judge`] (all cases), [`report`], [`html`] and [`junit`] (its faces).
+//! [`expect`] (what is held against what), [`mod@judge`] (all cases), [`report`], [`html`] and [`junit`] (its faces).
 
 pub mod catalogue;
 pub mod values;

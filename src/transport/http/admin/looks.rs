@@ -7,7 +7,7 @@ use super::listing::{Listing, Page};
 use super::problem::Problem;
 use super::routes::Call;
 use super::{Answer, Api, Asked};
-use crate::admin::{self, Viewing, journal, orders, parties, players, search, transactions, voids};
+use crate::admin::{self, Viewing, history, journal, orders, parties, players, search, transactions, voids};
 use crate::clock;
 use crate::dialects::http::{Failure, Reply};
 use crate::ledger::{OrderId, Party, PlayerId};
@@ -21,6 +21,7 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         Call::Search => look_for(api, asked).await,
         Call::Parties => list_parties(&asked),
         Call::Player => player(api, asked).await,
+        Call::History => list_history(api, asked).await,
         Call::Order => {
             let id = Uuid::try_parse(asked.parameters.get("order"));
             let id = id.map_err(|_| Problem::bad_request("an order is named by a UUID"))?;
@@ -104,6 +105,15 @@ async fn player(api: &Api, asked: Asked) -> Result<Answer, Problem> {
     let (party, player) = (asked.party()?, asked.player()?);
     let at = clock::now();
     api.show(asked, "player", move |conn, viewing| players::show(conn, viewing, &party, &player, at)).await
+}
+
+async fn list_history(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+    let (party, player) = (asked.party()?, asked.player()?);
+    let page = Page::read(&asked.query)?;
+    let (before, most, viewing) = (page.after_number()?, page.limit + 1, asked.viewing);
+    let found = api.reader.ask(move |conn| history::of_player(conn, &viewing, &party, &player, before, most)).await?;
+    let found = found.map_err(Problem::behind)?;
+    Ok(Answer::List(Listing::new(&history::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
 }
 
 async fn list_voids(api: &Api, asked: Asked) -> Result<Answer, Problem> {

@@ -67,6 +67,12 @@ impl Problem {
         Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
     }
 
+    /// The index of histories has not got so far yet.
+    pub fn behind(rows: i64) -> Self {
+        let detail = format!("the index of histories is {rows} rows behind the journal; ask again in a while");
+        Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
+    }
+
     pub fn refused(kind: Kind, detail: String) -> Self {
         match kind {
             Kind::Unknown => Self::not_found(detail),

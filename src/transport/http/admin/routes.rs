@@ -13,6 +13,7 @@ pub enum Call {
     Search,
     Parties,
     Player,
+    History,
     Order,
     Transaction,
     Entry,
@@ -53,13 +54,22 @@ const fn post(call: Call, path: &'static str, role: Role, operation: &'static st
 const PAGE: &[&str] = &["limit", "after"];
 
 /// Every call there is.
-pub const ROUTES: [Route; 13] = [
+pub const ROUTES: [Route; 14] = [
     Route {
         query: &["q"],
         ..get(Call::Search, "/search", "search", "Look for an exact name or number, in every party")
     },
     Route { query: PAGE, ..get(Call::Parties, "/parties", "parties", "The parties that are configured") },
     get(Call::Player, "/parties/{party}/players/{player}", "player", "A player: buckets, limits used today, VIP level"),
+    Route {
+        query: PAGE,
+        ..get(
+            Call::History,
+            "/parties/{party}/players/{player}/history",
+            "history",
+            "A player's commands with their outcomes, newest first",
+        )
+    },
     get(Call::Order, "/orders/{order}", "order", "An order (betId) with its commands"),
     get(Call::Transaction, "/transactions/{number}", "transaction", "A partner's transaction with its command"),
     get(Call::Entry, "/journal/{number}", "journal", "A row of the journal: command, outcome, transfers, chain, reply"),

@@ -30,6 +30,7 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         Call::Search
         | Call::Parties
         | Call::Player
+        | Call::History
         | Call::Order
         | Call::Transaction
         | Call::Entry

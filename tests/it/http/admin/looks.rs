@@ -75,6 +75,18 @@ async fn an_order_is_shown_with_what_came_what_moved_and_what_a_repeat_is_answer
         let by_amqp = in_list(&refused["replies"], |reply| reply["by"] == "amqp").expect("a reply");
         assert_eq!(by_amqp["body"].as_str().map(str::as_bytes), Some(&*again[2].data), "{refused}");
         assert_eq!(refused["transfers"], json!([]));
+
+        // The same rows in the player's history, newest first, and under the correlation ids that came with them.
+        let history = shown(&stage, Role::Viewer, "/parties/acme/players/alice/history?limit=2").await;
+        let told: Vec<_> = history["items"].as_array().expect("rows").iter().map(|row| &row["number"]).collect();
+        assert_eq!(told, [&refused["number"], &next["number"]]);
+        let older = history["next"].as_str().expect("there is more");
+        let older = shown(&stage, Role::Viewer, &format!("/parties/acme/players/alice/history?after={older}")).await;
+        let acts: Vec<_> = older["items"].as_array().expect("rows").iter().map(|row| &row["act"]).collect();
+        assert_eq!(acts, ["place_bet", "deposit", "open_player"]);
+        let found = shown(&stage, Role::Viewer, "/search?q=result%20of%20one").await;
+        let hit = in_list(&found["found"], |hit| hit["is"] == "correlation_id").expect("a row");
+        assert_eq!(hit["path"], format!("/admin/v1/journal/{}", next["number"]));
     })
     .await;
 }

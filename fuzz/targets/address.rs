@@ -24,8 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
         fs::write(&*FILE, format!("[{section}]\nurl = '{text}'\n")).expect("written");
         let said = match Config::load_from(Some(&FILE), &Environment::new()) {
             Ok(config) => {
-                let _ = config.amqp.address();
-                config.warnings.join("\n")
+                config.warnings.join("\n") + &config.amqp.addresses_in(None).join("\n")
             }
             Err(error) => error.to_string(),
         };

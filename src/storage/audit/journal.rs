@@ -144,8 +144,9 @@ impl JournalAudit {
                     }
                 }
                 Some(Said::Remains(key, remains, outcome)) => {
-                    check_by_key(row, remains.state.is_some(), report);
-                    expected.orders.extend(OrderChange::of_remains(row.seq, key, remains, outcome));
+                    let change = OrderChange::of_remains(row.seq, key, remains, outcome);
+                    check_by_key(row, change.is_some(), report);
+                    expected.orders.extend(change);
                 }
                 None => report.findings.push(format!("journal row {} cannot be read", row.seq)),
             }

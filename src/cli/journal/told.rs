@@ -6,6 +6,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::line::written;
+use crate::admin::shown::hex;
 use crate::cli::output;
 use crate::config::Config;
 use crate::dialects::egpp::status;
@@ -250,10 +251,6 @@ pub fn flat(value: &Value) -> String {
         }
         other => other.to_string(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

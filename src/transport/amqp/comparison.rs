@@ -91,6 +91,7 @@ async fn ask_to_declare(connection: &Connection, part: &Part) -> lapin::Result<S
         Ok(()) => Standing::Otherwise(Mismatch {
             name: part.name().to_owned(),
             difference: format!("the broker does not know {argument}: it is no RabbitMQ that Purser knows"),
+            is_absent: false,
         }),
     })
 }

@@ -42,6 +42,13 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long it may take to close a connection on which something has gone wrong: the next one waits for it.
 const CLOSING_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How often what the broker does not find is declared again before the session begins without it, and how long after each.
+const ABSENT_TRIES: usize = 20;
+const ABSENT_PAUSE: Duration = Duration::from_millis(250);
+
+/// How long a session goes on without a queue that the broker does not find; the next one looks again.
+const ABSENT_PATIENCE: Duration = Duration::from_secs(30);
+
 /// How long the last acks have, once their channels have them, to reach their queues.
 const LINGER: Duration = Duration::from_millis(250);
 
@@ -72,6 +79,8 @@ pub enum SessionError {
     Lost { place: String, error: Box<SessionError> },
     #[error("a consumer was cancelled by the broker: its queue was deleted, or has moved")]
     Cancelled,
+    #[error("the broker does not find what was declared; declaring it again")]
+    Absent,
     #[error("a subscriber ended unexpectedly: {0}")]
     Ended(#[from] tokio::task::JoinError),
     #[error("amqp.url is not valid: {0}")]
@@ -160,6 +169,8 @@ impl Session<'_> {
         let peers = Peers::new(membership.clone(), bets.cloned(), self.context.backlogs.clone());
         let mut peers = std::pin::pin!(peers.run(told));
         let mut depths = std::pin::pin!(depths::watch(self.connection, self.party()));
+        let is_incomplete = mismatches.iter().any(|mismatch| mismatch.is_absent);
+        let look_again_at = Instant::now() + ABSENT_PATIENCE;
         self.context.broker.send_replace(Broker::Connected { mismatches });
         tracing::info!(party = %self.party(), queues = consumed.len(), "subscribed");
         let mut draining = self.context.draining.clone();
@@ -196,6 +207,7 @@ impl Session<'_> {
                     cancel(&consumed).await?;
                     give_back_at = Some(Instant::now() + GIVE_BACK_AFTER);
                 }
+                () = sleep_until(look_again_at), if is_incomplete && !cancelled => return Err(SessionError::Absent),
                 // Whoever still waits for bets that are in the queue goes back into his own.
                 () = sleep_until(give_back_at.unwrap_or_else(Instant::now)), if give_back_at.is_some() => {
                     give_back_at = None;
@@ -216,7 +228,15 @@ impl Session<'_> {
 
     async fn declare(&self) -> Result<Vec<Mismatch>, SessionError> {
         let parties = std::slice::from_ref(self.party());
-        let mismatches = topology::declare(self.connection, parties, self.context.settings.queues).await?;
+        let mut tries = 1;
+        let mismatches = loop {
+            let mismatches = topology::declare(self.connection, parties, self.context.settings.queues).await?;
+            if tries == ABSENT_TRIES || !mismatches.iter().any(|mismatch| mismatch.is_absent) {
+                break mismatches;
+            }
+            tries += 1;
+            tokio::time::sleep(ABSENT_PAUSE).await;
+        };
         for mismatch in &mismatches {
             tracing::error!(name = mismatch.name, difference = mismatch.difference, "not as expected; left alone");
         }

@@ -95,6 +95,9 @@ pub fn peer_queue(party: &Party, session: uuid::Uuid) -> String {
 pub struct Mismatch {
     pub name: String,
     pub difference: String,
+    /// The broker says that it is not there although it was just declared: so says one that is still starting, or whose node
+    /// with a classic queue is down. It may be there later.
+    pub is_absent: bool,
 }
 
 /// Declares everything of `parties`. What exists otherwise is reported by name and left alone; an error means that
@@ -255,7 +258,11 @@ pub(super) async fn attempt(
     match error.kind() {
         ErrorKind::ProtocolError(refusal) if connection.status().connected() => match refusal.kind() {
             AMQPErrorKind::Soft(why) => {
-                let mismatch = Mismatch { name: name.to_owned(), difference: refusal.get_message().to_string() };
+                let mismatch = Mismatch {
+                    name: name.to_owned(),
+                    difference: refusal.get_message().to_string(),
+                    is_absent: *why == AMQPSoftError::NOTFOUND,
+                };
                 Ok(Err(Refused { why: why.clone(), mismatch }))
             }
             // It would have ended the connection.

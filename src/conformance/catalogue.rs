@@ -9,13 +9,14 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 /// The files, in the order in which they are judged.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("rules.toml", include_str!("../../schemas/conformance/rules.toml")),
     ("amqp-orders.toml", include_str!("../../schemas/conformance/amqp-orders.toml")),
     ("amqp-refusals.toml", include_str!("../../schemas/conformance/amqp-refusals.toml")),
     ("amqp-messages.toml", include_str!("../../schemas/conformance/amqp-messages.toml")),
     ("amqp-tokens.toml", include_str!("../../schemas/conformance/amqp-tokens.toml")),
     ("rest.toml", include_str!("../../schemas/conformance/rest.toml")),
+    ("provider.toml", include_str!("../../schemas/conformance/provider.toml")),
 ];
 
 /// The schema of the files.

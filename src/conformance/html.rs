@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::report::{Exchange, Failure, Judged, Outcome, Report};
+use super::provider::Traffic;
+use super::report::{Exchange, Failure, Judged, Outcome, Report, Subject};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;\
 background:#fff}table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;\
@@ -16,7 +17,11 @@ border-bottom:1px solid #ccc}pre{white-space:pre-wrap;overflow-wrap:anywhere;bac
 /// The whole page.
 pub fn render(report: &Report) -> String {
     let head = &report.head;
-    let title = format!("Wallet of party {} {}", head.party, report.verdict().words());
+    let whose = match head.subject {
+        Subject::Wallet => "Wallet",
+        Subject::Provider => "Provider",
+    };
+    let title = format!("{whose} of party {} {}", head.party, report.verdict().words());
     let json = report.json();
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
@@ -46,12 +51,23 @@ pub fn render(report: &Report) -> String {
     ] {
         let _ = writeln!(page, "<tr><th scope=\"row\">{name}</th><td>{}</td></tr>", escaped(&value));
     }
+    if let Some(traffic) = &head.traffic {
+        let _ = writeln!(page, "<tr><th scope=\"row\">Traffic</th><td>{}</td></tr>", told(traffic));
+    }
     page.push_str("</table>\n");
     report.cases.iter().for_each(|case| page.push_str(&failure(case)));
     page.push_str("<h2>All cases</h2>\n<table><tr><th>Case</th><th>What</th><th>Clause</th><th>Outcome</th></tr>\n");
     report.cases.iter().for_each(|case| page.push_str(&row(case)));
     page.push_str("</table></main></body></html>\n");
     page
+}
+
+fn told(traffic: &Traffic) -> String {
+    let Traffic { messages, repeats, withheld, late, doubled, bets, refused, settled } = traffic;
+    format!(
+        "{messages} messages, of them {repeats} repeats; replies: {withheld} withheld, {late} late, {doubled} doubled; \
+         bets: {bets} accepted, {refused} refused, {settled} settled"
+    )
 }
 
 fn row(case: &Judged) -> String {

@@ -11,7 +11,7 @@ use super::Wallet;
 use super::catalogue::{Case, Catalogue, Dialect, Need, Step};
 use super::play::Play;
 use super::players::Players;
-use super::report::{Head, Judged, Outcome, Report};
+use super::report::{Head, Judged, Outcome, Report, Subject};
 use super::wire::WireError;
 
 /// What a player must have to be played, in minor units: more than all cases together lose.
@@ -86,19 +86,33 @@ pub async fn judge(
         judged.push((place, case));
     }
     judged.sort_by_key(|(place, _)| *place);
-    let head = Head {
-        program: format!("purser {}", env!("CARGO_PKG_VERSION")),
-        party: wallet.queues.party.clone(),
-        dialects: selection.dialects.clone(),
-        catalogue: catalogue.digest.clone(),
-        schemas: schemas_digest(),
-        seed: wallet.terms.seed,
-        began: humantime::format_rfc3339_seconds(began).to_string(),
-        took_ms: millis(start.elapsed()),
-    };
+    let about = (Subject::Wallet, wallet.queues.party.as_str());
+    let head =
+        Head { dialects: selection.dialects.clone(), ..head(about, &catalogue, wallet.terms.seed, (began, start)) };
     let report = Report { head, cases: judged.into_iter().map(|(_, case)| case).collect() };
     let keys = wallet.http.as_ref().and_then(|http| http.api_key.clone());
     Ok(report.hiding(&[wallet.tokens.made(), keys.into_iter().collect()].concat()))
+}
+
+/// What a report of this program's begins with.
+pub fn head(
+    (subject, party): (Subject, &str),
+    catalogue: &Catalogue,
+    seed: u64,
+    (began, start): (SystemTime, Instant),
+) -> Head {
+    Head {
+        program: format!("purser {}", env!("CARGO_PKG_VERSION")),
+        subject,
+        party: party.to_owned(),
+        dialects: vec![Dialect::Amqp],
+        catalogue: catalogue.digest.clone(),
+        schemas: schemas_digest(),
+        seed,
+        began: humantime::format_rfc3339_seconds(began).to_string(),
+        took_ms: millis(start.elapsed()),
+        traffic: None,
+    }
 }
 
 /// A wallet that is not there, or players without money, are no reason to call it wrong.

@@ -10,8 +10,9 @@ pub fn render(report: &Report) -> String {
     let head = &report.head;
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n\
-         <testsuite name=\"purser conform wallet, party {}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" \
+         <testsuite name=\"purser conform {}, party {}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" \
          time=\"{}\" timestamp=\"{}\">\n",
+        head.subject.name(),
         escaped(&head.party),
         report.cases.len(),
         counts.failed,

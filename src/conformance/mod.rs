@@ -1,9 +1,11 @@
 //! Judges wallets: plays a provider against any wallet that claims the published interface, and says where it does not
-//! keep its word. It knows a wallet only by its queues and its HTTP, and nothing of this one.
+//! keep its word. It knows a wallet only by its queues and its HTTP, and nothing of this one. It judges providers, too, by
+//! what is told of their messages.
 //!
 //! Reading order: [`catalogue`] (what is promised, as data), [`values`] (what its steps are filled with), [`tokens`],
 //! [`wire`] (a case's channel to the broker), [`http`], [`players`] (whose money it is), [`play`] (one case),
-//! [`expect`] (what is held against what), [`mod@judge`] (all cases), [`report`], [`html`] and [`junit`] (its faces).
+//! [`expect`] (what is held against what), [`mod@judge`] (all cases), [`provider`] (the other way round), [`report`],
+//! [`html`] and [`junit`] (its faces).
 
 pub mod catalogue;
 pub mod values;
@@ -12,8 +14,9 @@ pub mod wire;
 pub mod http;
 pub mod players;
 mod play;
-mod expect;
+pub mod expect;
 pub mod judge;
+pub mod provider;
 pub mod report;
 pub mod html;
 pub mod junit;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::catalogue::{Clause, Dialect};
+use super::provider::Traffic;
 
 /// What is shown of a body.
 const SHOWN_BYTES: usize = 2000;
@@ -17,7 +18,7 @@ pub struct Exchange {
     pub reply: Option<Value>,
 }
 
-/// Where a wallet did not keep its word.
+/// Where somebody did not keep their word.
 #[derive(Debug, Clone, Serialize)]
 pub struct Failure {
     /// The rule of every reply that is broken; none: the case's own clause.
@@ -58,10 +59,28 @@ pub struct Judged {
     pub again: String,
 }
 
+/// Who is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    Wallet,
+    Provider,
+}
+
+impl Subject {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wallet => "wallet",
+            Self::Provider => "provider",
+        }
+    }
+}
+
 /// What a report begins with.
 #[derive(Debug, Clone, Serialize)]
 pub struct Head {
     pub program: String,
+    pub subject: Subject,
     pub party: String,
     pub dialects: Vec<Dialect>,
     /// SHA-256 of the catalogue.
@@ -72,6 +91,9 @@ pub struct Head {
     /// UTC.
     pub began: String,
     pub took_ms: u64,
+    /// What passed while a provider was watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
 }
 
 #[derive(Debug, Clone)]
@@ -199,6 +221,7 @@ mod tests {
         };
         let head = Head {
             program: String::new(),
+            subject: Subject::Wallet,
             party: String::new(),
             dialects: vec![],
             catalogue: String::new(),
@@ -206,6 +229,7 @@ mod tests {
             seed: 1,
             began: String::new(),
             took_ms: 1,
+            traffic: None,
         };
         Report { head, cases: outcomes.iter().map(case).collect() }
     }

@@ -2,6 +2,8 @@
 //! where that could not be judged.
 
 mod money;
+mod provider;
+mod reports;
 mod wallet;
 
 use clap::Subcommand;
@@ -15,12 +17,17 @@ pub enum Conform {
     ///
     /// Status 0: it conforms; 1: it does not; 2: it could not be judged.
     Wallet(Box<wallet::Judging>),
+    /// Watch a sandbox party's provider while some of its replies are withheld, late or doubled, and judge what it sends.
+    ///
+    /// Status 0: it conforms; 1: it does not; 2: it could not be judged.
+    Provider(provider::Watching),
 }
 
 impl Conform {
     pub async fn run(self, config: Config) -> Ended {
         match self {
             Self::Wallet(judging) => judging.run(config).await,
+            Self::Provider(watching) => watching.run(config).await,
         }
     }
 }

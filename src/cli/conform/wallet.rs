@@ -4,26 +4,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::money::Money;
+use super::reports::{self, ReportFiles};
 use crate::app;
-use crate::cli::{Ended, Failure, output, usage};
+use crate::cli::{Ended, Failure, usage};
 use crate::config::{Config, JwtKey, PartyConfig, PlayerTokens, Secret};
 use crate::conformance::catalogue::{Catalogue, Dialect};
 use crate::conformance::http::Http;
 use crate::conformance::judge::Selection;
-use crate::conformance::report::{Failure as Fault, Judged, Verdict};
+use crate::conformance::report::{Judged, Subject, Verdict};
 use crate::conformance::tokens::{Claims, Signer, Tokens};
 use crate::conformance::wire::Queues;
-use crate::conformance::{self, Outcome, Report, Terms, Wallet, html, junit};
+use crate::conformance::{self, Report, Terms, Wallet};
 use crate::ledger::Party;
 use crate::transport::amqp::admission::own_user;
 use crate::transport::amqp::{Nodes, Settings, connection};
 
 /// Every reader of JSON can hold it.
-const MAX_SEED: u64 = (1 << 53) - 1;
+pub(super) const MAX_SEED: u64 = (1 << 53) - 1;
 
 #[derive(Args)]
 pub struct Judging {
@@ -89,15 +89,8 @@ pub struct Judging {
     /// Decides amounts and rounds (default: a new one).
     #[arg(long, value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
     seed: Option<u64>,
-    /// A report to be sent: one file.
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
-    /// A report for build servers.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// The report for machines.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    reports: ReportFiles,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -118,11 +111,7 @@ impl Way {
 impl Judging {
     /// Whatever keeps the wallet from being judged is status 2.
     pub async fn run(self, config: Config) -> Ended {
-        match self.verdict(config).await.map_err(unjudged)? {
-            Verdict::Conforms => Ok(true),
-            Verdict::DoesNotConform => Ok(false),
-            Verdict::CouldNotBeJudged => Err(usage("the wallet could not be judged")),
-        }
+        reports::ended(Subject::Wallet, self.verdict(config).await)
     }
 
     async fn verdict(&self, mut config: Config) -> Result<Verdict, Failure> {
@@ -130,8 +119,8 @@ impl Judging {
             config.ensure_demo_secret()?;
         }
         let report = self.report(&config, Catalogue::load()?, &self.selection()).await?;
-        self.write(&report)?;
-        sum_up(&report)?;
+        self.reports.write(&report)?;
+        reports::sum_up(&report)?;
         Ok(report.verdict())
     }
 
@@ -151,7 +140,7 @@ impl Judging {
         let wallet = Arc::new(Wallet { connection, queues, http, tokens, terms });
         eprintln!("judging the wallet of party {party}, seed {}", wallet.terms.seed);
         let told = |case: &Judged| {
-            if let Err(error) = tell(case) {
+            if let Err(error) = reports::tell(case) {
                 tracing::debug!(%error, "nobody reads what is printed");
             }
         };
@@ -269,23 +258,6 @@ impl Judging {
         }
         format!("{line} {}", self.money.again())
     }
-
-    fn write(&self, report: &Report) -> anyhow::Result<()> {
-        let json = || serde_json::to_string_pretty(&report.json()).unwrap_or_default() + "\n";
-        let rendered = [
-            (&self.html, html::render as fn(&Report) -> String),
-            (&self.junit, junit::render as fn(&Report) -> String),
-        ];
-        for (path, render) in rendered {
-            write_file(path.as_deref(), || render(report))?;
-        }
-        write_file(self.json.as_deref(), json)
-    }
-}
-
-fn write_file(path: Option<&Path>, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    std::fs::write(path, text()).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
@@ -304,48 +276,4 @@ pub(super) fn quoted(text: &str) -> String {
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
-}
-
-/// Nothing here says that the wallet is wrong, so it is never status 1.
-fn unjudged(failure: Failure) -> Failure {
-    match failure {
-        Failure::Usage(error) | Failure::Failed(error) => {
-            Failure::Usage(error.context("the wallet could not be judged"))
-        }
-    }
-}
-
-fn tell(case: &Judged) -> std::io::Result<()> {
-    match &case.outcome {
-        Outcome::Passed => output::line(&format!("ok    {}: {}", case.id, case.title)),
-        Outcome::Skipped { why } => output::line(&format!("skip  {}: {why}", case.id)),
-        Outcome::NotJudged { why } => output::line(&format!("?     {}: {why}", case.id)),
-        Outcome::Failed(_) => output::line(&format!("FAIL  {}: {}", case.id, case.title)),
-    }
-}
-
-/// Failures last, where they are seen, tokens hidden.
-fn sum_up(report: &Report) -> std::io::Result<()> {
-    for case in &report.cases {
-        let Outcome::Failed(Fault { clause, what, expected, got, .. }) = &case.outcome else { continue };
-        let (id, title) = (&case.id, &case.title);
-        output::lines(&format!("\n{id}: {title}\n  {clause}\n  {what}\n    expected: {expected}\n    got: {got}"))?;
-        if let Some(exchange) = case.exchanges.last() {
-            output::line(&format!("    message: {}", exchange.request))?;
-            let reply = exchange.reply.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
-            output::line(&format!("    reply: {reply}"))?;
-        }
-        output::line(&format!("  again: {}", case.again))?;
-    }
-    let counts = report.counts();
-    output::lines(&format!(
-        "\n{}: {} passed, {} failed, {} not judged, {} skipped in {:.1} s (seed {})",
-        report.verdict().words(),
-        counts.passed,
-        counts.failed,
-        counts.not_judged,
-        counts.skipped,
-        report.head.took_ms as f64 / 1000.0,
-        report.head.seed,
-    ))
 }

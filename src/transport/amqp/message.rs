@@ -100,9 +100,7 @@ pub fn reply(delivery: &Delivery, (party, operation): Place<'_>, admission: &Adm
         properties = properties.with_correlation_id(correlation.clone());
     }
     if let Some(traceparent) = header(request, "traceparent").filter(|text| text.len() == TRACEPARENT) {
-        let mut headers = FieldTable::default();
-        headers.insert("traceparent".into(), AMQPValue::LongString(traceparent.into()));
-        properties = properties.with_headers(headers);
+        properties = properties.with_headers(traced(traceparent));
     }
     let may_go_to = |queue: &&ShortString| {
         let queue = queue.as_str();
@@ -113,6 +111,13 @@ pub fn reply(delivery: &Delivery, (party, operation): Place<'_>, admission: &Adm
         None => status_route(party, operation),
     };
     Publication { exchange, routing_key, body: reply.body, properties }
+}
+
+/// The headers of a reply that passes a trace on.
+pub(super) fn traced(traceparent: &str) -> FieldTable {
+    let mut headers = FieldTable::default();
+    headers.insert("traceparent".into(), AMQPValue::LongString(traceparent.into()));
+    headers
 }
 
 /// Where replies go that have no queue to go to.

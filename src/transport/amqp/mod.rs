@@ -4,7 +4,8 @@
 //! [`adopted`] (what may differ), [`comparison`] (how it is found), [`legible`] (what lapin can read), [`admission`] (what
 //! is a request), [`message`] (a delivery and its reply), [`subscriber`] (one queue), [`publisher`] (replies, confirms,
 //! acks), [`direct`] (replies by direct reply-to), [`acks`] (which tags may be acked), [`tally`] (which bets are
-//! undecided), [`peers`] (which bets are undecided elsewhere), [`depths`] (how much lies in the queues), [`session`] (one
+//! undecided), [`peers`] (which bets are undecided elsewhere), [`watch`] (a sandbox's replies, handed to whoever judges its
+//! provider), [`watcher`] (who that is), [`depths`] (how much lies in the queues), [`session`] (one
 //! connection's life), [`supervisor`] (the next one), [`dead`] (what operators do with dead letters), [`held`] (how they
 //! get at them).
 
@@ -22,6 +23,8 @@ pub mod direct;
 pub mod acks;
 pub mod tally;
 pub mod peers;
+pub mod watch;
+pub mod watcher;
 mod depths;
 pub mod session;
 pub mod supervisor;

@@ -27,6 +27,7 @@ use uuid::Uuid;
 use super::held::PROMPT;
 use super::subscriber::Queue;
 use super::topology::{self, PEERS, short};
+use super::watch::{ReplyWatch, ToWatcher};
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
 use crate::sequencer::BetBacklogs;
@@ -58,7 +59,7 @@ const MAX_COUNTS: usize = 256;
 /// What sessions tell each other.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
-enum PeerMessage {
+pub(super) enum PeerMessage {
     /// How many bets have you received? Say so when they are decided.
     Survey {
         session: SessionId,
@@ -77,6 +78,11 @@ enum PeerMessage {
     /// I have none any more.
     Left {
         session: SessionId,
+    },
+    /// Give me the replies, for I judge the provider: of a sandbox party alone.
+    Watch {
+        watcher: Uuid,
+        is_over: bool,
     },
 }
 
@@ -129,7 +135,7 @@ impl Membership {
         &self,
         exchange: ShortString,
         key: ShortString,
-        message: &PeerMessage,
+        message: &impl Serialize,
     ) -> lapin::Result<PublisherConfirm> {
         let body = serde_json::to_vec(message).map_err(std::io::Error::from)?;
         let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
@@ -156,6 +162,8 @@ pub struct Peers {
     /// The bet queue, where this session consumes it.
     bets: Option<Arc<Queue>>,
     backlogs: BetBacklogs,
+    /// None: the party is no sandbox.
+    watch: Option<Arc<ReplyWatch>>,
     surveys: Surveys,
     asking: Option<Asking>,
     last_number: u64,
@@ -168,11 +176,17 @@ pub struct Peers {
 }
 
 impl Peers {
-    pub fn new(membership: Membership, bets: Option<Arc<Queue>>, backlogs: BetBacklogs) -> Self {
+    pub fn new(
+        membership: Membership,
+        bets: Option<Arc<Queue>>,
+        backlogs: BetBacklogs,
+        watch: Option<Arc<ReplyWatch>>,
+    ) -> Self {
         Self {
             membership,
             bets,
             backlogs,
+            watch,
             surveys: Surveys::default(),
             asking: None,
             last_number: 0,
@@ -229,9 +243,19 @@ impl Peers {
                 self.fail();
             }
             PeerMessage::Left { session } => _ = self.leaving.remove(&session),
+            PeerMessage::Watch { watcher, is_over } => self.be_watched(watcher, is_over).await?,
         }
         self.conclude();
         Ok(())
+    }
+
+    /// Only a sandbox party is watched, whoever asks.
+    async fn be_watched(&mut self, watcher: Uuid, is_over: bool) -> lapin::Result<()> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        let queue = short(&topology::watch_queue(&self.membership.party, watcher));
+        watch.note((!is_over).then(|| queue.clone()));
+        let heard = ToWatcher::Heard { session: self.membership.session };
+        self.membership.publish(ShortString::default(), queue, &heard).await.map(drop)
     }
 
     /// Counts what this session has received. A session that takes no bets has nothing to say.

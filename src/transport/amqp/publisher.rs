@@ -18,7 +18,7 @@ use super::admission::Unfit;
 use super::direct::{self, DirectReplies};
 use super::message::{self, Died, MISROUTED, Publication, UNREADABLE};
 use super::subscriber::{Answered, Queue, Verdict};
-use super::topology;
+use super::{topology, watch};
 use crate::clock;
 use crate::dialects::egpp::{Reply, status};
 use crate::metrics;
@@ -130,6 +130,10 @@ fn prepare(answered: Answered) -> Prepared {
     let (place, admission) = ((&queue.desk.rules.party, queue.operation), &queue.admission);
     let reply = reply.map(|reply| message::reply(&delivery, place, admission, reply));
     let copy = reply.as_ref().and_then(|reply| message::copy(&delivery, admission, reply));
+    let reply = match queue.watch.watcher() {
+        Some(watcher) => Some(watch::handed_over(watcher, &delivery, reply, parked.as_ref())),
+        None => reply,
+    };
     let dead_letter = parked.map(|(reason, error)| {
         metrics::dead_lettered(queue.desk.rules.party.as_str(), reason);
         let at = clock::now().0.div_euclid(1_000_000);
@@ -140,7 +144,7 @@ fn prepare(answered: Answered) -> Prepared {
 }
 
 /// A dead letter's reason, and what exactly.
-type Parked = (&'static str, String);
+pub(super) type Parked = (&'static str, String);
 
 fn fate(answered: &Answered) -> (Told, Option<Reply>, Option<Parked>) {
     let reply = match &answered.verdict {

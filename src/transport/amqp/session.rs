@@ -29,6 +29,7 @@ use super::subscriber::{Queue, Subscriber};
 use super::supervisor::Broker;
 use super::tally::Tally;
 use super::topology::{self, Mismatch, short};
+use super::watch::ReplyWatch;
 use super::{Settings, topology::request_queue};
 use crate::dialects::egpp::{Desk, Operation};
 use crate::ledger::Party;
@@ -136,6 +137,7 @@ struct SetUp {
     replies: Channel,
     membership: (Membership, Consumer),
     queues: Vec<Subscribed>,
+    watch: Arc<ReplyWatch>,
 }
 
 struct Session<'a> {
@@ -152,7 +154,7 @@ impl Session<'_> {
             set_up = tokio::time::timeout(PATIENCE, self.set_up()) => set_up.map_err(|_| SessionError::Silent)??,
             error = self.broken(&mut events) => return Err(error),
         };
-        let SetUp { mismatches, replies, membership: (membership, told), queues } = set_up;
+        let SetUp { mismatches, replies, membership: (membership, told), queues, watch } = set_up;
         let (answers, answered) = mpsc::unbounded_channel();
         let Context { settings, direct, .. } = self.context;
         let direct = DirectReplies::new(settings.clone(), self.party().clone(), Arc::clone(direct));
@@ -166,7 +168,8 @@ impl Session<'_> {
         // Only subscribers and pending answers hold senders now, so the publisher ends when all are answered.
         drop(answers);
         let bets = consumed.iter().map(|(queue, _)| queue).find(|queue| queue.operation == Operation::OrderBet);
-        let peers = Peers::new(membership.clone(), bets.cloned(), self.context.backlogs.clone());
+        let watch = self.context.desk.rules.is_sandbox.then(|| Arc::clone(&watch));
+        let peers = Peers::new(membership.clone(), bets.cloned(), self.context.backlogs.clone(), watch);
         let mut peers = std::pin::pin!(peers.run(told));
         let mut depths = std::pin::pin!(depths::watch(self.connection, self.party()));
         let is_incomplete = mismatches.iter().any(|mismatch| mismatch.is_absent);
@@ -222,8 +225,9 @@ impl Session<'_> {
         let replies = self.connection.create_channel().await?;
         replies.confirm_select(ConfirmSelectOptions::default()).await?;
         let membership = Membership::join(self.connection, self.party()).await?;
-        let queues = self.subscribe(&mismatches).await?;
-        Ok(SetUp { mismatches, replies, membership, queues })
+        let watch = Arc::new(ReplyWatch::default());
+        let queues = self.subscribe(&mismatches, &watch).await?;
+        Ok(SetUp { mismatches, replies, membership, queues, watch })
     }
 
     async fn declare(&self) -> Result<Vec<Mismatch>, SessionError> {
@@ -244,7 +248,11 @@ impl Session<'_> {
     }
 
     /// One channel per queue: that keeps each queue's order, and gives each its own prefetch.
-    async fn subscribe(&self, mismatches: &[Mismatch]) -> Result<Vec<Subscribed>, SessionError> {
+    async fn subscribe(
+        &self,
+        mismatches: &[Mismatch],
+        watch: &Arc<ReplyWatch>,
+    ) -> Result<Vec<Subscribed>, SessionError> {
         let prefetch = self.context.settings.prefetch;
         let mut queues = Vec::new();
         let places = self.context.rooms.iter().zip(self.context.first_source..);
@@ -273,6 +281,7 @@ impl Session<'_> {
                 acks,
                 tally,
                 times,
+                watch: Arc::clone(watch),
                 receive,
                 room,
             };

@@ -13,6 +13,7 @@ use super::acks::AckTracker;
 use super::admission::{Admission, Unfit};
 use super::legible::Mended;
 use super::tally::{Cohort, Tally};
+use super::watch::ReplyWatch;
 use super::{message, topology};
 use crate::clock;
 use crate::dialects::egpp::desk::Refused;
@@ -42,6 +43,8 @@ pub struct Queue {
     /// What came of bets; of other operations nothing is counted.
     pub tally: Tally,
     pub times: QueueTimes,
+    /// Whether somebody wants the replies; nobody does unless the party is a sandbox.
+    pub watch: Arc<ReplyWatch>,
     /// Asks the subscriber to receive what lies ready, and to say so.
     pub receive: mpsc::Sender<oneshot::Sender<()>>,
     /// As much room as the prefetch, and the same from session to session: what a broken one leaves on its way through

@@ -76,7 +76,10 @@ pub fn dead_queue(party: &Party) -> String {
 pub fn is_ours(queue: &str) -> bool {
     let named = queue.strip_prefix("v1.0.").and_then(|rest| rest.split_once('.'));
     named.is_some_and(|(_, what)| {
-        what == "dead" || what.starts_with("peers.") || Operation::ALL.iter().any(|operation| operation.name() == what)
+        what == "dead"
+            || what.starts_with("peers.")
+            || what.starts_with("watch.")
+            || Operation::ALL.iter().any(|operation| operation.name() == what)
     })
 }
 
@@ -88,6 +91,11 @@ pub fn peers_key(party: &Party) -> String {
 /// One session's own queue, for what others tell it.
 pub fn peer_queue(party: &Party, session: uuid::Uuid) -> String {
     format!("v1.0.{party}.peers.{session}")
+}
+
+/// The queue of whoever watches a sandbox party's replies.
+pub fn watch_queue(party: &Party, watcher: uuid::Uuid) -> String {
+    format!("v1.0.{party}.watch.{watcher}")
 }
 
 /// Something that exists with other arguments, or that may not be declared: its name and what the broker says.

@@ -50,3 +50,4 @@ mod listening;
 mod looking;
 mod crooked;
 mod conform;
+mod watched;

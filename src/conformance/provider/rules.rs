@@ -1,0 +1,139 @@
+//! What a provider is held to. The sentences stand in `schemas/conformance/provider.toml`.
+
+use std::collections::BTreeMap;
+
+use super::message::ProviderMessage;
+use crate::conformance::Catalogue;
+use crate::conformance::catalogue::Dialect;
+use crate::conformance::report::{Exchange, Failure, Judged, Outcome};
+
+/// Breaches of one rule that a report shows: the first ones.
+const MOST_SHOWN: usize = 20;
+
+/// In the order in which they are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProviderRule {
+    CorrelationIds,
+    UniqueIds,
+    Persistence,
+    WellFormed,
+    SameBody,
+    Retries,
+    NewIds,
+    Settlement,
+}
+
+impl ProviderRule {
+    pub const ALL: [Self; 8] = [
+        Self::CorrelationIds,
+        Self::UniqueIds,
+        Self::Persistence,
+        Self::WellFormed,
+        Self::SameBody,
+        Self::Retries,
+        Self::NewIds,
+        Self::Settlement,
+    ];
+
+    /// The rule of the catalogue, and the case of the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CorrelationIds => "provider_correlation_ids",
+            Self::UniqueIds => "provider_unique_ids",
+            Self::Persistence => "provider_persistence",
+            Self::WellFormed => "provider_well_formed",
+            Self::SameBody => "provider_same_body",
+            Self::Retries => "provider_retries",
+            Self::NewIds => "provider_new_ids",
+            Self::Settlement => "provider_settlement",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::CorrelationIds => "Every message has a correlation id",
+            Self::UniqueIds => "No two messages share a correlation id",
+            Self::Persistence => "Every message is persistent",
+            Self::WellFormed => "No message is malformed",
+            Self::SameBody => "What is asked again is the same",
+            Self::Retries => "What is not answered is asked again",
+            Self::NewIds => "After a refusal comes a new id",
+            Self::Settlement => "Every bet is settled",
+        }
+    }
+
+    /// Where nothing came by which it can be judged: what that says of the whole.
+    fn unseen(self) -> Outcome {
+        match self {
+            Self::SameBody => Outcome::Skipped { why: "nothing was asked again".to_owned() },
+            Self::NewIds => Outcome::Skipped { why: "no bet was refused".to_owned() },
+            Self::Retries => Outcome::NotJudged { why: "no reply was withheld for long enough".to_owned() },
+            Self::Settlement => Outcome::NotJudged { why: "no bet was accepted long enough ago".to_owned() },
+            Self::CorrelationIds | Self::UniqueIds | Self::Persistence | Self::WellFormed => {
+                Outcome::NotJudged { why: "no message came".to_owned() }
+            }
+        }
+    }
+}
+
+/// How one rule was broken, and how often.
+struct Breach {
+    count: u64,
+    what: String,
+    expected: String,
+    got: String,
+    exchanges: Vec<Exchange>,
+}
+
+/// What was judged by each rule, and what was not as it must be.
+#[derive(Default)]
+pub struct Breaches {
+    judged: BTreeMap<ProviderRule, u64>,
+    broken: BTreeMap<ProviderRule, Breach>,
+}
+
+impl Breaches {
+    /// Something has come that the rule is about.
+    pub fn count(&mut self, rule: ProviderRule) {
+        *self.judged.entry(rule).or_default() += 1;
+    }
+
+    pub fn add(&mut self, rule: ProviderRule, message: &ProviderMessage, what: &str, expected: &str, got: &str) {
+        self.add_exchange(rule, message.exchange.clone(), what, expected, got);
+    }
+
+    pub fn add_exchange(&mut self, rule: ProviderRule, exchange: Exchange, what: &str, expected: &str, got: &str) {
+        let first = || Breach {
+            count: 0,
+            what: what.to_owned(),
+            expected: expected.to_owned(),
+            got: got.to_owned(),
+            exchanges: Vec::new(),
+        };
+        let breach = self.broken.entry(rule).or_insert_with(first);
+        breach.count += 1;
+        if breach.exchanges.len() < MOST_SHOWN {
+            breach.exchanges.push(exchange);
+        }
+    }
+
+    pub fn judged(mut self, catalogue: &Catalogue, again: &str) -> Vec<Judged> {
+        let mut cases = Vec::new();
+        for rule in ProviderRule::ALL {
+            let clause = catalogue.rule(rule.name());
+            let (outcome, exchanges) = match self.broken.remove(&rule) {
+                Some(Breach { count, what, expected, got, exchanges }) => {
+                    let got = if count > 1 { format!("{got}; {count} such messages in all") } else { got };
+                    let clause = clause.clone();
+                    let failure = Failure { rule: Some(rule.name()), clause, what, expected, got };
+                    (Outcome::Failed(failure), exchanges)
+                }
+                None if self.judged.contains_key(&rule) => (Outcome::Passed, Vec::new()),
+                None => (rule.unseen(), Vec::new()),
+            };
+            let (id, title, again) = (rule.name().to_owned(), rule.title().to_owned(), again.to_owned());
+            cases.push(Judged { id, title, dialect: Dialect::Amqp, clause, outcome, took_ms: 0, exchanges, again });
+        }
+        cases
+    }
+}

@@ -157,7 +157,10 @@ impl ProviderWatch {
             return self.breaches.add(ProviderRule::CorrelationIds, message, what, "one of its own", got);
         };
         self.breaches.count(ProviderRule::UniqueIds);
-        let sent = Sha256::digest(format!("{} {}", message.operation, content.value)).into();
+        // What is asked again with other data is a repeat as well: another rule says what is wrong with it.
+        let named = content.order.as_ref().map(|order| format!("{order:?}"));
+        let named = named.unwrap_or_else(|| format!("{} {}", message.operation, content.value));
+        let sent = Sha256::digest(named).into();
         if *self.correlations.entry(id.clone()).or_insert(sent) != sent {
             let got = format!("{id}, which another message had before");
             self.breaches.add(ProviderRule::UniqueIds, message, "a message's correlation id", "one of its own", &got);

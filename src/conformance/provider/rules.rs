@@ -76,7 +76,8 @@ impl ProviderRule {
     }
 }
 
-/// How one rule was broken, and how often.
+/// How one rule was broken, and how often. The words are about the last exchange that is shown.
+#[derive(Default)]
 struct Breach {
     count: u64,
     what: String,
@@ -103,17 +104,11 @@ impl Breaches {
     }
 
     pub fn add_exchange(&mut self, rule: ProviderRule, exchange: Exchange, what: &str, expected: &str, got: &str) {
-        let first = || Breach {
-            count: 0,
-            what: what.to_owned(),
-            expected: expected.to_owned(),
-            got: got.to_owned(),
-            exchanges: Vec::new(),
-        };
-        let breach = self.broken.entry(rule).or_insert_with(first);
+        let breach = self.broken.entry(rule).or_default();
         breach.count += 1;
         if breach.exchanges.len() < MOST_SHOWN {
             breach.exchanges.push(exchange);
+            (breach.what, breach.expected, breach.got) = (what.to_owned(), expected.to_owned(), got.to_owned());
         }
     }
 

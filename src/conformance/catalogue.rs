@@ -9,13 +9,17 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 /// The files, in the order in which they are judged.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 11] = [
     ("rules.toml", include_str!("../../schemas/conformance/rules.toml")),
     ("amqp-orders.toml", include_str!("../../schemas/conformance/amqp-orders.toml")),
     ("amqp-refusals.toml", include_str!("../../schemas/conformance/amqp-refusals.toml")),
     ("amqp-messages.toml", include_str!("../../schemas/conformance/amqp-messages.toml")),
     ("amqp-tokens.toml", include_str!("../../schemas/conformance/amqp-tokens.toml")),
     ("rest.toml", include_str!("../../schemas/conformance/rest.toml")),
+    ("balance-service.toml", include_str!("../../schemas/conformance/balance-service.toml")),
+    ("quickplay.toml", include_str!("../../schemas/conformance/quickplay.toml")),
+    ("goplay.toml", include_str!("../../schemas/conformance/goplay.toml")),
+    ("codegames.toml", include_str!("../../schemas/conformance/codegames.toml")),
     ("provider.toml", include_str!("../../schemas/conformance/provider.toml")),
 ];
 
@@ -33,20 +37,34 @@ pub enum CatalogueError {
 
 /// By which way a wallet is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Dialect {
     Amqp,
     Rest,
+    BalanceService,
+    Quickplay,
+    Goplay,
+    Codegames,
 }
 
 impl Dialect {
-    pub const ALL: [Self; 2] = [Self::Amqp, Self::Rest];
+    /// The trading API, which every wallet speaks.
+    pub const TRADING: [Self; 2] = [Self::Amqp, Self::Rest];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Amqp => "amqp",
             Self::Rest => "rest",
+            Self::BalanceService => "balance-service",
+            Self::Quickplay => "quickplay",
+            Self::Goplay => "goplay",
+            Self::Codegames => "codegames",
         }
+    }
+
+    /// Whether players are shown by tokens of the party's.
+    pub fn shows_tokens(self) -> bool {
+        matches!(self, Self::Amqp | Self::Rest | Self::Quickplay)
     }
 }
 
@@ -253,9 +271,13 @@ pub struct Call {
     /// Whether the provider's key is shown, where there is one.
     #[serde(default = "yes")]
     pub key: bool,
+    /// Whether the partner signs the body, where its dialect wants that.
+    #[serde(default = "yes")]
+    pub sign: bool,
     #[serde(default)]
     pub expect: Expect,
-    /// Values for later steps: a header's, or a member's of the body where it begins with `/`.
+    /// Values for later steps: a header's, or a member's of the body where it begins with `/`. What is called `secret_…` is
+    /// shown in no report.
     #[serde(default)]
     pub save: BTreeMap<String, String>,
 }
@@ -270,6 +292,9 @@ pub struct Expect {
     /// Members that must be there with these values.
     #[serde(default)]
     pub body: Map<String, Value>,
+    /// Values that must stand at these places of the body: `/error/code`.
+    #[serde(default)]
+    pub at: BTreeMap<String, Value>,
     /// Whether there must be no body.
     #[serde(default)]
     pub empty: bool,

@@ -9,10 +9,9 @@ use tokio::task::JoinSet;
 
 use super::Wallet;
 use super::catalogue::{Case, Catalogue, Dialect, Need, Step};
-use super::play::Play;
+use super::play::{CannotOpen, Play};
 use super::players::Players;
 use super::report::{Head, Judged, Outcome, Report, Subject};
-use super::wire::WireError;
 
 /// What a player must have to be played, in minor units: more than all cases together lose.
 pub const NEEDED: i64 = 2_000;
@@ -24,7 +23,7 @@ const MOST_AT_ONCE: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum CannotJudge {
     #[error(transparent)]
-    Wire(#[from] WireError),
+    Open(#[from] CannotOpen),
     #[error("player {player} cannot be played: {why}")]
     Player { player: String, why: String },
     #[error("there is no case {0} in schemas/conformance")]
@@ -91,7 +90,8 @@ pub async fn judge(
         Head { dialects: selection.dialects.clone(), ..head(about, &catalogue, wallet.terms.seed, (began, start)) };
     let report = Report { head, cases: judged.into_iter().map(|(_, case)| case).collect() };
     let keys = wallet.http.as_ref().and_then(|http| http.api_key.clone());
-    Ok(report.hiding(&[wallet.tokens.made(), keys.into_iter().collect()].concat()))
+    let secrets = [wallet.tokens.made(), wallet.partners.secrets.clone(), keys.into_iter().collect()];
+    Ok(report.hiding(&secrets.concat()))
 }
 
 /// What a report of this program's begins with.
@@ -172,8 +172,16 @@ async fn one(wallet: &Wallet, catalogue: &Catalogue, case: &Case, run: &str, pla
 /// What the case needs and nobody gave.
 fn lacking(wallet: &Wallet, case: &Case, players: &Players) -> Option<String> {
     let speaks_http = case.step.iter().any(|step| matches!(step, Step::Http(_)));
-    let over_http = [Need::Http, Need::Tokens].into_iter().filter(|_| speaks_http);
-    let mut needs = case.needs.iter().copied().chain(over_http);
+    if let Some(why) = case.dialect.and_then(|dialect| wallet.partners.lacking.get(&dialect)) {
+        return Some(why.clone());
+    }
+    let shows_tokens = case.dialect.is_none_or(Dialect::shows_tokens);
+    let over_http: &[Need] = match (speaks_http, shows_tokens) {
+        (false, _) => &[],
+        (true, false) => &[Need::Http],
+        (true, true) => &[Need::Http, Need::Tokens],
+    };
+    let mut needs = case.needs.iter().copied().chain(over_http.iter().copied());
     let lacks = |need: &Need| match need {
         Need::Tokens => !wallet.tokens.are_asked_for(),
         Need::SecondPlayer => players.count() < 2,

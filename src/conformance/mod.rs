@@ -3,7 +3,7 @@
 //! what is told of their messages.
 //!
 //! Reading order: [`catalogue`] (what is promised, as data), [`values`] (what its steps are filled with), [`tokens`],
-//! [`wire`] (a case's channel to the broker), [`http`], [`players`] (whose money it is), [`play`] (one case),
+//! [`wire`] (a case's channel to the broker), [`http`], [`partners`], [`players`] (whose money it is), [`play`] (one case),
 //! [`expect`] (what is held against what), [`mod@judge`] (all cases), [`provider`] (the other way round), [`report`],
 //! [`html`] and [`junit`] (its faces).
 
@@ -12,6 +12,7 @@ pub mod values;
 pub mod tokens;
 pub mod wire;
 pub mod http;
+pub mod partners;
 pub mod players;
 mod play;
 pub mod expect;
@@ -34,6 +35,7 @@ pub struct Wallet {
     /// None: nothing over HTTP is judged.
     pub http: Option<http::Http>,
     pub tokens: tokens::Tokens,
+    pub partners: partners::Partners,
     pub terms: Terms,
 }
 

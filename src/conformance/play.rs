@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use self::messages::{told_reply, told_request};
 use super::Wallet;
-use super::catalogue::{Awaited, Balance, Case, Catalogue, Clause, Expect, Message, Need, Repeat, Route, Step, Wait};
+use super::catalogue::{
+    Awaited, Balance, Case, Catalogue, Clause, Dialect, Expect, Message, Need, Repeat, Route, Step, TokenKind, Wait,
+};
 use super::expect::{self, Difference};
 use super::http::{HttpError, Prepared, Response};
 use super::report::{Exchange, Failure, Outcome, shown};
@@ -67,6 +69,23 @@ pub(super) struct Play<'a> {
     exchanges: Vec<Exchange>,
 }
 
+/// The names of a player's tokens, for dialects that have them in the body.
+const TOKENS: [(&str, TokenKind); 4] = [
+    ("token", TokenKind::Good),
+    ("expired_token", TokenKind::Expired),
+    ("forged_token", TokenKind::Forged),
+    ("other_token", TokenKind::Other),
+];
+
+/// Why a case cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotOpen {
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
 /// The player who is nobody.
 pub(super) const STRANGER: &str = "cf-nobody-at-all";
 
@@ -78,7 +97,7 @@ impl<'a> Play<'a> {
         case: &'a Case,
         run: &str,
         players: &[String],
-    ) -> Result<Self, WireError> {
+    ) -> Result<Self, CannotOpen> {
         let terms = &wallet.terms;
         let mut values = Values::new(terms.seed, run, &case.id);
         for (name, player) in ["player", "player2"].iter().zip(players) {
@@ -89,6 +108,16 @@ impl<'a> Play<'a> {
         values.set("party", wallet.queues.party.as_str());
         values.set("currency", terms.currency.as_str());
         values.set("game", terms.game.as_str());
+        if let Some(number) = players.first().and_then(|player| player.parse().ok()) {
+            values.set_number("player_number", number);
+        }
+        wallet.partners.fill(&mut values);
+        if case.dialect == Some(Dialect::Quickplay) {
+            for (name, kind) in TOKENS {
+                let player = players.first().map_or(STRANGER, String::as_str);
+                values.set(name, wallet.tokens.make(kind, player, STRANGER)?.unwrap_or_default());
+            }
+        }
         if let Some((currency, limit)) = &terms.limit {
             values.set("limit_currency", currency.as_str());
             values.set_number("limit", *limit);

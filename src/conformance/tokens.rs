@@ -4,12 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use super::catalogue::TokenKind;
 
 const HOUR: i64 = 3600;
+
+/// What is no token at all.
+const GARBAGE: &str = "not-a-token";
 
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
@@ -36,6 +41,16 @@ impl Signer {
         let ed = || EncodingKey::from_ed_pem(pem).map(|key| (Algorithm::EdDSA, key));
         let (algorithm, key) = rsa().or_else(|_| ec()).or_else(|_| ed()).map_err(|_| TokenError::NoKey)?;
         Ok(Self { algorithm, key })
+    }
+}
+
+impl Signer {
+    /// A signature of a message by RSA (PKCS#1 v1.5) and SHA-256, in base64.
+    pub fn rsa_sha256(&self, message: &[u8]) -> Result<String, TokenError> {
+        let signing = jsonwebtoken::crypto::sign(message, &self.key, Algorithm::RS256);
+        let signature = signing.map_err(|_| TokenError::Unsigned)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Unsigned)?;
+        Ok(STANDARD.encode(signature))
     }
 }
 
@@ -78,7 +93,7 @@ impl Tokens {
             TokenKind::Expired => self.sign(signer, player, Some(now - HOUR))?,
             TokenKind::Endless => self.sign(signer, player, None)?,
             TokenKind::Forged => forged(&good(player)?, &self.sign(signer, player, Some(now + 2 * HOUR))?),
-            TokenKind::Garbage => "not-a-token".to_owned(),
+            TokenKind::Garbage => GARBAGE.to_owned(),
         };
         self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(token.clone());
         Ok(Some(token))
@@ -97,10 +112,15 @@ impl Tokens {
         jsonwebtoken::encode(&header, &claims, &signer.key).map_err(|_| TokenError::Unsigned)
     }
 
-    /// Every token that was made. What is no token is no secret.
+    /// Notes what else no report may show.
+    pub fn note_secret(&self, secret: String) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(secret);
+    }
+
+    /// Every token that was made, and every secret that was noted. What is no token is no secret.
     pub fn made(&self) -> Vec<String> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.iter().filter(|token| token.contains('.')).cloned().collect()
+        made.iter().filter(|token| token.as_str() != GARBAGE).cloned().collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! where that could not be judged.
 
 mod money;
+mod partners;
 mod provider;
 mod reports;
 mod wallet;

@@ -40,8 +40,9 @@ impl Money {
         if !self.players.is_empty() {
             return Ok(self.players.clone());
         }
-        let run = rand::random::<u32>();
-        let names: Vec<String> = (1..=many).map(|number| format!("cf-{run:08x}-{number}")).collect();
+        // Numbers, since some partners know players by nothing else; below the most that 32 bits hold.
+        let first = rand::random_range(1_000_000_000..2_000_000_000);
+        let names: Vec<String> = (first..).take(usize::from(many)).map(|number: u32| number.to_string()).collect();
         match &self.fund_with {
             Some(command) => {
                 for player in &names {

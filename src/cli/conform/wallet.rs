@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::money::Money;
+use super::partners::PartnerOptions;
 use super::reports::{self, ReportFiles};
 use crate::app;
 use crate::cli::{Ended, Failure, usage};
@@ -36,7 +37,7 @@ pub struct Judging {
     /// Where the wallet answers HTTP; without it, only the queues are judged.
     #[arg(long, value_name = "URL")]
     http: Option<String>,
-    /// Default: amqp, and with --http rest.
+    /// Default: amqp, and with --http rest. The others as the party's configuration has them.
     #[arg(long, value_delimiter = ',')]
     dialect: Vec<Way>,
     /// These cases alone.
@@ -44,6 +45,8 @@ pub struct Judging {
     only: Vec<String>,
     #[command(flatten)]
     money: Money,
+    #[command(flatten)]
+    partners: PartnerOptions,
     /// Players to create, and cases at once.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=200))]
     at_once: u16,
@@ -97,6 +100,10 @@ pub struct Judging {
 enum Way {
     Amqp,
     Rest,
+    BalanceService,
+    Quickplay,
+    Goplay,
+    Codegames,
 }
 
 impl Way {
@@ -104,6 +111,10 @@ impl Way {
         match self {
             Self::Amqp => Dialect::Amqp,
             Self::Rest => Dialect::Rest,
+            Self::BalanceService => Dialect::BalanceService,
+            Self::Quickplay => Dialect::Quickplay,
+            Self::Goplay => Dialect::Goplay,
+            Self::Codegames => Dialect::Codegames,
         }
     }
 }
@@ -137,7 +148,8 @@ impl Judging {
         let players = self.money.players(config, &self.party, &terms.currency, self.at_once).await?;
         let (user, reply_prefix) = (own_user(&settings), self.reply_prefix.clone());
         let queues = Queues { party: self.party.clone(), user, reply_prefix };
-        let wallet = Arc::new(Wallet { connection, queues, http, tokens, terms });
+        let partners = self.partners.partners(config, ours, &terms.currency, &players)?;
+        let wallet = Arc::new(Wallet { connection, queues, http, tokens, partners, terms });
         eprintln!("judging the wallet of party {party}, seed {}", wallet.terms.seed);
         let told = |case: &Judged| {
             if let Err(error) = reports::tell(case) {
@@ -153,7 +165,7 @@ impl Judging {
 
     fn selection(&self) -> Selection {
         let dialects = match self.dialect.as_slice() {
-            [] if self.http.is_some() => Dialect::ALL.to_vec(),
+            [] if self.http.is_some() => Dialect::TRADING.to_vec(),
             [] => vec![Dialect::Amqp],
             ways => ways.iter().map(|way| way.dialect()).collect(),
         };
@@ -256,15 +268,15 @@ impl Judging {
         for (name, is_on) in [("--sandbox", self.sandbox), ("--trusted", self.trusted)] {
             line += &if is_on { format!(" {name}") } else { String::new() };
         }
-        format!("{line} {}", self.money.again())
+        format!("{line}{} {}", self.partners.again(), self.money.again())
     }
 }
 
-fn text(path: &Path) -> Result<String, Failure> {
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| usage(format!("cannot read {}: {error}", path.display())))
 }
 
-fn signer(path: &Path) -> Result<Signer, Failure> {
+pub(super) fn signer(path: &Path) -> Result<Signer, Failure> {
     Signer::pem(text(path)?.as_bytes()).map_err(|error| usage(format!("{}: {error}", path.display())))
 }
 

@@ -5,20 +5,38 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Play, Sent, Stopped};
-use crate::conformance::catalogue::{Call, TokenKind};
+use crate::conformance::catalogue::{Call, Dialect, TokenKind};
 use crate::conformance::expect::{self, Difference};
 use crate::conformance::http::{Http, Prepared, Response};
 use crate::conformance::report::{Exchange, shown};
+
+/// How the names of saved values begin that no report may show.
+const SECRET: &str = "secret_";
 
 impl Play<'_> {
     pub(super) async fn call(&mut self, call: &Call) -> Result<(), Stopped> {
         let request = self.prepared(call)?;
         let response = self.fetch(&request).await?;
         let body = self.values.object(&call.expect.body)?;
-        expect::response(&call.expect, &body, &response).map_err(|difference| self.failed(difference))?;
+        let mut at = Vec::new();
+        for (place, value) in &call.expect.at {
+            at.push((place.clone(), self.values.json(value)?));
+        }
+        let judged = expect::response(&call.expect, &body, &response)
+            .and_then(|()| if self.is_trading() { expect::refusal(&response) } else { Ok(()) })
+            .and_then(|()| expect::places(&at, &response));
+        judged.map_err(|difference| self.failed(difference))?;
         for (name, place) in &call.save {
             match saved(&response, place) {
-                Some(value) => self.values.set(name, value),
+                Some(value) => {
+                    if name.starts_with(SECRET) {
+                        self.wallet.tokens.note_secret(value.clone());
+                    }
+                    if let Ok(number) = value.parse() {
+                        self.values.set_number(name, number);
+                    }
+                    self.values.set(name, value);
+                }
                 None => {
                     let (expected, got) = (place.clone(), shown(&response.body));
                     return Err(self.failed(Difference { rule: None, what: "what the response names", expected, got }));
@@ -40,6 +58,11 @@ impl Play<'_> {
         expect::repeat(&told(first), &told(&again)).map_err(|difference| self.failed(difference))
     }
 
+    /// Whether it is the trading API, with its tokens, keys and refusals, and no partner's.
+    fn is_trading(&self) -> bool {
+        self.case.dialect.is_none_or(|dialect| Dialect::TRADING.contains(&dialect))
+    }
+
     fn http(&self) -> Result<&Http, Stopped> {
         self.wallet.http.as_ref().ok_or_else(|| Stopped::NotJudged("there is no address for HTTP".to_owned()))
     }
@@ -58,11 +81,13 @@ impl Play<'_> {
         for (name, value) in &call.headers {
             headers.insert(name.clone(), self.values.text(value)?);
         }
-        if let Some(token) = self.token(call.token, &player)?.filter(|_| call.token != TokenKind::Body) {
-            headers.insert("authorization".to_owned(), format!("Bearer {token}"));
-        }
-        if let Some(key) = self.http()?.api_key.as_ref().filter(|_| call.key) {
-            headers.insert("x-api-key".to_owned(), key.clone());
+        if self.is_trading() {
+            if let Some(token) = self.token(call.token, &player)?.filter(|_| call.token != TokenKind::Body) {
+                headers.insert("authorization".to_owned(), format!("Bearer {token}"));
+            }
+            if let Some(key) = self.http()?.api_key.as_ref().filter(|_| call.key) {
+                headers.insert("x-api-key".to_owned(), key.clone());
+            }
         }
         let mut body = match (&call.raw, &call.body) {
             (Some(raw), _) => Some(self.values.text(raw)?.into_bytes()),
@@ -72,6 +97,11 @@ impl Play<'_> {
         if let Some(body) = &mut body {
             body.resize(call.pad_to.unwrap_or_default().max(body.len()), b' ');
             headers.entry("content-type".to_owned()).or_insert_with(|| "application/json".to_owned());
+        }
+        let signer = self.wallet.partners.signer.as_ref().filter(|_| call.sign);
+        if let (Some(signer), Some(Dialect::Quickplay)) = (signer, self.case.dialect) {
+            let signature = signer.rsa_sha256(body.as_deref().unwrap_or_default())?;
+            headers.insert("x-quickplay-signature".to_owned(), signature);
         }
         Ok(Prepared { method: call.method.clone(), path: self.values.text(&call.path)?, headers, body })
     }

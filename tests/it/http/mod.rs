@@ -12,5 +12,6 @@ mod metrics;
 mod goplay;
 mod tab;
 mod sixth;
+mod partners;
 mod balance_service;
 mod admin;

@@ -1,6 +1,6 @@
 //! GoPlay's partner API from outside: the whole dance, every error of the RFCs, and what must happen once at most.
 
-mod partner;
+pub mod partner;
 mod authorize;
 mod token;
 mod shop;

@@ -3,7 +3,7 @@
 //! Reading order: [`signer`] (keys and signatures, made by openssl), [`script`] (a player's transactions as text), then
 //! the scenarios.
 
-mod signer;
+pub mod signer;
 mod script;
 mod codes;
 mod transactions;

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Amqp, Config, DatabaseUrl, LeaderLocator, QueueType};
 use crate::dialects::egpp::{Desk, Operation, rest};
 use crate::dialects::http::{Dialect, Host, Mount, PartyHost};
-use crate::dialects::{self, openapi};
+use crate::dialects::{self, asyncapi, openapi};
 use crate::identity::TokenVerifier;
 use crate::identity::operators::Operators;
 use crate::ledger::Party;
@@ -31,6 +31,7 @@ use crate::transport::amqp::session::Context;
 use crate::transport::amqp::topology::{self, QueueSettings};
 use crate::transport::amqp::{Broker, Nodes, Settings, Supervisor, TLS_NAMES};
 use crate::transport::http::admin::{self, routes};
+use crate::transport::http::documents;
 use crate::transport::http::mounts::{self, Serving};
 use crate::transport::http::operating::{self, Readiness};
 use crate::transport::http::origin::Origins;
@@ -259,16 +260,16 @@ async fn start_http(
         let config = Arc::new(config.clone());
         admin::router(admin::Api { config, operators, reader: for_operators, steps, readiness, origins })
     });
+    let documents = documents::router(&document(config, &mounts), &asyncapi::document(config.parties.keys()));
     let serving = Serving {
         steps,
-        document: document(config, &mounts).to_string(),
         mounts,
         elsewhere: &rest::DIALECT,
         origins,
         patience: config.ledger.ordering_grace + REQUEST_PATIENCE,
     };
     let router = mounts::router(serving).merge(operating::router(readiness, metrics::start()?));
-    let router = router.merge(operators.unwrap_or_default());
+    let router = router.merge(documents).merge(operators.unwrap_or_default());
     Ok(Some(tokio::spawn(server::serve(listener, router, draining))))
 }
 

@@ -10,7 +10,7 @@ use crate::dialects::asyncapi;
 
 #[derive(Subcommand)]
 pub enum Schema {
-    /// The queues, as an AsyncAPI 3 document.
+    /// The queues, as an AsyncAPI 3 document; `purser serve` has it at /asyncapi.json.
     Asyncapi,
     /// The HTTP dialects that are configured, as an OpenAPI 3.1 document; `purser serve` has it at /openapi.json.
     Openapi,

@@ -36,8 +36,8 @@ pub fn document<'a>(parties: impl Iterator<Item = &'a Party>) -> Value {
         for operation in Operation::ALL {
             let queue = format!("v1.0.{party}.{}", operation.name());
             let id = format!("{party}-{}", operation.name().replace('.', "-"));
-            let request = json!({ "$ref": format!("#/components/messages/{}-request", operation.name()) });
-            let reply = json!({ "$ref": format!("#/components/messages/{}-reply", operation.name()) });
+            let [request, reply] = ["request", "reply"]
+                .map(|kind| json!({ "$ref": format!("#/components/messages/{}", message_key(operation, kind)) }));
             channels.insert(id.clone(), channel(&queue, &request));
             channels.insert(format!("{id}-status"), status_channel(&queue, &reply));
             let (asked, answered) = (format!("#/channels/{id}"), format!("#/channels/{id}-status"));
@@ -59,6 +59,11 @@ pub fn document<'a>(parties: impl Iterator<Item = &'a Party>) -> Value {
         "operations": operations,
         "components": { "messages": messages() },
     })
+}
+
+/// What a message is called within the document. Not every reader takes dots there.
+fn message_key(operation: Operation, kind: &str) -> String {
+    format!("{}-{kind}", operation.name().replace('.', "-"))
 }
 
 fn channel(queue: &str, message: &Value) -> Value {
@@ -94,12 +99,12 @@ fn messages() -> Value {
         let name = operation.name();
         let correlation = json!({ "location": "$message.header#/correlation_id" });
         messages.insert(
-            format!("{name}-request"),
+            message_key(operation, "request"),
             json!({ "name": name, "contentType": "application/json", "headers": headers, "payload": payload(request),
                 "correlationId": correlation }),
         );
         messages.insert(
-            format!("{name}-reply"),
+            message_key(operation, "reply"),
             json!({ "name": format!("{name}.status"), "contentType": "application/json", "payload": payload(reply),
                 "correlationId": correlation }),
         );

@@ -5,6 +5,7 @@
 //! is bounded in one place.
 
 pub mod exact;
+pub mod html;
 
 use std::borrow::Cow;
 use std::net::IpAddr;

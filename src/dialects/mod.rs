@@ -4,6 +4,7 @@
 pub mod http;
 pub mod openapi;
 pub mod asyncapi;
+pub mod reference;
 pub mod egpp;
 pub mod balance_service;
 pub mod quickplay;

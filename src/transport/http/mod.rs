@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`server`] (connections; [`places`]: whose, [`stream`] and [`body`]: what a client must do in time),
 //! [`operating`] (health and metrics), [`origin`] (where requests come from), [`mounts`] (from routes to replies),
-//! [`steps`] (from a handler's first step to its reply), [`admin`] (`/admin/v1`: what operators ask and do).
+//! [`steps`] (from a handler's first step to its reply), [`documents`] (what all of that looks like), [`admin`] (`/admin/v1`: what operators ask and do).
 
 pub mod server;
 mod files;
@@ -13,4 +13,5 @@ pub mod operating;
 pub mod origin;
 pub mod mounts;
 pub mod steps;
+pub mod documents;
 pub mod admin;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody as _};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::RawPathParams;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
-use axum::routing::{MethodFilter, MethodRouter, any, get, on};
+use axum::routing::{MethodFilter, MethodRouter, any, on};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::operating::RETRY_AFTER;
@@ -35,8 +35,6 @@ pub struct Serving {
     pub mounts: Vec<Mount>,
     /// Answers where no mount does.
     pub elsewhere: &'static Dialect,
-    /// The OpenAPI document.
-    pub document: String,
     pub origins: Origins,
     /// How long a request may take once it is read. Longer than a result may wait for its bet.
     pub patience: Duration,
@@ -76,9 +74,9 @@ fn full_path(mount: &Mount, route: &Route) -> String {
     format!("{}{}", mount.path, route.path)
 }
 
-/// Every mount's routes, and the document that describes them. The mounts are checked.
+/// Every mount's routes. The mounts are checked.
 pub fn router(serving: Serving) -> Router {
-    let Serving { steps, mounts, elsewhere, document, origins, patience } = serving;
+    let Serving { steps, mounts, elsewhere, origins, patience } = serving;
     let mut prefixes: Vec<(String, &'static Dialect)> =
         mounts.iter().map(|mount| (mount.path.clone(), mount.dialect)).filter(|(path, _)| !path.is_empty()).collect();
     prefixes.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
@@ -98,9 +96,7 @@ pub fn router(serving: Serving) -> Router {
         prefixes.iter().find(|(path, _)| within(path)).map_or(elsewhere, |(_, dialect)| dialect)
     };
     let (not_found, not_allowed) = (dialect_of.clone(), dialect_of);
-    let document: Bytes = document.into();
     router
-        .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], document)))
         .fallback(async move |uri: Uri| response(failed(not_found(&uri), Failure::NotFound)))
         .method_not_allowed_fallback(async move |uri: Uri| {
             response(failed(not_allowed(&uri), Failure::MethodNotAllowed))

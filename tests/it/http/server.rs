@@ -170,6 +170,27 @@ async fn the_document_is_served_and_names_every_route() {
     assert_eq!(paths, ["/v1/balance/{playerId}", "/v1/order", "/v1/order/{betId}", "/v1/token"]);
     let queues: Value = serde_json::from_str(&stage.done(&["schema", "asyncapi"]).await).expect("JSON");
     assert_eq!(queues["channels"]["acme-order-bet"]["address"], "v1.0.acme.order.bet");
+    assert_eq!(stage.get("/asyncapi.json").await, Some((200, queues)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documents_are_one_page_for_people_that_loads_nothing() {
+    let stage = open(Base::Sqlite, &Addresses::shared()).await;
+    let page = reqwest::get(stage.url("/docs")).await.expect("an answer");
+    let header = |name: &str| page.headers()[name].to_str().expect("a text").to_owned();
+    assert_eq!((page.status().as_u16(), header("content-type")), (200, "text/html; charset=utf-8".to_owned()));
+    assert!(header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"), "{page:?}");
+    let html = page.text().await.expect("a page");
+    for part in ["v1.0.acme.order.bet", "id=\"placeBet\"", "POST /v1/order", "externalId", "order-bet-request"] {
+        assert!(html.contains(part), "{part} is not in {html}");
+    }
+    for outside in ["<script", "src=", "url(", "@import", "href=\"http"] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    // Every link within the page leads somewhere.
+    for target in html.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(html.contains(&format!("id=\"{target}\"")), "nothing is called {target}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

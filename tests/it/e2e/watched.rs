@@ -49,6 +49,9 @@ const MANNERS: [(Manner, &[&str]); 10] = [
 const PATIENCE: Duration = Duration::from_millis(1_500);
 const ATTEMPTS: usize = 8;
 
+/// Between two rounds: ten providers at once leave room for whatever else is tested.
+const PACE: Duration = Duration::from_millis(100);
+
 /// Between a refusal and the same bet once more: longer than both can have crossed.
 const SULK: Duration = Duration::from_millis(2_500);
 
@@ -102,6 +105,7 @@ impl Provider {
     /// Plays rounds for ever: some are won, some are cancelled, and some bets are refused.
     async fn play(mut self) {
         for round in 1.. {
+            crate::patience::delay(PACE).await;
             let id = format!("e-{round}");
             let order = json!({ "game": "wallstroulette", "externalId": id, "playerId": "alice" });
             let mut bet = order.clone();

@@ -8,6 +8,7 @@
 //! Nothing is opened here but the configuration file and the files that hold secrets.
 
 mod amqp;
+mod approvals;
 mod demo;
 mod dialects;
 mod effective;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use amqp::{Amqp, LeaderLocator, QueueType};
+pub use approvals::Approvals;
 pub use demo::DemoSecret;
 pub use dialects::{
     BalanceService, CodeGames, CodeGamesUser, GoPlay, OauthClient, QuickPlay, Rest, SignatureDigest, VipLevel,
@@ -62,6 +64,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// Who may look at the ledger and act on it by hand, the one of `http.admin_token` included.
     pub operators: Vec<Operator>,
+    /// What one person alone may not move by hand.
+    pub approvals: Approvals,
     /// Exponents of token currencies, by currency.
     pub currencies: BTreeMap<Currency, u32>,
     /// Never empty.
@@ -110,6 +114,7 @@ impl Config {
             amqp: amqp::amqp(root.require("amqp")?.section()?)?,
             operators: operators::operators(root.list("operators")?, http.admin_token.as_ref())?,
             http,
+            approvals: approvals::approvals(root.require("approvals")?.section()?)?,
             ledger: server::ledger(root.require("ledger")?.section()?)?,
             shutdown: server::shutdown(root.require("shutdown")?.section()?)?,
             currencies,
@@ -121,6 +126,7 @@ impl Config {
         };
         root.finish()?;
         config.check_currencies()?;
+        config.check_thresholds()?;
         config.check_paths()?;
         config.warn();
         Ok(config)
@@ -146,6 +152,19 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// A threshold in a currency that nobody has money in is a slip, and would hold nothing back.
+    fn check_thresholds(&self) -> Result<(), ConfigError> {
+        let used =
+            |currency: &Currency| self.parties.values().any(|party| party.all_currencies().any(|c| c == *currency));
+        match self.approvals.threshold.keys().find(|currency| !used(currency)) {
+            Some(currency) => {
+                let place = Place { key: format!("approvals.threshold.{currency}"), origin: None };
+                Err(place.wrong("is for a currency that no party has"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Two dialects under one path would answer each other's calls.

@@ -1,7 +1,7 @@
 //! The audit: everything that can be computed twice is, on one snapshot of the database.
 //!
 //! Balances from the transfers ([`accounts`]), orders and players from the [`journal`], the two sides of every transfer,
-//! the journal's hash chains, the [`trail`], and every [`names`] that is a digest. Tables are read in pages, so memory is constant.
+//! the journal's hash chains, the [`trail`], what a second person had to approve ([`approvals`]), and every [`names`] that is a digest. Tables are read in pages, so memory is constant.
 
 mod journal;
 mod chains;
@@ -12,6 +12,7 @@ mod names;
 mod partners;
 mod digest;
 mod trail;
+mod approvals;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -102,6 +103,7 @@ fn audit(conn: &mut AnyConnection, slices: Option<u64>) -> Result<Report, StoreE
     report.books = accounts::audit(conn, sums, &stakes, &mut digest, &mut report)?;
     report.digest = digest.finish(conn)?;
     trail::audit(conn, &mut report)?;
+    approvals::audit(conn, &mut report)?;
     along_indexes(conn, false)?;
     for (sql, says) in QUERIES {
         let rows: Vec<Offender> =

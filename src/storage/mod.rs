@@ -5,7 +5,7 @@
 //! [`queries`] for people.
 //!
 //! Reading order: [`schema`], [`rows`], [`batch_rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`],
-//! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`], [`lookups`], [`audit`],
+//! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`], [`approvals`], [`lookups`], [`audit`],
 //! [`backup`].
 
 pub mod schema;
@@ -31,6 +31,7 @@ pub mod pruning;
 pub mod grants;
 pub mod passwords;
 pub mod trail;
+pub mod approvals;
 pub mod lookups;
 pub mod audit;
 pub mod backup;

@@ -253,6 +253,27 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    approvals (id) {
+        id -> Binary,
+        party -> Text,
+        act -> Text,
+        key -> Text,
+        player -> Text,
+        currency -> Text,
+        amount -> BigInt,
+        command -> Text,
+        reason -> Text,
+        asked_by -> Text,
+        asked_from -> Text,
+        asked_at -> BigInt,
+        expires_at -> BigInt,
+        state -> Text,
+        decided_by -> Text,
+        decided_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(accounts, orders, players, transactions, voids);
 diesel::allow_tables_to_appear_in_same_query!(gift_keys, purchases);
 diesel::allow_tables_to_appear_in_same_query!(grants, grant_tokens);

@@ -90,36 +90,51 @@ impl TrailRow {
 
 /// Appends an entry, and returns its number.
 pub fn append(conn: &mut AnyConnection, entry: &NewEntry) -> Result<i64, StoreError> {
+    in_turn(conn, |conn| append_within(conn, entry))
+}
+
+/// Runs `work` in one transaction while nobody else appends: what it reads of tables that are written in the same way still
+/// holds when it writes.
+pub fn in_turn<T>(
+    conn: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     in_transaction(conn, |conn| {
-        let head = lock_head(conn)?;
-        let known = trail::table.filter(trail::id.eq(bytes(entry.id))).select(trail::number);
-        let known: Option<i64> = on!(conn, conn => known.first(conn)).optional().map_err(classify)?;
-        if let Some(number) = known {
-            return Ok(number);
-        }
-        let mut row = TrailRow {
-            number: head.number.saturating_add(1),
-            id: bytes(entry.id),
-            at: entry.at.0,
-            who: entry.who.clone(),
-            role: entry.role.clone(),
-            origin: entry.origin.clone(),
-            act: entry.act.clone(),
-            party: entry.party.clone(),
-            target: entry.target.clone(),
-            detail: entry.detail.clone(),
-            outcome: entry.outcome.clone(),
-            concludes: entry.concludes,
-            hash: Bytes::new(),
-        };
-        row.hash = row.link(&hash(&head.hash)?).to_vec();
-        let insert = diesel::insert_into(trail::table).values(&row);
-        on!(conn, conn => insert.execute(conn)).map_err(classify)?;
-        let head = TrailHead { number: row.number, hash: row.hash };
-        let advance = diesel::update(trail_heads::table.find(HEAD)).set(&head);
-        on!(conn, conn => advance.execute(conn)).map_err(classify)?;
-        Ok(row.number)
+        lock_head(conn)?;
+        work(conn)
     })
+}
+
+/// Appends an entry within the transaction that is under way: it is there if the rest is.
+pub fn append_within(conn: &mut AnyConnection, entry: &NewEntry) -> Result<i64, StoreError> {
+    let head = lock_head(conn)?;
+    let known = trail::table.filter(trail::id.eq(bytes(entry.id))).select(trail::number);
+    let known: Option<i64> = on!(conn, conn => known.first(conn)).optional().map_err(classify)?;
+    if let Some(number) = known {
+        return Ok(number);
+    }
+    let mut row = TrailRow {
+        number: head.number.saturating_add(1),
+        id: bytes(entry.id),
+        at: entry.at.0,
+        who: entry.who.clone(),
+        role: entry.role.clone(),
+        origin: entry.origin.clone(),
+        act: entry.act.clone(),
+        party: entry.party.clone(),
+        target: entry.target.clone(),
+        detail: entry.detail.clone(),
+        outcome: entry.outcome.clone(),
+        concludes: entry.concludes,
+        hash: Bytes::new(),
+    };
+    row.hash = row.link(&hash(&head.hash)?).to_vec();
+    let insert = diesel::insert_into(trail::table).values(&row);
+    on!(conn, conn => insert.execute(conn)).map_err(classify)?;
+    let head = TrailHead { number: row.number, hash: row.hash };
+    let advance = diesel::update(trail_heads::table.find(HEAD)).set(&head);
+    on!(conn, conn => advance.execute(conn)).map_err(classify)?;
+    Ok(row.number)
 }
 
 /// SQLite's transaction has its turn already.

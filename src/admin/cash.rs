@@ -92,6 +92,11 @@ pub fn movement(config: &Config, player: PlayerId, pocket: Pocket, amount: &str,
     Ok(Cash { player, pocket, amount, key: key.into() })
 }
 
+/// The movement that an act is, where it is one.
+pub fn of(act: Act) -> Option<Cash> {
+    if let Act::Deposit(cash) | Act::Withdraw(cash) = act { Some(cash) } else { None }
+}
+
 /// One of a party's currencies.
 pub fn currency(party: &Party, settings: &PartyConfig, code: &str) -> Result<Currency, Invalid> {
     let currency = Currency::parse(code).map_err(|error| Invalid(format!("currency {error}")))?;

@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`shown`] (how amounts, numbers and times are written), [`redaction`] (what is not shown at all),
 //! [`parties`], [`players`], [`history`], [`journal`], [`orders`], [`transactions`], [`search`], [`voids`], [`cash`], [`refusals`],
-//! [`trail`].
+//! [`trail`], [`approvals`].
 
 pub mod shown;
 pub mod redaction;
@@ -21,6 +21,7 @@ pub mod voids;
 pub mod cash;
 pub mod refusals;
 pub mod trail;
+pub mod approvals;
 
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@ use crate::storage::trail::{self, NewEntry, TrailRow};
 use crate::storage::{Reader, StoreError};
 
 /// The outcome of an act that is about to be done.
-const BEGUN: &str = "begun";
+pub(super) const BEGUN: &str = "begun";
 
 /// Characters of a target or an outcome that are kept.
 const MAX_TEXT: usize = 1_000;
@@ -101,11 +101,16 @@ pub async fn recorded<T, E: From<StoreError> + Display>(
         Ok((_, outcome)) => outcome.clone(),
         Err(error) => format!("not done: {error}"),
     };
-    if let Err(error) = append(reader, entry(actor, deed, &outcome, Some(begun))).await {
-        // It is done. Whoever asked is told so, and the entry that began it stands.
+    concluded(append(reader, entry(actor, deed, &outcome, Some(begun))).await, begun, &outcome);
+    worked.map(|(done, _)| done)
+}
+
+/// Says where it could not be written down how an act ended. It is done: whoever asked is told so, and the entry that began
+/// it stands.
+pub(super) fn concluded(written: Result<i64, StoreError>, begun: i64, outcome: &str) {
+    if let Err(error) = written {
         tracing::error!(%error, entry = begun, outcome, "how an act ended could not be written to the trail");
     }
-    worked.map(|(done, _)| done)
 }
 
 /// Writes down what was asked for and not even begun.
@@ -113,7 +118,7 @@ pub async fn refused(reader: &Reader, actor: &Actor, deed: &Deed, why: &str) -> 
     append(reader, entry(actor, deed, &format!("refused: {why}"), None)).await.map(drop)
 }
 
-fn entry(actor: &Actor, deed: &Deed, outcome: &str, concludes: Option<i64>) -> NewEntry {
+pub(super) fn entry(actor: &Actor, deed: &Deed, outcome: &str, concludes: Option<i64>) -> NewEntry {
     NewEntry {
         id: Uuid::new_v4(),
         at: clock::now(),

@@ -2,11 +2,14 @@
 
 use serde::Serialize;
 
+use super::Invalid;
+use super::approvals::Request;
 use super::shown::{self, Exact};
+use super::trail::Deed;
 use crate::config::Config;
 use crate::ledger::command::Act;
 use crate::ledger::transaction::ResolveVoid;
-use crate::ledger::{Bucket, Currency};
+use crate::ledger::{Bucket, Currency, Party};
 use crate::storage::voids::Queued;
 
 /// A void; amounts are what the transaction that it is about moved.
@@ -82,4 +85,20 @@ pub fn shown(config: &Config, queued: &Queued) -> Shown {
 pub fn resolve(queued: &Queued, approve: bool) -> Act {
     let (player, attempt, source) = (queued.player.clone(), queued.void.attempt, queued.void.source);
     Act::ResolveVoid(ResolveVoid { player, source, approve, attempt, number: None })
+}
+
+/// Its approval, as one asks for it who may not do it alone: it is judged by all that would be moved back.
+pub fn request(party: &Party, queued: &Queued, deed: Deed) -> Result<Request, Invalid> {
+    let amounts = queued.source.moved.used().map(|(_, minor)| minor.checked_abs());
+    let amount_minor = amounts.reduce(|sum, minor| sum?.checked_add(minor?)).unwrap_or(Some(0));
+    Ok(Request {
+        party: party.clone(),
+        player: queued.player.clone(),
+        act: resolve(queued, true),
+        key: format!("{}:{}", queued.void.source, queued.void.attempt),
+        currency: queued.source.currency,
+        amount_minor: amount_minor.ok_or_else(|| Invalid("the void is of more than can be counted".to_owned()))?,
+        reason: String::new(),
+        deed,
+    })
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::decisions;
 use super::problem::Problem;
 use super::routes::Call;
 use super::{Answer, Api, Asked};
-use crate::admin::cash::{self, Direction};
+use crate::admin::approvals::{self, Approval, Request, Road};
+use crate::admin::cash::{self, Direction, Moved};
 use crate::admin::players::{self, Known, NewPlayer};
 use crate::admin::refusals;
 use crate::admin::trail::{self, Deed};
@@ -16,7 +18,7 @@ use crate::admin::voids;
 use crate::clock;
 use crate::config::PartyConfig;
 use crate::dialects::http::{Decided, Failure, Reply};
-use crate::ledger::command::{Act, Command};
+use crate::ledger::command::{Act, Cash, Command};
 use crate::ledger::{Currency, Done, Outcome, Party};
 use crate::storage::voids as queue;
 
@@ -27,6 +29,8 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         Call::Withdraw => move_money(api, &asked, Direction::Withdraw).await,
         Call::ApproveVoid => resolve_void(api, &asked, true).await,
         Call::DismissVoid => resolve_void(api, &asked, false).await,
+        Call::Approve => decisions::approve(api, &asked).await,
+        Call::Reject => decisions::reject(api, &asked).await,
         Call::Search
         | Call::Parties
         | Call::Player
@@ -35,6 +39,7 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         | Call::Transaction
         | Call::Entry
         | Call::Voids
+        | Call::Approvals
         | Call::Trail => Err(Failure::Fault.into()),
     };
     reply.map(Answer::Shown)
@@ -80,6 +85,47 @@ impl Api {
     }
 }
 
+impl Api {
+    /// Moves it, and tells the answer with the words for the trail.
+    pub(super) async fn move_cash(
+        &self,
+        asked: &Asked,
+        party: &Party,
+        direction: Direction,
+        movement: &Cash,
+    ) -> Result<(Moved, String), Problem> {
+        let currency = movement.pocket.currency;
+        let decided = self.decide(asked, party, direction.act(movement.clone()), Some(currency)).await?;
+        let answer = cash::answer(&self.config, party, movement, decided.outcome);
+        let answer = answer.ok_or(Failure::Fault)?;
+        let said = if decided.repeated { "was done before" } else { "done" };
+        let outcome = format!("{said}: balance {} {currency}", answer.balance);
+        Ok((answer, outcome))
+    }
+
+    /// Resolves a void, and tells the transaction that moved it back, if any, with the words for the trail.
+    pub(super) async fn resolve(
+        &self,
+        asked: &Asked,
+        party: &Party,
+        act: Act,
+        currency: Currency,
+    ) -> Result<(Option<i64>, String), Problem> {
+        match self.decide(asked, party, act, Some(currency)).await?.outcome {
+            Outcome::Done(Done::VoidApproved { transaction }) => {
+                Ok((Some(transaction), format!("approved: transaction {transaction} moved it back")))
+            }
+            Outcome::Done(Done::VoidDismissed) => Ok((None, "dismissed: nothing was moved".to_owned())),
+            Outcome::Done(_) | Outcome::Refused(_) => Err(Problem::from(Failure::Fault)),
+        }
+    }
+}
+
+/// The answer to what has to wait for a second person.
+fn waits(api: &Api, approval: &Approval) -> Reply {
+    Reply::json(202, "202", &approvals::shown(&api.config, approval, &[], clock::now()))
+}
+
 async fn add_player(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
     let party = asked.party()?;
     let new: NewPlayer = asked.read()?;
@@ -108,7 +154,7 @@ async fn add_player(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
 async fn move_money(api: &Api, asked: &Asked, direction: Direction) -> Result<Reply, Problem> {
     let (party, player) = (asked.party()?, asked.player()?);
     let body: cash::Asked = asked.read()?;
-    let movement = body.movement(&api.config, &party, player)?;
+    let mut movement = body.movement(&api.config, &party, player)?;
     let currency = movement.pocket.currency;
     let deed = asked.deed(
         &party,
@@ -117,15 +163,23 @@ async fn move_money(api: &Api, asked: &Asked, direction: Direction) -> Result<Re
             "key": body.key, "reason": body.reason,
         }),
     );
-    let working = async {
-        let act = direction.act(movement.clone());
-        let decided = api.decide(asked, &party, act, Some(currency)).await?;
-        let answer = cash::answer(&api.config, &party, &movement, decided.outcome);
-        let answer = answer.ok_or(Failure::Fault)?;
-        let said = if decided.repeated { "was done before" } else { "done" };
-        let outcome = format!("{said}: balance {} {currency}", answer.balance);
-        Ok::<_, Problem>((answer, outcome))
+    let request = Request {
+        party: party.clone(),
+        player: movement.player.clone(),
+        act: direction.act(movement.clone()),
+        key: body.key,
+        currency,
+        amount_minor: movement.amount.minor(),
+        reason: body.reason,
+        deed: deed.clone(),
     };
+    match approvals::road(&api.reader, &api.config, &asked.actor, request).await? {
+        Road::Open => {}
+        Road::Waits(approval) => return Ok(waits(api, &approval)),
+        Road::Moved(approval) => movement = cash::of(approval.command).ok_or(Failure::Fault)?,
+        Road::Closed(kind, why) => return Err(Problem::refused(kind, why)),
+    }
+    let working = api.move_cash(asked, &party, direction, &movement);
     let answer = trail::recorded(&api.reader, &asked.actor, &deed, working).await?;
     Ok(Reply::json(201, "201", &answer))
 }
@@ -137,17 +191,17 @@ async fn resolve_void(api: &Api, asked: &Asked, approve: bool) -> Result<Reply, 
     let queued = queued.ok_or_else(|| Problem::not_found("there is no void of this transaction"))?;
     let shown = voids::shown(&api.config, &queued);
     let deed = asked.deed(&party, json!({ "player": shown.player, "currency": shown.currency }));
-    let currency = Some(queued.source.currency);
-    let working = async {
-        let decided = api.decide(asked, &party, voids::resolve(&queued, approve), currency).await?;
-        match decided.outcome {
-            Outcome::Done(Done::VoidApproved { transaction }) => {
-                Ok((Some(transaction), format!("approved: transaction {transaction} moved it back")))
-            }
-            Outcome::Done(Done::VoidDismissed) => Ok((None, "dismissed: nothing was moved".to_owned())),
-            Outcome::Done(_) | Outcome::Refused(_) => Err(Problem::from(Failure::Fault)),
+    let currency = queued.source.currency;
+    if approve {
+        let request = voids::request(&party, &queued, deed.clone())?;
+        match approvals::road(&api.reader, &api.config, &asked.actor, request).await? {
+            // Its command is the void's own, which answers a repeat.
+            Road::Open | Road::Moved(_) => {}
+            Road::Waits(approval) => return Ok(waits(api, &approval)),
+            Road::Closed(kind, why) => return Err(Problem::refused(kind, why)),
         }
-    };
+    }
+    let working = api.resolve(asked, &party, voids::resolve(&queued, approve), currency);
     let transaction = trail::recorded(&api.reader, &asked.actor, &deed, working).await?;
     let state = if approve { "approved" } else { "dismissed" };
     let transaction = transaction.map(crate::admin::shown::Exact);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::decisions;
 use super::listing::{Listing, Page};
 use super::problem::Problem;
 use super::routes::Call;
@@ -37,9 +38,14 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         }
         Call::Voids => list_voids(api, asked).await,
         Call::Trail => list_trail(api, asked).await,
-        Call::AddPlayer | Call::Deposit | Call::Withdraw | Call::ApproveVoid | Call::DismissVoid => {
-            Err(Failure::Fault.into())
-        }
+        Call::Approvals => decisions::list(api, asked).await,
+        Call::AddPlayer
+        | Call::Deposit
+        | Call::Withdraw
+        | Call::ApproveVoid
+        | Call::DismissVoid
+        | Call::Approve
+        | Call::Reject => Err(Failure::Fault.into()),
     }
 }
 
@@ -63,8 +69,17 @@ impl Asked {
         player.map_err(|error| Problem::bad_request(format!("player {error}")))
     }
 
-    fn query(&self, name: &str) -> Option<&str> {
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether those are meant, too, that wait no more.
+    pub(super) fn all(&self) -> Result<bool, Problem> {
+        match self.query("all") {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::bad_request("all must be true or false")),
+        }
     }
 }
 
@@ -120,11 +135,7 @@ async fn list_voids(api: &Api, asked: Asked) -> Result<Answer, Problem> {
     let party = asked.party()?;
     let page = Page::read(&asked.query)?;
     let (after, most) = (page.after_number()?, page.one_more());
-    let all = match asked.query("all") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(Problem::bad_request("all must be true or false")),
-    };
+    let all = asked.all()?;
     let found = api.reader.ask(move |conn| queue::page(conn, &party, all, after, most)).await?;
     let found: Vec<voids::Shown> = found.iter().map(|queued| voids::shown(&api.config, queued)).collect();
     Ok(Answer::List(Listing::new(&voids::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))

@@ -4,11 +4,12 @@
 //! will do (403), and only then the body and what is asked for. Like the operating routes it is answered while every other
 //! place is taken, through connections of its own to the database.
 //!
-//! Reading order: [`routes`], [`looks`], [`acts`], [`listing`], [`problem`].
+//! Reading order: [`routes`], [`looks`], [`acts`], [`decisions`], [`listing`], [`problem`].
 
 pub mod routes;
 mod looks;
 mod acts;
+mod decisions;
 mod listing;
 mod problem;
 

@@ -53,6 +53,10 @@ impl Problem {
         Self::new(403, "Forbidden", detail).with("role", has.as_str()).with("needed_role", needed.as_str())
     }
 
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(403, "Forbidden", detail)
+    }
+
     pub fn method_not_allowed(methods: &[&str]) -> Self {
         let allow = methods.join(", ");
         Self::new(405, "Method not allowed", format!("this path takes {allow}")).with_header("allow", allow)

@@ -18,12 +18,15 @@ pub enum Call {
     Transaction,
     Entry,
     Voids,
+    Approvals,
     Trail,
     AddPlayer,
     Deposit,
     Withdraw,
     ApproveVoid,
     DismissVoid,
+    Approve,
+    Reject,
 }
 
 /// How a call is reached.
@@ -54,7 +57,7 @@ const fn post(call: Call, path: &'static str, role: Role, operation: &'static st
 const PAGE: &[&str] = &["limit", "after"];
 
 /// Every call there is.
-pub const ROUTES: [Route; 14] = [
+pub const ROUTES: [Route; 17] = [
     Route {
         query: &["q"],
         ..get(Call::Search, "/search", "search", "Look for an exact name or number, in every party")
@@ -76,6 +79,16 @@ pub const ROUTES: [Route; 14] = [
     Route {
         query: &["limit", "after", "all"],
         ..get(Call::Voids, "/parties/{party}/voids", "voids", "Voids that wait, oldest first; `all=true`: all of them")
+    },
+    Route {
+        role: Role::Approver,
+        query: &["limit", "after", "all"],
+        ..get(
+            Call::Approvals,
+            "/approvals",
+            "approvals",
+            "Movements by hand that wait for a second person, oldest first; `all=true`: all of them",
+        )
     },
     Route { role: Role::Admin, query: PAGE, ..get(Call::Trail, "/trail", "trail", "What operators did, newest first") },
     post(Call::AddPlayer, "/parties/{party}/players", Role::Operator, "player add", "Make a player"),
@@ -106,6 +119,20 @@ pub const ROUTES: [Route; 14] = [
         Role::Approver,
         "void dismiss",
         "Leave the transaction as it is",
+    ),
+    post(
+        Call::Approve,
+        "/approvals/{approval}/approve",
+        Role::Approver,
+        "approval approve",
+        "Move what somebody else has asked for; approved twice it moves once",
+    ),
+    post(
+        Call::Reject,
+        "/approvals/{approval}/reject",
+        Role::Approver,
+        "approval reject",
+        "Move nothing: whoever wants it has to ask again",
     ),
 ];
 
@@ -187,6 +214,9 @@ pub fn describe(document: &mut Value) {
         let in_query = route.query.iter().map(|name| json!({ "name": name, "in": "query", "schema": text() }));
         let success = if route.method == "POST" && route.role == Role::Operator { "201" } else { "200" };
         let mut responses = Map::new();
+        if matches!(route.call, Call::Deposit | Call::Withdraw | Call::ApproveVoid) {
+            responses.insert("202".to_owned(), json!({ "description": "It waits for a second person: the approval" }));
+        }
         responses.insert(success.to_owned(), json!({ "description": "Done" }));
         responses.insert(
             "default".to_owned(),

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Ended, Failure, failed, invalid, output, party, trail, usage};
+use crate::admin::approvals::{self, Request, Road};
 use crate::admin::cash;
 pub use crate::admin::cash::Direction;
 use crate::admin::trail::Deed;
@@ -14,6 +15,7 @@ use crate::ledger::command::{Cash as Movement, Command};
 use crate::ledger::money::format_decimal;
 use crate::ledger::{Currency, Done, Outcome, Party, PlayerId, Pocket, Refusal};
 use crate::sequencer::direct;
+use crate::storage::Reader;
 
 #[derive(Args)]
 pub struct Cash {
@@ -51,9 +53,25 @@ impl Cash {
         });
         let (act, of, target) = (direction.as_str(), Some(party.clone()), movement.player.to_string());
         let deed = Deed { act, party: of, target, detail };
-        let command = Command { party, at: clock::now(), correlation: None, act: direction.act(movement) };
         let database = app::database(config);
         database.migrate().await?;
+        let request = Request {
+            party: party.clone(),
+            player: movement.player.clone(),
+            act: direction.act(movement.clone()),
+            key: movement.key.to_string(),
+            currency,
+            amount_minor: movement.amount.minor(),
+            reason: String::new(),
+            deed: deed.clone(),
+        };
+        let act = match approvals::road(&Reader::new(database.clone()), config, &trail::actor(), request).await? {
+            Road::Open => direction.act(movement),
+            Road::Waits(approval) => return super::approvals::waits(config, &approval, self.json),
+            Road::Moved(approval) => approval.command,
+            Road::Closed(_, why) => return Err(failed(why)),
+        };
+        let command = Command { party, at: clock::now(), correlation: None, act };
         let balance = trail::recorded(&database, deed, async {
             let outcome = direct::apply(&mut database.writer()?, command).await?;
             let balance = self.balance(outcome, currency, config.exponent(currency))?;

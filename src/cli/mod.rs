@@ -1,5 +1,6 @@
 //! The command line: one file per command. Results go to standard output, everything else to standard error.
 
+mod approvals;
 mod audit;
 mod backup;
 mod balance;
@@ -104,6 +105,9 @@ enum Command {
     /// Decide on what partners have asked to take back by hand.
     #[command(subcommand)]
     Voids(voids::Voids),
+    /// Decide on movements by hand that wait for a second person.
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
     /// Tell what was asked and what was decided.
     #[command(subcommand)]
     Journal(journal::Journal),
@@ -214,6 +218,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Dead(dead) => dead.run(&config).await,
         Command::Schema(schema) => schema.run(config),
         Command::Voids(voids) => voids.run(&config).await,
+        Command::Approvals(approvals) => approvals.run(&config).await,
         Command::Journal(journal) => journal.run(&config).await,
         Command::Order(order) => order.run(&config).await,
         Command::Replay(replay) => replay.run(config).await,

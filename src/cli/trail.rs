@@ -22,7 +22,8 @@ pub async fn recorded<T>(
     trail::recorded(&Reader::new(database.clone()), &actor(), &deed, work).await
 }
 
-fn actor() -> Actor {
+/// Whoever runs this command.
+pub fn actor() -> Actor {
     let machine = fs::read_to_string("/proc/sys/kernel/hostname");
     let machine = machine.ok().map_or_else(|| "this machine".to_owned(), |name| name.trim().to_owned());
     Actor { who: user().into(), role: ROLE, origin: format!("command line on {machine}") }

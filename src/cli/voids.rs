@@ -4,9 +4,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Ended, Failure, database_to_look_at, failed, output, party, trail};
+use super::{Ended, Failure, database_to_look_at, failed, invalid, output, party, trail};
+use crate::admin::approvals::{self, Road};
 use crate::admin::trail::Deed;
-use crate::admin::voids::resolve;
+use crate::admin::voids::{request, resolve};
 use crate::app;
 use crate::clock;
 use crate::config::Config;
@@ -16,6 +17,7 @@ use crate::ledger::money::format_decimal;
 use crate::ledger::transaction::VoidState;
 use crate::ledger::{Currency, Done, Outcome, Refusal};
 use crate::sequencer::direct;
+use crate::storage::Reader;
 use crate::storage::voids::{self, Queued};
 
 #[derive(Subcommand)]
@@ -144,6 +146,14 @@ impl Resolve {
             target: self.source.to_string(),
             detail: json!({ "player": queued.player, "currency": queued.source.currency }),
         };
+        if approve {
+            let request = request(&party, &queued, deed.clone()).map_err(invalid)?;
+            match approvals::road(&Reader::new(database.clone()), config, &trail::actor(), request).await? {
+                Road::Open | Road::Moved(_) => {}
+                Road::Waits(approval) => return super::approvals::waits(config, &approval, self.json),
+                Road::Closed(_, why) => return Err(failed(why)),
+            }
+        }
         let act = resolve(&queued, approve);
         let command = Command { party, at: clock::now(), correlation: None, act };
         let resolved = trail::recorded(&database, deed, async {

@@ -1,0 +1,130 @@
+//! `purser approvals`: movements by hand that wait for a second person.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Ended, Failure, database_to_look_at, failed, output, trail};
+use crate::admin::approvals::{self, Approval, Shown};
+use crate::admin::refusals;
+use crate::app;
+use crate::clock;
+use crate::config::Config;
+use crate::ledger::Outcome;
+use crate::sequencer::direct;
+use crate::storage::{Database, Reader};
+
+/// Approvals that are listed at the most, oldest first: whoever decides begins there.
+const MOST_LISTED: i64 = 1000;
+
+#[derive(Subcommand)]
+pub enum Approvals {
+    /// Show what waits, oldest first.
+    List(List),
+    /// Move what somebody else has asked for.
+    Approve(Decide),
+    /// Move nothing: whoever wants it has to ask again.
+    Reject(Decide),
+}
+
+#[derive(Args)]
+pub struct List {
+    /// Show what was decided on or has expired, too.
+    #[arg(long)]
+    all: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct Decide {
+    #[arg(value_name = "ID")]
+    id: Uuid,
+    #[arg(long)]
+    json: bool,
+}
+
+impl Approvals {
+    pub async fn run(self, config: &Config) -> Ended {
+        match self {
+            Self::List(list) => list.run(config).await,
+            Self::Approve(decide) => decide.approve(config).await,
+            Self::Reject(decide) => decide.reject(config).await,
+        }
+    }
+}
+
+/// Tells whoever asked that it waits.
+pub fn waits(config: &Config, approval: &Approval, json: bool) -> Ended {
+    let shown = approvals::shown(config, approval, &[], clock::now());
+    if json {
+        output::json(&shown)?;
+    } else {
+        let Shown { id, amount, currency, expires_at, .. } = shown;
+        output::line(&format!(
+            "nothing was moved yet: {amount} {currency} waits until {expires_at} for a second person, approval {id}"
+        ))?;
+    }
+    Ok(true)
+}
+
+impl List {
+    async fn run(self, config: &Config) -> Ended {
+        let database = database_to_look_at(config).await?;
+        let (of, all) = (config.clone(), self.all);
+        let found = database.query(move |conn| approvals::list(conn, &of, all, None, MOST_LISTED)).await?;
+        if self.json {
+            output::json(&found)?;
+        } else if found.is_empty() {
+            output::line("nothing waits for a second person")?;
+        } else {
+            let heading = ["id", "state", "act", "party", "player", "amount", "currency", "asked by", "expires"];
+            output::table(&heading, &found.into_iter().map(cells).collect::<Vec<_>>())?;
+        }
+        Ok(true)
+    }
+}
+
+fn cells(shown: Shown) -> Vec<String> {
+    let Shown { id, state, act, party, player, amount, currency, asked_by, expires_at, .. } = shown;
+    let (id, party, player, currency) = (id.to_string(), party.to_string(), player.to_string(), currency.to_string());
+    vec![id, state.to_owned(), act, party, player, amount, currency, asked_by, expires_at]
+}
+
+impl Decide {
+    async fn approve(self, config: &Config) -> Ended {
+        let database = app::database(config);
+        database.migrate().await?;
+        let reader = Reader::new(database.clone());
+        let moving = async |approval: &Approval| carry_out(config, &database, approval).await;
+        let (approval, ()) = approvals::approve::<_, Failure>(&reader, &trail::actor(), self.id, moving).await?;
+        self.tell(&approval, "moved")
+    }
+
+    async fn reject(self, config: &Config) -> Ended {
+        let database = app::database(config);
+        database.migrate().await?;
+        let approval = approvals::reject(&Reader::new(database), &trail::actor(), self.id).await??;
+        self.tell(&approval, "rejected: nothing is moved")
+    }
+
+    fn tell(&self, approval: &Approval, what: &str) -> Ended {
+        let id = self.id;
+        if self.json {
+            output::json(&json!({ "id": id, "state": approval.state.as_str() }))?;
+        } else {
+            output::line(&format!("{} of player {}: {what} (approval {id})", approval.act, approval.player))?;
+        }
+        Ok(true)
+    }
+}
+
+async fn carry_out(config: &Config, database: &Database, approval: &Approval) -> Result<((), String), Failure> {
+    match direct::apply(&mut database.writer()?, approval.command(clock::now())).await? {
+        Outcome::Done(_) => Ok(((), "done".to_owned())),
+        Outcome::Refused(refusal) => {
+            let (_, why) = refusals::told(config, &approval.command, Some(approval.currency), refusal);
+            Err(failed(why))
+        }
+    }
+}

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use crate::clock;
 use crate::config::{Amqp, Config, DatabaseUrl, LeaderLocator, QueueType};
 use crate::dialects::egpp::{Desk, Operation, rest};
 use crate::dialects::http::{Dialect, Host, Mount, PartyHost};
@@ -23,7 +24,7 @@ use crate::ledger::Party;
 use crate::metrics;
 use crate::sequencer::{BetBacklogs, Bounds, Health, Sequencer, Shared};
 use crate::storage::postgres::Address;
-use crate::storage::{Database, Reader, StoreError, voids};
+use crate::storage::{Database, Reader, StoreError, approvals, voids};
 use crate::tls::Files;
 use crate::transport::amqp::admission::Admission;
 use crate::transport::amqp::direct::SharedNodes;
@@ -49,8 +50,8 @@ const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// anybody has seen, and make every message slower.
 const CLUSTER_GROUP_SIZE: u32 = 5;
 
-/// How often the voids that wait are counted: they wait for a person.
-const VOIDS_EVERY: Duration = Duration::from_secs(15);
+/// How often what waits for a person is counted.
+const COUNT_EVERY: Duration = Duration::from_secs(15);
 
 /// How long an HTTP request may take, beside what a result may wait for its bet.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
@@ -214,7 +215,7 @@ pub async fn serve(
     }
     if http.is_some() {
         config.parties.keys().for_each(|party| metrics::introduce(party.as_str()));
-        tokio::spawn(count_voids(reader, config.parties.keys().cloned().collect(), draining.clone()));
+        tokio::spawn(count_what_waits(reader, config.parties.keys().cloned().collect(), draining.clone()));
     }
     if config.ledger.history {
         tokio::spawn(history::follow(database, draining.clone()));
@@ -330,7 +331,7 @@ async fn migrate(database: &Database, health: &watch::Sender<Health>) -> anyhow:
 
 /// Counts for `/metrics` what waits for an operator, until the program drains. While the database is away the last count
 /// stands.
-async fn count_voids(reader: Reader, parties: Vec<Party>, mut draining: watch::Receiver<bool>) {
+async fn count_what_waits(reader: Reader, parties: Vec<Party>, mut draining: watch::Receiver<bool>) {
     loop {
         if let Ok(counted) = reader.ask(voids::pending).await {
             let counted: HashMap<String, i64> = counted.into_iter().collect();
@@ -338,8 +339,11 @@ async fn count_voids(reader: Reader, parties: Vec<Party>, mut draining: watch::R
                 metrics::voids_pending(party.as_str(), counted.get(party.as_str()).copied().unwrap_or(0));
             }
         }
+        if let Ok(waiting) = reader.ask(|conn| approvals::pending(conn, clock::now())).await {
+            metrics::approvals_pending(waiting);
+        }
         let drained = draining.wait_for(|draining| *draining);
-        if tokio::time::timeout(VOIDS_EVERY, drained).await.is_ok() {
+        if tokio::time::timeout(COUNT_EVERY, drained).await.is_ok() {
             return;
         }
     }

@@ -35,7 +35,7 @@ enum Kind {
 }
 
 /// Every metric, with its HELP. (`process_*` has its own.)
-const DESCRIPTIONS: [(Kind, &str, &str); 19] = [
+const DESCRIPTIONS: [(Kind, &str, &str); 20] = [
     (Kind::Counter, "purser_requests_total", "Requests from queues that were answered and acked."),
     (
         Kind::Histogram,
@@ -54,6 +54,7 @@ const DESCRIPTIONS: [(Kind, &str, &str); 19] = [
     (Kind::Counter, "purser_http_requests_total", "HTTP requests that were answered, by the dialect's own code."),
     (Kind::Histogram, "purser_http_seconds", "What HTTP requests took."),
     (Kind::Gauge, "purser_voids_pending", "Manual voids that wait for an operator."),
+    (Kind::Gauge, "purser_approvals_pending", "Movements by hand that wait for a second person."),
     (
         Kind::Gauge,
         "purser_history_behind_rows",
@@ -200,6 +201,12 @@ pub fn waiting(commands: usize) {
 pub fn voids_pending(party: &str, voids: i64) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     gauge!("purser_voids_pending", "party" => party.to_owned()).set(voids as f64);
+}
+
+/// Movements by hand that wait for a second person.
+pub fn approvals_pending(approvals: i64) {
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    gauge!("purser_approvals_pending").set(approvals as f64);
 }
 
 /// Journal rows that the index of histories has not reached.

@@ -9,7 +9,10 @@ use crate::http::client::Call;
 /// A path that fits the route, of things that are not there.
 fn path(pattern: &str) -> String {
     let named = pattern.replace("{party}", "acme").replace("{player}", "nobody");
-    named.replace("{order}", "00000000-0000-0000-0000-000000000000").replace("{number}", "9000000000")
+    named
+        .replace("{order}", "00000000-0000-0000-0000-000000000000")
+        .replace("{number}", "9000000000")
+        .replace("{approval}", "00000000-0000-0000-0000-000000000000")
 }
 
 #[tokio::test(flavor = "multi_thread")]

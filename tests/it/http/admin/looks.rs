@@ -151,7 +151,7 @@ async fn a_player_is_shown_with_buckets_and_limits_and_without_what_is_nobodys_b
     .await;
 }
 
-async fn rpc(stage: &Stage, method: &str, params: Value) -> Value {
+pub async fn rpc(stage: &Stage, method: &str, params: Value) -> Value {
     let body = json!({ "Id": null, "Method": method, "Params": params });
     let call = Call::new("POST", format!("/api/{method}")).header("accept", "application/json").json(&body);
     let answered = call.send(stage).await.json();
@@ -159,7 +159,7 @@ async fn rpc(stage: &Stage, method: &str, params: Value) -> Value {
     answered["result"].clone()
 }
 
-fn adjustment(kind: i32, reference: &str, amount: &str, source: &Value) -> Value {
+pub fn adjustment(kind: i32, reference: &str, amount: &str, source: &Value) -> Value {
     json!({
         "flake_id": 9_148_077_483_121_591_870_i64, "real_amount": amount, "bonus_amount": 0, "ring_fenced_amount": 0,
         "total_amount": amount, "user_id": 77, "bonus_game_type": "G", "cmscore_game_id": 2885, "regulated_game_id": 6403, "transaction_type_id": kind,

@@ -1,12 +1,13 @@
 //! `/admin/v1` from outside, on both databases.
 //!
 //! Reading order: the set-up below, [`access`] (who may what), [`looks`] (what is shown, and what is not), [`acts`] (money and
-//! players by hand), [`trail`] (who did what).
+//! players by hand), [`trail`] (who did what), [`approvals`] (what takes two).
 
 mod access;
 mod looks;
 mod acts;
 mod trail;
+mod approvals;
 
 use std::fmt::Write as _;
 

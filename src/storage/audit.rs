@@ -14,6 +14,8 @@ mod digest;
 mod trail;
 mod approvals;
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Text};
@@ -26,6 +28,7 @@ use super::StoreError;
 use super::journal::BY_INDEX;
 use super::queries::{AnyConnection, classify, on, snapshot};
 use super::rows::{Bytes, uuid};
+use super::schema::journal as journal_rows;
 
 /// Rows read at a time.
 const PAGE: i64 = 2_500;
@@ -81,24 +84,51 @@ impl Book {
     }
 }
 
+/// How far an audit has come, for whoever waits for it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    reached: AtomicI64,
+    last: AtomicI64,
+}
+
+impl Progress {
+    /// The number of the journal row that it has reached, and of the last one.
+    pub fn reached(&self) -> (i64, i64) {
+        (self.reached.load(Ordering::Relaxed), self.last.load(Ordering::Relaxed))
+    }
+
+    fn begin(&self, conn: &mut AnyConnection) -> Result<(), StoreError> {
+        let last = journal_rows::table.select(diesel::dsl::max(journal_rows::seq));
+        let last: Option<i64> = on!(conn, conn => last.first(conn)).map_err(classify)?;
+        self.last.store(last.unwrap_or(0), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
 /// Runs the audit.
 pub fn run(conn: &mut AnyConnection) -> Result<Report, StoreError> {
-    snapshot(conn, |conn| audit(conn, None))
+    run_with(conn, &Progress::default())
+}
+
+/// The same, and tells how far it has come.
+pub fn run_with(conn: &mut AnyConnection, progress: &Progress) -> Result<Report, StoreError> {
+    snapshot(conn, |conn| audit(conn, None, progress))
 }
 
 /// The same with the accounts in so many slices. For tests: a ledger that needs several has a million accounts.
 #[doc(hidden)]
 pub fn run_in_slices(conn: &mut AnyConnection, slices: u64) -> Result<Report, StoreError> {
-    snapshot(conn, |conn| audit(conn, Some(slices)))
+    snapshot(conn, |conn| audit(conn, Some(slices), &Progress::default()))
 }
 
 /// `slices`: of accounts, where there shall be another number of them.
-fn audit(conn: &mut AnyConnection, slices: Option<u64>) -> Result<Report, StoreError> {
+fn audit(conn: &mut AnyConnection, slices: Option<u64>, progress: &Progress) -> Result<Report, StoreError> {
     let mut report = Report::default();
+    progress.begin(conn)?;
     along_indexes(conn, true)?;
     let sums = Slice::first(conn, slices)?;
     let Passed { opened, stakes, sums, mut digest } =
-        JournalAudit::begin(conn, sums, Digest::default())?.run(conn, &mut report)?;
+        JournalAudit::begin(conn, sums, Digest::default())?.run(conn, &mut report, progress)?;
     names::audit(conn, &mut digest, &mut report)?;
     report.books = accounts::audit(conn, sums, &stakes, &mut digest, &mut report)?;
     report.digest = digest.finish(conn)?;

@@ -5,8 +5,8 @@
 //! [`queries`] for people.
 //!
 //! Reading order: [`schema`], [`rows`], [`batch_rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`],
-//! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`], [`approvals`], [`lookups`], [`audit`],
-//! [`backup`].
+//! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`],
+//! [`approvals`], [`lookups`], [`audit`], [`last_audit`], [`backup`].
 
 pub mod schema;
 pub mod migrations;
@@ -34,6 +34,7 @@ pub mod trail;
 pub mod approvals;
 pub mod lookups;
 pub mod audit;
+pub mod last_audit;
 pub mod backup;
 
 use std::future::Future;

@@ -274,6 +274,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    last_audit (id) {
+        id -> Integer,
+        began_at -> BigInt,
+        ended_at -> BigInt,
+        report -> Text,
+        succeeded_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(accounts, orders, players, transactions, voids);
 diesel::allow_tables_to_appear_in_same_query!(gift_keys, purchases);
 diesel::allow_tables_to_appear_in_same_query!(grants, grant_tokens);

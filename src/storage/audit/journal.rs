@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::panic::resume_unwind;
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use diesel::prelude::*;
@@ -11,7 +12,7 @@ use super::chains::Chains;
 use super::digest::Digest;
 use super::partners::{PartnersAudit, Told};
 use super::stakes::Stakes;
-use super::{PAGE, Report, count, hex, players};
+use super::{PAGE, Progress, Report, count, hex, players};
 use crate::ledger::command::{Act, Command, CommandKey, Keyed, OpenPlayer};
 use crate::ledger::{OrderState, Outcome, Player};
 use crate::storage::StoreError;
@@ -91,7 +92,12 @@ impl JournalAudit {
         })
     }
 
-    pub(super) fn run(mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<Passed, StoreError> {
+    pub(super) fn run(
+        mut self,
+        conn: &mut AnyConnection,
+        report: &mut Report,
+        progress: &Progress,
+    ) -> Result<Passed, StoreError> {
         let mut next = Page::read(conn, i64::MIN)?;
         while let Some(page) = next {
             // While one page is hashed and parsed, the next is read.
@@ -101,6 +107,7 @@ impl JournalAudit {
                 (following.join().unwrap_or_else(|panic| resume_unwind(panic)), read)
             });
             self.compare(conn, &expected?, report)?;
+            progress.reached.store(page.last, Ordering::Relaxed);
             next = read?;
         }
         self.finish(conn, report)?;

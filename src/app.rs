@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use crate::admin::audits::Audits;
 use crate::clock;
 use crate::config::{Amqp, Config, DatabaseUrl, LeaderLocator, QueueType};
 use crate::dialects::egpp::{Desk, Operation, rest};
@@ -24,7 +25,7 @@ use crate::ledger::Party;
 use crate::metrics;
 use crate::sequencer::{BetBacklogs, Bounds, Health, Sequencer, Shared};
 use crate::storage::postgres::Address;
-use crate::storage::{Database, Reader, StoreError, approvals, voids};
+use crate::storage::{Database, Reader, StoreError, approvals, last_audit, voids};
 use crate::tls::Files;
 use crate::transport::amqp::admission::Admission;
 use crate::transport::amqp::direct::SharedNodes;
@@ -194,7 +195,7 @@ pub async fn serve(
     let (sequencer, mut lanes) = start_sequencer(&database, shared, reader_writer)?;
     let reader = Reader::new(database.clone());
     let steps = Steps::new(sequencer.clone(), reader.clone(), readiness.clone());
-    let http = start_http(&config, readiness, mounts, steps, Reader::new(database.clone())).await?;
+    let http = start_http(&config, readiness, mounts, steps, &database).await?;
     let stopping = tokio::spawn(async move {
         stop.await;
         tracing::info!("draining");
@@ -247,7 +248,7 @@ async fn start_http(
     readiness: Readiness,
     mounts: Vec<Mount>,
     steps: Steps,
-    for_operators: Reader,
+    database: &Database,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(listen) = config.http.listen else { return Ok(None) };
     let listener = server::bind(listen).await.with_context(|| format!("http.listen {listen}"))?;
@@ -259,7 +260,8 @@ async fn start_http(
     let operators = Operators::of(&config.operators).map(|operators| {
         let (steps, readiness, origins) = (steps.clone(), readiness.clone(), origins.clone());
         let config = Arc::new(config.clone());
-        admin::router(admin::Api { config, operators, reader: for_operators, steps, readiness, origins })
+        let (reader, audits) = (Reader::new(database.clone()), Audits::new(database.clone()));
+        admin::router(admin::Api { config, operators, reader, audits, steps, readiness, origins })
     });
     let documents = documents::router(&document(config, &mounts), &asyncapi::document(config.parties.keys()));
     let serving = Serving {
@@ -329,18 +331,21 @@ async fn migrate(database: &Database, health: &watch::Sender<Health>) -> anyhow:
     }
 }
 
-/// Counts for `/metrics` what waits for an operator, until the program drains. While the database is away the last count
+/// Counts for `/metrics` what waits for an operator, and how long ago the ledger was found sound, until the program drains. While the database is away the last count
 /// stands.
 async fn count_what_waits(reader: Reader, parties: Vec<Party>, mut draining: watch::Receiver<bool>) {
     loop {
+        if let Ok(last) = reader.ask(last_audit::read).await {
+            metrics::audit_succeeded(last.map_or(0, |last| last.succeeded_at));
+        }
+        if let Ok(waiting) = reader.ask(|conn| approvals::pending(conn, clock::now())).await {
+            metrics::approvals_pending(waiting);
+        }
         if let Ok(counted) = reader.ask(voids::pending).await {
             let counted: HashMap<String, i64> = counted.into_iter().collect();
             for party in &parties {
                 metrics::voids_pending(party.as_str(), counted.get(party.as_str()).copied().unwrap_or(0));
             }
-        }
-        if let Ok(waiting) = reader.ask(|conn| approvals::pending(conn, clock::now())).await {
-            metrics::approvals_pending(waiting);
         }
         let drained = draining.wait_for(|draining| *draining);
         if tokio::time::timeout(COUNT_EVERY, drained).await.is_ok() {

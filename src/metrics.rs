@@ -35,7 +35,7 @@ enum Kind {
 }
 
 /// Every metric, with its HELP. (`process_*` has its own.)
-const DESCRIPTIONS: [(Kind, &str, &str); 20] = [
+const DESCRIPTIONS: [(Kind, &str, &str); 21] = [
     (Kind::Counter, "purser_requests_total", "Requests from queues that were answered and acked."),
     (
         Kind::Histogram,
@@ -55,6 +55,11 @@ const DESCRIPTIONS: [(Kind, &str, &str); 20] = [
     (Kind::Histogram, "purser_http_seconds", "What HTTP requests took."),
     (Kind::Gauge, "purser_voids_pending", "Manual voids that wait for an operator."),
     (Kind::Gauge, "purser_approvals_pending", "Movements by hand that wait for a second person."),
+    (
+        Kind::Gauge,
+        "purser_audit_last_success_timestamp_seconds",
+        "When an audit beside serve last found nothing wrong, in seconds since 1970; 0 where none has.",
+    ),
     (
         Kind::Gauge,
         "purser_history_behind_rows",
@@ -207,6 +212,12 @@ pub fn voids_pending(party: &str, voids: i64) {
 pub fn approvals_pending(approvals: i64) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     gauge!("purser_approvals_pending").set(approvals as f64);
+}
+
+/// When an audit last found nothing wrong, in microseconds since 1970; 0 where none has.
+pub fn audit_succeeded(at_micros: i64) {
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970, far below 2^52")]
+    gauge!("purser_audit_last_success_timestamp_seconds").set((at_micros / 1_000_000) as f64);
 }
 
 /// Journal rows that the index of histories has not reached.

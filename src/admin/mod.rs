@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`shown`] (how amounts, numbers and times are written), [`redaction`] (what is not shown at all),
 //! [`parties`], [`players`], [`history`], [`journal`], [`orders`], [`transactions`], [`search`], [`voids`], [`cash`], [`refusals`],
-//! [`trail`], [`approvals`].
+//! [`trail`], [`approvals`], [`audits`].
 
 pub mod shown;
 pub mod redaction;
@@ -22,6 +22,7 @@ pub mod cash;
 pub mod refusals;
 pub mod trail;
 pub mod approvals;
+pub mod audits;
 
 use std::sync::Arc;
 

@@ -10,6 +10,7 @@ use super::problem::Problem;
 use super::routes::Call;
 use super::{Answer, Api, Asked};
 use crate::admin::approvals::{self, Approval, Request, Road};
+use crate::admin::audits::Busy;
 use crate::admin::cash::{self, Direction, Moved};
 use crate::admin::players::{self, Known, NewPlayer};
 use crate::admin::refusals;
@@ -31,6 +32,7 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         Call::DismissVoid => resolve_void(api, &asked, false).await,
         Call::Approve => decisions::approve(api, &asked).await,
         Call::Reject => decisions::reject(api, &asked).await,
+        Call::StartAudit => start_audit(api, &asked).await,
         Call::Search
         | Call::Parties
         | Call::Player
@@ -40,6 +42,7 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         | Call::Entry
         | Call::Voids
         | Call::Approvals
+        | Call::Audit
         | Call::Trail => Err(Failure::Fault.into()),
     };
     reply.map(Answer::Shown)
@@ -182,6 +185,18 @@ async fn move_money(api: &Api, asked: &Asked, direction: Direction) -> Result<Re
     let working = api.move_cash(asked, &party, direction, &movement);
     let answer = trail::recorded(&api.reader, &asked.actor, &deed, working).await?;
     Ok(Reply::json(201, "201", &answer))
+}
+
+async fn start_audit(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
+    let deed = Deed { act: asked.route.operation, party: None, target: "the ledger".to_owned(), detail: Value::Null };
+    match api.audits.start(&api.reader, &asked.actor, deed.clone()) {
+        Ok(running) => Ok(Reply::json(202, "202", &json!({ "running": running }))),
+        Err(Busy(other)) => {
+            let why = format!("an audit runs, which {} has started at {}", other.by, other.began_at);
+            trail::refused(&api.reader, &asked.actor, &deed, &why).await?;
+            Err(Problem::refused(refusals::Kind::Conflict, why))
+        }
+    }
 }
 
 async fn resolve_void(api: &Api, asked: &Asked, approve: bool) -> Result<Reply, Problem> {

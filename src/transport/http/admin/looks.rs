@@ -39,13 +39,15 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         Call::Voids => list_voids(api, asked).await,
         Call::Trail => list_trail(api, asked).await,
         Call::Approvals => decisions::list(api, asked).await,
+        Call::Audit => Ok(shown(&api.audits.show(&api.reader).await?)),
         Call::AddPlayer
         | Call::Deposit
         | Call::Withdraw
         | Call::ApproveVoid
         | Call::DismissVoid
         | Call::Approve
-        | Call::Reject => Err(Failure::Fault.into()),
+        | Call::Reject
+        | Call::StartAudit => Err(Failure::Fault.into()),
     }
 }
 

@@ -34,6 +34,7 @@ use super::origin::{self, Origins};
 use super::server::Client;
 use super::steps::Steps;
 use crate::admin::Viewing;
+use crate::admin::audits::Audits;
 use crate::admin::trail::{self, Actor, Deed};
 use crate::clock;
 use crate::config::{Config, Role};
@@ -58,6 +59,7 @@ pub struct Api {
     pub operators: Operators,
     /// Its own: nobody else's questions keep an operator waiting.
     pub reader: Reader,
+    pub audits: Audits,
     pub steps: Steps,
     pub readiness: Readiness,
     pub origins: Origins,

@@ -19,6 +19,7 @@ pub enum Call {
     Entry,
     Voids,
     Approvals,
+    Audit,
     Trail,
     AddPlayer,
     Deposit,
@@ -27,6 +28,7 @@ pub enum Call {
     DismissVoid,
     Approve,
     Reject,
+    StartAudit,
 }
 
 /// How a call is reached.
@@ -57,7 +59,7 @@ const fn post(call: Call, path: &'static str, role: Role, operation: &'static st
 const PAGE: &[&str] = &["limit", "after"];
 
 /// Every call there is.
-pub const ROUTES: [Route; 17] = [
+pub const ROUTES: [Route; 19] = [
     Route {
         query: &["q"],
         ..get(Call::Search, "/search", "search", "Look for an exact name or number, in every party")
@@ -89,6 +91,10 @@ pub const ROUTES: [Route; 17] = [
             "approvals",
             "Movements by hand that wait for a second person, oldest first; `all=true`: all of them",
         )
+    },
+    Route {
+        role: Role::Operator,
+        ..get(Call::Audit, "/audit", "audit", "The audit that runs, and what the last one found, with its digest")
     },
     Route { role: Role::Admin, query: PAGE, ..get(Call::Trail, "/trail", "trail", "What operators did, newest first") },
     post(Call::AddPlayer, "/parties/{party}/players", Role::Operator, "player add", "Make a player"),
@@ -134,6 +140,7 @@ pub const ROUTES: [Route; 17] = [
         "approval reject",
         "Move nothing: whoever wants it has to ask again",
     ),
+    post(Call::StartAudit, "/audit", Role::Operator, "audit", "Start an audit beside `serve`; one at a time"),
 ];
 
 /// What a request's path leads to.
@@ -212,7 +219,11 @@ pub fn describe(document: &mut Value) {
         let named = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let in_path = named.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": text() }));
         let in_query = route.query.iter().map(|name| json!({ "name": name, "in": "query", "schema": text() }));
-        let success = if route.method == "POST" && route.role == Role::Operator { "201" } else { "200" };
+        let success = match route.call {
+            Call::AddPlayer | Call::Deposit | Call::Withdraw => "201",
+            Call::StartAudit => "202",
+            _ => "200",
+        };
         let mut responses = Map::new();
         if matches!(route.call, Call::Deposit | Call::Withdraw | Call::ApproveVoid) {
             responses.insert("202".to_owned(), json!({ "description": "It waits for a second person: the approval" }));
@@ -223,7 +234,7 @@ pub fn describe(document: &mut Value) {
             json!({ "description": "A problem (RFC 9457)", "content": { "application/problem+json": {} } }),
         );
         let operation = json!({
-            "operationId": format!("admin-{}", route.operation.replace(' ', "-")),
+            "operationId": format!("admin-{}{}", if route.call == Call::StartAudit { "start-" } else { "" }, route.operation.replace(' ', "-")),
             "summary": route.summary,
             "description": format!("For the role {} and those above it.", route.role),
             "security": [{ "operatorToken": [] }],

@@ -3,9 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use serde_json::{Value, json};
 
-use crate::transport::amqp::dead::DeadLetter;
+use crate::transport::amqp::choice::LetterFilter;
 
 #[derive(Args)]
 pub struct Filter {
@@ -21,20 +20,9 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub fn is_empty(&self) -> bool {
-        self.id.is_none() && self.reason.is_none() && self.since.is_none()
-    }
-
-    /// As the trail has it; what is not said is null.
-    pub fn described(&self) -> Value {
-        json!({ "id": self.id, "reason": self.reason, "died_since": self.since })
-    }
-
-    /// Whether the letter is one of those. Of one that does not say when it died, nobody can say that it was since.
-    pub fn takes(&self, letter: &DeadLetter) -> bool {
-        self.id.as_deref().is_none_or(|id| id == letter.id())
-            && self.reason.as_deref().is_none_or(|reason| reason == letter.reason())
-            && self.since.is_none_or(|since| letter.died_at().is_some_and(|died| died >= since))
+    pub fn letters(&self) -> LetterFilter {
+        let (id, reason) = (self.id.clone(), self.reason.clone());
+        LetterFilter { id, reason, died_since: self.since, ..LetterFilter::default() }
     }
 }
 

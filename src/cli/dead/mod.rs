@@ -13,7 +13,9 @@ use crate::admin::trail::Deed;
 use crate::app;
 use crate::config::Config;
 use crate::ledger::Party;
+use crate::transport::amqp::choice::Choice;
 use crate::transport::amqp::dead::{DeadLetter, DeadQueue};
+use crate::transport::amqp::redrive::drop_letters;
 use filter::Filter;
 
 /// Characters of an error that a table's cell has room for.
@@ -107,7 +109,7 @@ impl Of {
     /// The trail's entry of an act on them.
     fn deed(&self, act: &'static str, party: &Party) -> Deed {
         let target = format!("dead letters of {party}");
-        Deed { act, party: Some(party.clone()), target, detail: self.filter.described() }
+        Deed { act, party: Some(party.clone()), target, detail: self.filter.letters().described() }
     }
 
     /// Tells every letter that fits to `each`, then lets all of them go back to their places.
@@ -119,10 +121,10 @@ impl Of {
         let (_, mut queue) = self.open(config).await?;
         // As many as there are now: what dies meanwhile is for the next look.
         let waiting = queue.count().await?;
-        let mut found = 0;
+        let (mut found, filter) = (0, self.filter.letters());
         for _ in 0..waiting {
             let Some(letter) = queue.next().await? else { break };
-            if self.filter.takes(&letter) {
+            if filter.takes(&letter) {
                 each(&letter)?;
                 found += 1;
             }
@@ -176,7 +178,7 @@ impl Look {
 
 impl Drop {
     async fn run(self, config: &Config) -> Ended {
-        if self.of.filter.is_empty() && !self.all && !self.dry_run {
+        if self.of.filter.letters().is_empty() && !self.all && !self.dry_run {
             return Err(usage("name what to drop by --id, --reason or --since, or say --all"));
         }
         let (party, _) = party(config, &self.of.party)?;
@@ -204,19 +206,10 @@ impl Drop {
     /// Goes through the letters; returns how many were meant, of how many.
     async fn pass(&self, config: &Config) -> Result<(u64, u64), Failure> {
         let (_, mut queue) = self.of.open(config).await?;
-        let waiting = queue.count().await?;
-        let progress = output::progress_bar(waiting, "letters");
-        let mut dropped = 0_u64;
-        for _ in 0..waiting {
-            let Some(letter) = queue.next().await? else { break };
-            if self.of.filter.takes(&letter) {
-                if !self.dry_run {
-                    queue.drop_letter(&letter).await?;
-                }
-                dropped += 1;
-            }
-            progress.inc(1);
-        }
+        let progress = output::progress_bar(queue.count().await?, "letters");
+        let choice = Choice::of(self.of.filter.letters());
+        let mut tell = |dropped| progress.set_position(dropped);
+        let (dropped, waiting) = drop_letters(&mut queue, choice, self.dry_run, &mut tell).await?;
         progress.finish_and_clear();
         queue.release().await?;
         Ok((dropped, waiting))

@@ -22,6 +22,7 @@ use super::message::{
 };
 use super::session::SessionError;
 use super::topology::{self, short};
+use crate::admin::redaction::without_tokens;
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
 
@@ -40,6 +41,9 @@ const OF_DEATH: [&str; 12] = [
     "x-last-death-reason",
     "x-delivery-count",
 ];
+
+/// Characters of an error that are shown over HTTP.
+const MAX_ERROR: usize = 300;
 
 /// A dead letter, held.
 pub struct DeadLetter {
@@ -68,6 +72,11 @@ impl DeadLetter {
 
     pub fn error(&self) -> &str {
         self.text(DEAD_ERROR).unwrap_or_default()
+    }
+
+    /// The error as people see it: without tokens, and no longer than a line or two.
+    pub fn shown_error(&self) -> String {
+        without_tokens(self.error()).chars().take(MAX_ERROR).collect()
     }
 
     /// The queue that it came from.

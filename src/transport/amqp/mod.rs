@@ -6,8 +6,8 @@
 //! acks), [`direct`] (replies by direct reply-to), [`acks`] (which tags may be acked), [`tally`] (which bets are
 //! undecided), [`peers`] (which bets are undecided elsewhere), [`watch`] (a sandbox's replies, handed to whoever judges its
 //! provider), [`watcher`] (who that is), [`depths`] (how much lies in the queues), [`session`] (one
-//! connection's life), [`supervisor`] (the next one), [`dead`] (what operators do with dead letters), [`held`] (how they
-//! get at them).
+//! connection's life), [`supervisor`] (the next one), [`dead`] (what operators do with dead letters), [`choice`]
+//! (which ones), [`redrive`] (back to their queues), [`held`] (how they get at them).
 
 pub mod nodes;
 pub mod connection;
@@ -29,6 +29,8 @@ mod depths;
 pub mod session;
 pub mod supervisor;
 pub mod dead;
+pub mod choice;
+pub mod redrive;
 mod held;
 
 use crate::tls::{Files, Names};

@@ -32,6 +32,7 @@ use crate::transport::amqp::direct::SharedNodes;
 use crate::transport::amqp::session::Context;
 use crate::transport::amqp::topology::{self, QueueSettings};
 use crate::transport::amqp::{Broker, Nodes, Settings, Supervisor, TLS_NAMES};
+use crate::transport::http::admin::dead::DeadLetters;
 use crate::transport::http::admin::{self, routes};
 use crate::transport::http::documents;
 use crate::transport::http::mounts::{self, Serving};
@@ -261,7 +262,9 @@ async fn start_http(
         let (steps, readiness, origins) = (steps.clone(), readiness.clone(), origins.clone());
         let config = Arc::new(config.clone());
         let (reader, audits) = (Reader::new(database.clone()), Audits::new(database.clone()));
-        admin::router(admin::Api { config, operators, reader, audits, steps, readiness, origins })
+        let dead =
+            DeadLetters::of(config.parties.keys().filter_map(|party| Some((party.clone(), broker(&config, party)?))));
+        admin::router(admin::Api { config, operators, reader, audits, dead, steps, readiness, origins })
     });
     let documents = documents::router(&document(config, &mounts), &asyncapi::document(config.parties.keys()));
     let serving = Serving {

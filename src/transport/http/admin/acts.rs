@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::dead;
 use super::decisions;
 use super::problem::Problem;
 use super::routes::Call;
@@ -33,6 +34,8 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         Call::Approve => decisions::approve(api, &asked).await,
         Call::Reject => decisions::reject(api, &asked).await,
         Call::StartAudit => start_audit(api, &asked).await,
+        Call::MakePlan => dead::calls::make_plan(api, &asked).await,
+        Call::RunPlan => dead::calls::run(api, &asked).await,
         Call::Search
         | Call::Parties
         | Call::Player
@@ -43,13 +46,16 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         | Call::Voids
         | Call::Approvals
         | Call::Audit
+        | Call::DeadLetters
+        | Call::DeadGroups
+        | Call::Plan
         | Call::Trail => Err(Failure::Fault.into()),
     };
     reply.map(Answer::Shown)
 }
 
 impl Asked {
-    fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let mut deserializer = serde_json::Deserializer::from_slice(&self.body);
         let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| error.to_string());
         let read = read.and_then(|read| deserializer.end().map(|()| read).map_err(|error| error.to_string()));

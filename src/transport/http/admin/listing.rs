@@ -1,7 +1,7 @@
 //! Lists: a page at a time, as JSON or as CSV.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::problem::Problem;
 use crate::dialects::http::{Failure, Reply};
@@ -52,6 +52,8 @@ pub struct Listing {
     rows: Vec<Value>,
     /// What `after` must be for the next one.
     next: Option<String>,
+    /// What else is said of the list as a whole.
+    about: Map<String, Value>,
 }
 
 impl Listing {
@@ -65,14 +67,22 @@ impl Listing {
         let shown = &found[..found.len().min(page.limit)];
         let next = shown.last().filter(|_| found.len() > page.limit).map(name);
         let rows = shown.iter().map(serde_json::to_value).collect::<Result<_, _>>();
-        Ok(Self { columns, rows: rows.map_err(|_| Problem::from(Failure::Fault))?, next })
+        Ok(Self { columns, rows: rows.map_err(|_| Problem::from(Failure::Fault))?, next, about: Map::new() })
+    }
+
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.about.insert(name.to_owned(), value.into());
+        self
     }
 
     /// `accept` is the header's value.
     pub fn reply(self, accept: &str) -> Reply {
         let wants_csv = accept.split(',').any(|range| range.split(';').next().unwrap_or_default().trim() == "text/csv");
         if !wants_csv {
-            return Reply::json(200, "200", &json!({ "items": self.rows, "next": self.next }));
+            let mut body = self.about;
+            body.insert("items".to_owned(), self.rows.into());
+            body.insert("next".to_owned(), self.next.into());
+            return Reply::json(200, "200", &body);
         }
         let body = self.csv().into_bytes();
         let reply = Reply { content_type: "text/csv; charset=utf-8; header=present", body, ..Reply::empty(200, "200") };
@@ -117,6 +127,8 @@ fn quoted(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn page(limit: usize) -> Page {

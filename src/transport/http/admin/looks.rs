@@ -3,6 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::dead;
 use super::decisions;
 use super::listing::{Listing, Page};
 use super::problem::Problem;
@@ -39,6 +40,9 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         Call::Voids => list_voids(api, asked).await,
         Call::Trail => list_trail(api, asked).await,
         Call::Approvals => decisions::list(api, asked).await,
+        Call::DeadLetters => dead::calls::list(api, &asked).await,
+        Call::DeadGroups => dead::calls::groups(api, &asked).await,
+        Call::Plan => dead::calls::show_plan(api, &asked),
         Call::Audit => Ok(shown(&api.audits.show(&api.reader).await?)),
         Call::AddPlayer
         | Call::Deposit
@@ -47,7 +51,9 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         | Call::DismissVoid
         | Call::Approve
         | Call::Reject
-        | Call::StartAudit => Err(Failure::Fault.into()),
+        | Call::StartAudit
+        | Call::MakePlan
+        | Call::RunPlan => Err(Failure::Fault.into()),
     }
 }
 

@@ -4,12 +4,13 @@
 //! will do (403), and only then the body and what is asked for. Like the operating routes it is answered while every other
 //! place is taken, through connections of its own to the database.
 //!
-//! Reading order: [`routes`], [`looks`], [`acts`], [`decisions`], [`listing`], [`problem`].
+//! Reading order: [`routes`], [`looks`], [`acts`], [`decisions`], [`dead`], [`listing`], [`problem`].
 
 pub mod routes;
 mod looks;
 mod acts;
 mod decisions;
+pub mod dead;
 mod listing;
 mod problem;
 
@@ -25,6 +26,7 @@ use axum::routing::any;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use url::form_urlencoded;
 
+use self::dead::DeadLetters;
 use self::listing::Listing;
 use self::problem::Problem;
 use self::routes::{Found, PATH, Parameters, Route};
@@ -60,6 +62,7 @@ pub struct Api {
     /// Its own: nobody else's questions keep an operator waiting.
     pub reader: Reader,
     pub audits: Audits,
+    pub dead: DeadLetters,
     pub steps: Steps,
     pub readiness: Readiness,
     pub origins: Origins,

@@ -71,6 +71,18 @@ impl Problem {
         Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
     }
 
+    /// The broker, or what it does at the moment.
+    pub fn broker_away() -> Self {
+        let detail = "the broker is away, or has no queue of dead letters; the log says more. Ask the same again";
+        Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
+    }
+
+    /// Somebody else has the dead letters in hand.
+    pub fn busy() -> Self {
+        let detail = "somebody looks at these dead letters, or acts on them; ask the same again in a while";
+        Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
+    }
+
     /// The index of histories has not got so far yet.
     pub fn behind(rows: i64) -> Self {
         let detail = format!("the index of histories is {rows} rows behind the journal; ask again in a while");

@@ -20,6 +20,9 @@ pub enum Call {
     Voids,
     Approvals,
     Audit,
+    DeadLetters,
+    DeadGroups,
+    Plan,
     Trail,
     AddPlayer,
     Deposit,
@@ -29,6 +32,8 @@ pub enum Call {
     Approve,
     Reject,
     StartAudit,
+    MakePlan,
+    RunPlan,
 }
 
 /// How a call is reached.
@@ -59,7 +64,7 @@ const fn post(call: Call, path: &'static str, role: Role, operation: &'static st
 const PAGE: &[&str] = &["limit", "after"];
 
 /// Every call there is.
-pub const ROUTES: [Route; 19] = [
+pub const ROUTES: [Route; 24] = [
     Route {
         query: &["q"],
         ..get(Call::Search, "/search", "search", "Look for an exact name or number, in every party")
@@ -96,6 +101,30 @@ pub const ROUTES: [Route; 19] = [
         role: Role::Operator,
         ..get(Call::Audit, "/audit", "audit", "The audit that runs, and what the last one found, with its digest")
     },
+    Route {
+        query: PAGE,
+        ..get(
+            Call::DeadLetters,
+            "/parties/{party}/dead-letters",
+            "dead letters",
+            "What lay in the queue of dead letters at the last look, oldest first, and how many of how many were seen",
+        )
+    },
+    Route {
+        query: PAGE,
+        ..get(
+            Call::DeadGroups,
+            "/parties/{party}/dead-letters/groups",
+            "dead letter groups",
+            "The same by reason, error and queue",
+        )
+    },
+    get(
+        Call::Plan,
+        "/parties/{party}/dead-letters/plans/{plan}",
+        "dead letter plan",
+        "A plan, and how far it has come",
+    ),
     Route { role: Role::Admin, query: PAGE, ..get(Call::Trail, "/trail", "trail", "What operators did, newest first") },
     post(Call::AddPlayer, "/parties/{party}/players", Role::Operator, "player add", "Make a player"),
     post(
@@ -139,6 +168,20 @@ pub const ROUTES: [Route; 19] = [
         Role::Approver,
         "approval reject",
         "Move nothing: whoever wants it has to ask again",
+    ),
+    post(
+        Call::MakePlan,
+        "/parties/{party}/dead-letters/plans",
+        Role::Operator,
+        "dead plan",
+        "Look what an act on dead letters would touch; nothing is touched. To drop takes the role admin",
+    ),
+    post(
+        Call::RunPlan,
+        "/parties/{party}/dead-letters/plans/{plan}/run",
+        Role::Operator,
+        "dead run",
+        "Do what is planned, once, to the letters that the plan has seen. To drop takes the role admin",
     ),
     post(Call::StartAudit, "/audit", Role::Operator, "audit", "Start an audit beside `serve`; one at a time"),
 ];
@@ -220,13 +263,16 @@ pub fn describe(document: &mut Value) {
         let in_path = named.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": text() }));
         let in_query = route.query.iter().map(|name| json!({ "name": name, "in": "query", "schema": text() }));
         let success = match route.call {
-            Call::AddPlayer | Call::Deposit | Call::Withdraw => "201",
+            Call::AddPlayer | Call::Deposit | Call::Withdraw | Call::MakePlan => "201",
             Call::StartAudit => "202",
             _ => "200",
         };
         let mut responses = Map::new();
         if matches!(route.call, Call::Deposit | Call::Withdraw | Call::ApproveVoid) {
             responses.insert("202".to_owned(), json!({ "description": "It waits for a second person: the approval" }));
+        }
+        if matches!(route.call, Call::MakePlan | Call::RunPlan) {
+            responses.insert("202".to_owned(), json!({ "description": "It goes on: the plan tells how far it is" }));
         }
         responses.insert(success.to_owned(), json!({ "description": "Done" }));
         responses.insert(

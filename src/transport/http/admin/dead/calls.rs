@@ -1,0 +1,198 @@
+//! The calls about dead letters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::PartyLetters;
+use super::plan::{LetterAct, Plan, Stage};
+use super::snapshot::{COLUMNS, GROUP_COLUMNS};
+use crate::admin::refusals::Kind;
+use crate::admin::trail::{self, Deed};
+use crate::config::Role;
+use crate::dialects::http::Reply;
+use crate::storage::StoreError;
+use crate::transport::amqp::choice::LetterFilter;
+use crate::transport::amqp::dead::DeadError;
+use crate::transport::http::admin::listing::{Listing, Page};
+use crate::transport::http::admin::problem::Problem;
+use crate::transport::http::admin::{Answer, Api, Asked};
+
+/// How long a call waits for what goes on after it, too.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is to be planned.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPlan {
+    act: LetterAct,
+    /// Nothing in it: all.
+    filter: FilterAsked,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilterAsked {
+    id: Option<String>,
+    reason: Option<String>,
+    error: Option<String>,
+    queue: Option<String>,
+    /// Died at or after this time, RFC 3339.
+    died_since: Option<String>,
+}
+
+impl FilterAsked {
+    fn letters(self) -> Result<LetterFilter, Problem> {
+        let Self { id, reason, error, queue, died_since } = self;
+        let seconds = |text: String| {
+            let time = humantime::parse_rfc3339_weak(&text).ok()?;
+            i64::try_from(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok()
+        };
+        let wrong = || Problem::bad_request("filter.died_since must be a time such as 2026-11-20T10:00:00Z");
+        let died_since = died_since.map(|text| seconds(text).ok_or_else(wrong)).transpose()?;
+        Ok(LetterFilter { id, reason, error, queue, died_since })
+    }
+}
+
+/// Why a plan was not carried out.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Dead(#[from] DeadError),
+}
+
+impl Api {
+    fn letters(&self, asked: &Asked) -> Result<Arc<PartyLetters>, Problem> {
+        let party = asked.party()?;
+        let why = || Problem::refused(Kind::Conflict, "amqp.url is empty: there is no broker to ask".to_owned());
+        self.dead.of_party(&party).ok_or_else(why)
+    }
+}
+
+impl From<DeadError> for Problem {
+    fn from(error: DeadError) -> Self {
+        tracing::warn!(%error, "the broker did not show an operator its dead letters");
+        Self::broker_away()
+    }
+}
+
+pub async fn list(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
+    let page = Page::read(&asked.query)?;
+    let snapshot = api.letters(asked)?.snapshot().await?.ok_or_else(Problem::busy)?;
+    let after = place(&page)?;
+    let later: Vec<_> = snapshot.letters.iter().skip(after).take(page.limit + 1).collect();
+    let listing = Listing::new(&COLUMNS, &page, &later, |letter| letter.number.to_string())?;
+    Ok(Answer::List(seen(listing, &snapshot)))
+}
+
+pub async fn groups(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
+    let page = Page::read(&asked.query)?;
+    let snapshot = api.letters(asked)?.snapshot().await?.ok_or_else(Problem::busy)?;
+    let (after, groups) = (place(&page)?, snapshot.groups());
+    let later: Vec<_> = groups.iter().skip(after).take(page.limit + 1).collect();
+    let listing = Listing::new(&GROUP_COLUMNS, &page, &later, |group| group.number.to_string())?;
+    Ok(Answer::List(seen(listing, &snapshot)))
+}
+
+fn place(page: &Page) -> Result<usize, Problem> {
+    Ok(usize::try_from(page.after_number()?.unwrap_or(0)).unwrap_or(0))
+}
+
+fn seen(listing: Listing, snapshot: &super::snapshot::Snapshot) -> Listing {
+    listing
+        .with("taken_at", snapshot.taken_at.clone())
+        .with("seen", snapshot.letters.len())
+        .with("waiting", snapshot.waiting)
+}
+
+/// Looks, and touches nothing.
+pub async fn make_plan(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
+    let (party, letters) = (asked.party()?, api.letters(asked)?);
+    let NewPlan { act, filter } = asked.read()?;
+    let plan = Arc::new(Plan::new(party, act, filter.letters()?));
+    check_role(api, asked, &plan).await?;
+    if !letters.keep(&plan) {
+        let why =
+            "too many plans are kept: run one, or wait until the oldest is forgotten, ten minutes after it was made";
+        return Err(Problem::refused(Kind::Conflict, why.to_owned()));
+    }
+    let looking = Arc::clone(&plan);
+    tokio::spawn(async move {
+        let _look = letters.look.lock().await;
+        let looked = async { looking.look(letters.open().await?).await };
+        if let Err(error) = looked.await {
+            looking.fail(&error.to_string());
+        }
+    });
+    plan.settled(PATIENCE).await;
+    match plan.stage() {
+        Stage::Failed => Err(Problem::broker_away()),
+        Stage::Looking => Ok(Reply::json(202, "202", &plan.shown())),
+        Stage::Ready | Stage::Running | Stage::Done => Ok(Reply::json(201, "201", &plan.shown())),
+    }
+}
+
+pub fn show_plan(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
+    Ok(Answer::Shown(told(&*find(api, asked)?.1, 200)))
+}
+
+fn told(plan: &Plan, status: u16) -> Reply {
+    Reply::json(status, status.to_string(), &plan.shown())
+}
+
+fn find(api: &Api, asked: &Asked) -> Result<(Arc<PartyLetters>, Arc<Plan>), Problem> {
+    let id = Uuid::try_parse(asked.parameters.get("plan"));
+    let id = id.map_err(|_| Problem::bad_request("a plan is named by a UUID"))?;
+    let letters = api.letters(asked)?;
+    let plan = letters.plan(id);
+    let plan =
+        plan.ok_or_else(|| Problem::not_found("there is no such plan any more: they are kept for ten minutes"))?;
+    Ok((letters, plan))
+}
+
+/// To lose letters for good takes more than to put them back.
+async fn check_role(api: &Api, asked: &Asked, plan: &Plan) -> Result<(), Problem> {
+    let (has, needed) = (asked.viewing.role, Role::Admin);
+    if plan.act != LetterAct::Drop || has >= needed {
+        return Ok(());
+    }
+    trail::refused(&api.reader, &asked.actor, &deed(plan), &format!("the role is {has}, and {needed} is needed"))
+        .await?;
+    Err(Problem::role_too_low(has, needed))
+}
+
+fn deed(plan: &Plan) -> Deed {
+    let target = format!("dead letters of {}", plan.party);
+    Deed { act: plan.act.as_str(), party: Some(plan.party.clone()), target, detail: plan.detail() }
+}
+
+/// Does what is planned, once. Asked again it tells how far that is.
+pub async fn run(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
+    let (letters, plan) = find(api, asked)?;
+    check_role(api, asked, &plan).await?;
+    if plan.begin() {
+        let (reader, actor, running) = (api.reader.clone(), asked.actor.clone(), Arc::clone(&plan));
+        tokio::spawn(async move {
+            let work = async {
+                let _look = letters.look.lock().await;
+                letters.forget();
+                let outcome = running.carry_out(letters.open().await?).await?;
+                Ok::<_, RunError>(((), outcome))
+            };
+            match trail::recorded(&reader, &actor, &deed(&running), work).await {
+                Ok(()) => running.finish(),
+                Err(error) => running.fail(&error.to_string()),
+            }
+        });
+    }
+    plan.settled(PATIENCE).await;
+    match plan.stage() {
+        Stage::Looking => Err(Problem::refused(Kind::Conflict, "the plan is not made yet".to_owned())),
+        Stage::Ready | Stage::Running => Ok(told(&plan, 202)),
+        Stage::Done | Stage::Failed => Ok(told(&plan, 200)),
+    }
+}

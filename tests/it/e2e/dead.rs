@@ -14,7 +14,7 @@ use super::stage::{ACME, Base, Stage};
 use super::wire::{Message, Wire, code, correlation, publish};
 use crate::patience::{delay, until};
 
-const DEAD: &str = "v1.0.acme.dead";
+pub const DEAD: &str = "v1.0.acme.dead";
 
 fn bet(id: &str) -> Value {
     json!({
@@ -23,7 +23,7 @@ fn bet(id: &str) -> Value {
 }
 
 /// A bet that a fault of ours has parked, as the program would have left it.
-async fn park(wire: &Wire, id: &str) {
+pub async fn park(wire: &Wire, id: &str) {
     park_with(wire, id, FieldTable::default()).await;
 }
 
@@ -48,7 +48,7 @@ async fn until_still(wire: &Wire) {
     .await;
 }
 
-async fn park_with(wire: &Wire, id: &str, mut headers: FieldTable) {
+pub async fn park_with(wire: &Wire, id: &str, mut headers: FieldTable) {
     for (name, value) in [
         ("x-purser-reason", "fault"),
         ("x-purser-error", "the disk was on fire"),

@@ -19,7 +19,7 @@ mod direct;
 mod ordering;
 mod backlog;
 pub mod play;
-mod dead;
+pub mod dead;
 mod check;
 mod backup;
 mod shell;

@@ -13,6 +13,7 @@ fn path(pattern: &str) -> String {
         .replace("{order}", "00000000-0000-0000-0000-000000000000")
         .replace("{number}", "9000000000")
         .replace("{approval}", "00000000-0000-0000-0000-000000000000")
+        .replace("{plan}", "00000000-0000-0000-0000-000000000000")
 }
 
 #[tokio::test(flavor = "multi_thread")]

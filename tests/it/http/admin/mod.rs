@@ -1,13 +1,16 @@
 //! `/admin/v1` from outside, on both databases.
 //!
 //! Reading order: the set-up below, [`access`] (who may what), [`looks`] (what is shown, and what is not), [`acts`] (money and
-//! players by hand), [`trail`] (who did what), [`approvals`] (what takes two).
+//! players by hand), [`trail`] (who did what), [`approvals`] (what takes two), [`audits`], [`dead`]
+//! (dead letters and plans).
 
 mod access;
 mod looks;
 mod acts;
 mod trail;
 mod approvals;
+mod audits;
+mod dead;
 
 use std::fmt::Write as _;
 

@@ -133,13 +133,13 @@ async fn nobody_decides_on_what_he_has_asked_for_and_the_trail_has_who_tried() {
         assert_eq!(decide(&stage, Role::Admin, &id, "reject").await.status, 200);
         assert_eq!(problem(&decide(&stage, Role::Admin, &id, "approve").await).0, 409);
         let again = post(Role::Approver, DEPOSITS, &amount("99.00", "a")).send(&stage).await;
-        assert_eq!(problem(&again), (409, format!("approval {id} has been rejected: ask again under another key")));
+        assert_eq!(problem(&again), (409, format!("approval {id} was rejected: ask again under another key")));
         assert_eq!(stage.balance("acme", "alice", "CHF").await, 5_000);
 
         let deposits = outcomes(&stage, "deposit").await;
         let expected = [
             format!("waits for approval {id}"),
-            format!("refused: approval {id} has been rejected: ask again under another key"),
+            format!("refused: approval {id} was rejected: ask again under another key"),
         ];
         assert_eq!(deposits[2..], expected.map(|outcome| format!("the-approver: {outcome}")));
         let own = "the-approver: refused: the-approver asked for it, and whoever asks does not decide";
@@ -165,7 +165,7 @@ async fn what_nobody_decides_on_expires_and_what_cannot_be_moved_is_not() {
             assert_eq!((status, detail.contains("it has expired")), (409, true), "{detail}");
         }
         let again = post(Role::Operator, DEPOSITS, &amount("60", "late")).send(&stage).await;
-        assert!(problem(&again).1.contains("has been expired"), "{}", again.text());
+        assert!(problem(&again).1.contains("has expired: ask again"), "{}", again.text());
         assert_eq!(stage.balance("acme", "alice", "CHF").await, 5_000);
         stage.audit().await;
 
@@ -343,4 +343,35 @@ async fn the_audit_sees_an_approval_that_was_tampered_with() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_counted_and_a_key_is_used_once_even_behind_its_back() {
+    let stage = open(Base::Sqlite, "").await;
+    let gauge = async |value: &str| {
+        let metrics = reqwest::get(stage.url("/metrics")).await.expect("an answer").text().await.expect("text");
+        metrics.lines().any(|line| line.strip_prefix("purser_approvals_pending ") == Some(value))
+    };
+    let id = ask(&stage, DEPOSITS, &amount("55.00", "k")).await;
+    until("it is counted", async || gauge("1").await).await;
+    // As if it had been asked for at the same moment.
+    let deposit = purser::ledger::command::Cash {
+        player: purser::ledger::PlayerId::parse("alice").expect("a player"),
+        pocket: purser::ledger::Pocket::real(purser::ledger::Currency::parse("CHF").expect("a currency")),
+        amount: purser::ledger::Amount::new(100).expect("an amount"),
+        key: "k".into(),
+    };
+    let command = purser::ledger::Command {
+        party: crate::e2e::stage::party("acme"),
+        at: purser::clock::now(),
+        correlation: None,
+        act: purser::ledger::Act::Deposit(deposit),
+    };
+    direct::apply(&mut stage.database.writer().expect("a writer"), command).await.expect("moved");
+    let (status, detail) = problem(&decide(&stage, Role::Admin, &id, "approve").await);
+    assert_eq!((status, detail.contains("moved under its key meanwhile")), (409, true), "{detail}");
+    assert_eq!(decide(&stage, Role::Admin, &id, "reject").await.status, 200);
+    until("none is counted", async || gauge("0").await).await;
+    assert_eq!(stage.balance("acme", "alice", "CHF").await, 5_100);
+    stage.audit().await;
 }

@@ -1,0 +1,136 @@
+//! Asking for a movement: whether it may go to the ledger at once, or has to wait.
+
+use uuid::Uuid;
+
+use super::{Approval, ApprovalState, Standing, is_decided, under};
+use crate::admin::refusals::Kind;
+use crate::admin::trail::{Actor, Deed, entry};
+use crate::clock;
+use crate::config::Config;
+use crate::ledger::command::{Act, Timestamp};
+use crate::ledger::{Currency, Party, PlayerId, PlayerKey};
+use crate::storage::queries::{self, AnyConnection};
+use crate::storage::{Reader, StoreError, approvals, trail};
+
+/// A movement that somebody asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub party: Party,
+    pub player: PlayerId,
+    /// In the ledger's words, under the caller's own key.
+    pub act: Act,
+    /// What the caller calls it. The same again is the same request.
+    pub key: String,
+    /// What it is judged by.
+    pub currency: Currency,
+    pub amount_minor: i64,
+    pub reason: String,
+    /// As the trail has it.
+    pub deed: Deed,
+}
+
+/// Where a movement that is asked for has to go.
+#[derive(Debug, Clone)]
+pub enum Road {
+    /// To the ledger: one person may.
+    Open,
+    /// To a second person.
+    Waits(Box<Approval>),
+    /// It was approved and moved: the approval's command gives the answer again.
+    Moved(Box<Approval>),
+    Closed(Kind, String),
+}
+
+/// Where a movement has to go. What has to wait does so, with its entry of the trail, when this returns.
+pub async fn road(reader: &Reader, config: &Config, actor: &Actor, request: Request) -> Result<Road, StoreError> {
+    let is_held = config.approvals.holds(request.currency, request.amount_minor);
+    let at = clock::now();
+    let expire_micros = i64::try_from(config.approvals.expire.as_micros()).unwrap_or(i64::MAX);
+    let id = Uuid::new_v4();
+    let fresh = Approval {
+        id,
+        party: request.party.clone(),
+        act: request.deed.act.to_owned(),
+        key: request.key.clone(),
+        player: request.player.clone(),
+        currency: request.currency,
+        amount_minor: request.amount_minor,
+        command: under(&request.act, &id.to_string()),
+        reason: request.reason.clone(),
+        asked_by: actor.who.to_string(),
+        asked_from: actor.origin.clone(),
+        asked_at: at,
+        expires_at: Timestamp(at.0.saturating_add(expire_micros)),
+        state: ApprovalState::Pending,
+        decided: None,
+    };
+    let (actor, entry_id) = (actor.clone(), Uuid::new_v4());
+    reader
+        .ask(move |conn| {
+            let known = approvals::of_key(conn, &fresh.party, &fresh.act, &fresh.key)?;
+            if known.is_none() && (!is_held || is_decided(conn, &fresh)?) {
+                return open(conn, &request);
+            }
+            trail::in_turn(conn, |conn| {
+                let (road, outcome) = wait(conn, &request, &fresh, is_held)?;
+                if let Some(outcome) = outcome {
+                    let entry = trail::NewEntry { id: entry_id, ..entry(&actor, &request.deed, &outcome, None) };
+                    trail::append_within(conn, &entry)?;
+                }
+                Ok(road)
+            })
+        })
+        .await
+}
+
+/// Nobody moves anything under the key of an approval but whoever approves it.
+fn open(conn: &mut AnyConnection, request: &Request) -> Result<Road, StoreError> {
+    let id = Uuid::try_parse(&request.key).ok();
+    let is_taken = id.map(|id| approvals::find(conn, id)).transpose()?.flatten().is_some();
+    let why = "this key is the id of an approval: approve that, or take another key";
+    Ok(if is_taken { Road::Closed(Kind::Conflict, why.to_owned()) } else { Road::Open })
+}
+
+/// The road of what is not simply open, with the words for the trail where there are some.
+fn wait(
+    conn: &mut AnyConnection,
+    request: &Request,
+    fresh: &Approval,
+    is_held: bool,
+) -> Result<(Road, Option<String>), StoreError> {
+    let closed = |kind: Kind, why: String| (Road::Closed(kind, why.clone()), Some(format!("refused: {why}")));
+    if let Some(known) = approvals::of_key(conn, &fresh.party, &fresh.act, &fresh.key)? {
+        if known.command != under(&request.act, &known.id.to_string()) {
+            let why = format!("this key was used before for another movement, approval {}", known.id);
+            return Ok(closed(Kind::Conflict, why));
+        }
+        let rows = known.rows(conn)?;
+        match Standing::of(&known, &rows, fresh.asked_at) {
+            Standing::Moved => return Ok((Road::Moved(Box::new(known)), None)),
+            Standing::Pending | Standing::Approved => {
+                let said = format!("waits for approval {}, as before", known.id);
+                // The same again after an answer that was lost is told once.
+                let said = (known.id != fresh.id).then_some(said);
+                return Ok((Road::Waits(Box::new(known)), said));
+            }
+            // A void has no other key to be asked for again under.
+            Standing::Rejected | Standing::Expired if matches!(request.act, Act::ResolveVoid(_)) => {}
+            Standing::Rejected => {
+                let why = format!("approval {} was rejected: ask again under another key", known.id);
+                return Ok(closed(Kind::Conflict, why));
+            }
+            Standing::Expired => {
+                let why = format!("approval {} has expired: ask again under another key", known.id);
+                return Ok(closed(Kind::Conflict, why));
+            }
+        }
+        if !is_held {
+            return Ok((Road::Open, None));
+        }
+    }
+    if queries::player(conn, PlayerKey::of(&fresh.party, &fresh.player))?.is_none() {
+        return Ok(closed(Kind::Unknown, "there is no such player".to_owned()));
+    }
+    approvals::insert(conn, fresh)?;
+    Ok((Road::Waits(Box::new(fresh.clone())), Some(format!("waits for approval {}", fresh.id))))
+}

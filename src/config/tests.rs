@@ -89,7 +89,10 @@ const ERRORS: [(&str, &str); 86] = [
         "[http]\nlisen = \"\"",
         "http.lisen (set in test.toml) is not a setting; known here: admin_token, admin_token_file, listen",
     ),
-    ("[htp]\nlisten = \"\"", "htp (set in test.toml) is not a setting; known here: amqp, currencies, database"),
+    (
+        "[htp]\nlisten = \"\"",
+        "htp (set in test.toml) is not a setting; known here: amqp, approvals, currencies, database",
+    ),
     ("[http]\nlisten = \"localhost\"", "http.listen (set in test.toml) must be an IP address and a port"),
     ("[http]\nlisten = 8080", "http.listen (set in test.toml) must be text in quotes"),
     ("[database]\nurl = \"\"", "database (set in test.toml) needs a url"),

@@ -65,6 +65,18 @@ enum RunError {
     Dead(#[from] DeadError),
 }
 
+/// Works on a plan beside the call that waits for it. However that breaks off, the plan does not stay at work.
+fn beside(plan: &Arc<Plan>, work: impl Future<Output = Result<(), RunError>> + Send + 'static) {
+    let plan = Arc::clone(plan);
+    tokio::spawn(async move {
+        match tokio::spawn(work).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => plan.fail(&error.to_string()),
+            Err(_) => plan.fail("a fault of ours; the log says more"),
+        }
+    });
+}
+
 impl Api {
     fn letters(&self, asked: &Asked) -> Result<Arc<PartyLetters>, Problem> {
         let party = asked.party()?;
@@ -121,12 +133,10 @@ pub async fn make_plan(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
         return Err(Problem::refused(Kind::Conflict, why.to_owned()));
     }
     let looking = Arc::clone(&plan);
-    tokio::spawn(async move {
+    beside(&plan, async move {
         let _look = letters.look.lock().await;
         let looked = async { looking.look(letters.open().await?).await };
-        if let Err(error) = looked.await {
-            looking.fail(&error.to_string());
-        }
+        looked.await.map_err(RunError::from)
     });
     plan.settled(PATIENCE).await;
     match plan.stage() {
@@ -137,7 +147,7 @@ pub async fn make_plan(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
 }
 
 pub fn show_plan(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
-    Ok(Answer::Shown(told(&*find(api, asked)?.1, 200)))
+    Ok(Answer::Shown(told(&find(api, asked)?.1, 200)))
 }
 
 fn told(plan: &Plan, status: u16) -> Reply {
@@ -176,17 +186,16 @@ pub async fn run(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
     check_role(api, asked, &plan).await?;
     if plan.begin() {
         let (reader, actor, running) = (api.reader.clone(), asked.actor.clone(), Arc::clone(&plan));
-        tokio::spawn(async move {
+        beside(&plan, async move {
             let work = async {
                 let _look = letters.look.lock().await;
                 letters.forget();
                 let outcome = running.carry_out(letters.open().await?).await?;
                 Ok::<_, RunError>(((), outcome))
             };
-            match trail::recorded(&reader, &actor, &deed(&running), work).await {
-                Ok(()) => running.finish(),
-                Err(error) => running.fail(&error.to_string()),
-            }
+            trail::recorded(&reader, &actor, &deed(&running), work).await?;
+            running.finish();
+            Ok(())
         });
     }
     plan.settled(PATIENCE).await;

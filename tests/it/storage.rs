@@ -239,6 +239,34 @@ async fn a_ledger_from_before_orders_told_numbers_answers_repeats_as_it_did() {
     }
 }
 
+/// The steps that keep what takes two, and what the last audit found.
+const APPROVALS: [[&str; 4]; 2] = [
+    [
+        include_str!("../../migrations/sqlite/2026-11-27-000031_last_audit/down.sql"),
+        include_str!("../../migrations/sqlite/2026-11-27-000030_approvals/down.sql"),
+        include_str!("../../migrations/sqlite/2026-11-27-000030_approvals/up.sql"),
+        include_str!("../../migrations/sqlite/2026-11-27-000031_last_audit/up.sql"),
+    ],
+    [
+        include_str!("../../migrations/postgres/2026-11-27-000031_last_audit/down.sql"),
+        include_str!("../../migrations/postgres/2026-11-27-000030_approvals/down.sql"),
+        include_str!("../../migrations/postgres/2026-11-27-000030_approvals/up.sql"),
+        include_str!("../../migrations/postgres/2026-11-27-000031_last_audit/up.sql"),
+    ],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_two_is_taken_back_and_made_again() {
+    for (fresh, steps) in Fresh::both().await.into_iter().zip(APPROVALS) {
+        feed(fresh.writer(), rounds("acme", 2), 7).await;
+        for step in steps {
+            fresh.execute(step).await;
+        }
+        assert_sound(&fresh).await;
+        assert_eq!(fresh.number("SELECT COUNT(*) FROM approvals").await, 0);
+    }
+}
+
 /// An order that tells a number that is not its command's would have the command decided twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_tells_of_anothers_journal_row_stops_its_batch_and_is_named() {

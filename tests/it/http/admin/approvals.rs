@@ -106,6 +106,14 @@ async fn what_is_too_much_for_one_is_moved_once_by_another() {
         assert_eq!((moved.status, &moved.json()["balance"]), (201, &json!("150.01")));
         assert_eq!(problem(&decide(&stage, Role::Approver, &id, "reject").await).0, 409);
         stage.audit().await;
+        // What pruning leaves of the movement is enough to answer by, and to be audited.
+        let pruned = stage.done(&["journal", "prune", "--before", "0s", "--json"]).await;
+        let pruned: Value = serde_json::from_str(&pruned).expect("JSON");
+        assert!(pruned["rows"].as_i64().is_some_and(|rows| rows >= 4), "{pruned}");
+        let after = decide(&stage, Role::Admin, &id, "approve").await;
+        assert_eq!((after.status, &after.json()["movement"]["balance"]), (200, &json!("150.01")), "{}", after.text());
+        assert_eq!(stage.balance("acme", "alice", "CHF").await, 15_001);
+        stage.audit().await;
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! Movements by hand that wait for a second person.
 //!
-//! Whoever asks for one or decides on one does so in turn with whoever writes to the trail ([`trail::in_turn`]): row and
+//! Whoever asks for one or decides on one does so in turn with whoever writes to the trail ([`super::trail::in_turn`]): row and
 //! entry are there together. Whether money moved is the journal's to say: the movement's key is the approval's id.
 
 use diesel::prelude::*;

@@ -60,6 +60,8 @@ pub struct Http {
     pub listen: Option<SocketAddr>,
     /// None: the admin API and the console are off.
     pub admin_token: Option<Secret>,
+    /// Where a proxy shows it, with its path prefix.
+    pub public_url: Option<Url>,
     /// Whose word on where a request comes from is taken.
     pub trusted_proxies: Vec<Network>,
 }
@@ -114,9 +116,21 @@ pub(super) fn http(mut section: Section) -> Result<Http, ConfigError> {
         },
     )?;
     let admin_token = section.secret("admin_token")?.map(|(_, token)| token);
+    let public_url = section.require("public_url")?.parsed(
+        "must be an address such as \"https://ops.example/purser\", without query and fragment, or empty",
+        |text| {
+            if text.is_empty() { Some(None) } else { parse_public_url(text).map(Some) }
+        },
+    )?;
     let trusted_proxies = section.list("trusted_proxies")?.into_iter().map(network).collect::<Result<_, _>>()?;
     section.finish()?;
-    Ok(Http { listen, admin_token, trusted_proxies })
+    Ok(Http { listen, admin_token, public_url, trusted_proxies })
+}
+
+fn parse_public_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let is_plain = url.username().is_empty() && url.password().is_none();
+    (is_plain && url.query().is_none() && url.fragment().is_none()).then_some(url)
 }
 
 fn network(setting: Setting) -> Result<Network, ConfigError> {

@@ -469,6 +469,18 @@ fn trusted_proxies_are_addresses_and_networks() {
 }
 
 #[test]
+fn the_public_address_may_have_a_prefix_and_nothing_behind_it() {
+    let public_url =
+        |text: &str| parse(&format!("[http]\npublic_url = \"{text}\"")).map(|config| config.http.public_url);
+    assert_eq!(public_url("").unwrap(), None);
+    assert_eq!(public_url("https://ops.example/purser").unwrap().unwrap().path(), "/purser");
+    for text in ["ops.example", "ftp://ops.example", "https://ops.example/?a=b", "https://a:b@ops.example", "/purser"] {
+        let error = public_url(text).unwrap_err().to_string();
+        assert!(error.contains("http.public_url") && error.contains("must be an address such as"), "{error}");
+    }
+}
+
+#[test]
 fn what_is_unwise_is_a_warning() {
     let short = format!("{TRUSTED}jwt = {{ hmac_secret = \"short\" }}");
     let endless = format!("{TRUSTED}jwt = {{ hmac_secret = \"{LONG}\", require_exp = false }}");

@@ -1,7 +1,11 @@
 //! What is counted, under the names that `/metrics` shows. Counted per batch where it can be; what a message costs is one
 //! record in a histogram whose handle its queue keeps.
 
+mod samples;
+
 use std::time::Duration;
+
+pub use samples::{Sample, Samples};
 
 use metrics::{Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};

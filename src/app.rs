@@ -34,7 +34,9 @@ use crate::transport::amqp::topology::{self, QueueSettings};
 use crate::transport::amqp::{Broker, Nodes, Settings, Supervisor, TLS_NAMES};
 use crate::transport::http::admin::dead::DeadLetters;
 use crate::transport::http::admin::{self, routes};
+use crate::transport::http::console::{self, Console};
 use crate::transport::http::documents;
+use crate::transport::http::live::Live;
 use crate::transport::http::mounts::{self, Serving};
 use crate::transport::http::operating::{self, Readiness};
 use crate::transport::http::origin::Origins;
@@ -256,15 +258,19 @@ async fn start_http(
     let listen = listener.local_addr().unwrap_or(listen);
     tracing::info!(%listen, "listening for HTTP");
     let draining = readiness.draining.clone();
+    let recorded = metrics::start()?;
     let origins =
         Origins { is_loopback: listen.ip().is_loopback(), trusted: config.http.trusted_proxies.as_slice().into() };
     let operators = Operators::of(&config.operators).map(|operators| {
         let (steps, readiness, origins) = (steps.clone(), readiness.clone(), origins.clone());
-        let config = Arc::new(config.clone());
+        let (config, operators) = (Arc::new(config.clone()), Arc::new(operators));
         let (reader, audits) = (Reader::new(database.clone()), Audits::new(database.clone()));
         let dead =
             DeadLetters::of(config.parties.keys().filter_map(|party| Some((party.clone(), broker(&config, party)?))));
-        admin::router(admin::Api { config, operators, reader, audits, dead, steps, readiness, origins })
+        let live = Live::start(readiness.clone(), recorded.clone(), config.parties.keys().cloned().collect());
+        let api = admin::Api { config, operators, reader, audits, dead, steps, readiness, origins, live };
+        let api = Arc::new(api);
+        admin::router(Arc::clone(&api)).merge(console::router(Console::new(api)))
     });
     let documents = documents::router(&document(config, &mounts), &asyncapi::document(config.parties.keys()));
     let serving = Serving {
@@ -274,7 +280,7 @@ async fn start_http(
         origins,
         patience: config.ledger.ordering_grace + REQUEST_PATIENCE,
     };
-    let router = mounts::router(serving).merge(operating::router(readiness, metrics::start()?));
+    let router = mounts::router(serving).merge(operating::router(readiness, recorded));
     let router = router.merge(documents).merge(operators.unwrap_or_default());
     Ok(Some(tokio::spawn(server::serve(listener, router, draining))))
 }

@@ -1,10 +1,12 @@
 //! What is counted, under the names that `/metrics` shows. Counted per batch where it can be; what a message costs is one
 //! record in a histogram whose handle its queue keeps.
 
+mod interval;
 mod samples;
 
 use std::time::Duration;
 
+pub use interval::Interval;
 pub use samples::{Sample, Samples};
 
 use metrics::{Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};

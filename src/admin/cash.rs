@@ -12,9 +12,10 @@ use crate::ledger::ids::is_printable;
 use crate::ledger::money::parse_decimal;
 use crate::ledger::{Amount, Bucket, Currency, Done, Outcome, Party, PlayerId, Pocket, Wallet};
 
-/// The longest key and the longest reason, in characters.
+/// The longest key, in characters.
 const MAX_KEY: usize = 128;
-const MAX_REASON: usize = 500;
+/// The longest reason, in characters.
+pub const MAX_REASON: usize = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -76,7 +77,7 @@ impl Asked {
     /// The movement in the ledger's words. Errors name the field first.
     pub fn movement(&self, config: &Config, party: &Party, player: PlayerId) -> Result<Cash, Invalid> {
         check_text("key", &self.key, MAX_KEY)?;
-        check_text("reason", &self.reason, MAX_REASON)?;
+        check_reason(&self.reason)?;
         let settings = config.parties.get(party).ok_or_else(|| Invalid(format!("party {party} is not configured")))?;
         let currency = currency(party, settings, &self.currency)?;
         let pocket = Pocket { bucket: bucket(&self.bucket)?, ..Pocket::real(currency) };
@@ -111,6 +112,11 @@ pub fn bucket(name: &str) -> Result<Bucket, Invalid> {
 
 pub fn wallet(name: &str) -> Result<Wallet, Invalid> {
     Wallet::parse(name).map_err(|error| Invalid(format!("wallet {error}")))
+}
+
+/// Whether a text may be a reason.
+pub fn check_reason(reason: &str) -> Result<(), Invalid> {
+    check_text("reason", reason, MAX_REASON)
 }
 
 fn check_text(field: &str, text: &str, most: usize) -> Result<(), Invalid> {

@@ -20,7 +20,7 @@ pub const MAX_QUERY: usize = 256;
 const MOST_HITS: usize = 50;
 
 /// Where the pages of the API begin.
-const PAGES: &str = "/admin/v1";
+pub const PAGES: &str = "/admin/v1";
 
 /// What a text may be, in the order in which it is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -82,7 +82,7 @@ impl Hit {
 }
 
 /// A segment of a path.
-fn encoded(part: &str) -> String {
+pub fn encoded(part: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     let encode = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     part.bytes().map(encode).collect()

@@ -1,9 +1,10 @@
 //! The voids that partners have asked operators for.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Invalid;
 use super::approvals::Request;
+use super::cash;
 use super::shown::{self, Exact};
 use super::trail::Deed;
 use crate::config::Config;
@@ -51,6 +52,20 @@ pub const COLUMNS: [&str; 15] = [
     "gbt_bonus_minor",
     "queued_at",
 ];
+
+/// Why a void is answered as it is, for the trail.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+impl Why {
+    pub fn check(&self) -> Result<(), Invalid> {
+        self.reason.as_deref().map_or(Ok(()), cash::check_reason)
+    }
+}
 
 pub fn shown(config: &Config, queued: &Queued) -> Shown {
     let source = &queued.source;

@@ -15,3 +15,4 @@ mod sixth;
 mod partners;
 mod balance_service;
 mod admin;
+mod console;

@@ -49,7 +49,8 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         | Call::DeadLetters
         | Call::DeadGroups
         | Call::Plan
-        | Call::Trail => Err(Failure::Fault.into()),
+        | Call::Trail
+        | Call::Live => Err(Failure::Fault.into()),
     };
     reply.map(Answer::Shown)
 }
@@ -210,8 +211,10 @@ async fn resolve_void(api: &Api, asked: &Asked, approve: bool) -> Result<Reply, 
     let of = party.clone();
     let queued = api.reader.ask(move |conn| queue::find(conn, &of, number)).await?;
     let queued = queued.ok_or_else(|| Problem::not_found("there is no void of this transaction"))?;
+    let why: voids::Why = if asked.body.is_empty() { voids::Why::default() } else { asked.read()? };
+    why.check()?;
     let shown = voids::shown(&api.config, &queued);
-    let deed = asked.deed(&party, json!({ "player": shown.player, "currency": shown.currency }));
+    let deed = asked.deed(&party, json!({ "player": shown.player, "currency": shown.currency, "reason": why.reason }));
     let currency = queued.source.currency;
     if approve {
         let request = voids::request(&party, &queued, deed.clone())?;

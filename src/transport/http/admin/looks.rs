@@ -44,7 +44,8 @@ pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
         Call::DeadGroups => dead::calls::groups(api, &asked).await,
         Call::Plan => dead::calls::show_plan(api, &asked),
         Call::Audit => Ok(shown(&api.audits.show(&api.reader).await?)),
-        Call::AddPlayer
+        Call::Live
+        | Call::AddPlayer
         | Call::Deposit
         | Call::Withdraw
         | Call::ApproveVoid

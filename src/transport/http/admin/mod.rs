@@ -11,25 +11,28 @@ mod looks;
 mod acts;
 mod decisions;
 pub mod dead;
-mod listing;
-mod problem;
+pub(super) mod listing;
+pub(super) mod problem;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::HttpBody as _;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::{HeaderMap, header, request::Parts};
 use axum::response::Response;
 use axum::routing::any;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::Value;
 use url::form_urlencoded;
 
 use self::dead::DeadLetters;
 use self::listing::Listing;
 use self::problem::Problem;
-use self::routes::{Found, PATH, Parameters, Route};
+use self::routes::{Call, Found, PATH, Parameters, Route};
+use super::live::Live;
 use super::mounts::{self, BODY_TIMEOUT};
 use super::operating::Readiness;
 use super::origin::{self, Origins};
@@ -50,7 +53,7 @@ use crate::storage::Reader;
 const MAX_BODY: usize = 16 * 1024;
 
 /// How long a call may take once it is read.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// In logs and metrics, beside the dialects.
 const NAME: &str = "admin";
@@ -58,7 +61,8 @@ const NAME: &str = "admin";
 /// What operators' calls are answered with.
 pub struct Api {
     pub config: Arc<Config>,
-    pub operators: Operators,
+    /// Shared with the console, so that guesses count wherever they are made.
+    pub operators: Arc<Operators>,
     /// Its own: nobody else's questions keep an operator waiting.
     pub reader: Reader,
     pub audits: Audits,
@@ -66,6 +70,7 @@ pub struct Api {
     pub steps: Steps,
     pub readiness: Readiness,
     pub origins: Origins,
+    pub live: Arc<Live>,
 }
 
 /// A call of somebody who may make it.
@@ -81,6 +86,13 @@ struct Asked {
     correlation: Arc<str>,
 }
 
+/// Whoever makes a call, and where it comes from.
+pub(super) struct Caller {
+    pub operator: SignedIn,
+    pub address: IpAddr,
+    pub correlation: Arc<str>,
+}
+
 /// What a call ends with.
 enum Answer {
     Shown(Reply),
@@ -88,8 +100,7 @@ enum Answer {
 }
 
 /// The routes, where there are operators.
-pub fn router(api: Api) -> Router {
-    let api = Arc::new(api);
+pub fn router(api: Arc<Api>) -> Router {
     let handler = move |request: Request| {
         let api = Arc::clone(&api);
         async move { api.answer(request).await }
@@ -105,11 +116,13 @@ impl Api {
         let began = Instant::now();
         let correlation = mounts::correlation(&request);
         let (mut operation, mut who) = ("-", None);
+        let mut events = None;
         let answered = match request.extensions().get::<Client>().cloned() {
             Some(client) => {
                 // A place keeps the connection from making room for others; where there is none, it goes without.
                 let _work = client.place.work();
-                self.take(request, &client, Arc::clone(&correlation), (&mut operation, &mut who)).await
+                let told = (&mut operation, &mut who, &mut events);
+                self.take(request, &client, Arc::clone(&correlation), told).await
             }
             // The server puts one into every request.
             None => Err(Failure::Fault.into()),
@@ -121,7 +134,11 @@ impl Api {
             .with_header("x-content-type-options", "nosniff")
             .with_header("referrer-policy", "no-referrer")
             .with_header("x-correlation-id", correlation.to_string());
-        mounts::response(reply)
+        let mut response = mounts::response(reply);
+        if let Some(events) = events {
+            *response.body_mut() = events;
+        }
+        response
     }
 
     async fn take(
@@ -129,7 +146,7 @@ impl Api {
         request: Request,
         client: &Client,
         correlation: Arc<str>,
-        (operation, who): (&mut &'static str, &mut Option<SignedIn>),
+        (operation, who, events): (&mut &'static str, &mut Option<SignedIn>, &mut Option<Body>),
     ) -> Result<Reply, Problem> {
         let (parts, body) = request.into_parts();
         let address = origin::address(client.address.ip(), &parts.headers, &self.origins.trusted);
@@ -143,14 +160,38 @@ impl Api {
         *operation = route.operation;
         let actor = Actor { who: operator.name, role: operator.role.as_str(), origin: address.to_string() };
         self.check_role(route, &parameters, operator.role, &actor).await?;
-        let body = read(&parts, body).await?;
+        let body = read(&parts, body, "application/json").await?;
         let viewing = Viewing { config: Arc::clone(&self.config), role: operator.role };
         let (accept, query) = (text_of(&parts.headers, "accept"), query(route, &parts)?);
         let asked = Asked { route, parameters, query, accept, body, viewing, actor, correlation };
+        if route.call == Call::Live {
+            // What is away is told, too.
+            *events = Some(self.live.stream().ok_or_else(Problem::too_many_streams)?);
+            return Ok(Reply { content_type: "text/event-stream", ..Reply::empty(200, "200") });
+        }
         if !self.readiness.is_database_there() {
             return Err(Problem::unavailable());
         }
         self.within_time(asked).await
+    }
+
+    /// Takes a call that came by another face, as if it had come here.
+    pub(super) async fn take_for(
+        self: &Arc<Self>,
+        caller: Caller,
+        route: &'static Route,
+        parameters: Parameters,
+        body: &Value,
+    ) -> Result<Reply, Problem> {
+        let Caller { operator, address, correlation } = caller;
+        let actor = Actor { who: operator.name, role: operator.role.as_str(), origin: address.to_string() };
+        self.check_role(route, &parameters, operator.role, &actor).await?;
+        if !self.readiness.is_database_there() {
+            return Err(Problem::unavailable());
+        }
+        let viewing = Viewing { config: Arc::clone(&self.config), role: operator.role };
+        let (accept, query, body) = (String::new(), Vec::new(), body.to_string().into_bytes());
+        self.within_time(Asked { route, parameters, query, accept, body, viewing, actor, correlation }).await
     }
 
     /// On a task of its own: an act that has begun is carried to its end, and into the trail, whoever goes away meanwhile.
@@ -191,12 +232,12 @@ impl Api {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn text_of(headers: &HeaderMap, name: &str) -> String {
+pub(super) fn text_of(headers: &HeaderMap, name: &str) -> String {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
@@ -216,7 +257,8 @@ fn query(route: &Route, parts: &Parts) -> Result<Vec<(String, String)>, Problem>
     Ok(pairs)
 }
 
-async fn read(parts: &Parts, body: axum::body::Body) -> Result<Vec<u8>, Problem> {
+/// A body of this type, whole.
+pub(super) async fn read(parts: &Parts, body: Body, expected: &str) -> Result<Vec<u8>, Problem> {
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(Failure::TooLarge.into());
     }
@@ -228,8 +270,8 @@ async fn read(parts: &Parts, body: axum::body::Body) -> Result<Vec<u8>, Problem>
     };
     let content_type = text_of(&parts.headers, "content-type");
     let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if !body.is_empty() && !essence.eq_ignore_ascii_case("application/json") {
-        return Err(Problem::unsupported_media_type());
+    if !body.is_empty() && !essence.eq_ignore_ascii_case(expected) {
+        return Err(Problem::unsupported_media_type(expected));
     }
     Ok(body)
 }

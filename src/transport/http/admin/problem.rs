@@ -19,10 +19,10 @@ const CONTENT_TYPE: &str = "application/problem+json";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     pub status: u16,
-    title: &'static str,
-    detail: String,
+    pub title: &'static str,
+    pub detail: String,
     more: Map<String, Value>,
-    headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Problem {
@@ -57,13 +57,36 @@ impl Problem {
         Self::new(403, "Forbidden", detail)
     }
 
+    /// Of streams that do not end by themselves.
+    pub fn too_many_streams() -> Self {
+        let detail = "as many streams are open as there may be; end one, or come again";
+        Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
+    }
+
+    /// Of the console: there is no session.
+    pub fn not_signed_in() -> Self {
+        NotSignedIn::Unknown.into()
+    }
+
+    /// Of the console: the token that was typed is nobody's.
+    pub fn wrong_token() -> Self {
+        Self { detail: "this token is nobody's".to_owned(), ..Self::not_signed_in() }
+    }
+
+    /// Of the console: a form that none of its pages sent.
+    pub fn form_from_elsewhere() -> Self {
+        let detail = "this form was not sent by a page of the console, so nothing was done; behind a proxy that changes \
+                      the host, http.public_url must say where it shows the console";
+        Self::new(403, "Forbidden", detail)
+    }
+
     pub fn method_not_allowed(methods: &[&str]) -> Self {
         let allow = methods.join(", ");
         Self::new(405, "Method not allowed", format!("this path takes {allow}")).with_header("allow", allow)
     }
 
-    pub fn unsupported_media_type() -> Self {
-        Self::new(415, "Unsupported media type", "the body must be application/json")
+    pub fn unsupported_media_type(expected: &str) -> Self {
+        Self::new(415, "Unsupported media type", format!("the body must be {expected}"))
     }
 
     pub fn unavailable() -> Self {

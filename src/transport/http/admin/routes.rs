@@ -24,6 +24,7 @@ pub enum Call {
     DeadGroups,
     Plan,
     Trail,
+    Live,
     AddPlayer,
     Deposit,
     Withdraw,
@@ -64,7 +65,7 @@ const fn post(call: Call, path: &'static str, role: Role, operation: &'static st
 const PAGE: &[&str] = &["limit", "after"];
 
 /// Every call there is.
-pub const ROUTES: [Route; 24] = [
+pub const ROUTES: [Route; 25] = [
     Route {
         query: &["q"],
         ..get(Call::Search, "/search", "search", "Look for an exact name or number, in every party")
@@ -126,6 +127,12 @@ pub const ROUTES: [Route; 24] = [
         "A plan, and how far it has come",
     ),
     Route { role: Role::Admin, query: PAGE, ..get(Call::Trail, "/trail", "trail", "What operators did, newest first") },
+    get(
+        Call::Live,
+        "/live",
+        "live",
+        "Server-sent events, one a second: rates, times, queues, connections, health with what to do",
+    ),
     post(Call::AddPlayer, "/parties/{party}/players", Role::Operator, "player add", "Make a player"),
     post(
         Call::Deposit,
@@ -227,7 +234,8 @@ pub fn find(method: &str, path: &str) -> Found {
     if methods.is_empty() { Found::Nothing } else { Found::Methods(methods) }
 }
 
-fn fit(pattern: &'static str, path: &str) -> Option<Parameters> {
+/// The values of a path that fits a pattern.
+pub fn fit(pattern: &'static str, path: &str) -> Option<Parameters> {
     let (mut parameters, mut segments) = (Vec::new(), path.split('/'));
     for expected in pattern.split('/') {
         let segment = segments.next()?;

@@ -27,7 +27,8 @@ async fn nobody_is_let_in_without_a_token_and_no_role_beyond_its_own() {
         assert_eq!((bare.header("www-authenticate"), bare.header("cache-control")), ("Bearer", "no-store"));
         let basic = Call::new(route.method, whole.clone()).header("authorization", "Basic YTpi").send(&stage).await;
         assert_eq!(problem(&basic).0, 401, "{} {whole}", route.method);
-        for role in Role::ALL {
+        // A stream does not end: see `live`.
+        for role in Role::ALL.into_iter().filter(|role| route.operation != "live" || *role < route.role) {
             let call = Call::new(route.method, whole.clone()).bearer(&token(role));
             let response = call.json(&Value::Null).send(&stage).await;
             if role < route.role {

@@ -9,7 +9,7 @@ use crate::e2e::wire::{Message, Wire, bet, code};
 use crate::http::client::Call;
 
 /// What a person might type, and what must stay what it is.
-const MARKUP: &str = "<b>=1+1</b>\"'&";
+pub const MARKUP: &str = "<b>=1+1</b>\"'&";
 
 fn result(order: &str, player: &str) -> Message {
     let body = json!({ "result": "win", "amount": 250, "currency": "CHF", "game": "wallstroulette", "round": 1, "externalId": order,

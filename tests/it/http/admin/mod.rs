@@ -2,15 +2,16 @@
 //!
 //! Reading order: the set-up below, [`access`] (who may what), [`looks`] (what is shown, and what is not), [`acts`] (money and
 //! players by hand), [`trail`] (who did what), [`approvals`] (what takes two), [`audits`], [`dead`]
-//! (dead letters and plans).
+//! (dead letters and plans), [`live`] (how it goes).
 
 mod access;
-mod looks;
+pub mod looks;
 mod acts;
 mod trail;
 mod approvals;
 mod audits;
 mod dead;
+mod live;
 
 use std::fmt::Write as _;
 

@@ -1,0 +1,70 @@
+"use strict";
+// Keys, and a form that is sent once. Every page does without.
+(() => {
+  const keys = document.getElementById("keys");
+  const search = document.getElementById("q");
+  const home = document.querySelector(".brand").href;
+  const on = document.getElementById("keys-on");
+  const show = document.getElementById("show-keys");
+  const OFF = "purser-keys-off";
+
+  on.checked = localStorage.getItem(OFF) === null;
+  on.addEventListener("change", () => {
+    if (on.checked) localStorage.removeItem(OFF);
+    else localStorage.setItem(OFF, "1");
+  });
+  show.hidden = false;
+  show.addEventListener("click", () => keys.showModal());
+
+  const pages = { o: "", v: "voids", h: "health" };
+  const acts = {
+    "/": () => { search.focus(); search.select(); },
+    "?": () => keys.showModal(),
+  };
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.closest("input, select, textarea, dialog");
+    if (!on.checked || isTyping || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.key in acts) {
+      event.preventDefault();
+      acts[event.key]();
+    } else if (event.key in pages) {
+      location.href = home + pages[event.key];
+    }
+  });
+
+  // The overview looks again every two seconds, but not under somebody's hands.
+  const live = document.getElementById("live");
+  const pause = document.getElementById("pause");
+  if (live && pause) {
+    let isPaused = false;
+    pause.hidden = false;
+    pause.addEventListener("click", () => {
+      isPaused = !isPaused;
+      pause.textContent = isPaused ? "Refresh again" : "Stop refreshing";
+    });
+    const look = async () => {
+      if (!isPaused && !document.hidden && !live.contains(document.activeElement)) {
+        try {
+          const answer = await fetch(location.href);
+          if (answer.status === 401) return location.reload();
+          const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+          const newer = page.getElementById("live");
+          if (newer) live.replaceChildren(...newer.childNodes);
+        } catch {
+          // The server is away: what was seen last stands, and the next look tells.
+        }
+      }
+      setTimeout(look, 2000);
+    };
+    setTimeout(look, 2000);
+  }
+
+  // The key within the form keeps a second one from moving anything; this spares whoever clicks twice the question.
+  const sent = new WeakSet();
+  document.addEventListener("submit", (event) => {
+    if (event.target.method !== "post") return;
+    if (sent.has(event.target)) event.preventDefault();
+    sent.add(event.target);
+  });
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+})();

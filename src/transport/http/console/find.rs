@@ -1,0 +1,79 @@
+//! Search: one exact name or number, in every party.
+
+use askama::Template;
+
+use super::Console;
+use super::frame::Frame;
+use super::pages::Asked;
+use crate::admin::search::{self, Hit, MAX_QUERY, PAGES, Place};
+use crate::transport::http::admin::problem::Problem;
+
+#[derive(Template)]
+#[template(path = "console/search.html")]
+struct SearchPage {
+    frame: Frame,
+    hits: Vec<HitView>,
+    looked: String,
+    passed_over: String,
+    parties: String,
+    /// Whether it was looked for anything.
+    is_asked: bool,
+}
+
+struct HitView {
+    is: String,
+    party: String,
+    /// Its page, below the console's path.
+    path: Option<String>,
+}
+
+pub async fn show(console: &Console, mut asked: Asked) -> Result<String, Problem> {
+    let q = asked.value("q").trim().to_owned();
+    asked.frame.q.clone_from(&q);
+    let is_asked = !q.is_empty();
+    if q.chars().count() > MAX_QUERY {
+        return Err(Problem::bad_request(format!("what is looked for has {MAX_QUERY} characters at the most")));
+    }
+    let mut page = SearchPage {
+        frame: asked.frame,
+        hits: Vec::new(),
+        looked: String::new(),
+        passed_over: String::new(),
+        parties: String::new(),
+        is_asked,
+    };
+    if is_asked {
+        let viewing = asked.viewing;
+        let found = console.api.reader.ask(move |conn| search::run(conn, &viewing, &q)).await?;
+        page.hits = found.found.iter().map(hit).collect();
+        page.looked = names(&found.looked);
+        page.passed_over = names(&found.passed_over);
+        page.parties = found.parties.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    }
+    Ok(page.render()?)
+}
+
+fn hit(hit: &Hit) -> HitView {
+    let path = hit.path.as_deref().and_then(|path| path.strip_prefix(PAGES));
+    let path = path.map(|path| path.trim_start_matches('/').to_owned());
+    HitView { is: name(hit.is).to_owned(), party: hit.party.clone(), path }
+}
+
+fn names(places: &[Place]) -> String {
+    places.iter().map(|place| name(*place)).collect::<Vec<_>>().join(", ")
+}
+
+fn name(place: Place) -> &'static str {
+    match place {
+        Place::Player => "player",
+        Place::Username => "username",
+        Place::ExternalId => "externalId",
+        Place::BetId => "betId",
+        Place::TransactionNumber => "transaction number",
+        Place::PartnerTransactionId => "partner_transaction_id",
+        Place::CodegamesTxnId => "CodeGames txnId",
+        Place::CodegamesOrder => "CodeGames order",
+        Place::JournalNumber => "journal number",
+        Place::CorrelationId => "correlation id",
+    }
+}

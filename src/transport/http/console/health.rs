@@ -1,0 +1,30 @@
+//! The page of what is not as it should be.
+
+use askama::Template;
+
+use super::frame::Frame;
+use super::pages::Asked;
+use super::{Console, overview};
+use crate::transport::http::admin::problem::Problem;
+use crate::transport::http::health::{self, Trouble};
+
+#[derive(Template)]
+#[template(path = "console/health.html")]
+struct HealthPage {
+    frame: Frame,
+    troubles: Vec<Trouble>,
+    /// What holds, in a word each: the database, and each party's connection to the broker.
+    states: Vec<(String, &'static str)>,
+}
+
+pub fn show(console: &Console, asked: Asked) -> Result<String, Problem> {
+    let readiness = &console.api.readiness;
+    let database = if readiness.is_database_there() { "ready" } else { "away" };
+    let brokers = readiness.brokers.iter().map(|(party, state)| {
+        let (word, _) = overview::told(&state.borrow());
+        (format!("broker, party {party}"), word)
+    });
+    let states = std::iter::once(("database".to_owned(), database)).chain(brokers).collect();
+    let troubles = health::troubles(readiness, &console.api.live.samples(), asked.viewing.config.parties.keys());
+    Ok(HealthPage { frame: asked.frame, troubles, states }.render()?)
+}

@@ -1,0 +1,239 @@
+//! `/console`: the operators' pages, the same acts as `/admin/v1`.
+//!
+//! A request is looked at in this order: whether it is a form from elsewhere (403), who sends it (401 with the sign-in form,
+//! 429), whether there is such a page (404, 405), whether the role will do (403), and only then what is asked for. Pages
+//! are written by the server, show nothing that their reader may not do, and link to each other relatively, so that they
+//! work below whatever path a proxy shows them. What changes something goes through `/admin/v1`'s own acts.
+//!
+//! Reading order: [`sessions`] (who is signed in), [`same_site`] (where forms come from), [`sign_in`], [`frame`] (what every
+//! page has), [`pages`] (which there are), [`overview`], [`find`], [`player`], [`records`] (orders, transactions, journal
+//! rows), [`told`] (commands and outcomes in words), [`voids`], [`trail`], [`health`], [`plots`], [`forms`].
+
+mod sessions;
+mod same_site;
+mod sign_in;
+mod frame;
+mod pages;
+mod overview;
+mod find;
+mod player;
+mod records;
+mod told;
+mod voids;
+mod trail;
+mod health;
+mod plots;
+mod forms;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::any;
+
+use self::frame::Frame;
+use self::pages::{Asked, Found};
+use self::sessions::{SessionId, Sessions};
+use super::admin::problem::Problem;
+use super::admin::{self, Api, PATIENCE};
+use super::mounts;
+use super::origin;
+use super::server::Client;
+use crate::admin::Viewing;
+use crate::clock;
+use crate::dialects::http::{Failure, Reply};
+use crate::identity::operators::SignedIn;
+use crate::metrics;
+
+/// Where the pages begin.
+const PATH: &str = "/console";
+
+/// In logs and metrics, beside the dialects.
+const NAME: &str = "console";
+
+const STYLE: &str = include_str!("console.css");
+const SCRIPT: &str = include_str!("console.js");
+
+/// Nothing but the page's own style, script and forms. (`data:` is its empty icon.)
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What pages are answered with.
+pub struct Console {
+    api: Arc<Api>,
+    sessions: Sessions,
+}
+
+/// Whoever is signed in, and by what.
+struct Visitor {
+    operator: SignedIn,
+    address: IpAddr,
+    correlation: Arc<str>,
+    /// `None`: by a bearer token.
+    session: Option<SessionId>,
+}
+
+/// The routes, where there are operators.
+pub fn router(console: Console) -> Router {
+    let console = Arc::new(console);
+    let handler = move |request: Request| {
+        let console = Arc::clone(&console);
+        async move { console.answer(request).await }
+    };
+    // One for all, so that nothing below the path is answered to whoever is not signed in.
+    let below = format!("{PATH}/{{*rest}}");
+    let with_slash = format!("{PATH}/");
+    Router::new().route(PATH, any(handler.clone())).route(&with_slash, any(handler.clone())).route(&below, any(handler))
+}
+
+impl Console {
+    pub fn new(api: Arc<Api>) -> Self {
+        Self { api, sessions: Sessions::default() }
+    }
+
+    async fn answer(self: Arc<Self>, request: Request) -> Response {
+        let began = Instant::now();
+        let correlation = mounts::correlation(&request);
+        let (mut operation, mut who) = ("-", None);
+        let reply = match request.extensions().get::<Client>().cloned() {
+            Some(client) => {
+                // As for `/admin/v1`: where there is no place, it goes without.
+                let _work = client.place.work();
+                let (parts, body) = request.into_parts();
+                let address = origin::address(client.address.ip(), &parts.headers, &self.api.origins.trusted);
+                let asked = (address, Arc::clone(&correlation));
+                self.take(&parts, body, asked, (&mut operation, &mut who)).await
+            }
+            // The server puts one into every request.
+            None => Reply::empty(500, "500"),
+        };
+        tell(&reply, operation, who.as_ref(), &correlation, began.elapsed());
+        mounts::response(guarded(reply, &correlation))
+    }
+
+    async fn take(
+        self: &Arc<Self>,
+        parts: &Parts,
+        body: Body,
+        (address, correlation): (IpAddr, Arc<str>),
+        (operation, who): (&mut &'static str, &mut Option<SignedIn>),
+    ) -> Reply {
+        let is_signing_in = parts.method == "POST" && parts.uri.path() == sign_in::PATH;
+        if is_signing_in {
+            *operation = "sign in";
+            return self.sign_in(parts, body, address, who).await;
+        }
+        let visitor = match self.visitor(parts, address, correlation) {
+            Ok(visitor) => visitor,
+            Err(problem) => return sign_in::page(parts, &problem, ""),
+        };
+        *who = Some(visitor.operator.clone());
+        let is_unsafe = !matches!(parts.method.as_str(), "GET" | "HEAD");
+        if is_unsafe && visitor.session.is_some() && same_site::is_own(&parts.headers, self.public()) != Some(true) {
+            let problem = Problem::form_from_elsewhere();
+            return frame::problem_page(self.frame(parts, &visitor), &problem);
+        }
+        let answered = if is_unsafe {
+            self.change(parts, body, &visitor, operation).await
+        } else {
+            self.look(parts, &visitor, operation).await
+        };
+        answered.unwrap_or_else(|problem| frame::problem_page(self.frame(parts, &visitor), &problem))
+    }
+
+    /// By the bearer token, where there is one, else by the cookie.
+    fn visitor(&self, parts: &Parts, address: IpAddr, correlation: Arc<str>) -> Result<Visitor, Problem> {
+        let at = clock::now();
+        if let Some(token) = admin::bearer(&parts.headers) {
+            let operator = self.api.operators.sign_in(Some(token), address, at)?;
+            return Ok(Visitor { operator, address, correlation, session: None });
+        }
+        let session = SessionId::of(&parts.headers).ok_or_else(Problem::not_signed_in)?;
+        let operator = self.sessions.find(&session, at).ok_or_else(Problem::not_signed_in)?;
+        Ok(Visitor { operator, address, correlation, session: Some(session) })
+    }
+
+    async fn look(
+        self: &Arc<Self>,
+        parts: &Parts,
+        visitor: &Visitor,
+        operation: &mut &'static str,
+    ) -> Result<Reply, Problem> {
+        let (route, parameters) = match pages::find(parts.uri.path()) {
+            Found::Page(route, parameters) => (route, parameters),
+            Found::File(content_type, text) => return Ok(file(content_type, text)),
+            Found::Moved(to) => return Ok(see(to)),
+            Found::Nothing if pages::is_form(parts.uri.path()) => return Err(Problem::method_not_allowed(&["POST"])),
+            Found::Nothing => return Err(Problem::not_found("there is no such page")),
+        };
+        *operation = route.operation;
+        if visitor.operator.role < route.role {
+            return Err(Problem::role_too_low(visitor.operator.role, route.role));
+        }
+        if route.needs_database && !self.api.readiness.is_database_there() {
+            return Err(Problem::unavailable());
+        }
+        let asked = self.asked(parts, visitor, parameters);
+        let looking = pages::show(self, route, asked);
+        let shown = tokio::time::timeout(PATIENCE, looking).await;
+        shown.map_err(|_| Problem::unavailable())?.map(|html| frame::page(200, html))
+    }
+
+    fn asked(&self, parts: &Parts, visitor: &Visitor, parameters: admin::routes::Parameters) -> Asked {
+        let viewing = Viewing { config: Arc::clone(&self.api.config), role: visitor.operator.role };
+        Asked { parameters, query: pages::query(parts), viewing, frame: self.frame(parts, visitor) }
+    }
+
+    fn frame(&self, parts: &Parts, visitor: &Visitor) -> Frame {
+        let notice = visitor.session.as_ref().and_then(|session| self.sessions.take_notice(session));
+        Frame::new(parts.uri.path(), visitor.operator.clone(), notice)
+    }
+
+    fn public(&self) -> Option<&url::Url> {
+        self.api.config.http.public_url.as_ref()
+    }
+}
+
+/// What keeps pages from being stored, framed, sniffed, or run with somebody else's script.
+fn guarded(reply: Reply, correlation: &str) -> Reply {
+    let has_policy = reply.headers.iter().any(|(name, _)| *name == "content-security-policy");
+    let reply = if has_policy { reply } else { reply.with_header("content-security-policy", POLICY) };
+    reply
+        .with_header("cache-control", "no-store")
+        .with_header("x-content-type-options", "nosniff")
+        .with_header("x-frame-options", "DENY")
+        .with_header("cross-origin-opener-policy", "same-origin")
+        // Not `no-referrer`: with that, browsers would leave the origin out of our own forms, too.
+        .with_header("referrer-policy", "same-origin")
+        .with_header("x-correlation-id", correlation)
+}
+
+fn file(content_type: &'static str, text: &str) -> Reply {
+    Reply { content_type, body: text.as_bytes().to_vec(), ..Reply::empty(200, "200") }
+}
+
+/// Leads to another page, relatively to this one.
+fn see(to: impl Into<String>) -> Reply {
+    Reply::empty(303, "303").with_header("location", to)
+}
+
+/// One line a request: never its address, query or body.
+fn tell(reply: &Reply, operation: &'static str, who: Option<&SignedIn>, correlation: &str, took: Duration) {
+    let operator = who.map_or("-", |operator| &*operator.name);
+    let took_ms = took.as_secs_f64() * 1e3;
+    let status = reply.status;
+    tracing::info!(dialect = NAME, operation, operator, correlation_id = correlation, status, took_ms, "answered");
+    metrics::http_answered("-", NAME, operation, &reply.code, took);
+}
+
+impl From<askama::Error> for Problem {
+    fn from(error: askama::Error) -> Self {
+        tracing::error!(%error, "a page could not be written");
+        Failure::Fault.into()
+    }
+}

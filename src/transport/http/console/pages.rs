@@ -1,0 +1,134 @@
+//! Which pages there are, and for whom.
+
+use axum::http::request::Parts;
+use url::form_urlencoded;
+
+use super::frame::Frame;
+use super::{Console, PATH, SCRIPT, STYLE, find, health, overview, player, records, trail, voids};
+use crate::admin::{self, Viewing};
+use crate::config::Role;
+use crate::ledger::{Party, PlayerId};
+use crate::transport::http::admin::problem::Problem;
+use crate::transport::http::admin::routes::{self, Parameters, fit};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    Overview,
+    Search,
+    Player,
+    Order,
+    Transaction,
+    Entry,
+    Voids,
+    Trail,
+    Health,
+}
+
+/// How a page is reached.
+#[derive(Debug)]
+pub struct PageRoute {
+    pub page: Page,
+    /// Below the console's; `{name}` stands for one segment.
+    path: &'static str,
+    /// The lowest role that may.
+    pub role: Role,
+    /// As in logs and metrics.
+    pub operation: &'static str,
+    /// Whether it has nothing to say while the database is away.
+    pub needs_database: bool,
+}
+
+const fn page(page: Page, path: &'static str, operation: &'static str) -> PageRoute {
+    PageRoute { page, path, role: Role::Viewer, operation, needs_database: true }
+}
+
+/// Every page there is. Their paths are those of `/admin/v1`, where it has the same.
+const PAGES: [PageRoute; 9] = [
+    PageRoute { needs_database: false, ..page(Page::Overview, "/", "overview") },
+    page(Page::Search, "/search", "search"),
+    page(Page::Player, "/parties/{party}/players/{player}", "player"),
+    page(Page::Order, "/orders/{order}", "order"),
+    page(Page::Transaction, "/transactions/{number}", "transaction"),
+    page(Page::Entry, "/journal/{number}", "journal"),
+    page(Page::Voids, "/voids", "voids"),
+    PageRoute { role: Role::Admin, ..page(Page::Trail, "/trail", "trail") },
+    PageRoute { needs_database: false, ..page(Page::Health, "/health", "health") },
+];
+
+/// What a path leads to.
+pub enum Found {
+    Page(&'static PageRoute, Parameters),
+    /// Its type and text.
+    File(&'static str, &'static str),
+    Moved(&'static str),
+    Nothing,
+}
+
+/// Finds a page. `path` is the whole, undecoded.
+pub fn find(path: &str) -> Found {
+    let Some(below) = path.strip_prefix(PATH) else { return Found::Nothing };
+    match below {
+        "" => return Found::Moved("console/"),
+        "/console.css" => return Found::File("text/css; charset=utf-8", STYLE),
+        "/console.js" => return Found::File("text/javascript; charset=utf-8", SCRIPT),
+        _ => {}
+    }
+    let fitting = PAGES.iter().find_map(|route| Some((route, fit(route.path, below)?)));
+    fitting.map_or(Found::Nothing, |(route, parameters)| Found::Page(route, parameters))
+}
+
+/// Whether something is sent to this path.
+pub fn is_form(path: &str) -> bool {
+    let below = path.strip_prefix(PATH).unwrap_or_default();
+    matches!(below, "/sign-in" | "/sign-out")
+        || matches!(routes::find("POST", &format!("{}{below}", routes::PATH)), routes::Found::Route(..))
+}
+
+/// A page that is asked for by somebody who may see it.
+pub struct Asked {
+    pub parameters: Parameters,
+    pub query: Vec<(String, String)>,
+    pub viewing: Viewing,
+    pub frame: Frame,
+}
+
+impl Asked {
+    /// What the query says; empty where it says nothing.
+    pub fn value(&self, name: &str) -> &str {
+        self.query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    pub fn number(&self) -> Result<i64, Problem> {
+        let number = self.parameters.get("number").parse();
+        number.map_err(|_| Problem::bad_request("the path must end with a number"))
+    }
+
+    pub fn party(&self) -> Result<Party, Problem> {
+        let found = admin::party(&self.viewing.config, self.parameters.get("party"));
+        found.map(|(party, _)| party).ok_or_else(|| Problem::not_found("there is no such party"))
+    }
+
+    pub fn player(&self) -> Result<PlayerId, Problem> {
+        let player = PlayerId::recorded(self.parameters.get("player"));
+        player.map_err(|error| Problem::bad_request(format!("player {error}")))
+    }
+}
+
+pub fn query(parts: &Parts) -> Vec<(String, String)> {
+    form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
+}
+
+/// The page's HTML.
+pub async fn show(console: &Console, route: &PageRoute, asked: Asked) -> Result<String, Problem> {
+    match route.page {
+        Page::Overview => overview::show(console, asked).await,
+        Page::Search => find::show(console, asked).await,
+        Page::Player => player::show(console, asked, None).await,
+        Page::Order => records::order(console, asked).await,
+        Page::Transaction => records::transaction(console, asked).await,
+        Page::Entry => records::entry(console, asked).await,
+        Page::Voids => voids::show(console, asked, None).await,
+        Page::Trail => trail::show(console, asked).await,
+        Page::Health => health::show(console, asked),
+    }
+}

@@ -1,0 +1,91 @@
+//! Voids that wait for a person, and what became of the others.
+
+use askama::Template;
+
+use super::Console;
+use super::forms::Failed;
+use super::frame::Frame;
+use super::pages::Asked;
+use crate::admin::cash::MAX_REASON;
+use crate::admin::{self, search, voids};
+use crate::storage::voids as queue;
+use crate::transport::http::admin::listing::Page;
+use crate::transport::http::admin::problem::Problem;
+
+struct Line {
+    void: voids::Shown,
+    /// What the transaction moved, bucket by bucket.
+    amounts: Vec<String>,
+    player: String,
+    is_pending: bool,
+}
+
+#[derive(Template)]
+#[template(path = "console/voids.html")]
+struct VoidsPage {
+    frame: Frame,
+    party: String,
+    parties: Vec<PartyChoice>,
+    all: bool,
+    lines: Vec<Line>,
+    is_first: bool,
+    next: Option<i64>,
+    max_reason: usize,
+    /// Why the last form did nothing, and for which transaction it was.
+    error: Option<(String, String)>,
+}
+
+struct PartyChoice {
+    name: String,
+    pending: i64,
+}
+
+pub async fn show(console: &Console, asked: Asked, failed: Option<&Failed>) -> Result<String, Problem> {
+    let config = &asked.viewing.config;
+    let waiting = console.api.reader.ask(queue::pending).await?;
+    let pending = |name: &str| waiting.iter().find(|(party, _)| party == name).map_or(0, |(_, count)| *count);
+    let parties: Vec<PartyChoice> = config
+        .parties
+        .keys()
+        .map(|party| party.to_string())
+        .map(|name| PartyChoice { pending: pending(&name), name })
+        .collect();
+    let first = parties.iter().find(|party| party.pending > 0).or(parties.first());
+    let wanted = match (failed.map(|failed| failed.party.as_str()), asked.value("party")) {
+        (Some(party), _) => party.to_owned(),
+        (None, "") => first.map(|party| party.name.clone()).unwrap_or_default(),
+        (None, party) => party.to_owned(),
+    };
+    let (party, _) = admin::party(config, &wanted).ok_or_else(|| Problem::not_found("there is no such party"))?;
+    let page = Page::read(&asked.query)?;
+    let (after, most, all) = (page.after_number()?, page.one_more(), asked.value("all") == "true");
+    let of = party.clone();
+    let found = console.api.reader.ask(move |conn| queue::page(conn, &of, all, after, most)).await?;
+    let next = (found.len() > page.limit).then(|| found[page.limit - 1].source.number);
+    let shown = found.iter().take(page.limit).map(|queued| line(voids::shown(config, queued), &wanted));
+    let page = VoidsPage {
+        lines: shown.collect(),
+        party: wanted.clone(),
+        parties,
+        all,
+        is_first: after.is_none(),
+        next,
+        max_reason: MAX_REASON,
+        error: failed.map(|failed| (failed.target.clone(), failed.why.clone())),
+        frame: asked.frame,
+    };
+    Ok(page.render()?)
+}
+
+fn line(void: voids::Shown, party: &str) -> Line {
+    let buckets = [
+        ("real", &void.real, void.real_minor),
+        ("ring-fenced", &void.ring_fenced, void.ring_fenced_minor),
+        ("bonus", &void.bonus, void.bonus_minor),
+        ("gbt bonus", &void.gbt_bonus, void.gbt_bonus_minor),
+    ];
+    let amounts = buckets.into_iter().filter(|(_, _, minor)| minor.0 != 0);
+    let amounts = amounts.map(|(bucket, amount, _)| format!("{amount} {} {bucket}", void.currency)).collect();
+    let player = format!("parties/{party}/players/{}", search::encoded(&void.player));
+    Line { amounts, player, is_pending: void.state == "pending", void }
+}

@@ -3,17 +3,20 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, ensure};
+use diesel::connection::SimpleConnection as _;
 use purser::clock;
 use purser::config::{Jwt, JwtKey, Secret};
 use purser::identity;
-use purser::ledger::command::{Act, Cash, Command, OpenPlayer};
+use purser::ledger::command::{Act, Cash, Command, OpenPlayer, PlaceBet, Terms};
+use purser::ledger::order::OrderKey;
 use purser::ledger::player::Profile;
-use purser::ledger::{Amount, Currency, Outcome, Party, PlayerId, Pocket};
+use purser::ledger::{Amount, Currency, ExternalId, Game, Outcome, Party, PlayerId, Pocket};
 use purser::sequencer::direct;
-use purser::storage::{Database, audit};
+use purser::storage::{Database, audit, sqlite};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
+use crate::Arguments;
 use crate::mode::Mode;
 
 pub const CURRENCY: &str = "CHF";
@@ -23,13 +26,32 @@ pub const GAME: &str = "wallstroulette";
 pub const STAKE: i64 = 100;
 
 /// Minor units that each player starts with: enough for every bet of a run.
-const MONEY: i64 = 1_000_000_000;
+const MONEY: i64 = 100_000_000_000;
 
 /// Signs the players' tokens: a benchmark's, so no secret.
 pub const HMAC_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Players created together.
-const CHUNK: usize = 250;
+/// Commands that are written together.
+const CHUNK: usize = 512;
+
+/// Ledgers that were filled once, to begin with copies of them.
+#[derive(Default)]
+pub struct Filled {
+    sqlite: Option<TempDir>,
+    /// The name of Postgres' database.
+    postgres: Option<String>,
+}
+
+impl Filled {
+    pub async fn drop(self, pg_url: &str) -> anyhow::Result<()> {
+        match self.postgres {
+            Some(name) => execute(pg_url, &format!("DROP DATABASE {name} WITH (FORCE)")).await,
+            None => Ok(()),
+        }
+    }
+}
+
+const FILE: &str = "purser.db";
 
 pub struct Ledger {
     database: Database,
@@ -59,51 +81,45 @@ pub fn tokens(mode: Mode, players: usize) -> anyhow::Result<Vec<String>> {
 }
 
 impl Ledger {
-    pub async fn create(mode: Mode, pg_url: &str, players: usize) -> anyhow::Result<Self> {
+    pub async fn create(mode: Mode, arguments: &Arguments, filled: &mut Filled) -> anyhow::Result<Self> {
+        let pg_url = &arguments.pg_url;
         let directory = tempfile::Builder::new().prefix("purser-bench-").tempdir()?;
         let (database, postgres) = match mode {
-            Mode::Sqlite => (Database::Sqlite(directory.path().join("purser.db")), None),
-            Mode::Broker => return Ok(Self { database: Database::Sqlite("".into()), postgres: None, directory }),
-            Mode::Postgres | Mode::PostgresTokens | Mode::Naive1 | Mode::Naive16 | Mode::Naive64 => {
-                let name = format!("purser_bench_{}", SystemTime::UNIX_EPOCH.elapsed()?.as_millis());
+            Mode::Sqlite => {
+                let path = directory.path().join(FILE);
+                std::fs::copy(filled.on_sqlite(arguments).await?, &path)?;
+                (Database::Sqlite(path), None)
+            }
+            Mode::Broker => (Database::Sqlite("".into()), None),
+            Mode::Postgres | Mode::PostgresTokens => {
+                let template = filled.on_postgres(arguments).await?;
+                let name = new_name()?;
+                execute(pg_url, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
+                (named(pg_url, &name)?, Some((pg_url.to_owned(), name)))
+            }
+            Mode::Naive1 | Mode::Naive16 | Mode::Naive64 => {
+                let name = new_name()?;
                 execute(pg_url, &format!("CREATE DATABASE {name}")).await?;
-                let mut url = url::Url::parse(pg_url)?;
-                url.set_path(&name);
-                (Database::Postgres(url.into()), Some((pg_url.to_owned(), name)))
+                let database = named(pg_url, &name)?;
+                fill(&database, arguments.players, 0).await?;
+                (database, Some((pg_url.to_owned(), name)))
             }
         };
-        let ledger = Self { database, postgres, directory };
-        ledger.database.migrate().await?;
-        ledger.invite(players).await?;
-        Ok(ledger)
+        Ok(Self { database, postgres, directory })
     }
 
     pub fn url(&self) -> String {
-        match &self.database {
-            Database::Sqlite(path) => format!("sqlite://{}", path.display()),
-            Database::Postgres(url) => url.clone(),
-        }
-    }
-
-    async fn invite(&self, players: usize) -> anyhow::Result<()> {
-        let mut writer = self.database.writer()?;
-        let all: Vec<usize> = (0..players).collect();
-        for chunk in all.chunks(CHUNK) {
-            let commands = chunk.iter().map(|number| invitation(*number)).collect::<anyhow::Result<Vec<_>>>()?;
-            let outcomes = direct::apply_all(&mut writer, commands.into_iter().flatten().collect()).await?;
-            let refused = outcomes.iter().find(|outcome| matches!(outcome, Outcome::Refused(_)));
-            ensure!(refused.is_none(), "an invitation was refused: {refused:?}");
-        }
-        Ok(())
+        url_of(&self.database)
     }
 
     /// Every order is there, and the audit finds nothing wrong.
-    pub async fn check(&self, mode: Mode, orders: usize) -> anyhow::Result<()> {
-        let orders = i64::try_from(orders)?;
+    pub async fn check(&self, mode: Mode, prefilled: usize, orders: usize) -> anyhow::Result<()> {
+        let (prefilled, orders) = (i64::try_from(prefilled)?, i64::try_from(orders)?);
         if mode.is_purser() {
+            let orders = prefilled + orders;
             let report = self.database.query(audit::run).await?;
             ensure!(report.findings.is_empty(), "the audit found: {:?}", report.findings);
-            ensure!(report.orders == orders, "{} orders in the ledger, {orders} sent", report.orders);
+            ensure!(report.orders == orders, "{} orders in the ledger, {orders} expected", report.orders);
         }
         if mode.is_naive() {
             let client = connect(&self.url()).await?;
@@ -122,6 +138,94 @@ impl Ledger {
     }
 }
 
+impl Filled {
+    async fn on_sqlite(&mut self, arguments: &Arguments) -> anyhow::Result<std::path::PathBuf> {
+        if self.sqlite.is_none() {
+            let directory = tempfile::Builder::new().prefix("purser-bench-").tempdir()?;
+            let path = directory.path().join(FILE);
+            fill(&Database::Sqlite(path.clone()), arguments.players, arguments.prefilled).await?;
+            // Into the file itself, which alone is copied.
+            sqlite::connect(&path)?.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?;
+            self.sqlite = Some(directory);
+        }
+        Ok(self.sqlite.as_ref().context("it was just filled")?.path().join(FILE))
+    }
+
+    async fn on_postgres(&mut self, arguments: &Arguments) -> anyhow::Result<String> {
+        if let Some(name) = &self.postgres {
+            return Ok(name.clone());
+        }
+        let name = new_name()?;
+        execute(&arguments.pg_url, &format!("CREATE DATABASE {name}")).await?;
+        let database = named(&arguments.pg_url, &name)?;
+        fill(&database, arguments.players, arguments.prefilled).await?;
+        // As a server that has been up for a while knows its tables.
+        connect(&url_of(&database)).await?.batch_execute("VACUUM ANALYZE; CHECKPOINT").await?;
+        // A database that somebody is connected to is no template.
+        let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ";
+        execute(&arguments.pg_url, &format!("{ended}'{name}'")).await?;
+        self.postgres = Some(name.clone());
+        Ok(name)
+    }
+}
+
+/// Makes the tables, players with money, and so many orders, which are decided and written as the program does it.
+async fn fill(database: &Database, players: usize, orders: usize) -> anyhow::Result<()> {
+    database.migrate().await?;
+    let mut writer = database.writer()?;
+    let mut commands = Vec::new();
+    for number in 0..players {
+        commands.extend(invitation(number)?);
+    }
+    for chunk in commands.chunks(CHUNK) {
+        accept(direct::apply_all(&mut writer, chunk.to_vec()).await?)?;
+    }
+    for first in (0..orders).step_by(CHUNK) {
+        let bets = (first..orders.min(first + CHUNK)).map(|order| bet(order, order % players));
+        accept(direct::apply_all(&mut writer, bets.collect::<anyhow::Result<_>>()?).await?)?;
+    }
+    Ok(())
+}
+
+fn accept(outcomes: Vec<Outcome>) -> anyhow::Result<()> {
+    let refused = outcomes.iter().find(|outcome| matches!(outcome, Outcome::Refused(_)));
+    ensure!(refused.is_none(), "refused: {refused:?}");
+    Ok(())
+}
+
+fn new_name() -> anyhow::Result<String> {
+    Ok(format!("purser_bench_{}", SystemTime::UNIX_EPOCH.elapsed()?.as_millis()))
+}
+
+fn named(pg_url: &str, name: &str) -> anyhow::Result<Database> {
+    let mut url = url::Url::parse(pg_url)?;
+    url.set_path(name);
+    Ok(Database::Postgres(url.into()))
+}
+
+fn url_of(database: &Database) -> String {
+    match database {
+        Database::Sqlite(path) => format!("sqlite://{}", path.display()),
+        Database::Postgres(url) => url.clone(),
+    }
+}
+
+fn command(act: Act) -> Command {
+    Command { party: party(), at: clock::now(), correlation: None, act }
+}
+
+fn bet(order: usize, player: usize) -> anyhow::Result<Command> {
+    let external_id = ExternalId::parse(&format!("prefilled-{order:012}"))?;
+    Ok(command(Act::PlaceBet(PlaceBet {
+        player: PlayerId::parse(&player_name(player))?,
+        order: OrderKey { game: Game::parse(GAME)?, external_id },
+        round: 1,
+        stake: Amount::new(STAKE)?,
+        pocket: Pocket::real(Currency::parse(CURRENCY)?),
+        terms: Terms { game_offered: true, max_bet: None, max_stake_per_day: None },
+    })))
+}
+
 fn invitation(number: usize) -> anyhow::Result<[Command; 2]> {
     let player = PlayerId::parse(&player_name(number))?;
     let currency = Currency::parse(CURRENCY)?;
@@ -132,7 +236,6 @@ fn invitation(number: usize) -> anyhow::Result<[Command; 2]> {
         amount: Amount::new(MONEY)?,
         key: format!("bench-{player}").into(),
     };
-    let command = |act| Command { party: party(), at: clock::now(), correlation: None, act };
     Ok([command(Act::OpenPlayer(OpenPlayer { player, profile })), command(Act::Deposit(cash))])
 }
 

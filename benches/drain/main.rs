@@ -6,7 +6,8 @@
 //! clock runs from the moment the broker sees the consumer until the reply queue holds a reply to each order; both are
 //! asked for with passive declarations, 50 a second, which disturb nobody. Then the consumer is stopped, and it is
 //! checked that the request queue is empty, that each order got exactly one reply, that each reply says yes, and that
-//! the ledger is sound. Every run begins with an empty ledger in a new database: the players and their deposits only.
+//! the ledger is sound. Every run begins with a ledger in a new database: the players and their deposits only, or with
+//! `--prefilled` that many orders before, which were decided and written as the program does it, once for all rounds.
 //!
 //! All modes are measured in one process, in turns, so that ratios hold even where the machine has other things to do.
 
@@ -45,6 +46,9 @@ struct Arguments {
     naive_orders: usize,
     #[arg(long, default_value_t = 1_000)]
     players: usize,
+    /// Orders that the ledger of Purser holds before.
+    #[arg(long, default_value_t = 0)]
+    prefilled: usize,
     /// The broker (default: PURSER_TEST_AMQP_URL, as `scripts/services env` prints it).
     #[arg(long, env = "PURSER_TEST_AMQP_URL", hide_env_values = true)]
     amqp_url: String,
@@ -77,13 +81,16 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut results = report::Results::default();
+    let mut filled = ledger::Filled::default();
     for round in 1..=arguments.rounds {
         for run in runs(&arguments) {
-            let measured = measure(&arguments, &run).await.with_context(|| format!("{run}, round {round}"))?;
+            let measured =
+                measure(&arguments, &mut filled, &run).await.with_context(|| format!("{run}, round {round}"))?;
             eprintln!("round {round}: {run}: {:.0} a second", measured.per_second());
             results.take(&run, measured);
         }
     }
+    filled.drop(&arguments.pg_url).await?;
     if arguments.json {
         results.print_json()?
     } else {
@@ -110,9 +117,9 @@ fn runs(arguments: &Arguments) -> Vec<Run> {
     runs
 }
 
-async fn measure(arguments: &Arguments, run: &Run) -> anyhow::Result<report::Measured> {
+async fn measure(arguments: &Arguments, filled: &mut ledger::Filled, run: &Run) -> anyhow::Result<report::Measured> {
     let orders = if run.mode.is_naive() { arguments.naive_orders } else { arguments.orders };
-    let ledger = ledger::Ledger::create(run.mode, &arguments.pg_url, arguments.players).await?;
+    let ledger = ledger::Ledger::create(run.mode, arguments, filled).await?;
     let backlog = Backlog::publish(arguments, run.mode, orders).await?;
     let consumer = mode::start(run, arguments, &ledger).await?;
     let processes = Processes {
@@ -125,7 +132,7 @@ async fn measure(arguments: &Arguments, run: &Run) -> anyhow::Result<report::Mea
     consumer.stop().await?;
     let (took, spent) = drained?;
     backlog.check(run.mode).await?;
-    ledger.check(run.mode, orders).await?;
+    ledger.check(run.mode, arguments.prefilled, orders).await?;
     ledger.drop().await?;
     Ok(report::Measured { orders, took, spent })
 }

@@ -1,4 +1,4 @@
-//! Processor time by process: unlike throughput it hardly depends on what else the machine does.
+//! Processor time and bytes written by process: unlike throughput they hardly depend on what else the machine does.
 
 use std::fs;
 use std::time::Duration;
@@ -20,13 +20,36 @@ pub struct Spent {
     pub consumer: Option<Duration>,
     pub broker: Option<Duration>,
     pub postgres: Option<Duration>,
+    /// Bytes that the consumer, or Postgres where it is known, caused to be written to the disk.
+    pub written: Option<u64>,
 }
 
 impl Processes {
     pub fn spent(self) -> Spent {
         let of = |process: Option<u32>| process.and_then(with_children);
-        Spent { consumer: of(Some(self.consumer)), broker: of(self.broker), postgres: of(self.postgres) }
+        let written = self.postgres.map_or_else(
+            || written(self.consumer),
+            |first| {
+                let all: Option<Vec<u64>> =
+                    family(first).map(|family| family.into_iter().filter_map(written).collect());
+                all.map(|all| all.into_iter().sum::<u64>() + written(self.consumer).unwrap_or_default())
+            },
+        );
+        Spent { consumer: of(Some(self.consumer)), broker: of(self.broker), postgres: of(self.postgres), written }
     }
+}
+
+/// A process and its children.
+fn family(first: u32) -> Option<Vec<u32>> {
+    let processes = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let of_first = |process: &u32| *process == first || stat(*process).is_some_and(|stat| stat.parent == first);
+    Some(processes.filter(of_first).collect())
+}
+
+/// What a process caused to be written so far (proc_pid_io(5)); of Postgres' sessions that have ended, nothing.
+fn written(process: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/io")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok())
 }
 
 impl Spent {
@@ -36,6 +59,7 @@ impl Spent {
             consumer: less(self.consumer, before.consumer),
             broker: less(self.broker, before.broker),
             postgres: less(self.postgres, before.postgres),
+            written: self.written.zip(before.written).map(|(after, before)| after.saturating_sub(before)),
         }
     }
 }

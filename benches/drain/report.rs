@@ -41,6 +41,8 @@ struct Row<'a> {
     consumer_us: Option<f64>,
     broker_us: Option<f64>,
     postgres_us: Option<f64>,
+    /// Kilobytes written to the disk for one order, by the consumer and Postgres.
+    written_kb: Option<f64>,
 }
 
 impl Results {
@@ -65,6 +67,9 @@ impl Results {
                 };
                 let consumer_us = each(|spent| spent.consumer);
                 let (broker_us, postgres_us) = (each(|spent| spent.broker), each(|spent| spent.postgres));
+                let written = rounds.iter().filter_map(|run| Some(run.spent.written? as f64 / run.orders as f64 / 1e3));
+                let written: Vec<f64> = written.collect();
+                let written_kb = (!written.is_empty()).then(|| median(written.into_iter()));
                 let orders = rounds.first().map_or(0, |run| run.orders);
                 Row {
                     what,
@@ -75,6 +80,7 @@ impl Results {
                     consumer_us,
                     broker_us,
                     postgres_us,
+                    written_kb,
                 }
             })
             .collect()
@@ -82,18 +88,20 @@ impl Results {
 
     pub fn print(&self) {
         println!(
-            "{:<32} {:>7} {:>9} {:>13} {:>6} {:>12} {:>10} {:>12}",
-            "", "orders", "a second", "range", "ratio", "consumer us", "broker us", "postgres us"
+            "{:<32} {:>7} {:>9} {:>13} {:>6} {:>12} {:>10} {:>12} {:>11}",
+            "", "orders", "a second", "range", "ratio", "consumer us", "broker us", "postgres us", "written kB"
         );
         for row in self.rows() {
             let low = row.per_second.iter().copied().fold(f64::INFINITY, f64::min);
             let high = row.per_second.iter().copied().fold(0.0, f64::max);
             let range = format!("{low:.0}-{high:.0}");
             let us = |us: Option<f64>| us.map_or("-".to_owned(), |us| format!("{us:.1}"));
-            let [consumer, broker, postgres] = [row.consumer_us, row.broker_us, row.postgres_us].map(us);
+            let [consumer, broker, postgres, written] =
+                [row.consumer_us, row.broker_us, row.postgres_us, row.written_kb].map(us);
             let Row { what, orders, median, ratio, .. } = row;
             println!(
-                "{what:<32} {orders:>7} {median:>9.0} {range:>13} {ratio:>6.2} {consumer:>12} {broker:>10} {postgres:>12}"
+                "{what:<32} {orders:>7} {median:>9.0} {range:>13} {ratio:>6.2} {consumer:>12} {broker:>10} {postgres:>12} \
+                 {written:>11}"
             );
         }
     }

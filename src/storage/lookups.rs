@@ -1,6 +1,6 @@
 //! What operators look for: single rows by their keys, and what stands beside them. Nothing here reads a whole table.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -8,13 +8,13 @@ use uuid::Uuid;
 use super::StoreError;
 use super::checkpoint::{self, hash, hashed, sealed};
 use super::partners::{PurchaseRow, TransactionRow};
-use super::queries::{AnyConnection, classify, on};
+use super::queries::{AnyConnection, classify, on, order_row};
 use super::rows::{AccountRow, Bytes, JournalRow, OrderRow, TransferRow, bytes, damaged, uuid};
-use super::schema::{accounts, journal, orders, players, purchases, transactions, transfers, writers};
+use super::schema::{accounts, journal, players, purchases, transactions, transfers, writers};
 use crate::ledger::chain::{self, START};
 use crate::ledger::command::CommandKey;
 use crate::ledger::transaction::Transaction;
-use crate::ledger::{Done, Outcome, Party, PlayerId, PlayerKey};
+use crate::ledger::{Done, OrderId, Outcome, Party, PlayerId, PlayerKey};
 
 /// Numbers on each side of a row within which its neighbours in the chain are looked for: with many writers one's rows
 /// may stand far apart.
@@ -136,9 +136,9 @@ fn named(conn: &mut AnyConnection, moved: &[TransferRow]) -> Result<Vec<Leg>, St
 /// The numbers of the journal rows that are kept under these keys, oldest first: those of orders' commands are told by the
 /// order.
 pub fn kept_under(conn: &mut AnyConnection, keys: &[CommandKey]) -> Result<Vec<i64>, StoreError> {
-    let ids: Vec<Bytes> = keys.iter().map(|key| bytes(key.order().uuid())).collect();
-    let about = orders::table.filter(orders::id.eq_any(ids));
-    let about: Vec<OrderRow> = on!(conn, conn => about.load(conn)).map_err(classify)?;
+    let ids: BTreeSet<OrderId> = keys.iter().map(|key| key.order()).collect();
+    let about = ids.iter().filter_map(|id| order_row(conn, id.uuid().as_bytes()).transpose());
+    let about: Vec<OrderRow> = about.collect::<Result<_, _>>()?;
     let wanted: Vec<Bytes> = keys.iter().map(|key| bytes(key.uuid())).collect();
     let by_key = journal::table.filter(journal::by_key).filter(journal::key.eq_any(wanted)).select(journal::seq);
     let mut kept: Vec<i64> = on!(conn, conn => by_key.load(conn)).map_err(classify)?;

@@ -11,6 +11,7 @@ use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use super::partners::{OfferRow, TransactionRow};
 use super::rows::{AccountRow, OrderRow, PlayerRow, bytes};
 use super::schema::{accounts, gift_keys, offers, orders, players, purchases, transactions};
+use super::sqlite::order_index;
 use super::{Database, StoreError, postgres, sqlite};
 use crate::ledger::offer::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
@@ -133,11 +134,18 @@ pub fn is_login_taken(
     Ok(first.is_some())
 }
 
+/// An order's row.
+pub(super) fn order_row(conn: &mut AnyConnection, id: &[u8]) -> Result<Option<OrderRow>, StoreError> {
+    match conn {
+        AnyConnection::Sqlite(conn) => order_index::look_up(conn, id),
+        AnyConnection::Postgres(conn) => orders::table.find(id).get_result(conn).optional(),
+    }
+    .map_err(classify)
+}
+
 /// An order with its player's name.
 pub fn order(conn: &mut AnyConnection, id: OrderId) -> Result<Option<(Order, PlayerId)>, StoreError> {
-    let of_order = orders::table.find(bytes(id.uuid()));
-    let found: Option<OrderRow> = on!(conn, conn => of_order.first(conn)).optional().map_err(classify)?;
-    let Some(row) = found else { return Ok(None) };
+    let Some(row) = order_row(conn, &bytes(id.uuid()))? else { return Ok(None) };
     let name = players::table.find(row.player.clone()).select(players::player);
     let name: Option<String> = on!(conn, conn => name.first(conn)).optional().map_err(classify)?;
     let name = name.and_then(|name| PlayerId::recorded(&name).ok());

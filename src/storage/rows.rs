@@ -125,7 +125,7 @@ pub struct AccountRow {
     pub staked: i64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, QueryableByName, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = orders)]
 pub struct OrderRow {
     pub id: Bytes,

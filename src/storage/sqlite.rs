@@ -3,6 +3,7 @@
 //! Write-ahead log and `synchronous = FULL`: a commit is on the disk before it is answered. Other processes (the
 //! command line) may write between batches; `BEGIN IMMEDIATE` takes turns.
 
+pub mod order_index;
 mod statements;
 
 use std::path::{Path, PathBuf};
@@ -18,10 +19,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::batch_rows::BatchRows;
 use super::partners::{load_partners, write_partners};
 use super::rows::{AccountRow, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, not_its_own, state_of};
-use super::schema::{accounts, journal, orders, players, purchases, transactions, writers};
+use super::schema::{accounts, journal, players, purchases, transactions, writers};
 use super::{Store, StoreError};
 use crate::ledger::{Batch, Keys, OrderId, State};
-use statements::{InsertJournal, InsertPlayer, InsertTransfer, NameHouseAccount, UpsertAccount, UpsertOrder};
+use order_index::OrderIndex;
+use statements::{InsertJournal, InsertPlayer, InsertTransfer, NameHouseAccount, UpsertAccount};
 
 /// How long a transaction waits for another process's before it is called an outage.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
@@ -103,8 +105,15 @@ enum Job {
 
 impl SqliteStore {
     pub fn open(path: PathBuf) -> std::io::Result<Self> {
+        Self::open_with_tail(path, order_index::LONGEST_TAIL)
+    }
+
+    /// The same with a shorter tail of orders. For tests: else they would need a hundred thousand orders.
+    #[doc(hidden)]
+    pub fn open_with_tail(path: PathBuf, longest: usize) -> std::io::Result<Self> {
         let (jobs, inbox) = mpsc::channel(JOBS);
-        let writer = Writer { path, conn: None, row: WriterRow::start(WRITER), reserved: 0 };
+        let (row, orders) = (WriterRow::start(WRITER), OrderIndex::new(longest));
+        let writer = Writer { path, conn: None, row, reserved: 0, orders };
         thread::Builder::new().name("purser-sqlite".to_owned()).spawn(move || writer.work(inbox))?;
         Ok(Self { jobs })
     }
@@ -149,6 +158,7 @@ struct Writer {
     row: WriterRow,
     /// The journal's last number, read inside the transaction.
     reserved: i64,
+    orders: OrderIndex,
 }
 
 impl Writer {
@@ -173,7 +183,7 @@ impl Writer {
                     let _ = answer.send(self.settle(asked));
                 }
                 Job::KnownOrders(orders, answer) => {
-                    let asked = self.connection().and_then(|conn| known_orders(conn, orders).map_err(classify));
+                    let asked = self.known_orders(orders);
                     let _ = answer.send(self.settle(asked));
                 }
             }
@@ -193,7 +203,8 @@ impl Writer {
         if let Err(error) = &result {
             self.rollback();
             if matches!(error, StoreError::Outage(_)) {
-                self.conn = None;
+                // The file may be another one when it can be opened again.
+                (self.conn, self.orders) = (None, self.orders.afresh());
             }
         }
         result
@@ -216,7 +227,11 @@ impl Writer {
         self.row = writer_row(conn).map_err(classify)?;
         self.reserved = last_seq(conn).map_err(classify)?;
         let (players, accounts) = load_players(conn, keys).map_err(classify)?;
-        let orders = load_orders(conn, keys).map_err(classify)?;
+        self.orders.catch_up(conn)?;
+        let mut orders = Vec::new();
+        for id in &keys.orders {
+            orders.extend(self.orders.load(conn, id.uuid().into_bytes())?);
+        }
         let decided = load_decided(conn, keys, &orders)?;
         let mut state = state_of(players, accounts, orders, decided)?;
         state.numbers = (self.reserved + 1..).take(keys.rows).collect();
@@ -232,7 +247,24 @@ impl Writer {
         };
         let rows = BatchRows::of(batch, &self.row)?;
         write(conn, &rows).map_err(classify)?;
-        conn.batch_execute("COMMIT").map_err(classify)
+        let changes = self.orders.write(conn, &rows.orders)?;
+        conn.batch_execute("COMMIT").map_err(classify)?;
+        self.orders.apply(changes);
+        Ok(())
+    }
+
+    fn known_orders(&mut self, orders: Vec<OrderId>) -> Result<Vec<OrderId>, StoreError> {
+        self.connection()?;
+        let Some(conn) = &mut self.conn else {
+            return Err(StoreError::Outage("not connected".to_owned()));
+        };
+        self.orders.catch_up(conn)?;
+        let mut known = Vec::new();
+        for order in orders {
+            let found = self.orders.find(conn, order.uuid().as_bytes())?;
+            known.extend(found.map(|_| order));
+        }
+        Ok(known)
     }
 }
 
@@ -273,15 +305,6 @@ fn load_players(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<(Vec<Pl
     Ok((found, theirs))
 }
 
-fn load_orders(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<Vec<OrderRow>> {
-    let mut found = Vec::new();
-    for id in &keys.orders {
-        let order = orders::table.find(bytes(id.uuid())).select(OrderRow::as_select()).get_result(conn).optional()?;
-        found.extend(order);
-    }
-    Ok(found)
-}
-
 /// What is kept about the orders is read by the numbers that they tell, anything else by its key.
 fn load_decided(conn: &mut SqliteConnection, keys: &Keys, orders: &[OrderRow]) -> Result<Vec<DecidedRow>, StoreError> {
     let mut found = Vec::new();
@@ -310,15 +333,6 @@ fn data_version(conn: &mut SqliteConnection) -> QueryResult<i64> {
     Ok(row.data_version)
 }
 
-fn known_orders(conn: &mut SqliteConnection, orders: Vec<OrderId>) -> QueryResult<Vec<OrderId>> {
-    let mut known = Vec::new();
-    for order in orders {
-        let found: i64 = orders::table.find(bytes(order.uuid())).count().get_result(conn)?;
-        known.extend((found > 0).then_some(order));
-    }
-    Ok(known)
-}
-
 /// Row by row: each statement is prepared once, and there is no round trip to save.
 fn write(conn: &mut SqliteConnection, rows: &BatchRows) -> QueryResult<()> {
     for row in &rows.journal {
@@ -335,9 +349,6 @@ fn write(conn: &mut SqliteConnection, rows: &BatchRows) -> QueryResult<()> {
     }
     for row in &rows.accounts {
         UpsertAccount(row).execute(conn)?;
-    }
-    for row in &rows.orders {
-        UpsertOrder(row).execute(conn)?;
     }
     write_partners!(&mut *conn, &rows.partners, now);
     if let Some(writer) = &rows.writer {

@@ -7,6 +7,7 @@ mod patience;
 mod wiretap;
 mod scenarios;
 mod model;
+mod order_index;
 mod properties;
 mod storage;
 mod tampering;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use diesel::prelude::*;
 
 use super::digest::Digest;
+use super::orders::Orders;
 use super::stakes::{Stakes, staked_from};
 use super::{Book, PAGE, Report, TOLD, count, hex};
 use crate::ledger::OrderState;
@@ -18,7 +19,7 @@ use crate::storage::StoreError;
 use crate::storage::checkpoint;
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{AccountRow, Bytes, OrderRow, PLAYER_SIDE, PlayerRow, TransferRow};
-use crate::storage::schema::{accounts, orders, players, transfers};
+use crate::storage::schema::{accounts, players, transfers};
 
 /// Accounts of a slice, about: their sums take up to 40 MiB.
 const SLICE: i64 = 400_000;
@@ -46,6 +47,7 @@ pub(super) struct Slice {
 /// Compares every account, and returns the books. `first`: with its transfers.
 pub(super) fn audit(
     conn: &mut AnyConnection,
+    orders: &Orders,
     first: Slice,
     stakes: &Stakes,
     digest: &mut Digest,
@@ -55,7 +57,7 @@ pub(super) fn audit(
     let mut slice = first;
     loop {
         slice.add_carried(conn)?;
-        slice.add_orders(conn, digest)?;
+        slice.add_orders(conn, orders, digest)?;
         comparing.slice(conn, &slice)?;
         let Some(next) = slice.next() else { return Ok(comparing.books.into_values().collect()) };
         slice = next;
@@ -130,13 +132,10 @@ impl Slice {
         })
     }
 
-    fn add_orders(&mut self, conn: &mut AnyConnection, digest: &mut Digest) -> Result<(), StoreError> {
+    fn add_orders(&mut self, conn: &mut AnyConnection, orders: &Orders, digest: &mut Digest) -> Result<(), StoreError> {
         let mut after = Bytes::new();
-        loop {
-            let page = orders::table.filter(orders::id.gt(&after)).order(orders::id).limit(PAGE);
-            let rows: Vec<OrderRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = last.id.clone();
+        while let Some((rows, last)) = orders.page(conn, &after)? {
+            after = last;
             for row in &rows {
                 self.add_stake(row);
                 if self.number == 0 {
@@ -144,6 +143,7 @@ impl Slice {
                 }
             }
         }
+        Ok(())
     }
 
     fn add_stake(&mut self, row: &OrderRow) {

@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use super::accounts::Slice;
 use super::chains::Chains;
 use super::digest::Digest;
+use super::orders::Orders;
 use super::partners::{PartnersAudit, Told};
 use super::stakes::Stakes;
 use super::{PAGE, Progress, Report, count, hex, players};
@@ -20,9 +21,10 @@ use crate::storage::order_change::OrderChange;
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::remains::Remains;
 use crate::storage::rows::{Bytes, JournalRow, OrderRow, TransferRow, uuid};
-use crate::storage::schema::{journal, orders, transfers};
+use crate::storage::schema::{journal, transfers};
 
-pub(super) struct JournalAudit {
+pub(super) struct JournalAudit<'a> {
+    orders: &'a Orders,
     chains: Chains,
     /// Journal rows that orders tell of, and orders whose last one was found.
     told: i64,
@@ -77,10 +79,16 @@ struct Expected<'a> {
     partners: Vec<Told<'a>>,
 }
 
-impl JournalAudit {
+impl<'o> JournalAudit<'o> {
     /// `sums` and `digest` take up what comes by.
-    pub(super) fn begin(conn: &mut AnyConnection, sums: Slice, digest: Digest) -> Result<Self, StoreError> {
+    pub(super) fn begin(
+        conn: &mut AnyConnection,
+        orders: &'o Orders,
+        sums: Slice,
+        digest: Digest,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
+            orders,
             chains: Chains::begin(conn)?,
             told: 0,
             confirmed: 0,
@@ -181,12 +189,8 @@ impl JournalAudit {
         report: &mut Report,
     ) -> Result<(), StoreError> {
         let ids: Vec<Bytes> = expected.iter().map(|expected| expected.order.uuid().as_bytes().to_vec()).collect();
-        let mut found: HashMap<Bytes, OrderRow> = HashMap::new();
-        for ids in ids.chunks(500) {
-            let named = orders::table.filter(orders::id.eq_any(ids));
-            let rows: Vec<OrderRow> = on!(conn, conn => named.load(conn)).map_err(classify)?;
-            found.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
-        }
+        let rows = self.orders.named(conn, &ids)?;
+        let found: HashMap<Bytes, OrderRow> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
         for (expected, id) in expected.iter().zip(&ids) {
             let name = hex(id);
             let Some(row) = found.get(id) else {

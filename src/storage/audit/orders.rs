@@ -124,6 +124,10 @@ fn check_index(conn: &mut SqliteConnection, report: &mut Report) -> QueryResult<
         report.findings.push("the index of orders does not tell how far it is complete".to_owned());
     }
     let complete_to = complete_to.unwrap_or(0);
+    let last: Option<i64> = numbered_orders::table.select(diesel::dsl::max(numbered_orders::num)).get_result(conn)?;
+    if complete_to > last.unwrap_or(0) {
+        report.findings.push(format!("the index of orders is said to be complete to {complete_to}, where no order is"));
+    }
     let indexed: i64 = index::table.filter(index::num.le(complete_to)).count().get_result(conn)?;
     let before = numbered_orders::table.filter(numbered_orders::num.le(complete_to));
     let stored: i64 = before.count().get_result(conn)?;

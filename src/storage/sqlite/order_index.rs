@@ -135,6 +135,8 @@ pub struct OrderIndex {
     round_began: i64,
     /// What this transaction has looked up.
     looked_up: HashMap<Id, Option<i64>>,
+    /// How many orders of others it has found.
+    caught_up: usize,
 }
 
 /// What a transaction changes of it; nothing, until it is committed.
@@ -165,7 +167,9 @@ impl OrderIndex {
         }
         let newer = numbered_orders::table.filter(numbered_orders::num.gt(self.last)).order(numbered_orders::num);
         let newer = newer.select((numbered_orders::num, numbered_orders::id));
-        for (num, id) in newer.load::<(i64, Bytes)>(conn).map_err(classify)? {
+        let newer: Vec<(i64, Bytes)> = newer.load(conn).map_err(classify)?;
+        self.caught_up = newer.len();
+        for (num, id) in newer {
             self.take(id_of(&id)?, num)?;
         }
         if is_new {
@@ -223,8 +227,9 @@ impl OrderIndex {
             .map_err(classify)?;
         }
         if let Some(too_many) = self.tail.len().checked_sub(self.longest_tail) {
-            // As many as came, so that it never grows.
-            let [least, most] = MOVED.map(|share| (self.longest_tail / share).max(changes.new.len()).max(1));
+            // More than came, so that it does not grow, whoever added them.
+            let came = self.caught_up + changes.new.len();
+            let [least, most] = MOVED.map(|share| (self.longest_tail / share).max(2 * came).max(1));
             self.move_ids(conn, too_many.clamp(least, most), &mut changes)?;
         }
         Ok(changes)

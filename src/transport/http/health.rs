@@ -175,7 +175,7 @@ mod tests {
     fn whatever_is_wrong_has_a_remedy() {
         let away = || Broker::Away("gone".to_owned());
         let fine = || Broker::Connected { mismatches: vec![] };
-        let mismatch = Mismatch { name: "v1.0.acme.dead".to_owned(), difference: "other".to_owned() };
+        let mismatch = Mismatch { name: "v1.0.acme.dead".to_owned(), difference: "other".to_owned(), is_absent: false };
         let blocked = Broker::Blocked { reason: "memory".to_owned(), mismatches: vec![] };
         let samples = "purser_queue_consumers{party=\"acme\",queue=\"v1.0.acme.order.bet\"} 0\n\
                        purser_queue_consumers{party=\"acme\",queue=\"v1.0.acme.dead\"} 0\n\

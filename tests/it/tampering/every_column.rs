@@ -16,7 +16,7 @@ use crate::memory::next_number;
 use crate::script::{commands, parse, rehearsed};
 
 /// What the audit says nothing about: it is no money, and not in the journal.
-const BESIDE: [&str; 8] = [
+const BESIDE: [&str; 9] = [
     "__diesel_schema_migrations.version",
     "__diesel_schema_migrations.run_on",
     "credentials.",
@@ -25,6 +25,8 @@ const BESIDE: [&str; 8] = [
     // What it says can be read from the journal again.
     "history_position.",
     "history_pages.",
+    // Where an order's row lies is nothing but what its index says, if that has it by now; its own tests change both.
+    "orders.num",
     // A partner's private token is nobody's business but the partner's.
     "transactions.token",
 ];

@@ -1,12 +1,13 @@
 //! What was recorded, read back: whoever looks at a page is told the same as whoever scrapes.
 
-/// Every sample of one moment.
+use std::collections::HashMap;
+
+/// Every sample of one moment, by name: with many parties there are tens of thousands.
 #[derive(Debug, Clone, Default)]
-pub struct Samples(Vec<Sample>);
+pub struct Samples(HashMap<String, Vec<Sample>>);
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    pub name: String,
     pub labels: Vec<(String, String)>,
     pub value: f64,
 }
@@ -21,11 +22,18 @@ impl Sample {
 impl Samples {
     /// Reads Prometheus's text format, as our own exporter writes it. Lines that are none are passed over.
     pub fn parse(text: &str) -> Self {
-        Self(text.lines().filter(|line| !line.starts_with('#')).filter_map(sample).collect())
+        let mut samples = Self::default();
+        for (name, sample) in text.lines().filter(|line| !line.starts_with('#')).filter_map(sample) {
+            match samples.0.get_mut(name) {
+                Some(known) => known.push(sample),
+                None => _ = samples.0.insert(name.to_owned(), vec![sample]),
+            }
+        }
+        samples
     }
 
-    pub fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Sample> {
-        self.0.iter().filter(move |sample| sample.name == name)
+    pub fn of(&self, name: &str) -> impl Iterator<Item = &Sample> {
+        self.0.get(name).into_iter().flatten()
     }
 
     /// What a name without labels, or with these, stands at.
@@ -35,7 +43,7 @@ impl Samples {
     }
 }
 
-fn sample(line: &str) -> Option<Sample> {
+fn sample(line: &str) -> Option<(&str, Sample)> {
     let end = line.find(['{', ' '])?;
     let (name, mut rest) = line.split_at(end);
     let mut labels = Vec::new();
@@ -54,7 +62,7 @@ fn sample(line: &str) -> Option<Sample> {
         }
     }
     let value = rest.split_whitespace().next()?.parse().ok()?;
-    Some(Sample { name: name.to_owned(), labels, value })
+    Some((name, Sample { labels, value }))
 }
 
 /// A label's value up to its quotation mark, and what follows that.
@@ -84,7 +92,7 @@ mod tests {
                     b{party=\"acme\",queue=\"v1.0.acme.order.bet\"} 2.5\n\
                     c{said=\"a \\\"b\\\" \\\\ \\n}\",le=\"+Inf\"} 1e3\n\nbroken{x=\"y\n";
         let samples = Samples::parse(text);
-        assert_eq!(samples.0.len(), 3);
+        assert_eq!(samples.0.values().map(Vec::len).sum::<usize>(), 3);
         assert_eq!(samples.value("a", &[]), Some(5.0));
         assert_eq!(samples.value("b", &[("party", "acme")]), Some(2.5));
         assert_eq!(samples.value("b", &[("party", "other")]), None);

@@ -1,7 +1,7 @@
 //! How it goes, looked at once a second: rates and times out of what is recorded anyway, for `/admin/v1/live` and the
 //! plots of the console's overview.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -166,7 +166,7 @@ impl Live {
     /// `looks` ago it stood as `before`.
     fn moment(&self, before: &Samples, now: &Samples, looks: usize) -> Moment {
         let seconds = f64::from(u32::try_from(looks).unwrap_or(u32::MAX)).max(1.0) * EVERY.as_secs_f64();
-        let batches = Interval::of(before, now, "purser_batch_commands", &[]);
+        let batches = Interval::all(before, now, "purser_batch_commands").into_values().next().unwrap_or_default();
         let connection = |(party, state): &(Party, watch::Receiver<Broker>)| ConnectionShown {
             party: party.to_string(),
             is_connected: !matches!(&*state.borrow(), Broker::Away(_)),
@@ -175,12 +175,23 @@ impl Live {
             at: shown::moment(clock::now()),
             operations: operations(before, now, seconds),
             queues: queues(now),
-            ages: self.parties.iter().map(|party| age(before, now, party)).collect(),
+            ages: self.ages(before, now),
             waiting: now.value("purser_waiting_commands", &[]).unwrap_or(0.0),
             batch_commands: (batches.count > 0.0).then(|| batches.sum / batches.count),
             connections: self.readiness.brokers.iter().map(connection).collect(),
             health: health::troubles(&self.readiness, now, self.parties.iter()).iter().map(trouble).collect(),
         }
+    }
+
+    fn ages(&self, before: &Samples, now: &Samples) -> Vec<AgeShown> {
+        let taken = Interval::all(before, now, "purser_request_age_seconds");
+        let taken: HashMap<&str, &Interval> =
+            taken.iter().filter_map(|(labels, taken)| Some((labels.get("party")?.as_str(), taken))).collect();
+        let age = |party: &Party| {
+            let quantile = |share| taken.get(party.as_str())?.quantile(share);
+            AgeShown { party: party.to_string(), p50_seconds: quantile(0.5), p99_seconds: quantile(0.99) }
+        };
+        self.parties.iter().map(age).collect()
     }
 
     /// Server-sent events, one a moment; `None` where there are too many streams.
@@ -213,21 +224,15 @@ fn event(moment: &Moment) -> Bytes {
 }
 
 fn operations(before: &Samples, now: &Samples, seconds: f64) -> Vec<OperationShown> {
-    let name = "purser_request_duration_seconds";
-    let mut shown: Vec<OperationShown> = now
-        .of("purser_request_duration_seconds_count")
-        .map(|sample| {
-            let (party, operation) = (sample.label("party"), sample.label("operation"));
-            let taken = Interval::of(before, now, name, &[("party", party), ("operation", operation)]);
-            OperationShown {
-                party: party.to_owned(),
-                operation: operation.to_owned(),
-                per_second: taken.count / seconds,
-                p50_seconds: taken.quantile(0.5),
-                p99_seconds: taken.quantile(0.99),
-            }
-        })
-        .collect();
+    let shown = |(mut labels, taken): (BTreeMap<String, String>, Interval)| OperationShown {
+        party: labels.remove("party").unwrap_or_default(),
+        operation: labels.remove("operation").unwrap_or_default(),
+        per_second: taken.count / seconds,
+        p50_seconds: taken.quantile(0.5),
+        p99_seconds: taken.quantile(0.99),
+    };
+    let mut shown: Vec<_> =
+        Interval::all(before, now, "purser_request_duration_seconds").into_iter().map(shown).collect();
     shown.sort_by(|a, b| (&a.party, &a.operation).cmp(&(&b.party, &b.operation)));
     shown
 }
@@ -241,11 +246,6 @@ fn queues(now: &Samples) -> Vec<QueueShown> {
     let mut shown: Vec<QueueShown> = shown.collect();
     shown.sort_by(|a, b| a.queue.cmp(&b.queue));
     shown
-}
-
-fn age(before: &Samples, now: &Samples, party: &Party) -> AgeShown {
-    let taken = Interval::of(before, now, "purser_request_age_seconds", &[("party", party.as_str())]);
-    AgeShown { party: party.to_string(), p50_seconds: taken.quantile(0.5), p99_seconds: taken.quantile(0.99) }
 }
 
 fn trouble(trouble: &Trouble) -> TroubleShown {

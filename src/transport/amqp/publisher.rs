@@ -130,7 +130,7 @@ fn prepare(answered: Answered) -> Prepared {
     let (place, admission) = ((&queue.desk.rules.party, queue.operation), &queue.admission);
     let reply = reply.map(|reply| message::reply(&delivery, place, admission, reply));
     let copy = reply.as_ref().and_then(|reply| message::copy(&delivery, admission, reply));
-    let reply = match queue.watch.watcher() {
+    let reply = match queue.watch.as_ref().and_then(|watch| watch.watcher()) {
         Some(watcher) => Some(watch::handed_over(watcher, &delivery, reply, parked.as_ref())),
         None => reply,
     };

@@ -137,7 +137,7 @@ struct SetUp {
     replies: Channel,
     membership: (Membership, Consumer),
     queues: Vec<Subscribed>,
-    watch: Arc<ReplyWatch>,
+    watch: Option<Arc<ReplyWatch>>,
 }
 
 struct Session<'a> {
@@ -168,7 +168,6 @@ impl Session<'_> {
         // Only subscribers and pending answers hold senders now, so the publisher ends when all are answered.
         drop(answers);
         let bets = consumed.iter().map(|(queue, _)| queue).find(|queue| queue.operation == Operation::OrderBet);
-        let watch = self.context.desk.rules.is_sandbox.then(|| Arc::clone(&watch));
         let peers = Peers::new(membership.clone(), bets.cloned(), self.context.backlogs.clone(), watch);
         let mut peers = std::pin::pin!(peers.run(told));
         let mut depths = std::pin::pin!(depths::watch(self.connection, self.party()));
@@ -225,8 +224,8 @@ impl Session<'_> {
         let replies = self.connection.create_channel().await?;
         replies.confirm_select(ConfirmSelectOptions::default()).await?;
         let membership = Membership::join(self.connection, self.party()).await?;
-        let watch = Arc::new(ReplyWatch::default());
-        let queues = self.subscribe(&mismatches, &watch).await?;
+        let watch = self.context.desk.rules.is_sandbox.then(Arc::default);
+        let queues = self.subscribe(&mismatches, watch.as_ref()).await?;
         Ok(SetUp { mismatches, replies, membership, queues, watch })
     }
 
@@ -251,7 +250,7 @@ impl Session<'_> {
     async fn subscribe(
         &self,
         mismatches: &[Mismatch],
-        watch: &Arc<ReplyWatch>,
+        watch: Option<&Arc<ReplyWatch>>,
     ) -> Result<Vec<Subscribed>, SessionError> {
         let prefetch = self.context.settings.prefetch;
         let mut queues = Vec::new();
@@ -281,7 +280,7 @@ impl Session<'_> {
                 acks,
                 tally,
                 times,
-                watch: Arc::clone(watch),
+                watch: watch.map(Arc::clone),
                 receive,
                 room,
             };

@@ -43,8 +43,8 @@ pub struct Queue {
     /// What came of bets; of other operations nothing is counted.
     pub tally: Tally,
     pub times: QueueTimes,
-    /// Whether somebody wants the replies; nobody does unless the party is a sandbox.
-    pub watch: Arc<ReplyWatch>,
+    /// Who wants the replies, where the party is a sandbox.
+    pub watch: Option<Arc<ReplyWatch>>,
     /// Asks the subscriber to receive what lies ready, and to say so.
     pub receive: mpsc::Sender<oneshot::Sender<()>>,
     /// As much room as the prefetch, and the same from session to session: what a broken one leaves on its way through

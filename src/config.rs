@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use amqp::{Amqp, LeaderLocator, QueueType};
-pub use approvals::Approvals;
+pub use approvals::ApprovalRules;
 pub use demo::DemoSecret;
 pub use dialects::{
     BalanceService, CodeGames, CodeGamesUser, GoPlay, OauthClient, QuickPlay, Rest, SignatureDigest, VipLevel,
@@ -65,7 +65,7 @@ pub struct Config {
     /// Who may look at the ledger and act on it by hand, the one of `http.admin_token` included.
     pub operators: Vec<Operator>,
     /// What one person alone may not move by hand.
-    pub approvals: Approvals,
+    pub approvals: ApprovalRules,
     /// Exponents of token currencies, by currency.
     pub currencies: BTreeMap<Currency, u32>,
     /// Never empty.

@@ -12,21 +12,21 @@ const MIN_EXPIRE: Duration = Duration::from_secs(1);
 const MAX_EXPIRE: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Approvals {
+pub struct ApprovalRules {
     /// Minor units: a movement by hand of more than this waits for a second person. Of a currency that is not named none does.
     pub threshold: BTreeMap<Currency, i64>,
     /// How long it waits.
     pub expire: Duration,
 }
 
-impl Approvals {
+impl ApprovalRules {
     /// Whether a movement of so many minor units waits for a second person.
     pub fn holds(&self, currency: Currency, amount_minor: i64) -> bool {
         self.threshold.get(&currency).is_some_and(|threshold| amount_minor > *threshold)
     }
 }
 
-pub(super) fn approvals(mut section: Section) -> Result<Approvals, ConfigError> {
+pub(super) fn approvals(mut section: Section) -> Result<ApprovalRules, ConfigError> {
     let mut threshold = BTreeMap::new();
     for (code, setting) in section.section("threshold")?.map(Section::entries).unwrap_or_default() {
         let currency = Currency::parse(&code).map_err(|error| setting.place.wrong(error.to_string()))?;
@@ -34,7 +34,7 @@ pub(super) fn approvals(mut section: Section) -> Result<Approvals, ConfigError> 
     }
     let expire = section.require("expire")?.duration(MIN_EXPIRE..=MAX_EXPIRE)?;
     section.finish()?;
-    Ok(Approvals { threshold, expire })
+    Ok(ApprovalRules { threshold, expire })
 }
 
 #[cfg(test)]

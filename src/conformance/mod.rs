@@ -35,7 +35,7 @@ pub struct Wallet {
     /// None: nothing over HTTP is judged.
     pub http: Option<http::Http>,
     pub tokens: tokens::Tokens,
-    pub partners: partners::Partners,
+    pub partners: partners::PartnerAccess,
     pub terms: Terms,
 }
 

@@ -8,7 +8,7 @@ use super::values::Values;
 
 /// The partners' side of a wallet; of a dialect that lacks something it is said what.
 #[derive(Default)]
-pub struct Partners {
+pub struct PartnerAccess {
     pub values: BTreeMap<&'static str, String>,
     pub numbers: BTreeMap<&'static str, i64>,
     /// What of the values no report may show.
@@ -18,7 +18,7 @@ pub struct Partners {
     pub signer: Option<Signer>,
 }
 
-impl Partners {
+impl PartnerAccess {
     /// Makes the values known to a case.
     pub fn fill(&self, values: &mut Values) {
         self.values.iter().for_each(|(name, value)| values.set(name, value.as_str()));

@@ -8,7 +8,7 @@ use super::wallet::{quoted, signer, text};
 use crate::cli::{Failure, usage};
 use crate::config::{Config, PartyConfig, SignatureDigest};
 use crate::conformance::catalogue::Dialect;
-use crate::conformance::partners::Partners;
+use crate::conformance::partners::PartnerAccess;
 use crate::ledger::Currency;
 
 /// Partners' amounts are whole units. So many minor units of one are few enough for what a player may lose.
@@ -40,8 +40,8 @@ impl PartnerOptions {
         ours: Option<&PartyConfig>,
         currency: &str,
         players: &[String],
-    ) -> Result<Partners, Failure> {
-        let mut partners = Partners::default();
+    ) -> Result<PartnerAccess, Failure> {
+        let mut partners = PartnerAccess::default();
         let parsed = Currency::parse(currency).map_err(|error| usage(format!("--currency {error}")))?;
         let unit = 10_i64.saturating_pow(config.exponent(parsed));
         partners.numbers.insert("unit", unit);
@@ -70,7 +70,12 @@ impl PartnerOptions {
         Ok(partners)
     }
 
-    fn codegames(&self, partners: &mut Partners, ours: Option<&PartyConfig>, password: Option<String>) -> Prepared {
+    fn codegames(
+        &self,
+        partners: &mut PartnerAccess,
+        ours: Option<&PartyConfig>,
+        password: Option<String>,
+    ) -> Prepared {
         let section = ours.and_then(|party| party.codegames.as_ref()).ok_or("the party has no [codegames]")?;
         let user = section.users.first().ok_or("nobody may sign in: [[codegames.users]]")?;
         let password = password.ok_or("the partner's password is not known (--codegames-password-file)")?;
@@ -102,7 +107,7 @@ impl PartnerOptions {
 }
 
 fn balance_service(
-    partners: &mut Partners,
+    partners: &mut PartnerAccess,
     ours: Option<&PartyConfig>,
     currency: &str,
     players: &[String],
@@ -122,7 +127,7 @@ fn balance_service(
     Ok(())
 }
 
-fn quickplay(partners: &mut Partners, ours: Option<&PartyConfig>, currency: &str) -> Prepared {
+fn quickplay(partners: &mut PartnerAccess, ours: Option<&PartyConfig>, currency: &str) -> Prepared {
     let section = ours.and_then(|party| party.quickplay.as_ref()).ok_or("the party has no [quickplay]")?;
     if section.currency.as_str() != currency {
         let theirs = section.currency.as_str();
@@ -138,7 +143,7 @@ fn quickplay(partners: &mut Partners, ours: Option<&PartyConfig>, currency: &str
     Ok(())
 }
 
-fn goplay(partners: &mut Partners, ours: Option<&PartyConfig>, token: Option<String>) -> Prepared {
+fn goplay(partners: &mut PartnerAccess, ours: Option<&PartyConfig>, token: Option<String>) -> Prepared {
     let section = ours.and_then(|party| party.goplay.as_ref()).ok_or("the party has no [goplay]")?;
     let client = section.clients.first().ok_or("nobody is a partner: [[goplay.clients]]")?;
     let token = token.ok_or("no player has signed in (--goplay-token-file)")?.trim().to_owned();

@@ -40,7 +40,7 @@ pub struct Bet {
 
 /// What is asked again under the same name is a repeat.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct OrderKey {
+pub struct JudgedOrder {
     pub operation: String,
     pub bet: Bet,
 }
@@ -50,7 +50,7 @@ pub struct Content {
     /// With the player in the place of a token, which may be a new one each time.
     pub value: Value,
     /// None: it is about no order, or malformed.
-    pub order: Option<OrderKey>,
+    pub order: Option<JudgedOrder>,
 }
 
 impl ProviderMessage {
@@ -68,7 +68,7 @@ impl ProviderMessage {
         let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         let bet = || Some(Bet { game: text("game")?, external_id: text("externalId")?, player: text("playerId")? });
         let is_order = self.operation.starts_with("order.");
-        let order = bet().filter(|_| is_order).map(|bet| OrderKey { operation: self.operation.clone(), bet });
+        let order = bet().filter(|_| is_order).map(|bet| JudgedOrder { operation: self.operation.clone(), bet });
         Content { value, order }
     }
 }

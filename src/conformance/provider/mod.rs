@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use self::message::{Bet, Content, OrderKey, ProviderMessage};
+use self::message::{Bet, Content, JudgedOrder, ProviderMessage};
 use self::rules::{Breaches, ProviderRule};
 use super::Catalogue;
 use super::report::{Exchange, Judged};
@@ -98,7 +98,7 @@ pub struct ProviderWatch {
     pub traffic: Traffic,
     /// New messages, by operation.
     fresh: BTreeMap<String, u64>,
-    asked: HashMap<OrderKey, Asked>,
+    asked: HashMap<JudgedOrder, Asked>,
     /// What was sent under a correlation id.
     correlations: HashMap<String, [u8; 32]>,
     accepted: HashMap<Bet, Accepted>,
@@ -185,7 +185,7 @@ impl ProviderWatch {
         &mut self,
         at: Duration,
         message: &ProviderMessage,
-        order: OrderKey,
+        order: JudgedOrder,
         content: &Content,
     ) -> Interference {
         let known = self.asked.get(&order);
@@ -216,7 +216,7 @@ impl ProviderWatch {
         &mut self,
         at: Duration,
         message: &ProviderMessage,
-        order: &OrderKey,
+        order: &JudgedOrder,
         content: &Content,
     ) -> Interference {
         let Some(asked) = self.asked.get_mut(order) else { return Interference::None };
@@ -262,7 +262,7 @@ impl ProviderWatch {
     }
 
     /// What the wallet has decided, and since when its provider knows.
-    fn note_outcome(&mut self, at: Duration, message: &ProviderMessage, order: &OrderKey, done: Interference) {
+    fn note_outcome(&mut self, at: Duration, message: &ProviderMessage, order: &JudgedOrder, done: Interference) {
         let code = message.code.as_deref().unwrap_or_default();
         let is_bet = order.operation == "order.bet";
         if is_bet && code == "201" && !self.accepted.contains_key(&order.bet) {

@@ -38,7 +38,7 @@ use axum::routing::any;
 
 use self::frame::Frame;
 use self::pages::{Asked, Found};
-use self::sessions::{SessionId, Sessions};
+use self::sessions::{Sessions, Ticket};
 use super::admin::problem::Problem;
 use super::admin::{self, Api, PATIENCE};
 use super::mounts;
@@ -75,7 +75,7 @@ struct Visitor {
     address: IpAddr,
     correlation: Arc<str>,
     /// `None`: by a bearer token.
-    session: Option<SessionId>,
+    session: Option<Ticket>,
 }
 
 /// The routes, where there are operators.
@@ -153,7 +153,7 @@ impl Console {
             let operator = self.api.operators.sign_in(Some(token), address, at)?;
             return Ok(Visitor { operator, address, correlation, session: None });
         }
-        let session = SessionId::of(&parts.headers).ok_or_else(Problem::not_signed_in)?;
+        let session = Ticket::of(&parts.headers).ok_or_else(Problem::not_signed_in)?;
         let operator = self.sessions.find(&session, at).ok_or_else(Problem::not_signed_in)?;
         Ok(Visitor { operator, address, correlation, session: Some(session) })
     }

@@ -40,15 +40,15 @@ pub struct Notice(pub String);
 
 /// What a browser holds.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SessionId(String);
+pub struct Ticket(String);
 
-impl fmt::Debug for SessionId {
+impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…hidden…")
     }
 }
 
-impl SessionId {
+impl Ticket {
     /// The one that a request brings.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -79,8 +79,8 @@ fn cookie(value: &str, life: i64, is_https: bool) -> String {
 
 impl Sessions {
     /// Begins one.
-    pub fn open(&self, operator: SignedIn, at: Timestamp) -> SessionId {
-        let id = SessionId(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
+    pub fn open(&self, operator: SignedIn, at: Timestamp) -> Ticket {
+        let id = Ticket(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
         let mut sessions = self.lock();
         sessions.retain(|_, session| session.expires > at);
         if sessions.len() >= MOST
@@ -94,24 +94,24 @@ impl Sessions {
     }
 
     /// Whose it is, while it lasts.
-    pub fn find(&self, id: &SessionId, at: Timestamp) -> Option<SignedIn> {
+    pub fn find(&self, id: &Ticket, at: Timestamp) -> Option<SignedIn> {
         let sessions = self.lock();
         sessions.get(&id.key()).filter(|session| session.expires > at).map(|session| session.operator.clone())
     }
 
-    pub fn end(&self, id: &SessionId) {
+    pub fn end(&self, id: &Ticket) {
         self.lock().remove(&id.key());
     }
 
     /// Keeps something to be said on the next page.
-    pub fn say(&self, id: &SessionId, notice: Notice) {
+    pub fn say(&self, id: &Ticket, notice: Notice) {
         if let Some(session) = self.lock().get_mut(&id.key()) {
             session.notice = Some(notice);
         }
     }
 
     /// What is to be said now.
-    pub fn take_notice(&self, id: &SessionId) -> Option<Notice> {
+    pub fn take_notice(&self, id: &Ticket) -> Option<Notice> {
         self.lock().get_mut(&id.key()).and_then(|session| session.notice.take())
     }
 
@@ -138,12 +138,12 @@ mod tests {
     fn a_session_lasts_twelve_hours_or_until_it_is_ended() {
         let sessions = Sessions::default();
         let (id, other) = (sessions.open(operator("a"), hours(0)), sessions.open(operator("b"), hours(6)));
-        let name = |id: &SessionId, at| sessions.find(id, at).map(|found| found.name.to_string());
+        let name = |id: &Ticket, at| sessions.find(id, at).map(|found| found.name.to_string());
         assert_eq!(name(&id, Timestamp(hours(12).0 - 1)).as_deref(), Some("a"));
         assert_eq!((name(&id, hours(12)), name(&other, hours(12)).as_deref()), (None, Some("b")));
         sessions.end(&other);
         assert_eq!(name(&other, hours(7)), None);
-        assert_eq!(name(&SessionId(String::new()), hours(0)), None);
+        assert_eq!(name(&Ticket(String::new()), hours(0)), None);
         assert_eq!(format!("{id:?}"), "…hidden…");
     }
 
@@ -158,11 +158,10 @@ mod tests {
     #[test]
     fn a_newcomer_takes_the_place_of_whose_session_ends_first() {
         let sessions = Sessions::default();
-        let ids: Vec<SessionId> =
-            (0..MOST).map(|number| sessions.open(operator("a"), Timestamp(number as i64))).collect();
+        let ids: Vec<Ticket> = (0..MOST).map(|number| sessions.open(operator("a"), Timestamp(number as i64))).collect();
         let newest = sessions.open(operator("b"), Timestamp(MOST as i64));
         let at = Timestamp(MOST as i64);
-        let is_open = |id: &SessionId| sessions.find(id, at).is_some();
+        let is_open = |id: &Ticket| sessions.find(id, at).is_some();
         assert_eq!([&ids[0], &ids[1], &newest].map(is_open), [false, true, true]);
         assert_eq!(sessions.lock().len(), MOST);
     }
@@ -176,9 +175,9 @@ mod tests {
             ("purser_console", None),
             ("xpurser_console=x", None),
         ] {
-            assert_eq!(SessionId::of(&headers(text)), expected.map(|id| SessionId(id.to_owned())), "{text}");
+            assert_eq!(Ticket::of(&headers(text)), expected.map(|id| Ticket(id.to_owned())), "{text}");
         }
-        let cookie = SessionId("x".to_owned()).set_cookie(true);
+        let cookie = Ticket("x".to_owned()).set_cookie(true);
         assert_eq!(cookie, "purser_console=x; Max-Age=43200; HttpOnly; SameSite=Strict; Secure");
     }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::frame;
 use super::pages;
 use super::same_site;
-use super::sessions::SessionId;
+use super::sessions::Ticket;
 use super::{Console, STYLE, forms, see};
 use crate::clock;
 use crate::dialects::http::Reply;
@@ -78,7 +78,7 @@ impl Console {
             }
         };
         *who = Some(operator.clone());
-        if let Some(former) = SessionId::of(&parts.headers) {
+        if let Some(former) = Ticket::of(&parts.headers) {
             self.sessions.end(&former);
         }
         let session = self.sessions.open(operator, clock::now());
@@ -87,12 +87,12 @@ impl Console {
         see(format!("./{to}")).with_header("set-cookie", session.set_cookie(is_https))
     }
 
-    pub(super) fn sign_out(&self, parts: &Parts, session: Option<&SessionId>) -> Reply {
+    pub(super) fn sign_out(&self, parts: &Parts, session: Option<&Ticket>) -> Reply {
         if let Some(session) = session {
             self.sessions.end(session);
         }
         let is_https = same_site::is_https(&parts.headers, self.public());
-        see("./").with_header("set-cookie", SessionId::end_cookie(is_https))
+        see("./").with_header("set-cookie", Ticket::end_cookie(is_https))
     }
 }
 

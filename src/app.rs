@@ -1,8 +1,8 @@
 //! The composition root: the only file that knows every module.
 
 mod history;
+mod counts;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::admin::audits::Audits;
-use crate::clock;
 use crate::config::{Amqp, Config, DatabaseUrl, LeaderLocator, QueueType};
 use crate::dialects::egpp::{Desk, Operation, rest};
 use crate::dialects::http::{Dialect, Host, Mount, PartyHost};
@@ -25,7 +24,7 @@ use crate::ledger::Party;
 use crate::metrics;
 use crate::sequencer::{BetBacklogs, Bounds, Health, Sequencer, Shared};
 use crate::storage::postgres::Address;
-use crate::storage::{Database, Reader, StoreError, approvals, last_audit, voids};
+use crate::storage::{Database, Reader, StoreError, sqlite};
 use crate::tls::Files;
 use crate::transport::amqp::admission::Admission;
 use crate::transport::amqp::direct::SharedNodes;
@@ -53,9 +52,6 @@ const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// Members of each queue where the broker is a cluster: one on every node, up to so many. More would not survive more than
 /// anybody has seen, and make every message slower.
 const CLUSTER_GROUP_SIZE: u32 = 5;
-
-/// How often what waits for a person is counted.
-const COUNT_EVERY: Duration = Duration::from_secs(15);
 
 /// How long an HTTP request may take, beside what a result may wait for its bet.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
@@ -219,7 +215,7 @@ pub async fn serve(
     }
     if http.is_some() {
         config.parties.keys().for_each(|party| metrics::introduce(party.as_str()));
-        tokio::spawn(count_what_waits(reader, config.parties.keys().cloned().collect(), draining.clone()));
+        tokio::spawn(counts::keep(reader, config.parties.keys().cloned().collect(), draining.clone()));
     }
     if config.ledger.history {
         tokio::spawn(history::follow(database, draining.clone()));
@@ -327,6 +323,12 @@ async fn migrate(database: &Database, health: &watch::Sender<Health>) -> anyhow:
         match database.migrate().await {
             Ok(applied) => {
                 tracing::info!(applied = applied.len(), "the database schema is up to date");
+                if let Ok(missing @ [_, ..]) = database.query(sqlite::compiled_without).await.as_deref() {
+                    tracing::warn!(
+                        ?missing,
+                        "SQLite was compiled otherwise than .cargo/config.toml says, and may be slower"
+                    );
+                }
                 health.send_replace(Health::Ready);
                 return Ok(());
             }
@@ -336,29 +338,6 @@ async fn migrate(database: &Database, health: &watch::Sender<Health>) -> anyhow:
                 tokio::time::sleep(DATABASE_PAUSE).await;
             }
             Err(error) => return Err(error).context("bringing the database schema up to date"),
-        }
-    }
-}
-
-/// Counts for `/metrics` what waits for an operator, and how long ago the ledger was found sound, until the program drains. While the database is away the last count
-/// stands.
-async fn count_what_waits(reader: Reader, parties: Vec<Party>, mut draining: watch::Receiver<bool>) {
-    loop {
-        if let Ok(last) = reader.ask(last_audit::read).await {
-            metrics::audit_succeeded(last.map_or(0, |last| last.succeeded_at));
-        }
-        if let Ok(waiting) = reader.ask(|conn| approvals::pending(conn, clock::now())).await {
-            metrics::approvals_pending(waiting);
-        }
-        if let Ok(counted) = reader.ask(voids::pending).await {
-            let counted: HashMap<String, i64> = counted.into_iter().collect();
-            for party in &parties {
-                metrics::voids_pending(party.as_str(), counted.get(party.as_str()).copied().unwrap_or(0));
-            }
-        }
-        let drained = draining.wait_for(|draining| *draining);
-        if tokio::time::timeout(COUNT_EVERY, drained).await.is_ok() {
-            return;
         }
     }
 }

@@ -12,18 +12,22 @@ use std::thread;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch_rows::BatchRows;
 use super::partners::{load_partners, write_partners};
+use super::queries::AnyConnection;
 use super::rows::{AccountRow, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, not_its_own, state_of};
 use super::schema::{accounts, journal, players, purchases, transactions, writers};
 use super::{Store, StoreError};
 use crate::ledger::{Batch, Keys, OrderId, State};
 use order_index::OrderIndex;
 use statements::{InsertJournal, InsertPlayer, InsertTransfer, NameHouseAccount, UpsertAccount};
+
+/// What the library is compiled with for the ledger's sake (`.cargo/config.toml`).
+const COMPILED_WITH: [&str; 3] = ["DEFAULT_MEMSTATUS=0", "ENABLE_QPSG", "THREADSAFE=2"];
 
 /// How long a transaction waits for another process's before it is called an outage.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
@@ -62,6 +66,20 @@ pub fn look_at(path: &Path) -> Result<SqliteConnection, StoreError> {
 fn establish(path: &Path) -> Result<SqliteConnection, StoreError> {
     let path = path.to_str().ok_or_else(|| StoreError::Outage("the database's path is not UTF-8".to_owned()))?;
     SqliteConnection::establish(path).map_err(|error| StoreError::Outage(error.to_string()))
+}
+
+/// Of what it should have been compiled with, what it was not; on Postgres nothing.
+pub fn compiled_without(conn: &mut AnyConnection) -> Result<Vec<&'static str>, StoreError> {
+    #[derive(QueryableByName)]
+    struct CompileOption {
+        #[diesel(sql_type = Text)]
+        compile_options: String,
+    }
+    let AnyConnection::Sqlite(conn) = conn else { return Ok(Vec::new()) };
+    let sql = "SELECT compile_options FROM pragma_compile_options";
+    let has: Vec<CompileOption> = diesel::sql_query(sql).load(conn).map_err(classify)?;
+    let is_missing = |wanted: &&str| !has.iter().any(|option| option.compile_options == *wanted);
+    Ok(COMPILED_WITH.into_iter().filter(is_missing).collect())
 }
 
 /// Sorts SQLite's errors by what is to be done. Diesel tells constraints apart and drops the code of everything else, so

@@ -238,7 +238,11 @@ impl OrderIndex {
     fn move_ids(&self, conn: &mut SqliteConnection, most: usize, changes: &mut Changes) -> Result<(), StoreError> {
         let after = self.moved.map_or(Bound::Unbounded, Bound::Excluded);
         for (id, num) in self.tail.range((after, Bound::Unbounded)).take(most) {
-            MoveId { id, num }.execute(conn).map_err(classify)?;
+            // Other orders' commands are in order: they wait for whoever mends the index, and are not refused.
+            MoveId { id, num }.execute(conn).map_err(|error| {
+                let id = uuid::Uuid::from_bytes(*id);
+                StoreError::Outage(format!("order {id} cannot be taken into its index as {num}: {error}"))
+            })?;
             changes.moved.push(*id);
         }
         changes.ends_round = changes.moved.len() < most;

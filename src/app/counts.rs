@@ -1,0 +1,34 @@
+//! Counts for `/metrics` what waits for a person, and tells when the ledger was last found sound.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::ledger::Party;
+use crate::storage::{Reader, approvals, last_audit, voids};
+use crate::{clock, metrics};
+
+const EVERY: Duration = Duration::from_secs(15);
+
+/// Until the program drains. While the database is away the last count stands.
+pub async fn keep(reader: Reader, parties: Vec<Party>, mut draining: watch::Receiver<bool>) {
+    loop {
+        if let Ok(last) = reader.ask(last_audit::read).await {
+            metrics::audit_succeeded(last.map_or(0, |last| last.succeeded_at));
+        }
+        if let Ok(waiting) = reader.ask(|conn| approvals::pending(conn, clock::now())).await {
+            metrics::approvals_pending(waiting);
+        }
+        if let Ok(counted) = reader.ask(voids::pending).await {
+            let counted: HashMap<String, i64> = counted.into_iter().collect();
+            for party in &parties {
+                metrics::voids_pending(party.as_str(), counted.get(party.as_str()).copied().unwrap_or(0));
+            }
+        }
+        let drained = draining.wait_for(|draining| *draining);
+        if tokio::time::timeout(EVERY, drained).await.is_ok() {
+            return;
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod wiretap;
 mod scenarios;
 mod model;
 mod order_index;
+mod order_numbers;
 mod properties;
 mod storage;
 mod tampering;

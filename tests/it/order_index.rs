@@ -4,7 +4,7 @@
 use purser::ledger::{ExternalId, Game, OrderId, order::OrderKey};
 use purser::ledger::{Keys, OrderIds, Party, PlayerId, PlayerKey};
 use purser::storage::sqlite::SqliteStore;
-use purser::storage::{Database, Store, queries};
+use purser::storage::{Database, Store, queries, sqlite};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -21,6 +21,13 @@ const BATCHES: usize = 250;
 fn store(fresh: &Fresh) -> SqliteStore {
     let Database::Sqlite(path) = &fresh.database else { panic!("another database") };
     SqliteStore::open_with_tail(path.clone(), TAIL).expect("a writer")
+}
+
+/// The figures are of a library that was compiled like this, and so is the one that is tested.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_library_was_compiled_as_it_should_be() {
+    let missing = Fresh::sqlite().await.database.query(sqlite::compiled_without).await.expect("asked");
+    assert_eq!(missing, Vec::<&str>::new());
 }
 
 /// Some orders of some players: new bets, old ones again, and what ends them.

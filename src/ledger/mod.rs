@@ -40,3 +40,6 @@ pub use order::{Order, OrderId, OrderIds, OrderNumbers, OrderOperation, OrderSta
 pub use outcome::{Done, Outcome, Refusal};
 pub use player::{Player, PlayerKey};
 pub use state::{Keys, State};
+
+#[cfg(test)]
+mod tests;

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::ensure;
 use clap::Parser;
-use purser::ledger::command::{Act, Cash, Command, OpenPlayer, PlaceBet, Terms, Timestamp};
-use purser::ledger::order::OrderKey;
+use purser::ledger::accounts::{Cash, OpenPlayer};
+use purser::ledger::command::{Act, Command, Timestamp};
+use purser::ledger::orders::OrderKey;
+use purser::ledger::orders::{PlaceBet, Terms};
 use purser::ledger::player::Profile;
-use purser::ledger::{Amount, Currency, ExternalId, Game, Outcome, Party, PlayerId, Pocket};
+use purser::ledger::{AccountAct, Amount, Currency, ExternalId, Game, OrderAct, Outcome, Party, PlayerId, Pocket};
 use purser::sequencer::direct;
 use purser::storage::{Database, audit};
 use tokio_postgres::NoTls;
@@ -104,19 +106,22 @@ fn invitation(number: usize) -> anyhow::Result<[Command; 2]> {
     let profile = Profile { home_currency: currency, username: None, nickname: None, email: None, gender: None };
     let (pocket, amount) = (Pocket::real(currency), Amount::new(1_000_000_000)?);
     let cash = Cash { player: player.clone(), pocket, amount, key: format!("bench-{player}").into() };
-    Ok([command(Act::OpenPlayer(OpenPlayer { player, profile }))?, command(Act::Deposit(cash))?])
+    Ok([
+        command(Act::Account(AccountAct::OpenPlayer(OpenPlayer { player, profile })))?,
+        command(Act::Account(AccountAct::Deposit(cash)))?,
+    ])
 }
 
 fn bet(order: usize, players: usize) -> anyhow::Result<Command> {
     let external_id = ExternalId::parse(&format!("bench-order-{order:012}"))?;
-    command(Act::PlaceBet(PlaceBet {
+    command(Act::Order(OrderAct::PlaceBet(PlaceBet {
         player: player(order % players)?,
         order: OrderKey { game: Game::parse("wallstroulette")?, external_id },
         round: 1,
         stake: Amount::new(100)?,
         pocket: Pocket::real(Currency::parse("CHF")?),
         terms: Terms { game_offered: true, max_bet: None, max_stake_per_day: None },
-    }))
+    })))
 }
 
 async fn execute(url: &str, sql: &str) -> anyhow::Result<()> {

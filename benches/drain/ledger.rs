@@ -7,10 +7,12 @@ use diesel::connection::SimpleConnection as _;
 use purser::clock;
 use purser::config::{Jwt, JwtKey, Secret};
 use purser::identity;
-use purser::ledger::command::{Act, Cash, Command, OpenPlayer, PlaceBet, Terms};
-use purser::ledger::order::OrderKey;
+use purser::ledger::accounts::{Cash, OpenPlayer};
+use purser::ledger::command::{Act, Command};
+use purser::ledger::orders::OrderKey;
+use purser::ledger::orders::{PlaceBet, Terms};
 use purser::ledger::player::Profile;
-use purser::ledger::{Amount, Currency, ExternalId, Game, Outcome, Party, PlayerId, Pocket};
+use purser::ledger::{AccountAct, Amount, Currency, ExternalId, Game, OrderAct, Outcome, Party, PlayerId, Pocket};
 use purser::sequencer::direct;
 use purser::storage::{Database, audit, sqlite};
 use tempfile::TempDir;
@@ -216,14 +218,14 @@ fn command(act: Act) -> Command {
 
 fn bet(order: usize, player: usize) -> anyhow::Result<Command> {
     let external_id = ExternalId::parse(&format!("prefilled-{order:012}"))?;
-    Ok(command(Act::PlaceBet(PlaceBet {
+    Ok(command(Act::Order(OrderAct::PlaceBet(PlaceBet {
         player: PlayerId::parse(&player_name(player))?,
         order: OrderKey { game: Game::parse(GAME)?, external_id },
         round: 1,
         stake: Amount::new(STAKE)?,
         pocket: Pocket::real(Currency::parse(CURRENCY)?),
         terms: Terms { game_offered: true, max_bet: None, max_stake_per_day: None },
-    })))
+    }))))
 }
 
 fn invitation(number: usize) -> anyhow::Result<[Command; 2]> {
@@ -236,7 +238,10 @@ fn invitation(number: usize) -> anyhow::Result<[Command; 2]> {
         amount: Amount::new(MONEY)?,
         key: format!("bench-{player}").into(),
     };
-    Ok([command(Act::OpenPlayer(OpenPlayer { player, profile })), command(Act::Deposit(cash))])
+    Ok([
+        command(Act::Account(AccountAct::OpenPlayer(OpenPlayer { player, profile }))),
+        command(Act::Account(AccountAct::Deposit(cash))),
+    ])
 }
 
 pub async fn connect(url: &str) -> anyhow::Result<tokio_postgres::Client> {

@@ -9,7 +9,7 @@ use lapin::types::FieldTable;
 use purser::clock;
 use purser::ledger::account::{HouseAccount, HouseSide};
 use purser::ledger::command::Timestamp;
-use purser::ledger::order::OrderKey;
+use purser::ledger::orders::OrderKey;
 use purser::ledger::{AccountId, Currency, ExternalId, Game, OrderId, PlayerId, PlayerKey, Pocket};
 use serde::Deserialize;
 use tokio::sync::Mutex;

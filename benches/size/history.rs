@@ -7,10 +7,14 @@ use std::collections::VecDeque;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
-use purser::ledger::command::{Cash, OpenPlayer, Timestamp};
+use purser::ledger::accounts::{Cash, OpenPlayer};
+use purser::ledger::command::Timestamp;
 use purser::ledger::player::Profile;
-use purser::ledger::transaction::{Adjust, Change, Label, QueueVoid, ResolveVoid, StakeRules};
-use purser::ledger::{Act, Amount, Bucket, Command, Currency, Done, Outcome, Party, PlayerId, Pocket, Refusal};
+use purser::ledger::transactions::{Adjust, Change, Label, QueueVoid, ResolveVoid, StakeRules};
+use purser::ledger::{
+    AccountAct, Act, Amount, Bucket, Command, Currency, Done, OrderRefusal, Outcome, Party, PlayerId, Pocket, Refusal,
+    TransactionAct, TransactionDone,
+};
 
 use partners::Partners;
 
@@ -108,17 +112,29 @@ impl History {
     pub fn learn(&mut self, outcomes: &[Outcome]) -> anyhow::Result<()> {
         for (then, outcome) in self.thens.drain(..).zip(outcomes) {
             match (then, outcome) {
-                (Then::Nothing, Outcome::Done(_) | Outcome::Refused(Refusal::MaxBet { .. })) => {}
-                (Then::Void { player, total, name }, Outcome::Done(Done::Adjusted { transaction, .. })) => {
-                    let amounts = purser::ledger::transaction::Buckets { real: total, ..Default::default() };
+                (Then::Nothing, Outcome::Done(_) | Outcome::Refused(Refusal::Order(OrderRefusal::MaxBet { .. }))) => {}
+                (
+                    Then::Void { player, total, name },
+                    Outcome::Done(Done::Transaction(TransactionDone::Adjusted { transaction, .. })),
+                ) => {
+                    let amounts = purser::ledger::transactions::Buckets { real: total, ..Default::default() };
                     let change = Change::Void { source: *transaction, amounts, external: 0 };
                     self.later.push_back(plain(adjust(player, name, 4, change)?));
                 }
-                (Then::Queue { player, approve }, Outcome::Done(Done::Adjusted { transaction, .. })) => {
+                (
+                    Then::Queue { player, approve },
+                    Outcome::Done(Done::Transaction(TransactionDone::Adjusted { transaction, .. })),
+                ) => {
                     let source = *transaction;
                     let queue = QueueVoid { player: player.clone(), source, kind: 6, attempt: 0 };
                     let resolve = ResolveVoid { player, source, approve, attempt: 0, number: None };
-                    self.later.extend([Act::QueueVoid(queue), Act::ResolveVoid(resolve)].map(plain));
+                    self.later.extend(
+                        [
+                            Act::Transaction(TransactionAct::QueueVoid(queue)),
+                            Act::Transaction(TransactionAct::ResolveVoid(resolve)),
+                        ]
+                        .map(plain),
+                    );
                 }
                 (_, other) => bail!("the ledger answered {other:?}"),
             }
@@ -145,14 +161,14 @@ fn invitation(number: usize) -> anyhow::Result<[Act; 2]> {
     let profile = Profile { home_currency: currency, username: None, nickname: None, email: None, gender: None };
     let (pocket, amount) = (Pocket::real(currency), Amount::new(MONEY)?);
     let cash = Cash { player: player.clone(), pocket, amount, key: format!("size-{player}").into() };
-    Ok([Act::OpenPlayer(OpenPlayer { player, profile }), Act::Deposit(cash)])
+    Ok([Act::Account(AccountAct::OpenPlayer(OpenPlayer { player, profile })), Act::Account(AccountAct::Deposit(cash))])
 }
 
 /// What the Balance Service makes of a call.
 fn adjust(player: PlayerId, name: String, kind: i32, change: Change) -> anyhow::Result<Act> {
     let reference = name.as_str().into();
     let label = Label { scope: "balance_service".into(), kind, region: 1, partner: 2, reference, round: None };
-    Ok(Act::Adjust(Adjust {
+    Ok(Act::Transaction(TransactionAct::Adjust(Adjust {
         player,
         name: name.into(),
         label,
@@ -164,7 +180,7 @@ fn adjust(player: PlayerId, name: String, kind: i32, change: Change) -> anyhow::
         number: None,
         stakes: StakeRules::OneEnd,
         token: None,
-    }))
+    })))
 }
 
 /// Where the Balance Service spends from.

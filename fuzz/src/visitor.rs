@@ -8,14 +8,14 @@ use purser::dialects::http::{Decided, Dialect, Next, Reply};
 use purser::identity::grants::{Client, Grant, GrantAct, GrantAnswer, GrantRefusal, Granted};
 use purser::identity::pkce::Challenge;
 use purser::identity::sealing::Vault;
-use purser::ledger::command::{CancelOrder, Cash, OpenPlayer, PlaceBet, Terms, Timestamp};
-use purser::ledger::offer::{Offer, StockOffers, Stocking};
-use purser::ledger::order::OrderKey;
+use purser::ledger::orders::{CancelOrder, PlaceBet, Terms};
+use purser::ledger::accounts::{Cash, OpenPlayer};
+use purser::ledger::command::Timestamp;
+use purser::ledger::shop::{Offer, StockOffers, Stocking};
+use purser::ledger::orders::OrderKey;
 use purser::ledger::player::Profile;
-use purser::ledger::transaction::{Adjust, Change, Label, StakeRules};
-use purser::ledger::{
-    Act, Amount, Bucket, Command, Currency, ExternalId, Game, Outcome, PlayerId, Pocket, State, Verdict, fold,
-};
+use purser::ledger::transactions::{Adjust, Change, Label, StakeRules};
+use purser::ledger::{AccountAct, Act, Amount, Bucket, Command, Currency, ExternalId, Game, OrderAct, Outcome, PlayerId, Pocket, ShopAct, State, TransactionAct, Verdict, fold};
 
 use crate::party::{NOW, PLAYERS, SETTING};
 use crate::request;
@@ -61,11 +61,11 @@ pub fn play(mut next: Next, coin: u8) -> Reply {
             Next::Decide(command, then) => then(decide(&mut state, *command)),
             Next::Player(key, then) => then(state.players.get(&key).cloned()),
             Next::Order(id, then) => then(state.orders.get(&id).cloned().map(|order| (order, alice()))),
-            Next::Void(_, source, then) => then(state.voids.get(&source).cloned()),
+            Next::Void(_, source, then) => then(state.transactions.voids.get(&source).cloned()),
             Next::Transactions(_, then) => {
                 then((1..NUMBERS.end).filter_map(|number| state.transactions.get(number).cloned()).collect())
             }
-            Next::Offer(id, then) => then(state.offers.get(&id).cloned()),
+            Next::Offer(id, then) => then(state.shop.offers.get(&id).cloned()),
             Next::SoldKeys { then, .. } => {
                 let sealed = |key| VAULT.seal(key).expect("sealed").sealed;
                 then(yes.then(|| (0..usize::from(coin % 5)).map(|_| sealed("KEY")).collect()))
@@ -142,9 +142,9 @@ fn ledger() -> anyhow::Result<State> {
     let (id, name) = ("562".into(), "Card".into());
     let offer = Offer { id, name, price: Amount::new(95_630)?, currency: Currency::parse("KZT")? };
     let keys = ["A", "B", "C"].map(|key| VAULT.seal(key)).into_iter().collect::<Result<_, _>>()?;
-    acts.push(Act::StockOffers(StockOffers { offers: vec![Stocking { offer, keys }], key: "stock".into() }));
+    acts.push(Act::Shop(ShopAct::StockOffers(StockOffers { offers: vec![Stocking { offer, keys }], key: "stock".into() })));
     let reference = "a stake".into();
-    acts.push(Act::Adjust(Adjust {
+    acts.push(Act::Transaction(TransactionAct::Adjust(Adjust {
         player: PlayerId::parse("1030979")?,
         name: "a stake".into(),
         label: Label { scope: "balance_service".into(), kind: 2, region: 20, partner: 100, reference, round: None },
@@ -156,7 +156,7 @@ fn ledger() -> anyhow::Result<State> {
         number: Some(STAKE),
         stakes: StakeRules::OneEnd,
         token: None,
-    }));
+    })));
     let party = &SETTING.party;
     let command = |act| Command { party: party.clone(), at: Timestamp(NOW * 1_000_000), correlation: None, act };
     let commands: Vec<_> = acts.into_iter().map(|act| command(act).keyed()).collect();
@@ -177,12 +177,12 @@ fn invitation(player: PlayerId) -> anyhow::Result<Vec<Act>> {
         email: Some("test@example.com".to_owned()),
         gender: None,
     };
-    let mut acts = vec![Act::OpenPlayer(OpenPlayer { player: player.clone(), profile })];
+    let mut acts = vec![Act::Account(AccountAct::OpenPlayer(OpenPlayer { player: player.clone(), profile }))];
     for code in ["CHF", "EUR", "GBP", "USD", "KZT"] {
         for bucket in Bucket::ALL {
             let pocket = Pocket { bucket, ..Pocket::real(Currency::parse(code)?) };
             let key = format!("{player}-{code}-{}", bucket.as_str()).into();
-            acts.push(Act::Deposit(Cash { player: player.clone(), pocket, amount: Amount::new(1_000_000)?, key }));
+            acts.push(Act::Account(AccountAct::Deposit(Cash { player: player.clone(), pocket, amount: Amount::new(1_000_000)?, key })));
         }
     }
     Ok(acts)
@@ -195,8 +195,8 @@ fn orders() -> anyhow::Result<Vec<Act>> {
     for external_id in ["open", "cancelled"] {
         let (player, order) = (alice(), order(external_id));
         let (stake, pocket) = (Amount::new(100)?, pocket.clone());
-        acts.push(Act::PlaceBet(PlaceBet { player, order, round: 1, stake, pocket, terms }));
+        acts.push(Act::Order(OrderAct::PlaceBet(PlaceBet { player, order, round: 1, stake, pocket, terms })));
     }
-    acts.push(Act::CancelOrder(CancelOrder { player: alice(), order: order("cancelled"), wallet: None, terms }));
+    acts.push(Act::Order(OrderAct::CancelOrder(CancelOrder { player: alice(), order: order("cancelled"), wallet: None, terms })));
     Ok(acts)
 }

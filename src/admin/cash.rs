@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::Invalid;
 use super::shown::{self, Exact};
 use crate::config::{Config, PartyConfig};
-use crate::ledger::command::{Act, Cash};
+use crate::ledger::accounts::Cash;
+use crate::ledger::command::Act;
 use crate::ledger::ids::is_printable;
 use crate::ledger::money::parse_decimal;
-use crate::ledger::{Amount, Bucket, Currency, Done, Outcome, Party, PlayerId, Pocket, Wallet};
+use crate::ledger::{
+    AccountAct, AccountDone, Amount, Bucket, Currency, Done, Outcome, Party, PlayerId, Pocket, Wallet,
+};
 
 /// The longest key, in characters.
 const MAX_KEY: usize = 128;
@@ -33,8 +36,8 @@ impl Direction {
 
     pub fn act(self, cash: Cash) -> Act {
         match self {
-            Self::Deposit => Act::Deposit(cash),
-            Self::Withdraw => Act::Withdraw(cash),
+            Self::Deposit => Act::Account(AccountAct::Deposit(cash)),
+            Self::Withdraw => Act::Account(AccountAct::Withdraw(cash)),
         }
     }
 }
@@ -95,7 +98,7 @@ pub fn movement(config: &Config, player: PlayerId, pocket: Pocket, amount: &str,
 
 /// The movement that an act is, where it is one.
 pub fn of(act: Act) -> Option<Cash> {
-    if let Act::Deposit(cash) | Act::Withdraw(cash) = act { Some(cash) } else { None }
+    if let Act::Account(AccountAct::Deposit(cash) | AccountAct::Withdraw(cash)) = act { Some(cash) } else { None }
 }
 
 /// One of a party's currencies.
@@ -126,7 +129,10 @@ fn check_text(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
 
 /// What a movement is answered with; `None` where it was refused.
 pub fn answer(config: &Config, party: &Party, cash: &Cash, outcome: Outcome) -> Option<Moved> {
-    let Outcome::Done(Done::Deposited { balance } | Done::Withdrawn { balance }) = outcome else { return None };
+    let Outcome::Done(Done::Account(AccountDone::Deposited { balance } | AccountDone::Withdrawn { balance })) = outcome
+    else {
+        return None;
+    };
     let currency = cash.pocket.currency;
     Some(Moved {
         party: party.clone(),

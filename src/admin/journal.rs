@@ -8,7 +8,7 @@ use super::shown::{self, Exact};
 use super::{Viewing, cash, redaction};
 use crate::dialects::egpp::{Operation, rest, status};
 use crate::ledger::command::{Act, Command, CommandKey, Timestamp};
-use crate::ledger::{Currency, Outcome};
+use crate::ledger::{AccountAct, Currency, OrderAct, OrderDone, Outcome};
 use crate::storage::StoreError;
 use crate::storage::lookups::{self, Entry, Leg, Named, Neighbour};
 use crate::storage::queries::AnyConnection;
@@ -183,10 +183,10 @@ fn currency(code: &str) -> Result<Currency, StoreError> {
 fn replies(viewing: &Viewing, command: Option<&Command>, key: Option<Uuid>, outcome: Outcome) -> Vec<ReplyShown> {
     let act = command.map(|command| &command.act);
     let operation = match act {
-        Some(Act::PlaceBet(_)) => Some(Operation::OrderBet),
-        Some(Act::SettleOrder(_)) => Some(Operation::OrderBetResult),
-        Some(Act::CancelOrder(_)) => Some(Operation::OrderBetCancel),
-        Some(Act::Deposit(cash) | Act::Withdraw(cash)) => {
+        Some(Act::Order(OrderAct::PlaceBet(_))) => Some(Operation::OrderBet),
+        Some(Act::Order(OrderAct::SettleOrder(_))) => Some(Operation::OrderBetResult),
+        Some(Act::Order(OrderAct::CancelOrder(_))) => Some(Operation::OrderBetCancel),
+        Some(Act::Account(AccountAct::Deposit(cash) | AccountAct::Withdraw(cash))) => {
             let party = command.map(|command| &command.party);
             let answer = party.and_then(|party| cash::answer(&viewing.config, party, cash, outcome));
             let body = answer.and_then(|answer| serde_json::to_string(&answer).ok());
@@ -228,7 +228,10 @@ fn is_of_order(outcome: Outcome) -> bool {
     use crate::ledger::Done;
     matches!(
         outcome,
-        Outcome::Refused(_) | Outcome::Done(Done::BetPlaced | Done::OrderSettled { .. } | Done::OrderCancelled { .. })
+        Outcome::Refused(_)
+            | Outcome::Done(Done::Order(
+                OrderDone::BetPlaced | OrderDone::OrderSettled { .. } | OrderDone::OrderCancelled { .. }
+            ))
     )
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::shown::{self, Exact};
 use super::{Viewing, journal};
 use crate::ledger::command::CommandKey;
-use crate::ledger::order::Stake;
+use crate::ledger::orders::Stake;
 use crate::ledger::{Bucket, Currency, ExternalId, Game, OrderId, OrderState, Party, PlayerId};
 use crate::storage::StoreError;
 use crate::storage::queries::{self, AnyConnection};

@@ -2,8 +2,7 @@
 
 use super::shown;
 use crate::config::Config;
-use crate::ledger::command::Act;
-use crate::ledger::{Currency, Refusal};
+use crate::ledger::{AccountAct, AccountRefusal, Act, Currency, Refusal, TransactionAct, TransactionRefusal};
 
 /// How a refusal stands to what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,49 +20,39 @@ pub fn told(config: &Config, act: &Act, currency: Option<Currency>, refusal: Ref
         Some(currency) => format!("{} {currency}", shown::amount(config, minor, currency)),
         None => format!("{minor} minor units"),
     };
+    let otherwise = || (Kind::Conflict, format!("refused: {refusal:?}"));
     match refusal {
-        Refusal::PlayerUnknown => (Kind::Unknown, "there is no such player".to_owned()),
-        Refusal::KeyReused => match act {
-            Act::OpenPlayer(_) => conflict("the player exists with other values; nothing was changed"),
-            Act::ResolveVoid(_) => conflict("the void was resolved before"),
-            Act::Deposit(_)
-            | Act::Withdraw(_)
-            | Act::PlaceBet(_)
-            | Act::SettleOrder(_)
-            | Act::CancelOrder(_)
-            | Act::Adjust(_)
-            | Act::QueueVoid(_)
-            | Act::BuyVip(_)
-            | Act::StockOffers(_)
-            | Act::BuyKeys(_) => conflict("this key was used before for another movement"),
+        Refusal::Account(refusal) => match refusal {
+            AccountRefusal::PlayerUnknown => (Kind::Unknown, "there is no such player".to_owned()),
+            AccountRefusal::KeyReused => conflict(key_reused(act)),
+            AccountRefusal::InsufficientFunds { balance } => {
+                (Kind::Conflict, format!("the balance is {}, too little; nothing was moved", amount(balance)))
+            }
+            AccountRefusal::BalanceOverflow => conflict("the balance would be more than an account can hold"),
         },
-        Refusal::InsufficientFunds { balance } => {
-            (Kind::Conflict, format!("the balance is {}, too little; nothing was moved", amount(balance)))
-        }
-        Refusal::BalanceOverflow => conflict("the balance would be more than an account can hold"),
-        Refusal::VoidUnknown | Refusal::TransactionUnknown => {
-            (Kind::Unknown, "there is no void of this transaction".to_owned())
-        }
-        Refusal::VoidResolved => conflict("the void was resolved before"),
-        Refusal::TransactionEnded => {
-            conflict("the transaction was given back meanwhile, by the partner; dismiss its void")
-        }
-        Refusal::DiffersFromBet
-        | Refusal::GameUnknown
-        | Refusal::OrderUnknown
-        | Refusal::OrderNotTheirs
-        | Refusal::OrderSettled
-        | Refusal::OrderCancelled
-        | Refusal::OrderRefused
-        | Refusal::RoundDiffers
-        | Refusal::MaxBet { .. }
-        | Refusal::MaxStakePerDay { .. }
-        | Refusal::TransactionUndone
-        | Refusal::AmountsDisagree
-        | Refusal::VipNotHigher
-        | Refusal::OfferUnknown
-        | Refusal::OfferCurrencyDiffers
-        | Refusal::OfferPriceDiffers { .. }
-        | Refusal::OutOfStock { .. } => (Kind::Conflict, format!("refused: {refusal:?}")),
+        Refusal::Transaction(refusal) => match refusal {
+            TransactionRefusal::VoidUnknown | TransactionRefusal::TransactionUnknown => {
+                (Kind::Unknown, "there is no void of this transaction".to_owned())
+            }
+            TransactionRefusal::VoidResolved => conflict(VOID_RESOLVED),
+            TransactionRefusal::TransactionEnded => {
+                conflict("the transaction was given back meanwhile, by the partner; dismiss its void")
+            }
+            TransactionRefusal::TransactionUndone | TransactionRefusal::AmountsDisagree => otherwise(),
+        },
+        Refusal::Order(_) | Refusal::Shop(_) => otherwise(),
+    }
+}
+
+const VOID_RESOLVED: &str = "the void was resolved before";
+
+fn key_reused(act: &Act) -> &'static str {
+    match act {
+        Act::Account(AccountAct::OpenPlayer(_)) => "the player exists with other values; nothing was changed",
+        Act::Transaction(TransactionAct::ResolveVoid(_)) => VOID_RESOLVED,
+        Act::Account(AccountAct::Deposit(_) | AccountAct::Withdraw(_))
+        | Act::Transaction(TransactionAct::Adjust(_) | TransactionAct::QueueVoid(_))
+        | Act::Order(_)
+        | Act::Shop(_) => "this key was used before for another movement",
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::Viewing;
 use crate::config::PartyConfig;
 use crate::ledger::command::CommandKey;
-use crate::ledger::order::OrderKey;
+use crate::ledger::orders::OrderKey;
 use crate::ledger::{ExternalId, OrderId, Party, PlayerId, PlayerKey};
 use crate::storage::StoreError;
 use crate::storage::history::{self, Found as Looked};

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::shown::{self, Exact};
 use super::{Viewing, journal, redaction};
-use crate::ledger::transaction::{Transaction, TransactionState};
+use crate::ledger::transactions::{Transaction, TransactionState};
 use crate::ledger::{Bucket, Currency, Party, PlayerId};
 use crate::storage::StoreError;
 use crate::storage::lookups;

@@ -9,8 +9,8 @@ use super::shown::{self, Exact};
 use super::trail::Deed;
 use crate::config::Config;
 use crate::ledger::command::Act;
-use crate::ledger::transaction::ResolveVoid;
-use crate::ledger::{Bucket, Currency, Party};
+use crate::ledger::transactions::ResolveVoid;
+use crate::ledger::{Bucket, Currency, Party, TransactionAct};
 use crate::storage::voids::Queued;
 
 /// A void; amounts are what the transaction that it is about moved.
@@ -99,7 +99,7 @@ pub fn shown(config: &Config, queued: &Queued) -> Shown {
 /// The answer to a void, in the ledger's words.
 pub fn resolve(queued: &Queued, approve: bool) -> Act {
     let (player, attempt, source) = (queued.player.clone(), queued.void.attempt, queued.void.source);
-    Act::ResolveVoid(ResolveVoid { player, source, approve, attempt, number: None })
+    Act::Transaction(TransactionAct::ResolveVoid(ResolveVoid { player, source, approve, attempt, number: None }))
 }
 
 /// Its approval, as one asks for it who may not do it alone: it is judged by all that would be moved back.

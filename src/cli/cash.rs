@@ -11,9 +11,10 @@ use crate::admin::trail::Deed;
 use crate::app;
 use crate::clock;
 use crate::config::{Config, PartyConfig};
-use crate::ledger::command::{Cash as Movement, Command};
+use crate::ledger::accounts::Cash as Movement;
+use crate::ledger::command::Command;
 use crate::ledger::money::format_decimal;
-use crate::ledger::{Currency, Done, Outcome, Party, PlayerId, Pocket, Refusal};
+use crate::ledger::{AccountDone, AccountRefusal, Currency, Done, Outcome, Party, PlayerId, Pocket, Refusal};
 use crate::sequencer::direct;
 use crate::storage::Reader;
 
@@ -99,7 +100,9 @@ impl Cash {
     /// The balance right after it, in minor units.
     fn balance(&self, outcome: Outcome, currency: Currency, exponent: u32) -> Result<i64, Failure> {
         match outcome {
-            Outcome::Done(Done::Deposited { balance } | Done::Withdrawn { balance }) => Ok(balance),
+            Outcome::Done(Done::Account(AccountDone::Deposited { balance } | AccountDone::Withdrawn { balance })) => {
+                Ok(balance)
+            }
             Outcome::Done(_) => Err(failed("the ledger answered something else")),
             Outcome::Refused(refusal) => Err(self.refused(refusal, currency, exponent)),
         }
@@ -119,18 +122,20 @@ impl Cash {
 
     fn refused(&self, refusal: Refusal, currency: Currency, exponent: u32) -> Failure {
         match refusal {
-            Refusal::PlayerUnknown => {
+            Refusal::Account(AccountRefusal::PlayerUnknown) => {
                 let (party, player) = (&self.party, &self.player);
                 failed(format!(
                     "there is no player {player}; `purser player add --party {party} --player {player}` makes one"
                 ))
             }
-            Refusal::InsufficientFunds { balance } => {
+            Refusal::Account(AccountRefusal::InsufficientFunds { balance }) => {
                 failed(format!("the balance is {} {currency}, too little", format_decimal(balance, exponent)))
             }
-            Refusal::KeyReused => failed("this --key was used before for another movement"),
-            Refusal::BalanceOverflow => failed("the balance would be more than an account can hold"),
-            other => failed(format!("refused: {other:?}")),
+            Refusal::Account(AccountRefusal::KeyReused) => failed("this --key was used before for another movement"),
+            Refusal::Account(AccountRefusal::BalanceOverflow) => {
+                failed("the balance would be more than an account can hold")
+            }
+            Refusal::Order(_) | Refusal::Transaction(_) | Refusal::Shop(_) => failed(format!("refused: {refusal:?}")),
         }
     }
 }

@@ -6,9 +6,10 @@ use super::{Failure, failed, usage};
 use crate::clock;
 use crate::config::{PartyConfig, PlayerTokens};
 use crate::identity;
-use crate::ledger::command::{Act, Cash, Command, OpenPlayer};
+use crate::ledger::accounts::{Cash, OpenPlayer};
+use crate::ledger::command::{Act, Command};
 use crate::ledger::player::Profile;
-use crate::ledger::{Amount, Currency, Outcome, Party, PlayerId, Pocket};
+use crate::ledger::{AccountAct, Amount, Currency, Outcome, Party, PlayerId, Pocket};
 use crate::sequencer::direct;
 use crate::storage::Database;
 
@@ -43,7 +44,7 @@ fn invitation(party: &Party, currency: Currency, player: &PlayerId, money: Amoun
     let key = format!("invited-{player}").into();
     let cash = Cash { player: player.clone(), pocket: Pocket::real(currency), amount: money, key };
     let open = OpenPlayer { player: player.clone(), profile };
-    [Act::OpenPlayer(open), Act::Deposit(cash)].map(|act| Command {
+    [Act::Account(AccountAct::OpenPlayer(open)), Act::Account(AccountAct::Deposit(cash))].map(|act| Command {
         party: party.clone(),
         at: clock::now(),
         correlation: None,

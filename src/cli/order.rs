@@ -8,7 +8,7 @@ use super::journal::{show, told};
 use super::{Ended, database_to_look_at, failed, output, party, usage};
 use crate::config::Config;
 use crate::ledger::money::format_decimal;
-use crate::ledger::order::{OrderKey, Stake};
+use crate::ledger::orders::{OrderKey, Stake};
 use crate::ledger::{ExternalId, Game, Order as LedgerOrder, OrderId, OrderIds, Party, PlayerId, PlayerKey};
 use crate::storage::StoreError;
 use crate::storage::history::{self, Detail};

@@ -12,8 +12,9 @@ use crate::app;
 use crate::clock;
 use crate::config::Config;
 use crate::identity::password;
-use crate::ledger::command::{Act, Command, OpenPlayer};
-use crate::ledger::{Outcome, Party, PlayerId, PlayerKey, Refusal};
+use crate::ledger::accounts::OpenPlayer;
+use crate::ledger::command::{Act, Command};
+use crate::ledger::{AccountAct, AccountRefusal, Outcome, Party, PlayerId, PlayerKey, Refusal};
 use crate::sequencer::direct;
 use crate::storage::{Database, passwords};
 
@@ -128,10 +129,15 @@ async fn add(database: &Database, party: &Party, open: OpenPlayer) -> Result<boo
             return Err(failed(format!("--{option} {login} {problem}")));
         }
     };
-    let command = Command { party: party.clone(), at: clock::now(), correlation: None, act: Act::OpenPlayer(open) };
+    let command = Command {
+        party: party.clone(),
+        at: clock::now(),
+        correlation: None,
+        act: Act::Account(AccountAct::OpenPlayer(open)),
+    };
     match direct::apply(&mut database.writer()?, command).await? {
         Outcome::Done(_) => Ok(is_new),
-        Outcome::Refused(Refusal::KeyReused) => {
+        Outcome::Refused(Refusal::Account(AccountRefusal::KeyReused)) => {
             Err(failed(format!("player {player} exists with other values; nothing was changed")))
         }
         Outcome::Refused(other) => Err(failed(format!("refused: {other:?}"))),

@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::ledger::account::Bucket;
 use crate::ledger::command::Command;
 use crate::ledger::money::format_decimal;
-use crate::ledger::transaction::VoidState;
-use crate::ledger::{Currency, Done, Outcome, Refusal};
+use crate::ledger::transactions::VoidState;
+use crate::ledger::{AccountRefusal, Currency, Done, Outcome, Refusal, TransactionDone, TransactionRefusal};
 use crate::sequencer::direct;
 use crate::storage::Reader;
 use crate::storage::voids::{self, Queued};
@@ -158,10 +158,12 @@ impl Resolve {
         let command = Command { party, at: clock::now(), correlation: None, act };
         let resolved = trail::recorded(&database, deed, async {
             match direct::apply(&mut database.writer()?, command).await? {
-                Outcome::Done(Done::VoidApproved { transaction }) => {
+                Outcome::Done(Done::Transaction(TransactionDone::VoidApproved { transaction })) => {
                     Ok((Some(transaction), format!("approved: transaction {transaction} moved it back")))
                 }
-                Outcome::Done(Done::VoidDismissed) => Ok((None, "dismissed: nothing was moved".to_owned())),
+                Outcome::Done(Done::Transaction(TransactionDone::VoidDismissed)) => {
+                    Ok((None, "dismissed: nothing was moved".to_owned()))
+                }
                 Outcome::Done(_) => Err(failed("the ledger answered something else")),
                 Outcome::Refused(refusal) => Err(self.refused(config, &queued, refusal)),
             }
@@ -199,44 +201,38 @@ impl Resolve {
         ))
     }
 
+    fn resolved_before(&self) -> Failure {
+        let (id, party) = (self.source, &self.party);
+        failed(format!(
+            "the void of transaction {id} was resolved before; `purser voids list --all --party {party}` shows how"
+        ))
+    }
+
     fn refused(&self, config: &Config, queued: &Queued, refusal: Refusal) -> Failure {
         let (id, player, currency) = (self.source, &queued.player, queued.source.currency);
         match refusal {
-            Refusal::VoidUnknown | Refusal::TransactionUnknown => self.unknown(),
-            Refusal::PlayerUnknown => failed(format!("there is no player {player} any more")),
-            // The other answer was given under the same key.
-            Refusal::KeyReused | Refusal::VoidResolved => {
-                let party = &self.party;
-                failed(format!(
-                    "the void of transaction {id} was resolved before; `purser voids list --all --party {party}` shows how"
-                ))
-            }
-            Refusal::TransactionEnded => {
-                failed(format!("transaction {id} was given back meanwhile, by the partner; dismiss its void"))
-            }
-            Refusal::InsufficientFunds { balance } => failed(format!(
-                "player {player} has only {} {currency} left in one of the buckets that transaction {id} was paid \
-                 into; nothing was moved, and the void still waits",
-                format_decimal(balance, config.exponent(currency))
-            )),
-            Refusal::BalanceOverflow => failed("a balance would be more than an account can hold"),
-            Refusal::DiffersFromBet
-            | Refusal::GameUnknown
-            | Refusal::OrderUnknown
-            | Refusal::OrderNotTheirs
-            | Refusal::OrderSettled
-            | Refusal::OrderCancelled
-            | Refusal::OrderRefused
-            | Refusal::RoundDiffers
-            | Refusal::MaxBet { .. }
-            | Refusal::MaxStakePerDay { .. }
-            | Refusal::TransactionUndone
-            | Refusal::AmountsDisagree
-            | Refusal::VipNotHigher
-            | Refusal::OfferUnknown
-            | Refusal::OfferCurrencyDiffers
-            | Refusal::OfferPriceDiffers { .. }
-            | Refusal::OutOfStock { .. } => failed(format!("refused: {refusal:?}")),
+            Refusal::Account(refusal) => match refusal {
+                AccountRefusal::PlayerUnknown => failed(format!("there is no player {player} any more")),
+                // The other answer was given under the same key.
+                AccountRefusal::KeyReused => self.resolved_before(),
+                AccountRefusal::InsufficientFunds { balance } => failed(format!(
+                    "player {player} has only {} {currency} left in one of the buckets that transaction {id} was paid \
+                     into; nothing was moved, and the void still waits",
+                    format_decimal(balance, config.exponent(currency))
+                )),
+                AccountRefusal::BalanceOverflow => failed("a balance would be more than an account can hold"),
+            },
+            Refusal::Transaction(refusal) => match refusal {
+                TransactionRefusal::VoidUnknown | TransactionRefusal::TransactionUnknown => self.unknown(),
+                TransactionRefusal::VoidResolved => self.resolved_before(),
+                TransactionRefusal::TransactionEnded => {
+                    failed(format!("transaction {id} was given back meanwhile, by the partner; dismiss its void"))
+                }
+                TransactionRefusal::TransactionUndone | TransactionRefusal::AmountsDisagree => {
+                    failed(format!("refused: {refusal:?}"))
+                }
+            },
+            Refusal::Order(_) | Refusal::Shop(_) => failed(format!("refused: {refusal:?}")),
         }
     }
 }

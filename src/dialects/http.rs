@@ -19,9 +19,9 @@ use crate::config::{Config, PartyConfig, Secret};
 use crate::identity::TokenVerifier;
 use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::command::{Command, Timestamp};
-use crate::ledger::offer::{OfferId, OfferState};
+use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
-use crate::ledger::transaction::{Finding, ManualVoid, Transaction};
+use crate::ledger::transactions::{Finding, ManualVoid, Transaction};
 use crate::ledger::{Order, OrderId, Outcome, Party, PlayerId, PlayerKey};
 
 /// A way of speaking HTTP with the ledger.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::config::Secret;
 use crate::ledger::Party;
-use crate::ledger::offer::{KeyId, SealedKey};
+use crate::ledger::shop::{KeyId, SealedKey};
 
 /// The first byte of what is sealed: how.
 const FORMAT: u8 = 1;

@@ -7,13 +7,13 @@ use super::account::{Account, AccountId, HouseAccount};
 use super::command::{CommandKey, Keyed};
 use super::decide::{Decision, Effects, decide, decide_recorded};
 use super::ids::Party;
-use super::offer::{Offer, OfferId, Purchase, StockedKey};
-use super::order::{Order, OrderId, OrderIds, OrderNumbers};
+use super::orders::{Order, OrderId, OrderIds, OrderNumbers, OrderRefusal};
 use super::outcome::{Keeping, Outcome, Refusal};
 use super::player::{Player, PlayerKey};
 use super::posting::Side;
+use super::shop::ShopChanges;
 use super::state::{Asked, Decided, PlayerState, State};
-use super::transaction::{ManualVoid, Transaction};
+use super::transactions::TransactionChanges;
 
 /// A transfer with its accounts named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,33 +54,8 @@ pub struct Batch {
     /// Final values, each with the numbers of the entries that are kept about it.
     pub orders: Vec<(Order, OrderNumbers)>,
     pub house: BTreeMap<HouseAccount, AccountId>,
-    pub partners: Partners,
-}
-
-/// What only the acts of partner dialects write: final values.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Partners {
-    pub transactions: Vec<Transaction>,
-    pub voids: Vec<ManualVoid>,
-    pub vips: BTreeMap<PlayerKey, Arc<str>>,
-    pub offers: BTreeMap<OfferId, OfferChange>,
-    /// In the order in which they will be sold, each with the number of the entry that brought it.
-    pub stocked: Vec<(StockedKey, i64)>,
-    pub purchases: Vec<Purchase>,
-}
-
-/// An offer as it is now, and by how much its stock has changed: another writer may have begun the same offer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OfferChange {
-    pub party: Party,
-    pub offer: Offer,
-    pub stock_change: i64,
-}
-
-impl Partners {
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
+    pub transactions: TransactionChanges,
+    pub shop: ShopChanges,
 }
 
 impl Batch {
@@ -145,8 +120,6 @@ struct Folding {
     batch: Batch,
     touched_accounts: BTreeSet<(AccountId, PlayerKey)>,
     touched_orders: BTreeMap<OrderId, OrderNumbers>,
-    touched_transactions: BTreeSet<i64>,
-    touched_voids: BTreeSet<i64>,
 }
 
 impl Folding {
@@ -155,7 +128,8 @@ impl Folding {
         let decision = decide(state, keyed, seq);
         // A repeat waits for nothing: its cancel has given up on the bet before.
         let may_wait = may_wait && decision.keeping != Keeping::Ignored;
-        if let (true, Outcome::Refused(Refusal::OrderUnknown), Some(order)) = (may_wait, decision.outcome, keyed.order)
+        if let (true, Outcome::Refused(unknown), Some(order)) = (may_wait, decision.outcome, keyed.order)
+            && unknown == Refusal::Order(OrderRefusal::OrderUnknown)
         {
             return Verdict::Waits(order);
         }
@@ -220,31 +194,13 @@ impl Folding {
         if let Some(order) = effects.order {
             state.orders.insert(order.id, order);
         }
-        for transaction in effects.transactions {
-            self.touched_transactions.insert(transaction.number);
-            state.transactions.keep(transaction);
+        self.batch.transactions.apply(&mut state.transactions, effects.transactions);
+        if let Some((player, level)) = &effects.shop.vip
+            && let Some(player) = state.players.get_mut(player)
+        {
+            player.vip = Some(Arc::clone(level));
         }
-        if let Some(void) = effects.void {
-            self.touched_voids.insert(void.source);
-            state.voids.insert(void.source, void);
-        }
-        if let Some((player, level)) = effects.vip {
-            self.batch.partners.vips.insert(player, Arc::clone(&level));
-            if let Some(player) = state.players.get_mut(&player) {
-                player.vip = Some(level);
-            }
-        }
-        for (id, after) in effects.offers {
-            let before = state.offers.get(&id).map_or(0, |known| known.stock);
-            let known = self.batch.partners.offers.get(&id).map_or(0, |known| known.stock_change);
-            let stock_change = known.saturating_add(after.stock.saturating_sub(before));
-            let change = OfferChange { party: party.clone(), offer: after.offer.clone(), stock_change };
-            self.batch.partners.offers.insert(id, change);
-            state.offers.insert(id, after);
-        }
-        state.gift_keys.extend(effects.stocked.iter().map(|stocked| stocked.key.id));
-        self.batch.partners.stocked.extend(effects.stocked.into_iter().map(|stocked| (stocked, seq)));
-        self.batch.partners.purchases.extend(effects.purchase);
+        self.batch.shop.apply(&mut state.shop, effects.shop, party, seq);
     }
 
     fn finish(mut self, state: &State) -> Batch {
@@ -255,10 +211,6 @@ impl Folding {
         let orders =
             self.touched_orders.iter().filter_map(|(id, numbers)| Some((state.orders.get(id)?.clone(), *numbers)));
         self.batch.orders = orders.collect();
-        let transactions = self.touched_transactions.iter().filter_map(|number| state.transactions.get(*number));
-        self.batch.partners.transactions = transactions.cloned().collect();
-        let voids = self.touched_voids.iter().filter_map(|source| state.voids.get(source));
-        self.batch.partners.voids = voids.cloned().collect();
         self.batch
     }
 }

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use super::account::Pocket;
-use super::ids::{Currency, Party, PlayerId, Wallet};
-use super::membership::BuyVip;
-use super::money::Amount;
-use super::offer::{BuyKeys, StockOffers};
-use super::order::{OrderId, OrderIds, OrderKey, OrderOperation};
+use super::accounts::AccountAct;
+use super::ids::{Party, PlayerId};
+use super::nested::{self, OfAreas, Reader};
+use super::orders::{OrderAct, OrderId, OrderIds, OrderKey, OrderOperation};
 use super::outcome::Outcome;
-use super::player::{PlayerKey, Profile, digest};
-use super::transaction::{Adjust, QueueVoid, ResolveVoid};
+use super::player::{PlayerKey, digest};
+use super::shop::ShopAct;
+use super::transactions::TransactionAct;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -40,96 +39,60 @@ pub struct Command {
     pub act: Act,
 }
 
-/// The acts that the ledger knows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "snake_case")]
+/// The acts that the ledger knows, by their areas. In the journal they are one flat list: an act is written as its area
+/// writes it, and read by whichever area has one of its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Act {
-    OpenPlayer(OpenPlayer),
-    Deposit(Cash),
-    Withdraw(Cash),
-    PlaceBet(PlaceBet),
-    SettleOrder(SettleOrder),
-    CancelOrder(CancelOrder),
-    Adjust(Adjust),
-    QueueVoid(QueueVoid),
-    ResolveVoid(ResolveVoid),
-    BuyVip(BuyVip),
-    StockOffers(StockOffers),
-    BuyKeys(BuyKeys),
+    Account(AccountAct),
+    Order(OrderAct),
+    Transaction(TransactionAct),
+    Shop(ShopAct),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenPlayer {
-    pub player: PlayerId,
-    pub profile: Profile,
+impl<'de> OfAreas<'de> for Act {
+    fn readers<D: Deserializer<'de>>() -> [Reader<'de, Self, D>; 4] {
+        [
+            |text| OrderAct::deserialize(text).map(Self::Order),
+            |text| AccountAct::deserialize(text).map(Self::Account),
+            |text| TransactionAct::deserialize(text).map(Self::Transaction),
+            |text| ShopAct::deserialize(text).map(Self::Shop),
+        ]
+    }
 }
 
-/// Money that comes from or goes to the outside world.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cash {
-    pub player: PlayerId,
-    pub pocket: Pocket,
-    pub amount: Amount,
-    /// The caller's own name for this movement; the same again is a repeat.
-    pub key: Arc<str>,
+impl<'de> Deserialize<'de> for Act {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        nested::read_tagged(deserializer, "act")
+    }
 }
 
-/// EGPP 5.1.2 `order.bet`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlaceBet {
-    pub player: PlayerId,
-    pub order: OrderKey,
-    pub round: i64,
-    pub stake: Amount,
-    pub pocket: Pocket,
-    pub terms: Terms,
-}
+impl Act {
+    /// Whose it is; stocking offers is nobody's.
+    fn player(&self) -> Option<&PlayerId> {
+        match self {
+            Self::Account(act) => Some(act.player()),
+            Self::Order(act) => Some(act.player()),
+            Self::Transaction(act) => Some(act.player()),
+            Self::Shop(act) => act.player(),
+        }
+    }
 
-/// EGPP 5.1.3 `order.bet.result`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SettleOrder {
-    pub player: PlayerId,
-    pub order: OrderKey,
-    pub round: i64,
-    pub result: GameResult,
-    /// The bet's currency again, where the caller named it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub currency: Option<Currency>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wallet: Option<Wallet>,
-    pub terms: Terms,
-}
+    fn key(&self, party: &Party) -> CommandKey {
+        match self {
+            Self::Account(act) => act.key(party),
+            Self::Order(act) => act.key(party),
+            Self::Transaction(act) => act.key(party),
+            Self::Shop(act) => act.key(party),
+        }
+    }
 
-/// EGPP 5.1.4 `order.bet.cancel`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CancelOrder {
-    pub player: PlayerId,
-    pub order: OrderKey,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wallet: Option<Wallet>,
-    pub terms: Terms,
-}
-
-/// How a round ended for the player.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GameResult {
-    Win(Amount),
-    /// Pays the amount, or the stake where none is named.
-    Tie(Option<Amount>),
-    /// Pays nothing, whatever amount came with it.
-    Lose(Option<Amount>),
-}
-
-/// What the party's configuration said when the command came in. It travels with the command so that a replay
-/// decides as the original did; it is not part of what makes two commands the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terms {
-    pub game_offered: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_bet: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_stake_per_day: Option<i64>,
+    fn order(&self) -> Option<&OrderKey> {
+        match self {
+            Self::Order(act) => Some(act.order()),
+            Self::Account(_) | Self::Transaction(_) | Self::Shop(_) => None,
+        }
+    }
 }
 
 /// Names a command for ever: the same key again is a repeat, or a mistake of the caller's.
@@ -169,24 +132,9 @@ impl CommandKey {
         OrderOperation::ALL.map(|operation| Self::of_order(order, operation))
     }
 
-    fn of_text(kind: &str, party: &Party, key: &str) -> Self {
+    pub(super) fn of_text(kind: &str, party: &Party, key: &str) -> Self {
         Self(digest(&[kind.as_bytes(), party.as_str().as_bytes(), key.as_bytes()]))
     }
-
-    /// The key of the adjustment with this name, which is its transaction's key, too.
-    pub fn of_adjust(party: &Party, name: &str) -> Self {
-        Self::of_text("adjust", party, name)
-    }
-
-    /// The key of a buyer's purchase of gift-card keys. The length keeps one buyer's names apart from another's.
-    pub fn of_buy_keys(party: &Party, buyer: &str, reference: &str) -> Self {
-        Self::of_text("buy_keys", party, &format!("{}:{buyer}:{reference}", buyer.len()))
-    }
-}
-
-/// The first attempt is called by the name alone.
-fn with_attempt(name: String, attempt: i32) -> String {
-    if attempt == 0 { name } else { format!("{name}:{attempt}") }
 }
 
 /// A command with the keys that everything about it is found by, computed once.
@@ -210,7 +158,7 @@ impl Keyed {
 
     /// The order that it places, where it is a bet.
     pub fn bet(&self) -> Option<OrderIds> {
-        self.order.filter(|_| matches!(self.command.act, Act::PlaceBet(_)))
+        self.order.filter(|_| matches!(self.command.act, Act::Order(OrderAct::PlaceBet(_))))
     }
 
     /// What an order's command is kept under when it is refused.
@@ -223,73 +171,18 @@ impl Keyed {
 impl Command {
     pub fn keyed(self) -> Keyed {
         let player = self.player().map_or_else(PlayerKey::nobody, |player| PlayerKey::of(&self.party, player));
-        let key = self.key();
-        let order = self.order_key().map(|_| OrderIds::of(key.order(), player));
+        let key = self.act.key(&self.party);
+        let order = self.act.order().map(|_| OrderIds::of(key.order(), player));
         Keyed { command: self, key, player, order }
-    }
-
-    fn key(&self) -> CommandKey {
-        let of_text = |kind, key: &str| CommandKey::of_text(kind, &self.party, key);
-        match &self.act {
-            Act::OpenPlayer(open) => of_text("open_player", open.player.as_str()),
-            Act::Deposit(cash) => of_text("deposit", &cash.key),
-            Act::Withdraw(cash) => of_text("withdraw", &cash.key),
-            Act::PlaceBet(bet) => CommandKey::of_order(OrderId::of(&self.party, &bet.order), OrderOperation::Place),
-            Act::SettleOrder(settle) => {
-                CommandKey::of_order(OrderId::of(&self.party, &settle.order), OrderOperation::Settle)
-            }
-            Act::CancelOrder(cancel) => {
-                CommandKey::of_order(OrderId::of(&self.party, &cancel.order), OrderOperation::Cancel)
-            }
-            Act::Adjust(adjust) => CommandKey::of_adjust(&self.party, &adjust.name),
-            Act::QueueVoid(queue) => of_text("queue_void", &with_attempt(queue.source.to_string(), queue.attempt)),
-            // Each of the two answers has a key of its own: the other one, given later, is no misuse of the key.
-            Act::ResolveVoid(resolve) => {
-                let answer = format!("{}:{}", resolve.source, resolve.approve);
-                of_text("resolve_void", &with_attempt(answer, resolve.attempt))
-            }
-            Act::BuyVip(buy) => of_text("buy_vip", &buy.key),
-            Act::StockOffers(stock) => of_text("stock_offers", &stock.key),
-            Act::BuyKeys(buy) => CommandKey::of_buy_keys(&self.party, &buy.buyer, &buy.reference),
-        }
     }
 
     /// Whose command it is; stocking offers is nobody's.
     pub fn player(&self) -> Option<&PlayerId> {
-        match &self.act {
-            Act::OpenPlayer(open) => Some(&open.player),
-            Act::Deposit(cash) | Act::Withdraw(cash) => Some(&cash.player),
-            Act::PlaceBet(bet) => Some(&bet.player),
-            Act::SettleOrder(settle) => Some(&settle.player),
-            Act::CancelOrder(cancel) => Some(&cancel.player),
-            Act::Adjust(adjust) => Some(&adjust.player),
-            Act::QueueVoid(queue) => Some(&queue.player),
-            Act::ResolveVoid(resolve) => Some(&resolve.player),
-            Act::BuyVip(buy) => Some(&buy.player),
-            Act::BuyKeys(buy) => Some(&buy.player),
-            Act::StockOffers(_) => None,
-        }
+        self.act.player()
     }
 
     /// The order that it is about, should it be accepted.
     pub fn order(&self) -> Option<OrderId> {
-        self.order_key().map(|key| OrderId::of(&self.party, key))
-    }
-
-    fn order_key(&self) -> Option<&OrderKey> {
-        match &self.act {
-            Act::PlaceBet(bet) => Some(&bet.order),
-            Act::SettleOrder(settle) => Some(&settle.order),
-            Act::CancelOrder(cancel) => Some(&cancel.order),
-            Act::OpenPlayer(_)
-            | Act::Deposit(_)
-            | Act::Withdraw(_)
-            | Act::Adjust(_)
-            | Act::QueueVoid(_)
-            | Act::ResolveVoid(_)
-            | Act::BuyVip(_)
-            | Act::StockOffers(_)
-            | Act::BuyKeys(_) => None,
-        }
+        self.act.order().map(|key| OrderId::of(&self.party, key))
     }
 }

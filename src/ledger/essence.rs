@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::account::Pocket;
-use super::command::{Act, Cash, GameResult};
+use super::accounts::{AccountAct, Cash};
+use super::command::Act;
 use super::money::Amount;
+use super::orders::{GameResult, OrderAct};
 use super::player::digest;
 
 /// A command without its text. Only players' everyday acts are brought down to this; what partners did is kept whole,
@@ -23,15 +25,15 @@ impl Essence {
     /// `None` for an act that is kept whole.
     pub fn of(act: &Act) -> Option<Self> {
         let (same, named) = match act {
-            Act::Deposit(cash) => (of_cash(b"deposit", cash), None),
-            Act::Withdraw(cash) => (of_cash(b"withdraw", cash), None),
-            Act::PlaceBet(bet) => {
+            Act::Account(AccountAct::Deposit(cash)) => (of_cash(b"deposit", cash), None),
+            Act::Account(AccountAct::Withdraw(cash)) => (of_cash(b"withdraw", cash), None),
+            Act::Order(OrderAct::PlaceBet(bet)) => {
                 let (round, stake) = (bet.round.to_be_bytes(), bet.stake.minor().to_be_bytes());
                 let [currency, bucket, wallet, product] = &parts_of(&bet.pocket);
                 let player = bet.player.as_str().as_bytes();
                 (digest(&[b"bet", player, &round, &stake, currency, bucket, wallet, product]), None)
             }
-            Act::SettleOrder(settle) => {
+            Act::Order(OrderAct::SettleOrder(settle)) => {
                 let (kind, named): (&[u8], _) = match settle.result {
                     GameResult::Win(amount) => (b"win", Some(amount)),
                     GameResult::Tie(amount) => (b"tie", amount),
@@ -39,14 +41,10 @@ impl Essence {
                 };
                 (digest(&[kind, settle.player.as_str().as_bytes(), &settle.round.to_be_bytes()]), named)
             }
-            Act::CancelOrder(cancel) => (digest(&[b"cancel", cancel.player.as_str().as_bytes()]), None),
-            Act::OpenPlayer(_)
-            | Act::Adjust(_)
-            | Act::QueueVoid(_)
-            | Act::ResolveVoid(_)
-            | Act::BuyVip(_)
-            | Act::StockOffers(_)
-            | Act::BuyKeys(_) => return None,
+            Act::Order(OrderAct::CancelOrder(cancel)) => {
+                (digest(&[b"cancel", cancel.player.as_str().as_bytes()]), None)
+            }
+            Act::Account(AccountAct::OpenPlayer(_)) | Act::Transaction(_) | Act::Shop(_) => return None,
         };
         Some(Self { same, named })
     }

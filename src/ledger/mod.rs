@@ -3,10 +3,12 @@
 //! No IO, no clock, no randomness, no floats. Everything that a decision depends on is either in the
 //! [`State`] that was loaded for it or in the [`Command`] itself, so a journal replays to the same ledger.
 //!
-//! Reading order: [`ids`] and [`money`] (the words), [`account`], [`order`], [`transaction`], [`offer`] and
-//! [`membership`] (what is kept), [`command`] and [`outcome`] (what is asked and answered), [`essence`], [`correlation`], [`state`], [`posting`],
-//! [`decide`](mod@decide), [`batch`],
-//! [`recorded`], [`chain`].
+//! What is asked, done and refused is of one of four areas: [`accounts`], [`orders`], [`transactions`] and [`shop`]. Each
+//! owns its acts, their outcomes and refusals, what they read and change, how they are decided, and when two of them are
+//! the same. What is here is of all areas, and knows of none but that there are four.
+//!
+//! Reading order: [`ids`] and [`money`] (the words), [`player`] and [`account`] (whose money), [`command`] and [`outcome`]
+//! (what is asked and answered), [`state`], [`posting`], [`decide`](mod@decide), [`batch`], then the areas.
 
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
@@ -14,12 +16,9 @@ pub mod ids;
 pub mod money;
 pub mod player;
 pub mod account;
-pub mod order;
-pub mod transaction;
-pub mod offer;
-pub mod membership;
 pub mod command;
 pub mod outcome;
+mod nested;
 pub mod essence;
 pub mod correlation;
 pub mod state;
@@ -28,18 +27,27 @@ pub mod decide;
 pub mod batch;
 pub mod recorded;
 pub mod chain;
+pub mod accounts;
+pub mod orders;
+pub mod transactions;
+pub mod shop;
 
 pub use account::{Account, AccountId, Bucket, Pocket};
+pub use accounts::{AccountAct, AccountDone, AccountRefusal};
 pub use batch::{Batch, Entry, Verdict, fold, fold_where};
 pub use command::{Act, Command, CommandKey};
 pub use correlation::CorrelationKey;
 pub use decide::decide;
 pub use ids::{Currency, ExternalId, Game, Party, PlayerId, Wallet};
 pub use money::Amount;
-pub use order::{Order, OrderId, OrderIds, OrderNumbers, OrderOperation, OrderState};
+pub use orders::{
+    Order, OrderAct, OrderDone, OrderId, OrderIds, OrderNumbers, OrderOperation, OrderRefusal, OrderState,
+};
 pub use outcome::{Done, Outcome, Refusal};
 pub use player::{Player, PlayerKey};
+pub use shop::{ShopAct, ShopDone, ShopRefusal};
 pub use state::{Keys, State};
+pub use transactions::{TransactionAct, TransactionDone, TransactionRefusal};
 
 #[cfg(test)]
 mod tests;

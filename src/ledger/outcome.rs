@@ -1,9 +1,13 @@
 //! What was decided, refusals included. Outcomes are stored facts: a repeat gets the same answer.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::accounts::{AccountDone, AccountRefusal};
 use super::command::Act;
-use super::transaction::{Adjust, Change};
+use super::nested::{self, OfAreas, Reader};
+use super::orders::{OrderDone, OrderRefusal};
+use super::shop::{ShopDone, ShopRefusal};
+use super::transactions::{TransactionDone, TransactionRefusal};
 
 /// What became of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,107 +17,25 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-/// What was done. Amounts are minor units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// What was done, by the area whose act it was. See [`Act`] for how it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Done {
-    PlayerOpened,
-    Deposited {
-        balance: i64,
-    },
-    Withdrawn {
-        balance: i64,
-    },
-    BetPlaced,
-    OrderSettled {
-        paid: i64,
-    },
-    OrderCancelled {
-        refunded: i64,
-    },
-    /// `balance` is the player's real money afterwards.
-    Adjusted {
-        transaction: i64,
-        balance: i64,
-    },
-    /// The stake was given back before, by this transaction.
-    AlreadyVoided {
-        transaction: i64,
-    },
-    /// There was nothing (left) to undo.
-    NothingUndone {
-        balance: i64,
-    },
-    VoidQueued,
-    VoidApproved {
-        transaction: i64,
-    },
-    VoidDismissed,
-    VipBought {
-        balance: i64,
-    },
-    /// How many keys were not known before.
-    OffersStocked {
-        added: i64,
-    },
-    KeysBought {
-        order: i64,
-        balance: i64,
-    },
+    Account(AccountDone),
+    Order(OrderDone),
+    Transaction(TransactionDone),
+    Shop(ShopDone),
 }
 
-/// Why nothing was done, in the order in which the reasons are looked for (`decide`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Why nothing was done. An act is refused for reasons of its own area, or of [`AccountRefusal`]. See [`Act`] for how it
+/// is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Refusal {
-    /// The same key was used before with other data.
-    KeyReused,
-    /// A result or cancel names another currency or wallet than its bet.
-    DiffersFromBet,
-    GameUnknown,
-    PlayerUnknown,
-    OrderUnknown,
-    /// The order is another player's.
-    OrderNotTheirs,
-    OrderSettled,
-    OrderCancelled,
-    /// The order's bet was refused.
-    OrderRefused,
-    RoundDiffers,
-    MaxBet {
-        max: i64,
-    },
-    MaxStakePerDay {
-        max: i64,
-        staked: i64,
-    },
-    InsufficientFunds {
-        balance: i64,
-    },
-    /// A balance would pass what 64 bits hold.
-    BalanceOverflow,
-    /// There is no such transaction, or it is another player's.
-    TransactionUnknown,
-    /// The transaction has met its fate already.
-    TransactionEnded,
-    /// The transaction was rolled back before it came.
-    TransactionUndone,
-    /// The amounts are not those of the transaction that they are about, or do not add up.
-    AmountsDisagree,
-    VoidUnknown,
-    /// The void was approved or dismissed before.
-    VoidResolved,
-    /// The player has this level or a higher one.
-    VipNotHigher,
-    OfferUnknown,
-    /// The offer is in another currency.
-    OfferCurrencyDiffers,
-    OfferPriceDiffers {
-        price: i64,
-    },
-    OutOfStock {
-        stock: i64,
-    },
+    Account(AccountRefusal),
+    Order(OrderRefusal),
+    Transaction(TransactionRefusal),
+    Shop(ShopRefusal),
 }
 
 /// What the journal keeps of a decision.
@@ -128,27 +50,72 @@ pub enum Keeping {
 }
 
 impl Refusal {
-    /// How a refusal is kept. A refused stake must stay refused, since the provider has seen the "no"; a cancel that
-    /// found no bet leaves a tombstone; every other refusal moved nothing and blocks nothing.
+    /// How a refusal is kept: every one that moved nothing and blocks nothing is only noted.
     pub fn keeping(self, act: &Act) -> Keeping {
         match (self, act) {
-            (Self::KeyReused | Self::DiffersFromBet | Self::BalanceOverflow, _) => Keeping::Ignored,
-            (Self::OrderUnknown, Act::CancelOrder(_)) | (_, Act::PlaceBet(_)) => Keeping::Kept,
-            (Self::InsufficientFunds { .. }, Act::Adjust(Adjust { change: Change::Stake { .. }, .. })) => Keeping::Kept,
-            (
-                _,
-                Act::OpenPlayer(_)
-                | Act::Deposit(_)
-                | Act::Withdraw(_)
-                | Act::SettleOrder(_)
-                | Act::CancelOrder(_)
-                | Act::Adjust(_)
-                | Act::QueueVoid(_)
-                | Act::ResolveVoid(_)
-                | Act::BuyVip(_)
-                | Act::StockOffers(_)
-                | Act::BuyKeys(_),
-            ) => Keeping::Noted,
+            (Self::Account(AccountRefusal::KeyReused | AccountRefusal::BalanceOverflow), _)
+            | (Self::Order(OrderRefusal::DiffersFromBet), _) => Keeping::Ignored,
+            (_, Act::Order(act)) => act.keeping(self),
+            (_, Act::Transaction(act)) => act.keeping(self),
+            (_, Act::Account(_) | Act::Shop(_)) => Keeping::Noted,
         }
+    }
+}
+
+impl From<AccountRefusal> for Refusal {
+    fn from(refusal: AccountRefusal) -> Self {
+        Self::Account(refusal)
+    }
+}
+
+impl From<OrderRefusal> for Refusal {
+    fn from(refusal: OrderRefusal) -> Self {
+        Self::Order(refusal)
+    }
+}
+
+impl From<TransactionRefusal> for Refusal {
+    fn from(refusal: TransactionRefusal) -> Self {
+        Self::Transaction(refusal)
+    }
+}
+
+impl From<ShopRefusal> for Refusal {
+    fn from(refusal: ShopRefusal) -> Self {
+        Self::Shop(refusal)
+    }
+}
+
+impl<'de> OfAreas<'de> for Done {
+    fn readers<D: Deserializer<'de>>() -> [Reader<'de, Self, D>; 4] {
+        [
+            |text| OrderDone::deserialize(text).map(Self::Order),
+            |text| AccountDone::deserialize(text).map(Self::Account),
+            |text| TransactionDone::deserialize(text).map(Self::Transaction),
+            |text| ShopDone::deserialize(text).map(Self::Shop),
+        ]
+    }
+}
+
+impl<'de> OfAreas<'de> for Refusal {
+    fn readers<D: Deserializer<'de>>() -> [Reader<'de, Self, D>; 4] {
+        [
+            |text| OrderRefusal::deserialize(text).map(Self::Order),
+            |text| AccountRefusal::deserialize(text).map(Self::Account),
+            |text| TransactionRefusal::deserialize(text).map(Self::Transaction),
+            |text| ShopRefusal::deserialize(text).map(Self::Shop),
+        ]
+    }
+}
+
+impl<'de> Deserialize<'de> for Done {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        nested::read_variant(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Refusal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        nested::read_variant(deserializer)
     }
 }

@@ -9,9 +9,9 @@
 //! The house side keeps no running balance: the audit adds it up.
 
 use super::account::{Account, AccountId, HouseAccount, HouseSide, Pocket, Staked};
+use super::accounts::AccountRefusal;
 use super::ids::Party;
 use super::money::Amount;
-use super::outcome::Refusal;
 use super::state::PlayerState;
 
 /// One side of a transfer.
@@ -51,12 +51,12 @@ impl<'a> Posting<'a> {
     }
 
     /// Takes an amount from the player; the balance afterwards, in minor units. Refused where there is too little.
-    pub fn debit(&mut self, pocket: &Pocket, amount: Amount, to: HouseSide) -> Result<i64, Refusal> {
+    pub fn debit(&mut self, pocket: &Pocket, amount: Amount, to: HouseSide) -> Result<i64, AccountRefusal> {
         self.post(pocket, amount, Direction::Debit, to)
     }
 
     /// Gives an amount to the player; the balance afterwards, in minor units. Refused where the account cannot hold it.
-    pub fn credit(&mut self, pocket: &Pocket, amount: Amount, from: HouseSide) -> Result<i64, Refusal> {
+    pub fn credit(&mut self, pocket: &Pocket, amount: Amount, from: HouseSide) -> Result<i64, AccountRefusal> {
         self.post(pocket, amount, Direction::Credit, from)
     }
 
@@ -72,16 +72,22 @@ impl<'a> Posting<'a> {
         (self.accounts, self.transfers)
     }
 
-    fn post(&mut self, pocket: &Pocket, amount: Amount, way: Direction, side: HouseSide) -> Result<i64, Refusal> {
+    fn post(
+        &mut self,
+        pocket: &Pocket,
+        amount: Amount,
+        way: Direction,
+        side: HouseSide,
+    ) -> Result<i64, AccountRefusal> {
         let touched = self.accounts.iter().position(|account| account.pocket == *pocket);
         let before = touched.and_then(|at| self.accounts.get(at)).cloned();
         let mut account = before.unwrap_or_else(|| self.player.account(pocket));
         account.balance = match way {
             Direction::Debit => {
                 let after = account.balance.checked_sub(amount.minor()).filter(|after| *after >= 0);
-                after.ok_or(Refusal::InsufficientFunds { balance: account.balance })?
+                after.ok_or(AccountRefusal::InsufficientFunds { balance: account.balance })?
             }
-            Direction::Credit => account.balance.checked_add(amount.minor()).ok_or(Refusal::BalanceOverflow)?,
+            Direction::Credit => account.balance.checked_add(amount.minor()).ok_or(AccountRefusal::BalanceOverflow)?,
         };
         let house = Side::House(HouseAccount { party: self.party.clone(), side, currency: pocket.currency });
         let (balance, theirs) = (account.balance, Side::Player(account.id));
@@ -128,9 +134,9 @@ mod tests {
         let mut posting = Posting::of(&party, &player);
         assert_eq!(posting.credit(&pocket, amount(30), HouseSide::Cashier), Ok(30));
         assert_eq!(posting.debit(&pocket, amount(20), HouseSide::House), Ok(10));
-        let poor = Refusal::InsufficientFunds { balance: 10 };
+        let poor = AccountRefusal::InsufficientFunds { balance: 10 };
         assert_eq!(posting.debit(&pocket, amount(11), HouseSide::House), Err(poor));
-        assert_eq!(posting.credit(&pocket, amount(i64::MAX), HouseSide::House), Err(Refusal::BalanceOverflow));
+        assert_eq!(posting.credit(&pocket, amount(i64::MAX), HouseSide::House), Err(AccountRefusal::BalanceOverflow));
         let (accounts, transfers) = posting.done();
         let [account] = &accounts[..] else { panic!("{accounts:?}") };
         let theirs = Side::Player(account.id);

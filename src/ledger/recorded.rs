@@ -20,59 +20,28 @@ impl Recorded {
     /// since its partner knows it by that.
     pub fn with_number(mut self) -> Self {
         let given = match self.outcome {
-            Outcome::Done(Done::Adjusted { transaction, .. } | Done::VoidApproved { transaction }) => Some(transaction),
-            Outcome::Done(Done::KeysBought { order, .. }) => Some(order),
-            // The tombstone, where one was left, is called by the row's own number.
-            Outcome::Done(Done::NothingUndone { .. }) => Some(self.seq),
-            Outcome::Done(
-                Done::PlayerOpened
-                | Done::Deposited { .. }
-                | Done::Withdrawn { .. }
-                | Done::BetPlaced
-                | Done::OrderSettled { .. }
-                | Done::OrderCancelled { .. }
-                | Done::AlreadyVoided { .. }
-                | Done::VoidQueued
-                | Done::VoidDismissed
-                | Done::VipBought { .. }
-                | Done::OffersStocked { .. },
-            )
-            | Outcome::Refused(_) => None,
+            Outcome::Done(Done::Transaction(done)) => done.given(self.seq),
+            Outcome::Done(Done::Shop(done)) => done.given(),
+            Outcome::Done(Done::Account(_) | Done::Order(_)) | Outcome::Refused(_) => None,
         };
         let number = match &mut self.keyed.command.act {
-            Act::Adjust(adjust) => &mut adjust.number,
-            Act::ResolveVoid(resolve) => &mut resolve.number,
-            Act::BuyKeys(buy) => &mut buy.number,
-            Act::OpenPlayer(_)
-            | Act::Deposit(_)
-            | Act::Withdraw(_)
-            | Act::PlaceBet(_)
-            | Act::SettleOrder(_)
-            | Act::CancelOrder(_)
-            | Act::QueueVoid(_)
-            | Act::BuyVip(_)
-            | Act::StockOffers(_) => return self,
+            Act::Transaction(act) => act.number_mut(),
+            Act::Shop(act) => act.number_mut(),
+            Act::Account(_) | Act::Order(_) => None,
         };
-        // One that was replayed before has brought its number along.
-        *number = number.or(given);
+        if let Some(number) = number {
+            // One that was replayed before has brought its number along.
+            *number = number.or(given);
+        }
         self
     }
 
     /// The number that the command brings, where it brings one.
     pub fn number(&self) -> Option<i64> {
         match &self.keyed.command.act {
-            Act::Adjust(adjust) => adjust.number,
-            Act::ResolveVoid(resolve) => resolve.number,
-            Act::BuyKeys(buy) => buy.number,
-            Act::OpenPlayer(_)
-            | Act::Deposit(_)
-            | Act::Withdraw(_)
-            | Act::PlaceBet(_)
-            | Act::SettleOrder(_)
-            | Act::CancelOrder(_)
-            | Act::QueueVoid(_)
-            | Act::BuyVip(_)
-            | Act::StockOffers(_) => None,
+            Act::Transaction(act) => act.number(),
+            Act::Shop(act) => act.number(),
+            Act::Account(_) | Act::Order(_) => None,
         }
     }
 }

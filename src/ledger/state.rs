@@ -1,16 +1,16 @@
 //! What a batch of commands needs to know, loaded at once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::account::{Account, Pocket};
 use super::command::{Act, Command, CommandKey, Keyed};
 use super::essence::Essence;
-use super::offer::{KeyId, OfferId, OfferState};
-use super::order::{Order, OrderId};
+use super::orders::{Order, OrderId};
 use super::outcome::Outcome;
 use super::player::{Player, PlayerKey};
-use super::transaction::{Change, ManualVoid, Transaction};
+use super::shop::{Shop, ShopKeys};
+use super::transactions::{TransactionKeys, Transactions};
 
 /// What to load for a batch: every key that its decisions may look up. Sorted, since rows are locked in key order:
 /// first players, then offers.
@@ -25,17 +25,8 @@ pub struct Keys {
     pub commands: BTreeSet<CommandKey>,
     /// Journal rows that the batch may need: a key that is asked for twice may be written about twice.
     pub rows: usize,
-    /// Transactions by their number, by their key, and all that a player has in a round. Those that a transaction
-    /// found by its key names as its source are loaded with it.
-    pub transactions: BTreeSet<i64>,
-    pub named: BTreeSet<CommandKey>,
-    pub rounds: BTreeSet<(PlayerKey, Arc<str>)>,
-    /// Manual voids, by the number of the transaction that they are about.
-    pub voids: BTreeSet<i64>,
-    /// Offers, and how many keys of each may be sold.
-    pub offers: BTreeMap<OfferId, usize>,
-    /// Gift-card keys that may be in stock already.
-    pub gift_keys: BTreeSet<KeyId>,
+    pub transactions: TransactionKeys,
+    pub shop: ShopKeys,
 }
 
 impl Keys {
@@ -49,59 +40,15 @@ impl Keys {
                 None => keys.commands.extend([keyed.key]),
             }
             keys.rows = keys.rows.saturating_add(1);
-            keys.add_partners(keyed);
+            match &keyed.command.act {
+                Act::Transaction(act) => keys.transactions.add(keyed, act),
+                Act::Shop(act) => keys.shop.add(&keyed.command.party, act),
+                // Their players and orders are all that they look up.
+                Act::Account(_) | Act::Order(_) => {}
+            }
         }
         keys.players.remove(&PlayerKey::nobody());
         keys
-    }
-
-    /// What only the acts of partner dialects look up.
-    fn add_partners(&mut self, keyed: &Keyed) {
-        let party = &keyed.command.party;
-        match &keyed.command.act {
-            Act::Adjust(adjust) => {
-                self.named.insert(keyed.key);
-                match &adjust.change {
-                    Change::Stake { .. } => {}
-                    Change::Pay { source, .. } => self.transactions.extend(*source),
-                    Change::Void { source, .. } => self.transactions.extend([*source]),
-                    Change::Win { .. } | Change::Refund { .. } => {
-                        self.rounds.extend(adjust.label.round.clone().map(|round| (keyed.player, round)));
-                    }
-                    Change::Rollback { name } => self.named.extend([CommandKey::of_adjust(party, name)]),
-                }
-            }
-            Act::QueueVoid(queue) => self.add_void(queue.source),
-            Act::ResolveVoid(resolve) => self.add_void(resolve.source),
-            Act::StockOffers(stock) => {
-                for stocking in &stock.offers {
-                    self.offers.entry(OfferId::of(party, &stocking.offer.id)).or_default();
-                    self.gift_keys.extend(stocking.keys.iter().map(|key| key.id));
-                }
-            }
-            Act::BuyKeys(buy) => {
-                let wanted = self.offers.entry(OfferId::of(party, &buy.offer)).or_default();
-                *wanted = wanted.saturating_add(usize::try_from(buy.count).unwrap_or(usize::MAX));
-            }
-            Act::OpenPlayer(_)
-            | Act::Deposit(_)
-            | Act::Withdraw(_)
-            | Act::PlaceBet(_)
-            | Act::SettleOrder(_)
-            | Act::CancelOrder(_)
-            | Act::BuyVip(_) => {}
-        }
-    }
-
-    fn add_void(&mut self, source: i64) {
-        self.transactions.insert(source);
-        self.voids.insert(source);
-    }
-
-    /// Whether anything is to be loaded but players, orders and commands.
-    pub fn has_partners(&self) -> bool {
-        let transactions = !(self.transactions.is_empty() && self.named.is_empty() && self.rounds.is_empty());
-        transactions || !self.voids.is_empty() || !self.offers.is_empty()
     }
 }
 
@@ -138,58 +85,7 @@ pub struct State {
     /// The journal's numbers for the batch's entries, in their order. An entry's number names what it makes, too.
     pub numbers: Vec<i64>,
     pub transactions: Transactions,
-    pub voids: HashMap<i64, ManualVoid>,
-    pub offers: HashMap<OfferId, OfferState>,
-    /// Those of [`Keys::gift_keys`] that are in stock, or were.
-    pub gift_keys: HashSet<KeyId>,
-}
-
-/// Transactions, by number and by key.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Transactions {
-    by_number: BTreeMap<i64, Transaction>,
-    by_key: HashMap<CommandKey, i64>,
-    by_round: HashMap<(PlayerKey, Arc<str>), BTreeSet<i64>>,
-}
-
-impl Transactions {
-    pub fn get(&self, number: i64) -> Option<&Transaction> {
-        self.by_number.get(&number)
-    }
-
-    pub fn named(&self, key: CommandKey) -> Option<&Transaction> {
-        self.get(*self.by_key.get(&key)?)
-    }
-
-    /// What a player has in a round of a scope, oldest first.
-    pub fn in_round<'a>(
-        &'a self,
-        player: PlayerKey,
-        scope: &'a str,
-        round: &'a str,
-    ) -> impl Iterator<Item = &'a Transaction> {
-        let in_round = self.by_round.get(&(player, round.into())).into_iter().flatten();
-        let in_round = in_round.filter_map(|number| self.by_number.get(number));
-        in_round.filter(move |transaction| *transaction.label.scope == *scope)
-    }
-
-    pub fn keep(&mut self, transaction: Transaction) {
-        self.by_key.insert(transaction.key, transaction.number);
-        if let Some(round) = &transaction.label.round {
-            let in_round = self.by_round.entry((transaction.player, Arc::clone(round))).or_default();
-            in_round.insert(transaction.number);
-        }
-        self.by_number.insert(transaction.number, transaction);
-    }
-
-    /// Takes those of `others` that are not here.
-    pub fn keep_unknown(&mut self, others: Self) {
-        for (number, transaction) in others.by_number {
-            if !self.by_number.contains_key(&number) {
-                self.keep(transaction);
-            }
-        }
-    }
+    pub shop: Shop,
 }
 
 impl PlayerState {

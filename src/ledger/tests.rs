@@ -1,7 +1,14 @@
 //! The journal's text: every act, outcome and refusal reads and writes as it always has. Hash chains and exports hold it,
 //! so none of these texts may ever change.
 
-use super::{Command, Outcome};
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    AccountAct, AccountDone, AccountRefusal, Command, OrderAct, OrderDone, OrderRefusal, Outcome, ShopAct, ShopDone,
+    ShopRefusal, TransactionAct, TransactionDone, TransactionRefusal,
+};
 
 /// A command of each act, and of each shape that an act has.
 const COMMANDS: [&str; 24] = [
@@ -98,6 +105,43 @@ fn every_outcome_reads_and_writes_as_it_always_has() {
         let outcome: Outcome = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         assert_eq!(serde_json::to_string(&outcome).unwrap(), text);
     }
+}
+
+/// The names of an enum, as it lists them to whoever asks for one that there is not.
+fn names<T: DeserializeOwned>(none: &str) -> Vec<String> {
+    let Err(error) = serde_json::from_str::<T>(none) else { panic!("{none} is a name") };
+    error.to_string().split('`').skip(1).step_by(2).skip(1).map(str::to_owned).collect()
+}
+
+/// The first of these names that a text has in it.
+fn name_in(text: &str, names: &BTreeSet<String>) -> Option<String> {
+    text.split('"').find(|word| names.contains(*word)).map(str::to_owned)
+}
+
+#[test]
+fn no_name_is_left_out_and_none_stands_in_two_areas() {
+    let check = |texts: &[&str], areas: [Vec<String>; 4]| {
+        let all: BTreeSet<String> = areas.iter().flatten().cloned().collect();
+        assert_eq!(areas.iter().map(Vec::len).sum::<usize>(), all.len());
+        assert!(areas.iter().all(|area| !area.is_empty()));
+        let told: BTreeSet<String> = texts.iter().filter_map(|text| name_in(text, &all)).collect();
+        assert_eq!(told, all);
+    };
+    let none = r#"{"act":"?"}"#;
+    let acts =
+        [names::<AccountAct>(none), names::<OrderAct>(none), names::<TransactionAct>(none), names::<ShopAct>(none)];
+    check(&COMMANDS, acts);
+    let none = r#""?""#;
+    let done =
+        [names::<AccountDone>(none), names::<OrderDone>(none), names::<TransactionDone>(none), names::<ShopDone>(none)];
+    check(&DONE, done);
+    let refused = [
+        names::<AccountRefusal>(none),
+        names::<OrderRefusal>(none),
+        names::<TransactionRefusal>(none),
+        names::<ShopRefusal>(none),
+    ];
+    check(&REFUSED, refused);
 }
 
 /// An export may have been through a tool that sorts names, or that reads before it writes.

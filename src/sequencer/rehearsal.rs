@@ -2,6 +2,7 @@
 //!
 //! Its size is that of everything that the commands touch: about half a KiB a command.
 
+use crate::ledger::shop::ShopKeys;
 use crate::ledger::{Keys, State};
 
 /// The ledger as the rehearsed commands would have left it, as far as they have looked.
@@ -14,8 +15,8 @@ impl Rehearsal {
     /// What to load for a batch: no numbers, since nothing is written, and the whole stock of an offer, since what has
     /// been sold of it meanwhile is only known here.
     pub fn wider(keys: &Keys) -> Keys {
-        let offers = keys.offers.keys().map(|offer| (*offer, usize::MAX)).collect();
-        Keys { rows: 0, offers, ..keys.clone() }
+        let offers = keys.shop.offers.keys().map(|offer| (*offer, usize::MAX)).collect();
+        Keys { rows: 0, shop: ShopKeys { offers, ..keys.shop.clone() }, ..keys.clone() }
     }
 
     /// The state to decide against. What was loaded before is newer here than in the database.
@@ -30,13 +31,7 @@ impl Rehearsal {
         for (key, decided) in loaded.decided {
             state.decided.entry(key).or_insert(decided);
         }
-        for (source, void) in loaded.voids {
-            state.voids.entry(source).or_insert(void);
-        }
-        for (id, offer) in loaded.offers {
-            state.offers.entry(id).or_insert(offer);
-        }
-        state.gift_keys.extend(loaded.gift_keys);
+        state.shop.keep_unknown(loaded.shop);
         state.transactions.keep_unknown(loaded.transactions);
         state
     }

@@ -68,7 +68,7 @@ impl<S: Store> Replay<S> {
         let batch: Vec<Recorded> = batch.into_iter().map(Recorded::with_number).collect();
         let kept: Vec<&Recorded> = batch.iter().filter(|recorded| recorded.kept).collect();
         let mut keys = Keys::of(kept.iter().map(|recorded| &recorded.keyed));
-        keys.transactions.extend(kept.iter().filter_map(|recorded| recorded.number()));
+        keys.transactions.numbers.extend(kept.iter().filter_map(|recorded| recorded.number()));
         let mut conflicts = 0;
         let compared = loop {
             match self.attempt(&keys, &kept).await {
@@ -174,7 +174,7 @@ impl Names {
     }
 
     fn give(&mut self, decision: &Decision) {
-        for transaction in &decision.effects.transactions {
+        for transaction in &decision.effects.transactions.transactions {
             let owner = *self.owners.entry(transaction.number).or_insert(transaction.key);
             if owner != transaction.key {
                 self.taken_twice = self.taken_twice.or(Some(transaction.number));

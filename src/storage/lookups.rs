@@ -13,8 +13,8 @@ use super::rows::{AccountRow, Bytes, JournalRow, OrderRow, TransferRow, bytes, d
 use super::schema::{accounts, journal, players, purchases, transactions, transfers, writers};
 use crate::ledger::chain::{self, START};
 use crate::ledger::command::CommandKey;
-use crate::ledger::transaction::Transaction;
-use crate::ledger::{Done, OrderId, Outcome, Party, PlayerId, PlayerKey};
+use crate::ledger::transactions::Transaction;
+use crate::ledger::{Done, OrderId, Outcome, Party, PlayerId, PlayerKey, ShopDone};
 
 /// Numbers on each side of a row within which its neighbours in the chain are looked for: with many writers one's rows
 /// may stand far apart.
@@ -195,7 +195,7 @@ pub fn has_made_order(conn: &mut AnyConnection, number: i64) -> Result<bool, Sto
     let outcome: Option<String> = on!(conn, conn => outcome.first(conn)).optional().map_err(classify)?;
     let outcome = outcome.map(|outcome| serde_json::from_str(&outcome)).transpose();
     let outcome: Option<Outcome> = outcome.map_err(|error| damaged("outcome", error))?;
-    Ok(matches!(outcome, Some(Outcome::Done(Done::KeysBought { order, .. })) if order == number))
+    Ok(matches!(outcome, Some(Outcome::Done(Done::Shop(ShopDone::KeysBought { order, .. }))) if order == number))
 }
 
 fn player_name(conn: &mut AnyConnection, key: PlayerKey) -> Result<Option<PlayerId>, StoreError> {

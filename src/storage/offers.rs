@@ -7,7 +7,7 @@ use super::partners::OfferRow;
 use super::queries::{AnyConnection, classify, on};
 use super::schema::offers;
 use crate::ledger::Party;
-use crate::ledger::offer::OfferState;
+use crate::ledger::shop::OfferState;
 
 /// Every offer with its stock, in the order of their ids; which keys are in stock is left out.
 pub fn of_party(conn: &mut AnyConnection, party: &Party) -> Result<Vec<OfferState>, StoreError> {

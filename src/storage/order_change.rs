@@ -5,10 +5,14 @@ use uuid::Uuid;
 use super::StoreError;
 use super::remains::Remains;
 use super::rows::{OrderRow, damaged};
-use crate::ledger::command::{Act, Command, CommandKey, GameResult, Keyed};
-use crate::ledger::order::{Order, Stake};
+use crate::ledger::command::{Act, Command, CommandKey, Keyed};
+use crate::ledger::orders::GameResult;
+use crate::ledger::orders::{Order, Stake};
 use crate::ledger::player::digest;
-use crate::ledger::{Done, OrderId, OrderNumbers, OrderOperation, OrderState, Outcome, PlayerKey, Refusal};
+use crate::ledger::{
+    Done, OrderAct, OrderDone, OrderId, OrderNumbers, OrderOperation, OrderRefusal, OrderState, Outcome, PlayerKey,
+    Refusal,
+};
 
 /// An order after a journal row.
 #[derive(Debug)]
@@ -37,10 +41,13 @@ impl OrderChange {
         let key = key?;
         let (order, operation) = (key.order(), key.operation()?);
         let (state, paid) = match (&keyed.command.act, outcome) {
-            (Act::PlaceBet(_), Outcome::Done(_)) => (OrderState::Open, 0),
+            (Act::Order(OrderAct::PlaceBet(_)), Outcome::Done(_)) => (OrderState::Open, 0),
             // Where the player has a tombstone, it stays.
-            (Act::PlaceBet(_), Outcome::Refused(_)) => (OrderState::Refused, 0),
-            (Act::SettleOrder(settle), Outcome::Done(Done::OrderSettled { paid })) => {
+            (Act::Order(OrderAct::PlaceBet(_)), Outcome::Refused(_)) => (OrderState::Refused, 0),
+            (
+                Act::Order(OrderAct::SettleOrder(settle)),
+                Outcome::Done(Done::Order(OrderDone::OrderSettled { paid })),
+            ) => {
                 let state = match settle.result {
                     GameResult::Win(_) => OrderState::Won,
                     GameResult::Tie(_) => OrderState::Tied,
@@ -48,10 +55,13 @@ impl OrderChange {
                 };
                 (state, paid)
             }
-            (Act::CancelOrder(_), Outcome::Done(Done::OrderCancelled { refunded })) => {
-                (OrderState::Cancelled, refunded)
+            (
+                Act::Order(OrderAct::CancelOrder(_)),
+                Outcome::Done(Done::Order(OrderDone::OrderCancelled { refunded })),
+            ) => (OrderState::Cancelled, refunded),
+            (Act::Order(OrderAct::CancelOrder(_)), Outcome::Refused(Refusal::Order(OrderRefusal::OrderUnknown))) => {
+                (OrderState::Tombstone, 0)
             }
-            (Act::CancelOrder(_), Outcome::Refused(Refusal::OrderUnknown)) => (OrderState::Tombstone, 0),
             _ => return None,
         };
         let begun = begun(&keyed.command, order, keyed.player, state).map(|order| Begun::Whole(Box::new(order)));
@@ -61,8 +71,8 @@ impl OrderChange {
     /// The same where the command was pruned: its key tells the order.
     pub fn of_remains(seq: i64, key: CommandKey, remains: Remains, outcome: Outcome) -> Option<Self> {
         let paid = match outcome {
-            Outcome::Done(Done::OrderSettled { paid }) => paid,
-            Outcome::Done(Done::OrderCancelled { refunded }) => refunded,
+            Outcome::Done(Done::Order(OrderDone::OrderSettled { paid })) => paid,
+            Outcome::Done(Done::Order(OrderDone::OrderCancelled { refunded })) => refunded,
             Outcome::Done(_) | Outcome::Refused(_) => 0,
         };
         // What the first build pruned says nothing of a bet that a tombstone refused. No other act is kept where it is refused.
@@ -96,11 +106,11 @@ impl Begun {
 /// The order that a bet, or a cancel without one, begins.
 fn begun(command: &Command, id: OrderId, player: PlayerKey, state: OrderState) -> Option<Order> {
     let (key, stake) = match &command.act {
-        Act::PlaceBet(bet) => {
+        Act::Order(OrderAct::PlaceBet(bet)) => {
             let (pocket, day) = (bet.pocket.clone(), command.at.day());
             (&bet.order, Some(Stake { amount: bet.stake, pocket, round: bet.round, day }))
         }
-        Act::CancelOrder(cancel) if state == OrderState::Tombstone => (&cancel.order, None),
+        Act::Order(OrderAct::CancelOrder(cancel)) if state == OrderState::Tombstone => (&cancel.order, None),
         _ => return None,
     };
     Some(Order { id, party: command.party.clone(), key: key.clone(), player, state, stake, paid: 0 })

@@ -17,10 +17,10 @@ use uuid::Uuid;
 use super::StoreError;
 use super::rows::{Bytes, bytes, damaged, parse_party, uuid};
 use super::schema::{gift_keys, offers, purchases, transactions, voids};
-use crate::ledger::batch::{OfferChange, Partners};
+use crate::ledger::Batch;
 use crate::ledger::command::{CommandKey, Timestamp};
-use crate::ledger::offer::{Offer, OfferId, OfferState, Purchase, StockedKey};
-use crate::ledger::transaction::{Buckets, Label, ManualVoid, Transaction, TransactionState, VoidState};
+use crate::ledger::shop::{Offer, OfferChange, OfferId, OfferState, Purchase, StockedKey};
+use crate::ledger::transactions::{Buckets, Label, ManualVoid, Transaction, TransactionState, VoidState};
 use crate::ledger::{Amount, Currency, PlayerKey};
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -267,20 +267,21 @@ pub struct PartnerRows {
 }
 
 impl PartnerRows {
-    pub fn of(partners: &Partners) -> Self {
+    pub fn of(batch: &Batch) -> Self {
+        let Batch { transactions: changed, shop, .. } = batch;
         let mut positions: HashMap<i64, i32> = HashMap::new();
-        let stocked = partners.stocked.iter().map(|(stocked, seq)| {
+        let stocked = shop.stocked.iter().map(|(stocked, seq)| {
             let position = positions.entry(*seq).or_default();
             *position += 1;
             GiftKeyRow::of(stocked, *seq, *position)
         });
         Self {
             gift_keys: stocked.collect(),
-            transactions: partners.transactions.iter().map(TransactionRow::of).collect(),
-            voids: partners.voids.iter().map(VoidRow::of).collect(),
-            vips: partners.vips.iter().map(|(player, level)| (bytes(player.uuid()), level.to_string())).collect(),
-            offers: partners.offers.iter().map(|(id, change)| OfferRow::of(*id, change)).collect(),
-            purchases: partners.purchases.iter().map(PurchaseRow::with_keys).collect(),
+            transactions: changed.transactions.values().map(TransactionRow::of).collect(),
+            voids: changed.voids.values().map(VoidRow::of).collect(),
+            vips: shop.vips.iter().map(|(player, level)| (bytes(player.uuid()), level.to_string())).collect(),
+            offers: shop.offers.iter().map(|(id, change)| OfferRow::of(*id, change)).collect(),
+            purchases: shop.purchases.iter().map(PurchaseRow::with_keys).collect(),
         }
     }
 }

@@ -26,7 +26,7 @@ use super::schema::{carried, checkpoints, journal, transfers, writers};
 use crate::ledger::chain::{self, Hash};
 use crate::ledger::command::{CommandKey, Timestamp};
 use crate::ledger::essence::Essence;
-use crate::ledger::{Act, Command, CorrelationKey, Outcome};
+use crate::ledger::{AccountAct, Act, Command, CorrelationKey, OrderAct, Outcome};
 
 /// Journal rows that one transaction prunes.
 const STEP: i64 = 1_000;
@@ -198,7 +198,7 @@ impl Step {
     }
 
     fn carry(&mut self, act: &Act, moved: &[&TransferRow]) {
-        let gives = matches!(act, Act::PlaceBet(_) | Act::Withdraw(_));
+        let gives = matches!(act, Act::Order(OrderAct::PlaceBet(_)) | Act::Account(AccountAct::Withdraw(_)));
         for TransferRow { debit, credit, amount, .. } in moved {
             let amount = i128::from(*amount);
             let (pair, amount) = if gives { ((debit, credit), -amount) } else { ((credit, debit), amount) };

@@ -13,9 +13,9 @@ use super::rows::{AccountRow, OrderRow, PlayerRow, bytes};
 use super::schema::{accounts, gift_keys, offers, orders, players, purchases, transactions};
 use super::sqlite::order_index;
 use super::{Database, StoreError, postgres, sqlite};
-use crate::ledger::offer::{OfferId, OfferState};
+use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
-use crate::ledger::transaction::{FindBy, Finding, Transaction};
+use crate::ledger::transactions::{FindBy, Finding, Transaction};
 use crate::ledger::{Order, OrderId, Party, PlayerId, PlayerKey};
 
 /// Transactions that one question is answered with at the most.

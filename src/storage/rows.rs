@@ -8,7 +8,7 @@ use super::schema::{accounts, journal, orders, players, transfers, writers};
 use crate::ledger::account::{Account, AccountId, HouseAccount, Staked};
 use crate::ledger::chain::{self, Hash};
 use crate::ledger::command::CommandKey;
-use crate::ledger::order::{Order, OrderKey, Stake};
+use crate::ledger::orders::{Order, OrderKey, Stake};
 use crate::ledger::player::{Player, PlayerKey, Profile};
 use crate::ledger::state::{Decided, PlayerState};
 use crate::ledger::{

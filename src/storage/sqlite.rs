@@ -253,7 +253,7 @@ impl Writer {
         let decided = load_decided(conn, keys, &orders)?;
         let mut state = state_of(players, accounts, orders, decided)?;
         state.numbers = (self.reserved + 1..).take(keys.rows).collect();
-        if keys.has_partners() {
+        if !(keys.transactions.is_empty() && keys.shop.is_empty()) {
             load_partners!(&mut *conn, keys, &mut state, now, classify);
         }
         Ok(state)

@@ -9,7 +9,7 @@ use super::partners::{TransactionRow, VoidRow};
 use super::queries::{AnyConnection, classify, on};
 use super::rows::{Bytes, damaged};
 use super::schema::{players, transactions, voids};
-use crate::ledger::transaction::{ManualVoid, Transaction, VoidState};
+use crate::ledger::transactions::{ManualVoid, Transaction, VoidState};
 use crate::ledger::{Party, PlayerId};
 
 /// Voids that are listed at the most; an operator decides on the oldest first.

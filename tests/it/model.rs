@@ -5,8 +5,11 @@ mod partners;
 
 use std::collections::HashMap;
 
-use purser::ledger::command::{Act, CancelOrder, Cash, Command, GameResult, PlaceBet, SettleOrder};
-use purser::ledger::order::OrderKey;
+use purser::ledger::accounts::Cash;
+use purser::ledger::command::{Act, Command};
+use purser::ledger::orders::OrderKey;
+use purser::ledger::orders::{CancelOrder, GameResult, PlaceBet, SettleOrder};
+use purser::ledger::{AccountAct, OrderAct, ShopAct, TransactionAct};
 
 /// One party's ledger. Answers are written as scenarios write them.
 #[derive(Default)]
@@ -42,22 +45,22 @@ impl Model {
     /// `number` is what the command is known by, should it be done.
     pub fn answer(&mut self, command: &Command, number: i64) -> String {
         match &command.act {
-            Act::OpenPlayer(open) => {
+            Act::Account(AccountAct::OpenPlayer(open)) => {
                 let wanted = format!("{:?}", open.profile);
                 let known = self.players.entry(open.player.to_string()).or_insert(wanted.clone());
                 if *known == wanted { "200 opened".to_owned() } else { "400 key_reused".to_owned() }
             }
-            Act::Deposit(cash) => self.cash("deposit", cash),
-            Act::Withdraw(cash) => self.cash("withdraw", cash),
-            Act::PlaceBet(bet) => self.bet(bet, command.at.0.div_euclid(24 * 60 * 60 * 1_000_000)),
-            Act::SettleOrder(settle) => self.settle(settle),
-            Act::CancelOrder(cancel) => self.cancel(cancel),
-            Act::Adjust(adjust) => self.adjust(adjust, number),
-            Act::QueueVoid(queue) => self.queue_void(queue),
-            Act::ResolveVoid(resolve) => self.resolve_void(resolve, number),
-            Act::BuyVip(buy) => self.buy_vip(buy),
-            Act::StockOffers(stock) => self.stock_offers(stock),
-            Act::BuyKeys(buy) => self.buy_keys(buy, number),
+            Act::Account(AccountAct::Deposit(cash)) => self.cash("deposit", cash),
+            Act::Account(AccountAct::Withdraw(cash)) => self.cash("withdraw", cash),
+            Act::Order(OrderAct::PlaceBet(bet)) => self.bet(bet, command.at.0.div_euclid(24 * 60 * 60 * 1_000_000)),
+            Act::Order(OrderAct::SettleOrder(settle)) => self.settle(settle),
+            Act::Order(OrderAct::CancelOrder(cancel)) => self.cancel(cancel),
+            Act::Transaction(TransactionAct::Adjust(adjust)) => self.adjust(adjust, number),
+            Act::Transaction(TransactionAct::QueueVoid(queue)) => self.queue_void(queue),
+            Act::Transaction(TransactionAct::ResolveVoid(resolve)) => self.resolve_void(resolve, number),
+            Act::Shop(ShopAct::BuyVip(buy)) => self.buy_vip(buy),
+            Act::Shop(ShopAct::StockOffers(stock)) => self.stock_offers(stock),
+            Act::Shop(ShopAct::BuyKeys(buy)) => self.buy_keys(buy, number),
         }
     }
 

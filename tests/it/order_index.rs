@@ -1,7 +1,7 @@
 //! SQLite's index of orders and its tail: whichever writer moved what, and wherever it was interrupted, every order is found,
 //! once.
 
-use purser::ledger::{ExternalId, Game, OrderId, order::OrderKey};
+use purser::ledger::{ExternalId, Game, OrderId, orders::OrderKey};
 use purser::ledger::{Keys, OrderIds, Party, PlayerId, PlayerKey};
 use purser::storage::sqlite::SqliteStore;
 use purser::storage::{Database, Store, queries, sqlite};

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use purser::ledger::command::{Command, Keyed};
-use purser::ledger::offer::{OfferId, Purchase};
+use purser::ledger::shop::{OfferId, Purchase};
 use purser::ledger::state::Asked;
-use purser::ledger::{Act, Batch, Entry, Keys, Outcome, State};
+use purser::ledger::{Act, Batch, Entry, Keys, Outcome, ShopAct, State, TransactionAct};
 use purser::storage::{Store, Writer};
 use tokio::runtime::Runtime;
 
@@ -42,10 +42,10 @@ impl Folded {
     fn apply(&mut self, commands: &[Keyed]) {
         let (batch, outcomes) = self.memory.apply(commands);
         self.outcomes.extend(outcomes);
-        let Batch { entries, partners, .. } = batch;
+        let Batch { entries, shop, .. } = batch;
         self.entries.extend(entries);
-        self.purchases.extend(partners.purchases);
-        for (id, change) in partners.offers {
+        self.purchases.extend(shop.purchases);
+        for (id, change) in shop.offers {
             *self.stocks.entry(id).or_default() += change.stock_change;
         }
     }
@@ -97,7 +97,7 @@ fn the_naive_model_answers_the_same() {
             let outcome = folded.outcomes.last().copied().expect("an outcome");
             prop_assert_eq!(model.answer(&keyed.command, number), told(outcome), "{:?}", keyed.command.act);
         }
-        for known in folded.memory.state.offers.values() {
+        for known in folded.memory.state.shop.offers.values() {
             prop_assert_eq!(i128::from(known.stock), model.stock(&known.offer.id), "{:?}", known);
         }
         for player in folded.memory.state.players.values() {
@@ -166,11 +166,11 @@ fn a_key_is_sold_once_and_the_stock_is_what_was_not_sold() {
         let folded = fold_serially(&history.commands("acme"));
         let state = &folded.memory.state;
         let sold: Vec<_> = folded.purchases.iter().flat_map(|purchase| &purchase.keys).collect();
-        let for_sale: Vec<_> = state.offers.values().flat_map(|known| &known.next).collect();
+        let for_sale: Vec<_> = state.shop.offers.values().flat_map(|known| &known.next).collect();
         let apart: BTreeSet<_> = sold.iter().chain(&for_sale).collect();
         prop_assert_eq!(apart.len(), sold.len() + for_sale.len());
-        prop_assert_eq!(apart.len(), state.gift_keys.len());
-        for (id, known) in &state.offers {
+        prop_assert_eq!(apart.len(), state.shop.gift_keys.len());
+        for (id, known) in &state.shop.offers {
             prop_assert_eq!(known.stock, i64::try_from(known.next.len()).expect("few keys"));
             prop_assert_eq!(known.stock, folded.stocks.get(id).copied().unwrap_or(0));
         }
@@ -187,9 +187,9 @@ fn a_replay_elsewhere_decides_alike_under_the_numbers_that_were_given() {
         for entry in &serial.entries {
             let mut command = entry.keyed.command.clone();
             match &mut command.act {
-                Act::Adjust(adjust) => adjust.number = Some(entry.seq),
-                Act::ResolveVoid(resolve) => resolve.number = Some(entry.seq),
-                Act::BuyKeys(buy) => buy.number = Some(entry.seq),
+                Act::Transaction(TransactionAct::Adjust(adjust)) => adjust.number = Some(entry.seq),
+                Act::Transaction(TransactionAct::ResolveVoid(resolve)) => resolve.number = Some(entry.seq),
+                Act::Shop(ShopAct::BuyKeys(buy)) => buy.number = Some(entry.seq),
                 _ => {}
             }
             elsewhere.apply(&[command.keyed()]);
@@ -262,7 +262,7 @@ async fn keeps(
 async fn held(writer: &mut Writer, commands: &[Keyed]) -> State {
     let mut keys = Keys::of(commands);
     // What an operator's approval moved is found by the key of the approval.
-    keys.named.extend(commands.iter().map(|keyed| keyed.key));
+    keys.transactions.named.extend(commands.iter().map(|keyed| keyed.key));
     let mut state = writer.load(&keys).await.expect("loaded");
     writer.abandon().await;
     state.numbers.clear();
@@ -273,8 +273,8 @@ async fn held(writer: &mut Writer, commands: &[Keyed]) -> State {
 /// What a database must hold: of memory, what it is asked for, and no tokens in the journal.
 fn ought(memory: &State, commands: &[Keyed]) -> State {
     let (mut state, keys) = (memory.clone(), Keys::of(commands));
-    for (id, known) in &mut state.offers {
-        known.next.truncate(keys.offers[id]);
+    for (id, known) in &mut state.shop.offers {
+        known.next.truncate(keys.shop.offers[id]);
     }
     for decided in state.decided.values_mut() {
         let Asked::Whole(command) = &mut decided.asked else { panic!("memory prunes nothing") };

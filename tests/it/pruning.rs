@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use purser::ledger::command::{Keyed, Timestamp};
-use purser::ledger::{Done, Outcome, Refusal};
+use purser::ledger::{AccountRefusal, Done, OrderDone, Outcome, Refusal};
 use purser::storage::pruning::Pruned;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -100,8 +100,13 @@ async fn other_data_under_a_pruned_key_is_told_from_the_same() {
         answered(&fresh, &format!("{STORY} open bob CHF")).await;
         fresh.prune(EVERYTHING).await;
         let answers = answered(&fresh, OTHERS).await;
-        assert_eq!(answers, vec![Outcome::Refused(Refusal::KeyReused); answers.len()], "{}", fresh.kind());
-        let settled = |paid| Outcome::Done(Done::OrderSettled { paid });
+        assert_eq!(
+            answers,
+            vec![Outcome::Refused(Refusal::Account(AccountRefusal::KeyReused)); answers.len()],
+            "{}",
+            fresh.kind()
+        );
+        let settled = |paid| Outcome::Done(Done::Order(OrderDone::OrderSettled { paid }));
         assert_eq!(answered(&fresh, SAME).await, [settled(0), settled(40)], "{}", fresh.kind());
         audited(&fresh).await;
     }
@@ -116,14 +121,17 @@ async fn a_pruned_ledger_goes_on_and_is_pruned_again() {
         answered(&fresh, "withdraw alice 9000000 CHF key=late").await;
         fresh.prune(EVERYTHING).await;
         let [number] = answered(&fresh, "win alice open r1 60 CHF").await[..] else { panic!("one answer") };
-        assert_eq!(number, Outcome::Done(Done::OrderSettled { paid: 60 }), "{kind}");
+        assert_eq!(number, Outcome::Done(Done::Order(OrderDone::OrderSettled { paid: 60 })), "{kind}");
         let more = answered(&fresh, "bet alice next r1 1 CHF\n deposit alice 5 CHF key=second").await;
         assert!(more.iter().all(|outcome| matches!(outcome, Outcome::Done(_))), "{kind}: {more:?}");
         let before = audited(&fresh).await;
         assert_eq!(fresh.prune(EVERYTHING).await, Pruned { shortened: 3, dropped: 0, whole: 0 }, "{kind}");
         assert_eq!(fresh.prune(EVERYTHING).await, Pruned::default(), "{kind}");
         assert_eq!(audited(&fresh).await, before, "{kind}");
-        assert_eq!(answered(&fresh, "cancel alice next").await, [Outcome::Done(Done::OrderCancelled { refunded: 1 })]);
+        assert_eq!(
+            answered(&fresh, "cancel alice next").await,
+            [Outcome::Done(Done::Order(OrderDone::OrderCancelled { refunded: 1 }))]
+        );
         audited(&fresh).await;
     }
 }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use purser::cli::journal::line::{self, Malformed};
 use purser::ledger::command::{Keyed, Timestamp};
 use purser::ledger::recorded::Recorded;
-use purser::ledger::{Done, Keys, Outcome, Party};
+use purser::ledger::{AccountDone, Done, Keys, OrderDone, Outcome, Party, TransactionDone};
 use purser::sequencer::replay::{Comparison, Replay, ReplayError};
 use purser::storage::audit::Report;
 use purser::storage::journal::{self, Told};
@@ -252,7 +252,8 @@ async fn what_comes_after_a_replay_has_numbers_of_its_own() {
         replay(Replay::new(fresh.writer()), &exported).await.expect("applied");
         let later = commands("acme", "stake alice s2 g1 10 CHF");
         let outcomes = apply(&mut fresh.writer(), &later).await.expect("applied");
-        let Outcome::Done(Done::Adjusted { transaction, balance: 80 }) = outcomes[0] else {
+        let Outcome::Done(Done::Transaction(TransactionDone::Adjusted { transaction, balance: 80 })) = outcomes[0]
+        else {
             panic!("{}: {outcomes:?}", fresh.kind())
         };
         assert!(transaction > highest, "{}: {transaction} after {highest}", fresh.kind());
@@ -325,7 +326,7 @@ async fn what_would_be_decided_otherwise_is_not_written_and_holds_back_what_its_
             let expected = [
                 Comparison::Equal,
                 Comparison::Applied,
-                Comparison::Different(Outcome::Done(Done::BetPlaced)),
+                Comparison::Different(Outcome::Done(Done::Order(OrderDone::BetPlaced))),
                 Comparison::Held,
                 Comparison::Held,
                 Comparison::Applied,
@@ -384,7 +385,7 @@ fn a_line_that_contradicts_itself_is_none() {
         seq: 7,
         kept: true,
         keyed: commands("acme", "open alice CHF")[0].clone(),
-        outcome: Outcome::Done(Done::PlayerOpened),
+        outcome: Outcome::Done(Done::Account(AccountDone::PlayerOpened)),
     };
     let mut written = Vec::new();
     line::write(&mut written, &recorded).expect("written");

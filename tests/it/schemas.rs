@@ -10,7 +10,9 @@ use purser::dialects::egpp::rest::wire as rest;
 use purser::dialects::egpp::status;
 use purser::dialects::egpp::wire::{self, Malformed};
 use purser::dialects::egpp::{BalanceQuestion, Operation, Reply};
-use purser::ledger::{Currency, Done, Outcome, PlayerId, Pocket, Refusal, Wallet};
+use purser::ledger::{
+    AccountRefusal, Currency, Done, OrderDone, OrderRefusal, Outcome, PlayerId, Pocket, Refusal, Wallet,
+};
 use serde_json::Value;
 
 /// The currencies of the party whose messages the examples are.
@@ -190,9 +192,11 @@ fn every_reply_is_as_its_schema_says() {
 fn done(operation: Operation) -> Vec<(String, Reply)> {
     let outcomes: &[Done] = match operation {
         Operation::BalanceGet => return balances(),
-        Operation::OrderBet => &[Done::BetPlaced],
-        Operation::OrderBetResult => &[Done::OrderSettled { paid: 0 }, Done::OrderSettled { paid: i64::MAX }],
-        Operation::OrderBetCancel => &[Done::OrderCancelled { refunded: 1 }],
+        Operation::OrderBet => &[Done::Order(OrderDone::BetPlaced)],
+        Operation::OrderBetResult => {
+            &[Done::Order(OrderDone::OrderSettled { paid: 0 }), Done::Order(OrderDone::OrderSettled { paid: i64::MAX })]
+        }
+        Operation::OrderBetCancel => &[Done::Order(OrderDone::OrderCancelled { refunded: 1 })],
     };
     outcomes.iter().map(|done| (format!("{done:?}"), status::of_outcome(Outcome::Done(*done)))).collect()
 }
@@ -214,21 +218,21 @@ fn balances() -> Vec<(String, Reply)> {
 
 fn refusals() -> Vec<(String, Reply)> {
     let refusals = [
-        Refusal::KeyReused,
-        Refusal::DiffersFromBet,
-        Refusal::GameUnknown,
-        Refusal::PlayerUnknown,
-        Refusal::OrderUnknown,
-        Refusal::OrderNotTheirs,
-        Refusal::OrderSettled,
-        Refusal::OrderCancelled,
-        Refusal::OrderRefused,
-        Refusal::RoundDiffers,
-        Refusal::MaxBet { max: 0 },
-        Refusal::MaxBet { max: i64::MAX },
-        Refusal::MaxStakePerDay { max: i64::MAX, staked: i64::MAX },
-        Refusal::InsufficientFunds { balance: i64::MAX },
-        Refusal::BalanceOverflow,
+        Refusal::Account(AccountRefusal::KeyReused),
+        Refusal::Order(OrderRefusal::DiffersFromBet),
+        Refusal::Order(OrderRefusal::GameUnknown),
+        Refusal::Account(AccountRefusal::PlayerUnknown),
+        Refusal::Order(OrderRefusal::OrderUnknown),
+        Refusal::Order(OrderRefusal::OrderNotTheirs),
+        Refusal::Order(OrderRefusal::OrderSettled),
+        Refusal::Order(OrderRefusal::OrderCancelled),
+        Refusal::Order(OrderRefusal::OrderRefused),
+        Refusal::Order(OrderRefusal::RoundDiffers),
+        Refusal::Order(OrderRefusal::MaxBet { max: 0 }),
+        Refusal::Order(OrderRefusal::MaxBet { max: i64::MAX }),
+        Refusal::Order(OrderRefusal::MaxStakePerDay { max: i64::MAX, staked: i64::MAX }),
+        Refusal::Account(AccountRefusal::InsufficientFunds { balance: i64::MAX }),
+        Refusal::Account(AccountRefusal::BalanceOverflow),
     ];
     refusals.map(|refusal| (format!("{refusal:?}"), status::of_outcome(Outcome::Refused(refusal)))).to_vec()
 }

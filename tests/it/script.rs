@@ -44,15 +44,16 @@ mod partners;
 use std::collections::HashMap;
 
 use purser::dialects::egpp::status;
-use purser::ledger::command::{
-    CancelOrder, Cash, GameResult, Keyed, OpenPlayer, PlaceBet, SettleOrder, Terms, Timestamp,
-};
-use purser::ledger::offer::OfferId;
-use purser::ledger::order::OrderKey;
+use purser::ledger::accounts::{Cash, OpenPlayer};
+use purser::ledger::command::{Keyed, Timestamp};
+use purser::ledger::orders::OrderKey;
+use purser::ledger::orders::{CancelOrder, GameResult, PlaceBet, SettleOrder, Terms};
 use purser::ledger::player::Profile;
+use purser::ledger::shop::OfferId;
 use purser::ledger::{
-    Act, Amount, Bucket, Command, CommandKey, Currency, Done, ExternalId, Game, OrderId, OrderIds, Outcome, Party,
-    PlayerId, PlayerKey, Pocket, Refusal, State, Wallet,
+    AccountAct, AccountDone, AccountRefusal, Act, Amount, Bucket, Command, CommandKey, Currency, Done, ExternalId,
+    Game, OrderAct, OrderDone, OrderId, OrderIds, OrderRefusal, Outcome, Party, PlayerId, PlayerKey, Pocket, Refusal,
+    ShopDone, ShopRefusal, State, TransactionDone, TransactionRefusal, Wallet,
 };
 
 use crate::memory::Memory;
@@ -141,48 +142,52 @@ pub fn written(asked: &str, answer: &str) -> String {
 pub fn told(outcome: Outcome) -> String {
     let why = match outcome {
         Outcome::Done(done) => match done {
-            Done::PlayerOpened => "opened".to_owned(),
-            Done::Deposited { balance } => format!("deposited {balance}"),
-            Done::Withdrawn { balance } => format!("withdrawn {balance}"),
-            Done::BetPlaced => "placed".to_owned(),
-            Done::OrderSettled { paid } => format!("settled {paid}"),
-            Done::OrderCancelled { refunded } => format!("cancelled {refunded}"),
-            Done::Adjusted { transaction, balance } => format!("adjusted {transaction} {balance}"),
-            Done::AlreadyVoided { transaction } => format!("already_voided {transaction}"),
-            Done::NothingUndone { balance } => format!("nothing_undone {balance}"),
-            Done::VoidQueued => "void_queued".to_owned(),
-            Done::VoidApproved { transaction } => format!("void_approved {transaction}"),
-            Done::VoidDismissed => "void_dismissed".to_owned(),
-            Done::VipBought { balance } => format!("vip_bought {balance}"),
-            Done::OffersStocked { added } => format!("offers_stocked {added}"),
-            Done::KeysBought { order, balance } => format!("keys_bought {order} {balance}"),
+            Done::Account(AccountDone::PlayerOpened) => "opened".to_owned(),
+            Done::Account(AccountDone::Deposited { balance }) => format!("deposited {balance}"),
+            Done::Account(AccountDone::Withdrawn { balance }) => format!("withdrawn {balance}"),
+            Done::Order(OrderDone::BetPlaced) => "placed".to_owned(),
+            Done::Order(OrderDone::OrderSettled { paid }) => format!("settled {paid}"),
+            Done::Order(OrderDone::OrderCancelled { refunded }) => format!("cancelled {refunded}"),
+            Done::Transaction(TransactionDone::Adjusted { transaction, balance }) => {
+                format!("adjusted {transaction} {balance}")
+            }
+            Done::Transaction(TransactionDone::AlreadyVoided { transaction }) => {
+                format!("already_voided {transaction}")
+            }
+            Done::Transaction(TransactionDone::NothingUndone { balance }) => format!("nothing_undone {balance}"),
+            Done::Transaction(TransactionDone::VoidQueued) => "void_queued".to_owned(),
+            Done::Transaction(TransactionDone::VoidApproved { transaction }) => format!("void_approved {transaction}"),
+            Done::Transaction(TransactionDone::VoidDismissed) => "void_dismissed".to_owned(),
+            Done::Shop(ShopDone::VipBought { balance }) => format!("vip_bought {balance}"),
+            Done::Shop(ShopDone::OffersStocked { added }) => format!("offers_stocked {added}"),
+            Done::Shop(ShopDone::KeysBought { order, balance }) => format!("keys_bought {order} {balance}"),
         },
         Outcome::Refused(refusal) => match refusal {
-            Refusal::KeyReused => "key_reused".to_owned(),
-            Refusal::DiffersFromBet => "differs_from_bet".to_owned(),
-            Refusal::GameUnknown => "game_unknown".to_owned(),
-            Refusal::PlayerUnknown => "player_unknown".to_owned(),
-            Refusal::OrderUnknown => "order_unknown".to_owned(),
-            Refusal::OrderNotTheirs => "order_not_theirs".to_owned(),
-            Refusal::OrderSettled => "order_settled".to_owned(),
-            Refusal::OrderCancelled => "order_cancelled".to_owned(),
-            Refusal::OrderRefused => "order_refused".to_owned(),
-            Refusal::RoundDiffers => "round_differs".to_owned(),
-            Refusal::MaxBet { max } => format!("max_bet {max}"),
-            Refusal::MaxStakePerDay { max, staked } => format!("max_stake_per_day {max} {staked}"),
-            Refusal::InsufficientFunds { balance } => format!("insufficient_funds {balance}"),
-            Refusal::BalanceOverflow => "balance_overflow".to_owned(),
-            Refusal::TransactionUnknown => "transaction_unknown".to_owned(),
-            Refusal::TransactionEnded => "transaction_ended".to_owned(),
-            Refusal::TransactionUndone => "transaction_undone".to_owned(),
-            Refusal::AmountsDisagree => "amounts_disagree".to_owned(),
-            Refusal::VoidUnknown => "void_unknown".to_owned(),
-            Refusal::VoidResolved => "void_resolved".to_owned(),
-            Refusal::VipNotHigher => "vip_not_higher".to_owned(),
-            Refusal::OfferUnknown => "offer_unknown".to_owned(),
-            Refusal::OfferCurrencyDiffers => "offer_currency_differs".to_owned(),
-            Refusal::OfferPriceDiffers { price } => format!("offer_price_differs {price}"),
-            Refusal::OutOfStock { stock } => format!("out_of_stock {stock}"),
+            Refusal::Account(AccountRefusal::KeyReused) => "key_reused".to_owned(),
+            Refusal::Order(OrderRefusal::DiffersFromBet) => "differs_from_bet".to_owned(),
+            Refusal::Order(OrderRefusal::GameUnknown) => "game_unknown".to_owned(),
+            Refusal::Account(AccountRefusal::PlayerUnknown) => "player_unknown".to_owned(),
+            Refusal::Order(OrderRefusal::OrderUnknown) => "order_unknown".to_owned(),
+            Refusal::Order(OrderRefusal::OrderNotTheirs) => "order_not_theirs".to_owned(),
+            Refusal::Order(OrderRefusal::OrderSettled) => "order_settled".to_owned(),
+            Refusal::Order(OrderRefusal::OrderCancelled) => "order_cancelled".to_owned(),
+            Refusal::Order(OrderRefusal::OrderRefused) => "order_refused".to_owned(),
+            Refusal::Order(OrderRefusal::RoundDiffers) => "round_differs".to_owned(),
+            Refusal::Order(OrderRefusal::MaxBet { max }) => format!("max_bet {max}"),
+            Refusal::Order(OrderRefusal::MaxStakePerDay { max, staked }) => format!("max_stake_per_day {max} {staked}"),
+            Refusal::Account(AccountRefusal::InsufficientFunds { balance }) => format!("insufficient_funds {balance}"),
+            Refusal::Account(AccountRefusal::BalanceOverflow) => "balance_overflow".to_owned(),
+            Refusal::Transaction(TransactionRefusal::TransactionUnknown) => "transaction_unknown".to_owned(),
+            Refusal::Transaction(TransactionRefusal::TransactionEnded) => "transaction_ended".to_owned(),
+            Refusal::Transaction(TransactionRefusal::TransactionUndone) => "transaction_undone".to_owned(),
+            Refusal::Transaction(TransactionRefusal::AmountsDisagree) => "amounts_disagree".to_owned(),
+            Refusal::Transaction(TransactionRefusal::VoidUnknown) => "void_unknown".to_owned(),
+            Refusal::Transaction(TransactionRefusal::VoidResolved) => "void_resolved".to_owned(),
+            Refusal::Shop(ShopRefusal::VipNotHigher) => "vip_not_higher".to_owned(),
+            Refusal::Shop(ShopRefusal::OfferUnknown) => "offer_unknown".to_owned(),
+            Refusal::Shop(ShopRefusal::OfferCurrencyDiffers) => "offer_currency_differs".to_owned(),
+            Refusal::Shop(ShopRefusal::OfferPriceDiffers { price }) => format!("offer_price_differs {price}"),
+            Refusal::Shop(ShopRefusal::OutOfStock { stock }) => format!("out_of_stock {stock}"),
         },
     };
     match status::of_outcome(outcome).code {
@@ -207,7 +212,7 @@ pub fn held(state: &State, asked: &Asked, names: &Names) -> String {
             Some(transaction) => partners::written(transaction, names),
             None => "unknown".to_owned(),
         },
-        Asked::Queued(name) => match state.voids.get(&names.number(name)) {
+        Asked::Queued(name) => match state.transactions.voids.get(&names.number(name)) {
             Some(void) => void.state.as_str().to_owned(),
             None => "unknown".to_owned(),
         },
@@ -215,7 +220,7 @@ pub fn held(state: &State, asked: &Asked, names: &Names) -> String {
             let level = state.players.get(player).and_then(|player| player.vip.as_deref());
             level.unwrap_or("none").to_owned()
         }
-        Asked::Offer(id) => match state.offers.get(id) {
+        Asked::Offer(id) => match state.shop.offers.get(id) {
             Some(known) => format!("{} at {} {}", known.stock, known.offer.price.minor(), known.offer.currency),
             None => "unknown".to_owned(),
         },
@@ -253,27 +258,29 @@ impl<'a> Line<'a> {
 
     fn command(&self) -> Command {
         let act = match self.words[0] {
-            "open" => Act::OpenPlayer(OpenPlayer { player: self.player(), profile: self.profile() }),
-            "deposit" => Act::Deposit(self.cash()),
-            "withdraw" => Act::Withdraw(self.cash()),
-            "bet" => Act::PlaceBet(PlaceBet {
+            "open" => {
+                Act::Account(AccountAct::OpenPlayer(OpenPlayer { player: self.player(), profile: self.profile() }))
+            }
+            "deposit" => Act::Account(AccountAct::Deposit(self.cash())),
+            "withdraw" => Act::Account(AccountAct::Withdraw(self.cash())),
+            "bet" => Act::Order(OrderAct::PlaceBet(PlaceBet {
                 player: self.player(),
                 order: self.order(2),
                 round: self.round(),
                 stake: amount(self.words[4]),
                 pocket: self.pocket(5),
                 terms: self.terms(),
-            }),
+            })),
             "win" => self.settle(GameResult::Win(amount(self.words[4])), 5),
             "tie" if self.words[4] == "stake" => self.settle(GameResult::Tie(None), 5),
             "tie" => self.settle(GameResult::Tie(Some(amount(self.words[4]))), 5),
             "lose" => self.settle(GameResult::Lose(self.words.get(4).map(|text| amount(text))), 5),
-            "cancel" => Act::CancelOrder(CancelOrder {
+            "cancel" => Act::Order(OrderAct::CancelOrder(CancelOrder {
                 player: self.player(),
                 order: self.order(2),
                 wallet: self.wallet(),
                 terms: self.terms(),
-            }),
+            })),
             verb => match self.partner_act() {
                 Some(act) => act,
                 None => panic!("line {}: what is {verb}?", self.number),
@@ -291,7 +298,7 @@ impl<'a> Line<'a> {
     }
 
     fn settle(&self, result: GameResult, currency_at: usize) -> Act {
-        Act::SettleOrder(SettleOrder {
+        Act::Order(OrderAct::SettleOrder(SettleOrder {
             player: self.player(),
             order: self.order(2),
             round: self.round(),
@@ -299,7 +306,7 @@ impl<'a> Line<'a> {
             currency: self.words.get(currency_at).map(|text| currency(text)),
             wallet: self.wallet(),
             terms: self.terms(),
-        })
+        }))
     }
 
     fn cash(&self) -> Cash {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use purser::ledger::command::Keyed;
-use purser::ledger::{Act, Keys, Outcome, State};
+use purser::ledger::{AccountAct, Act, Keys, Outcome, State};
 use purser::storage::follow::Follower;
 use purser::storage::{Store, StoreError, Writer};
 
@@ -313,7 +313,7 @@ async fn looked(fresh: &Fresh, follower: &mut Follower) -> Vec<String> {
     let (after, found) = looking.await.expect("looked");
     *follower = after;
     let keys = found.into_iter().map(|recorded| match recorded.keyed.command.act {
-        Act::Deposit(cash) => cash.key.to_string(),
+        Act::Account(AccountAct::Deposit(cash)) => cash.key.to_string(),
         other => panic!("no deposit: {other:?}"),
     });
     keys.collect()

@@ -4,7 +4,7 @@ mod every_column;
 mod pruned;
 
 use purser::ledger::command::Timestamp;
-use purser::ledger::order::OrderKey;
+use purser::ledger::orders::OrderKey;
 use purser::ledger::{Currency, ExternalId, Game, OrderId, OrderIds, Party, PlayerId, PlayerKey, Pocket};
 
 use crate::databases::{Fresh, apply};

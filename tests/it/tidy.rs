@@ -143,7 +143,7 @@ fn uncommented(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Every path into the crate that a text names, braces multiplied out: `storage::Store`, `ledger::order::Stake`.
+/// Every path into the crate that a text names, braces multiplied out: `storage::Store`, `ledger::orders::Stake`.
 fn crate_paths(code: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for (at, _) in code.match_indices("crate::") {

@@ -3,10 +3,10 @@
 
 use purser::config::Secret;
 use purser::identity::sealing::Vault;
-use purser::ledger::membership::BuyVip;
-use purser::ledger::offer::{BuyKeys, Offer, StockOffers, Stocking};
-use purser::ledger::transaction::{Adjust, Buckets, Change, Label};
-use purser::ledger::{Act, Amount, Bucket, Currency, Party, PlayerId};
+use purser::ledger::shop::BuyVip;
+use purser::ledger::shop::{BuyKeys, Offer, StockOffers, Stocking};
+use purser::ledger::transactions::{Adjust, Buckets, Change, Label};
+use purser::ledger::{Act, Amount, Bucket, Currency, Party, PlayerId, ShopAct, TransactionAct};
 
 use super::{CURRENCY, Planned, SPEND_ORDER, Then, adjust, plain, player, scattered};
 
@@ -64,7 +64,10 @@ impl Partners {
         let name = format!("Card {id}").into();
         let offer = Offer { id: id.into(), name, price: Amount::new(PRICE)?, currency: Currency::parse(CURRENCY)? };
         let stocking = Stocking { offer, keys: keys.collect::<Result<_, _>>()? };
-        Ok(Act::StockOffers(StockOffers { offers: vec![stocking], key: format!("delivery-{step}").into() }))
+        Ok(Act::Shop(ShopAct::StockOffers(StockOffers {
+            offers: vec![stocking],
+            key: format!("delivery-{step}").into(),
+        })))
     }
 }
 
@@ -85,27 +88,27 @@ fn contest(step: usize, player: &PlayerId) -> anyhow::Result<[Act; 2]> {
         let round = Some(format!("contest-{step}").into());
         let reference = name.as_str().into();
         let label = Label { scope: "quickplay".into(), kind, region: 0, partner: 0, reference, round };
-        let Act::Adjust(adjusting) = adjust(player.clone(), name, kind, change)? else {
+        let Act::Transaction(TransactionAct::Adjust(adjusting)) = adjust(player.clone(), name, kind, change)? else {
             anyhow::bail!("no adjustment")
         };
-        Ok(Act::Adjust(Adjust { label, ..adjusting }))
+        Ok(Act::Transaction(TransactionAct::Adjust(Adjust { label, ..adjusting })))
     };
     Ok([named("entry", 0, entry)?, named("end", kind, end)?])
 }
 
 fn level_bought(player: PlayerId, level: &str) -> anyhow::Result<Act> {
-    Ok(Act::BuyVip(BuyVip {
+    Ok(Act::Shop(ShopAct::BuyVip(BuyVip {
         key: format!("{level}-{player}").into(),
         player,
         level: level.into(),
         price: Amount::new(PRICE)?,
         currency: Currency::parse(CURRENCY)?,
         ladder: LEVELS.map(Into::into).to_vec(),
-    }))
+    })))
 }
 
 fn key_bought(player: PlayerId, step: usize) -> anyhow::Result<Act> {
-    Ok(Act::BuyKeys(BuyKeys {
+    Ok(Act::Shop(ShopAct::BuyKeys(BuyKeys {
         player,
         buyer: "cc_user".into(),
         reference: format!("purchase-{step}").into(),
@@ -114,5 +117,5 @@ fn key_bought(player: PlayerId, step: usize) -> anyhow::Result<Act> {
         price: Amount::new(PRICE)?,
         currency: Currency::parse(CURRENCY)?,
         number: None,
-    }))
+    })))
 }

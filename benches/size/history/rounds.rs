@@ -1,8 +1,8 @@
 //! Bets and what becomes of them: of ten, four are won, one is a tie, four are lost and one is cancelled.
 
-use purser::ledger::command::{CancelOrder, GameResult, PlaceBet, SettleOrder, Terms};
-use purser::ledger::order::OrderKey;
-use purser::ledger::{Act, Amount, Currency, ExternalId, Game, Pocket};
+use purser::ledger::orders::OrderKey;
+use purser::ledger::orders::{CancelOrder, GameResult, PlaceBet, SettleOrder, Terms};
+use purser::ledger::{Act, Amount, Currency, ExternalId, Game, OrderAct, Pocket};
 
 use super::{CURRENCY, GAME, Planned, plain, scattered};
 
@@ -25,7 +25,7 @@ pub fn begin(number: usize, players: usize) -> anyhow::Result<Vec<Planned>> {
         pocket: Pocket::real(currency),
         terms,
     };
-    let bet = plain(Act::PlaceBet(bet));
+    let bet = plain(Act::Order(OrderAct::PlaceBet(bet)));
     if is_refused {
         return Ok(vec![bet]);
     }
@@ -33,8 +33,13 @@ pub fn begin(number: usize, players: usize) -> anyhow::Result<Vec<Planned>> {
         0..=3 => GameResult::Win(Amount::new(minor * 2)?),
         4 => GameResult::Tie(Some(Amount::new(minor)?)),
         5..=8 => GameResult::Lose(Some(Amount::new(minor)?)),
-        _ => return Ok(vec![bet, plain(Act::CancelOrder(CancelOrder { player, order, wallet: None, terms }))]),
+        _ => {
+            return Ok(vec![
+                bet,
+                plain(Act::Order(OrderAct::CancelOrder(CancelOrder { player, order, wallet: None, terms }))),
+            ]);
+        }
     };
     let settle = SettleOrder { player, order, round, result, currency: Some(currency), wallet: None, terms };
-    Ok(vec![bet, plain(Act::SettleOrder(settle))])
+    Ok(vec![bet, plain(Act::Order(OrderAct::SettleOrder(settle)))])
 }

@@ -8,7 +8,7 @@ use crate::admin::trail::{Actor, Deed, entry};
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::command::{Act, Timestamp};
-use crate::ledger::{Currency, Party, PlayerId, PlayerKey};
+use crate::ledger::{Currency, Party, PlayerId, PlayerKey, TransactionAct};
 use crate::storage::queries::{self, AnyConnection};
 use crate::storage::{Reader, StoreError, approvals, trail};
 
@@ -114,7 +114,8 @@ fn wait(
                 return Ok((Road::Waits(Box::new(known)), said));
             }
             // A void has no other key to be asked for again under.
-            Standing::Rejected | Standing::Expired if matches!(request.act, Act::ResolveVoid(_)) => {}
+            Standing::Rejected | Standing::Expired
+                if matches!(request.act, Act::Transaction(TransactionAct::ResolveVoid(_))) => {}
             Standing::Rejected => {
                 let why = format!("approval {} was rejected: ask again under another key", known.id);
                 return Ok(closed(Kind::Conflict, why));

@@ -18,8 +18,9 @@ use super::redaction::without_tokens;
 use super::shown::{self, Exact};
 use crate::clock;
 use crate::config::Config;
-use crate::ledger::command::{Act, Cash, Timestamp};
-use crate::ledger::{Currency, Party, PlayerId};
+use crate::ledger::accounts::Cash;
+use crate::ledger::command::{Act, Timestamp};
+use crate::ledger::{AccountAct, Currency, Party, PlayerId, TransactionAct};
 use crate::storage::StoreError;
 use crate::storage::approvals::{self, ApprovalState};
 use crate::storage::queries::AnyConnection;
@@ -78,17 +79,14 @@ pub const COLUMNS: [&str; 18] = [
 /// How it stands at this time. `rows` are those of the journal under its key.
 pub fn shown(config: &Config, approval: &Approval, rows: &[i64], at: Timestamp) -> Shown {
     let (bucket, transaction) = match &approval.command {
-        Act::Deposit(cash) | Act::Withdraw(cash) => (Some(cash.pocket.bucket.as_str()), None),
-        Act::ResolveVoid(resolve) => (None, Some(Exact(resolve.source))),
-        Act::OpenPlayer(_)
-        | Act::PlaceBet(_)
-        | Act::SettleOrder(_)
-        | Act::CancelOrder(_)
-        | Act::Adjust(_)
-        | Act::QueueVoid(_)
-        | Act::BuyVip(_)
-        | Act::StockOffers(_)
-        | Act::BuyKeys(_) => (None, None),
+        Act::Account(AccountAct::Deposit(cash) | AccountAct::Withdraw(cash)) => {
+            (Some(cash.pocket.bucket.as_str()), None)
+        }
+        Act::Transaction(TransactionAct::ResolveVoid(resolve)) => (None, Some(Exact(resolve.source))),
+        Act::Account(AccountAct::OpenPlayer(_))
+        | Act::Transaction(TransactionAct::Adjust(_) | TransactionAct::QueueVoid(_))
+        | Act::Order(_)
+        | Act::Shop(_) => (None, None),
     };
     let (decided_by, decided_at) = approval.decided.clone().unzip();
     Shown {
@@ -171,8 +169,8 @@ fn under(act: &Act, key: &str) -> Act {
     let key: Arc<str> = key.into();
     let with_key = |cash: &Cash| Cash { key: Arc::clone(&key), ..cash.clone() };
     match act {
-        Act::Deposit(cash) => Act::Deposit(with_key(cash)),
-        Act::Withdraw(cash) => Act::Withdraw(with_key(cash)),
+        Act::Account(AccountAct::Deposit(cash)) => Act::Account(AccountAct::Deposit(with_key(cash))),
+        Act::Account(AccountAct::Withdraw(cash)) => Act::Account(AccountAct::Withdraw(with_key(cash))),
         // A void has a key of its own: it is resolved once.
         other => other.clone(),
     }

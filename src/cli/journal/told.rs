@@ -11,6 +11,7 @@ use crate::cli::output;
 use crate::config::Config;
 use crate::dialects::egpp::status;
 use crate::ledger::Act;
+use crate::ledger::OrderAct;
 use crate::ledger::money::format_decimal;
 use crate::storage::history::{AccountName, Chain, Detail, HistoryRow, Moved, Neighbour, RecordedCommand};
 
@@ -223,7 +224,10 @@ fn hide(value: &mut Value) {
 fn reply(row: &HistoryRow) -> Option<(&'static str, String)> {
     let is_of_order = match &row.command {
         RecordedCommand::Whole(command) => {
-            matches!(command.act, Act::PlaceBet(_) | Act::SettleOrder(_) | Act::CancelOrder(_))
+            matches!(
+                command.act,
+                Act::Order(OrderAct::PlaceBet(_) | OrderAct::SettleOrder(_) | OrderAct::CancelOrder(_))
+            )
         }
         RecordedCommand::Pruned(state) => state.is_some(),
     };

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::cli::{Failure, failed};
 use crate::dialects::http::exact::{self, Decimal, MAX_NAME, Name};
 use crate::ledger::ids::is_printable;
-use crate::ledger::offer::Offer;
+use crate::ledger::shop::Offer;
 use crate::ledger::{Amount, Currency};
 
 /// Bytes of a file: what [`MAX_KEYS`] of the longest keys come to, with room for their offers.

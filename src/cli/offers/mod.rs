@@ -19,8 +19,8 @@ use crate::config::{CodeGames, Config};
 use crate::identity::sealing::Vault;
 use crate::ledger::command::{Act, Command};
 use crate::ledger::money::format_decimal;
-use crate::ledger::offer::{OfferState, StockOffers, Stocking};
-use crate::ledger::{Done, Outcome, Party};
+use crate::ledger::shop::{OfferState, StockOffers, Stocking};
+use crate::ledger::{Done, Outcome, Party, ShopAct, ShopDone};
 use crate::sequencer::direct;
 use crate::storage::offers;
 
@@ -90,7 +90,7 @@ impl Import {
         let new_offers = read.iter().filter(|listed| !known.contains(&*listed.offer.id)).count();
         // A name of its own: the same file again must set the prices again, and known keys are passed over anyway.
         let key = uuid::Uuid::new_v4().to_string().into();
-        let act = Act::StockOffers(StockOffers { offers: stockings, key });
+        let act = Act::Shop(ShopAct::StockOffers(StockOffers { offers: stockings, key }));
         let hub_of = party.clone();
         let command = Command { party, at: clock::now(), correlation: None, act };
         let keys = read.iter().map(|listed| listed.keys.len()).sum();
@@ -99,7 +99,9 @@ impl Import {
         let deed = Deed { act: "offers import", party: of, target, detail };
         let new_keys = trail::recorded(&database, deed, async {
             match direct::apply(&mut database.writer()?, command).await? {
-                Outcome::Done(Done::OffersStocked { added }) => Ok((added, format!("done: {added} keys were new"))),
+                Outcome::Done(Done::Shop(ShopDone::OffersStocked { added })) => {
+                    Ok((added, format!("done: {added} keys were new")))
+                }
                 other => Err(failed(format!("the ledger answered {other:?}"))),
             }
         });
@@ -148,6 +150,6 @@ fn described(config: &Config, OfferState { offer, stock, .. }: &OfferState) -> V
     })
 }
 
-fn price(config: &Config, offer: &crate::ledger::offer::Offer) -> String {
+fn price(config: &Config, offer: &crate::ledger::shop::Offer) -> String {
     format_decimal(offer.price.minor(), config.exponent(offer.currency))
 }

@@ -13,11 +13,14 @@ use crate::clock;
 use crate::config::{Config, PartyConfig, PlayerTokens};
 use crate::dialects::egpp::Operation;
 use crate::identity;
-use crate::ledger::command::{Act as LedgerAct, Cash, Command, OpenPlayer};
+use crate::ledger::accounts::{Cash, OpenPlayer};
+use crate::ledger::command::{Act as LedgerAct, Command};
 use crate::ledger::money::parse_decimal;
-use crate::ledger::order::OrderKey;
+use crate::ledger::orders::OrderKey;
 use crate::ledger::player::Profile;
-use crate::ledger::{Amount, Currency, ExternalId, Game, Outcome, Party, PlayerId, Pocket, Refusal, Wallet};
+use crate::ledger::{
+    AccountAct, AccountRefusal, Amount, Currency, ExternalId, Game, Outcome, Party, PlayerId, Pocket, Refusal, Wallet,
+};
 use crate::provider::{Provider, ProviderError, Reply, Request};
 use crate::sequencer::direct;
 use crate::storage::Database;
@@ -229,16 +232,17 @@ impl Play {
         let database = app::database(config);
         database.migrate().await?;
         let profile = Profile { home_currency: currency, username: None, nickname: None, email: None, gender: None };
-        let open = LedgerAct::OpenPlayer(OpenPlayer { player: message.player.clone(), profile });
+        let open = LedgerAct::Account(AccountAct::OpenPlayer(OpenPlayer { player: message.player.clone(), profile }));
         match apply(&database, &message.party, open).await? {
             // Who was there with another profile is as good.
-            Outcome::Done(_) | Outcome::Refused(Refusal::KeyReused) => {}
+            Outcome::Done(_) | Outcome::Refused(Refusal::Account(AccountRefusal::KeyReused)) => {}
             Outcome::Refused(refusal) => return Err(failed(format!("the player is refused: {refusal:?}"))),
         }
         let wallet = message.wallet.clone().unwrap_or_else(Wallet::default_wallet);
         let key = uuid::Uuid::new_v4().to_string().into();
         let pocket = Pocket::real_in(currency, wallet);
-        let deposit = LedgerAct::Deposit(Cash { player: message.player.clone(), pocket, amount, key });
+        let deposit =
+            LedgerAct::Account(AccountAct::Deposit(Cash { player: message.player.clone(), pocket, amount, key }));
         match apply(&database, &message.party, deposit).await? {
             Outcome::Done(_) => Ok(()),
             Outcome::Refused(refusal) => Err(failed(format!("the deposit is refused: {refusal:?}"))),

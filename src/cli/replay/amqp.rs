@@ -13,9 +13,9 @@ use crate::app;
 use crate::cli::{Ended, Failure, crowd, failed, output, party, usage};
 use crate::config::Config;
 use crate::dialects::egpp::Operation;
-use crate::ledger::command::{CancelOrder, GameResult, PlaceBet, SettleOrder};
+use crate::ledger::orders::{CancelOrder, GameResult, PlaceBet, SettleOrder};
 use crate::ledger::recorded::Recorded;
-use crate::ledger::{Act, Done, Outcome, Party, PlayerId, Wallet};
+use crate::ledger::{Act, Done, OrderAct, OrderDone, Outcome, Party, PlayerId, Wallet};
 use crate::provider::{Provider, Request};
 
 /// Tokens that are kept for their players' next requests, and for how long: half of what they are good for.
@@ -153,21 +153,13 @@ enum Asked {
 fn asked(recorded: &Recorded) -> Asked {
     match &recorded.keyed.command.act {
         _ if !recorded.kept => Asked::Other,
-        Act::PlaceBet(bet) => Asked::Request(Operation::OrderBet, bet_body(bet)),
-        Act::SettleOrder(settle) => match result_body(settle, recorded.outcome) {
+        Act::Order(OrderAct::PlaceBet(bet)) => Asked::Request(Operation::OrderBet, bet_body(bet)),
+        Act::Order(OrderAct::SettleOrder(settle)) => match result_body(settle, recorded.outcome) {
             Some(body) => Asked::Request(Operation::OrderBetResult, body),
             None => Asked::Incomplete,
         },
-        Act::CancelOrder(cancel) => Asked::Request(Operation::OrderBetCancel, cancel_body(cancel)),
-        Act::OpenPlayer(_)
-        | Act::Deposit(_)
-        | Act::Withdraw(_)
-        | Act::Adjust(_)
-        | Act::QueueVoid(_)
-        | Act::ResolveVoid(_)
-        | Act::BuyVip(_)
-        | Act::StockOffers(_)
-        | Act::BuyKeys(_) => Asked::Other,
+        Act::Order(OrderAct::CancelOrder(cancel)) => Asked::Request(Operation::OrderBetCancel, cancel_body(cancel)),
+        Act::Account(_) | Act::Transaction(_) | Act::Shop(_) => Asked::Other,
     }
 }
 
@@ -183,7 +175,7 @@ fn bet_body(bet: &PlaceBet) -> Map<String, Value> {
 fn result_body(settle: &SettleOrder, outcome: Outcome) -> Option<Map<String, Value>> {
     let currency = settle.currency?;
     let paid = match outcome {
-        Outcome::Done(Done::OrderSettled { paid }) => paid,
+        Outcome::Done(Done::Order(OrderDone::OrderSettled { paid })) => paid,
         _ => NO_AMOUNT,
     };
     let (result, amount) = match settle.result {

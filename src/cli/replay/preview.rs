@@ -7,7 +7,7 @@ use super::source::MAX_LINE;
 use crate::cli::journal::line;
 use crate::cli::journal::seal::{self, SealError, Sealing};
 use crate::ledger::recorded::Recorded;
-use crate::ledger::{Act, Currency, Outcome, Party};
+use crate::ledger::{AccountAct, Act, Currency, Outcome, Party};
 
 /// Why a file is not applied.
 #[derive(Debug, thiserror::Error)]
@@ -73,8 +73,8 @@ impl Preview {
             return;
         }
         let (cash, is_deposit) = match &command.act {
-            Act::Deposit(cash) => (cash, true),
-            Act::Withdraw(cash) => (cash, false),
+            Act::Account(AccountAct::Deposit(cash)) => (cash, true),
+            Act::Account(AccountAct::Withdraw(cash)) => (cash, false),
             // Everything else moves money between players and the house.
             _ => return,
         };

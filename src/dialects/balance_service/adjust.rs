@@ -12,8 +12,8 @@ use super::model::{Inserted, Memo};
 use super::params::{self, Adjust};
 use crate::dialects::http::{Decided, Next};
 use crate::ledger::command::Act;
-use crate::ledger::transaction::{self, Buckets, Change, FindBy, Label, StakeRules, Transaction};
-use crate::ledger::{Bucket, Currency, Done, Outcome, PlayerKey};
+use crate::ledger::transactions::{self, Buckets, Change, FindBy, Label, StakeRules, Transaction};
+use crate::ledger::{Bucket, Currency, Done, Outcome, PlayerKey, TransactionAct, TransactionDone};
 
 /// What tells of the type, before anything is known of what it needs.
 const TYPE: &str = "transaction_type_id";
@@ -26,11 +26,11 @@ pub fn adjust(desk: &Arc<Desk>, params: &Members, asked: Asked) -> Result<Next, 
     let currency_id = wanted.currency_id;
     let worth = desk.in_gbp(amounts.total, currency)?;
     let adjust = in_ledger_words(wanted, currency, change, &amounts);
-    let adjust = transaction::Adjust { worth: Some(worth.into()), ..adjust? };
+    let adjust = transactions::Adjust { worth: Some(worth.into()), ..adjust? };
     let player = PlayerKey::of(&desk.party, &adjust.player);
     let decide = move |desk: &Arc<Desk>, found: Option<_>| {
         check_home(desk, Some(currency_id), &found.ok_or(Code::UserUnknown)?)?;
-        Ok(Next::Decide(desk.command(asked, Act::Adjust(adjust)), then(desk, decided)))
+        Ok(Next::Decide(desk.command(asked, Act::Transaction(TransactionAct::Adjust(adjust))), then(desk, decided)))
     };
     Ok(Next::Player(player, then(desk, decide)))
 }
@@ -147,7 +147,7 @@ fn in_ledger_words(
     currency: Currency,
     change: Change,
     amounts: &Amounts,
-) -> Result<transaction::Adjust, Refused> {
+) -> Result<transactions::Adjust, Refused> {
     let (user, region) = (wanted.user_id, wanted.provider_region_id);
     let (kind, reference) = (wanted.transaction_type_id, wanted.partner_transaction_id);
     // Numbers have no slashes, so nothing in the reference makes two names equal.
@@ -173,7 +173,7 @@ fn in_ledger_words(
         reference: reference.into(),
         round: Some(wanted.game_round_id.to_string().into()),
     };
-    Ok(transaction::Adjust {
+    Ok(transactions::Adjust {
         player: params::player(user)?,
         name: name.into(),
         label,
@@ -191,23 +191,17 @@ fn in_ledger_words(
 /// Shows the transaction that was made, now or before.
 fn decided(desk: &Arc<Desk>, decided: Decided) -> Result<Next, Refused> {
     let (number, is_new) = match decided.outcome {
-        Outcome::Done(Done::Adjusted { transaction, .. }) => (transaction, !decided.repeated),
-        Outcome::Done(Done::AlreadyVoided { transaction }) => (transaction, false),
-        Outcome::Done(
-            Done::PlayerOpened
-            | Done::Deposited { .. }
-            | Done::Withdrawn { .. }
-            | Done::BetPlaced
-            | Done::OrderSettled { .. }
-            | Done::OrderCancelled { .. }
-            | Done::NothingUndone { .. }
-            | Done::VoidQueued
-            | Done::VoidApproved { .. }
-            | Done::VoidDismissed
-            | Done::VipBought { .. }
-            | Done::OffersStocked { .. }
-            | Done::KeysBought { .. },
-        ) => return Err(Code::Unrecognised.into()),
+        Outcome::Done(Done::Transaction(TransactionDone::Adjusted { transaction, .. })) => {
+            (transaction, !decided.repeated)
+        }
+        Outcome::Done(Done::Transaction(TransactionDone::AlreadyVoided { transaction })) => (transaction, false),
+        Outcome::Done(Done::Transaction(
+            TransactionDone::NothingUndone { .. }
+            | TransactionDone::VoidQueued
+            | TransactionDone::VoidApproved { .. }
+            | TransactionDone::VoidDismissed,
+        )) => return Err(Code::Unrecognised.into()),
+        Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => return Err(Code::Unrecognised.into()),
         Outcome::Refused(refusal) => return Err(of_refusal(refusal)),
     };
     let show = move |desk: &Arc<Desk>, found: Vec<Transaction>| {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::dialects::http::{Failure, Reply};
-use crate::ledger::Refusal;
+use crate::ledger::{AccountRefusal, Refusal, TransactionRefusal};
 
 /// The longest `message`, in characters.
 const MAX_MESSAGE: usize = 300;
@@ -155,35 +155,29 @@ pub fn failure(failure: Failure) -> Reply {
 /// What a refusal of the ledger's is called here.
 pub fn of_refusal(refusal: Refusal) -> Refused {
     match refusal {
-        Refusal::PlayerUnknown => Code::UserUnknown.into(),
-        Refusal::KeyReused => Code::Failed.because("partner_transaction_id was used before with other data"),
-        Refusal::TransactionEnded => {
-            Code::TransactionUnknown.because("the source transaction was paid for, or given back, before")
-        }
-        Refusal::InsufficientFunds { .. } => Code::InsufficientFunds.into(),
-        Refusal::AmountsDisagree => Code::Amounts.because("the amounts are not those of the source transaction"),
-        Refusal::BalanceOverflow => Code::Calculation.because("a balance would be more than an account can hold"),
-        Refusal::TransactionUnknown => {
-            Code::TransactionUnknown.because("source_bet365_games_transaction_id is not one of the user's")
-        }
+        Refusal::Account(refusal) => match refusal {
+            AccountRefusal::PlayerUnknown => Code::UserUnknown.into(),
+            AccountRefusal::KeyReused => Code::Failed.because("partner_transaction_id was used before with other data"),
+            AccountRefusal::InsufficientFunds { .. } => Code::InsufficientFunds.into(),
+            AccountRefusal::BalanceOverflow => {
+                Code::Calculation.because("a balance would be more than an account can hold")
+            }
+        },
+        Refusal::Transaction(refusal) => match refusal {
+            TransactionRefusal::TransactionUnknown => {
+                Code::TransactionUnknown.because("source_bet365_games_transaction_id is not one of the user's")
+            }
+            TransactionRefusal::TransactionEnded => {
+                Code::TransactionUnknown.because("the source transaction was paid for, or given back, before")
+            }
+            TransactionRefusal::AmountsDisagree => {
+                Code::Amounts.because("the amounts are not those of the source transaction")
+            }
+            TransactionRefusal::TransactionUndone
+            | TransactionRefusal::VoidUnknown
+            | TransactionRefusal::VoidResolved => Code::Unrecognised.into(),
+        },
         // No act of this dialect's is refused for these.
-        Refusal::DiffersFromBet
-        | Refusal::GameUnknown
-        | Refusal::OrderUnknown
-        | Refusal::OrderNotTheirs
-        | Refusal::OrderSettled
-        | Refusal::OrderCancelled
-        | Refusal::OrderRefused
-        | Refusal::RoundDiffers
-        | Refusal::MaxBet { .. }
-        | Refusal::MaxStakePerDay { .. }
-        | Refusal::TransactionUndone
-        | Refusal::VoidUnknown
-        | Refusal::VoidResolved
-        | Refusal::VipNotHigher
-        | Refusal::OfferUnknown
-        | Refusal::OfferCurrencyDiffers
-        | Refusal::OfferPriceDiffers { .. }
-        | Refusal::OutOfStock { .. } => Code::Unrecognised.into(),
+        Refusal::Order(_) | Refusal::Shop(_) => Code::Unrecognised.into(),
     }
 }

@@ -12,7 +12,7 @@ use super::{adjust, balance, find, gate, queue};
 use crate::config::{BalanceService, Config};
 use crate::dialects::http::{Next, Reply, Request, Then};
 use crate::ledger::command::{Act, Command, Timestamp};
-use crate::ledger::transaction::{FindBy, Finding};
+use crate::ledger::transactions::{FindBy, Finding};
 use crate::ledger::{Currency, Party};
 
 /// Whose words transactions of this dialect's are labelled with.

@@ -9,7 +9,7 @@ use super::model::Selected;
 use super::params::{self, ById, ByReference, ByRound, Latest, Params};
 use crate::dialects::http::Next;
 use crate::ledger::PlayerKey;
-use crate::ledger::transaction::{FindBy, Transaction};
+use crate::ledger::transactions::{FindBy, Transaction};
 
 pub fn by_round(desk: &Arc<Desk>, params: &Members) -> Result<Next, Refused> {
     let asked = ByRound::of(params)?;

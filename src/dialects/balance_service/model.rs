@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::code::{Code, Refused};
 use super::decimal::written;
 use super::desk::Desk;
-use crate::ledger::transaction::Transaction;
+use crate::ledger::transactions::Transaction;
 
 /// What a transaction is shown with beyond the ledger's own words: its `memo`. The ledger compares it, so the same
 /// request makes the same text.

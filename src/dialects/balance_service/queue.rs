@@ -10,8 +10,8 @@ use super::model::Memo;
 use super::params::{self, Params, QueueVoid};
 use crate::dialects::http::{Decided, Next};
 use crate::ledger::command::Act;
-use crate::ledger::transaction::{self, FindBy, ManualVoid, Transaction, VoidState};
-use crate::ledger::{Done, Outcome};
+use crate::ledger::transactions::{self, FindBy, ManualVoid, Transaction, VoidState};
+use crate::ledger::{Done, Outcome, TransactionAct, TransactionDone};
 
 pub fn queue_void(desk: &Arc<Desk>, params: &Members, asked: Asked) -> Result<Next, Refused> {
     let wanted = QueueVoid::of(params)?;
@@ -28,7 +28,12 @@ fn queue(desk: &Arc<Desk>, found: &[Transaction], asked: Asked) -> Result<Next, 
     let decide = move |desk: &Arc<Desk>, known: Option<ManualVoid>| {
         // What was dismissed opens again; whoever asks for it at the same moment asks for the same.
         let attempt = known.map_or(0, |void| void.attempt.saturating_add((void.state == VoidState::Dismissed).into()));
-        let act = Act::QueueVoid(transaction::QueueVoid { player, source, kind: VOID_RETURN, attempt });
+        let act = Act::Transaction(TransactionAct::QueueVoid(transactions::QueueVoid {
+            player,
+            source,
+            kind: VOID_RETURN,
+            attempt,
+        }));
         Ok(Next::Decide(desk.command(asked, act), then(desk, |_, decided: Decided| queued(decided.outcome))))
     };
     Ok(Next::Void(desk.party.clone(), source, then(desk, decide)))
@@ -36,23 +41,15 @@ fn queue(desk: &Arc<Desk>, found: &[Transaction], asked: Asked) -> Result<Next, 
 
 fn queued(outcome: Outcome) -> Result<Next, Refused> {
     match outcome {
-        Outcome::Done(Done::VoidQueued) => Ok(result(true)),
-        Outcome::Done(
-            Done::PlayerOpened
-            | Done::Deposited { .. }
-            | Done::Withdrawn { .. }
-            | Done::BetPlaced
-            | Done::OrderSettled { .. }
-            | Done::OrderCancelled { .. }
-            | Done::Adjusted { .. }
-            | Done::AlreadyVoided { .. }
-            | Done::NothingUndone { .. }
-            | Done::VoidApproved { .. }
-            | Done::VoidDismissed
-            | Done::VipBought { .. }
-            | Done::OffersStocked { .. }
-            | Done::KeysBought { .. },
-        ) => Err(Code::Unrecognised.into()),
+        Outcome::Done(Done::Transaction(TransactionDone::VoidQueued)) => Ok(result(true)),
+        Outcome::Done(Done::Transaction(
+            TransactionDone::Adjusted { .. }
+            | TransactionDone::AlreadyVoided { .. }
+            | TransactionDone::NothingUndone { .. }
+            | TransactionDone::VoidApproved { .. }
+            | TransactionDone::VoidDismissed,
+        )) => Err(Code::Unrecognised.into()),
+        Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => Err(Code::Unrecognised.into()),
         Outcome::Refused(refusal) => Err(of_refusal(refusal)),
     }
 }

@@ -17,8 +17,11 @@ use crate::ledger::account::Bucket;
 use crate::ledger::command::{Act, Timestamp};
 use crate::ledger::player::Profile;
 use crate::ledger::state::PlayerState;
-use crate::ledger::transaction::Change;
-use crate::ledger::{Currency, Done, Outcome, Party, Player, PlayerId, Refusal};
+use crate::ledger::transactions::Change;
+use crate::ledger::{
+    AccountRefusal, Currency, Done, OrderDone, OrderRefusal, Outcome, Party, Player, PlayerId, Refusal, TransactionAct,
+    TransactionRefusal,
+};
 
 fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
@@ -344,8 +347,8 @@ fn a_stake_is_spent_from_the_allowed_buckets_in_the_partys_order() {
             ("total_amount", json!(-3.5)),
         ];
         let params = with(adjustment(2), &changes);
-        let (command, _) = decided(&params, "GBP", Outcome::Refused(Refusal::BalanceOverflow));
-        let Act::Adjust(adjust) = command.act else { panic!("another act") };
+        let (command, _) = decided(&params, "GBP", Outcome::Refused(Refusal::Account(AccountRefusal::BalanceOverflow)));
+        let Act::Transaction(TransactionAct::Adjust(adjust)) = command.act else { panic!("another act") };
         assert_eq!(adjust.change, Change::Stake { total: 350, external: 0, from: expected });
         assert_eq!(&*adjust.name, "balance_service/1030979/20/2/04/08/2021 Jason 1");
         assert_eq!((adjust.worth.as_deref(), adjust.token.as_deref()), (Some("-3.5"), Some("99faa686")));
@@ -363,8 +366,8 @@ fn an_amount_is_worth_its_rate_in_gbp_rounded_half_to_even() {
     ];
     for (id, home, total, worth) in cases {
         let params = with(adjustment(2), &[("currency_id", json!(id)), ("total_amount", json!(total))]);
-        let (command, _) = decided(&params, home, Outcome::Refused(Refusal::BalanceOverflow));
-        let Act::Adjust(adjust) = command.act else { panic!("another act") };
+        let (command, _) = decided(&params, home, Outcome::Refused(Refusal::Account(AccountRefusal::BalanceOverflow)));
+        let Act::Transaction(TransactionAct::Adjust(adjust)) = command.act else { panic!("another act") };
         assert_eq!(adjust.worth.as_deref(), Some(worth), "{total} {home}");
     }
     let params = with(adjustment(2), &[("currency_id", json!(4))]);
@@ -374,23 +377,23 @@ fn an_amount_is_worth_its_rate_in_gbp_rounded_half_to_even() {
 #[test]
 fn every_refusal_of_the_ledger_has_its_code() {
     let cases = [
-        (Refusal::PlayerUnknown, 1001),
-        (Refusal::KeyReused, 1004),
-        (Refusal::InsufficientFunds { balance: 1 }, 1005),
-        (Refusal::AmountsDisagree, 1006),
-        (Refusal::BalanceOverflow, 1007),
-        (Refusal::OrderUnknown, 1008),
-        (Refusal::TransactionUndone, 1008),
-        (Refusal::VoidResolved, 1008),
-        (Refusal::TransactionUnknown, 1010),
-        (Refusal::TransactionEnded, 1010),
+        (Refusal::Account(AccountRefusal::PlayerUnknown), 1001),
+        (Refusal::Account(AccountRefusal::KeyReused), 1004),
+        (Refusal::Account(AccountRefusal::InsufficientFunds { balance: 1 }), 1005),
+        (Refusal::Transaction(TransactionRefusal::AmountsDisagree), 1006),
+        (Refusal::Account(AccountRefusal::BalanceOverflow), 1007),
+        (Refusal::Order(OrderRefusal::OrderUnknown), 1008),
+        (Refusal::Transaction(TransactionRefusal::TransactionUndone), 1008),
+        (Refusal::Transaction(TransactionRefusal::VoidResolved), 1008),
+        (Refusal::Transaction(TransactionRefusal::TransactionUnknown), 1010),
+        (Refusal::Transaction(TransactionRefusal::TransactionEnded), 1010),
     ];
     for (refusal, code) in cases {
         assert_eq!(i64::from(of_refusal(refusal).code.told().0), code, "{refusal:?}");
         let (_, next) = decided(&adjustment(2), "GBP", Outcome::Refused(refusal));
         assert_eq!(code_of(next).0, code, "{refusal:?}");
     }
-    let (_, next) = decided(&adjustment(2), "GBP", Outcome::Done(Done::BetPlaced));
+    let (_, next) = decided(&adjustment(2), "GBP", Outcome::Done(Done::Order(OrderDone::BetPlaced)));
     assert_eq!(code_of(next).0, 1008);
 }
 

@@ -12,8 +12,8 @@ use crate::dialects::http::{Decided, Failure, Next, PasswordHash, Request};
 use crate::identity::sealing::Vault;
 use crate::identity::throttle::{Standing, Throttle, Wait};
 use crate::ledger::command::{Act, Command};
-use crate::ledger::offer::{BuyKeys, OfferId, OfferState};
-use crate::ledger::{Amount, Currency, Done, Outcome, Party};
+use crate::ledger::shop::{BuyKeys, OfferId, OfferState};
+use crate::ledger::{Amount, Currency, Done, Outcome, Party, ShopAct, ShopDone};
 
 /// One party's hub.
 pub struct Desk {
@@ -113,7 +113,7 @@ impl Desk {
             number: None,
         };
         let (party, correlation) = (self.party.clone(), Some(Arc::clone(&request.correlation)));
-        Command { party, at: request.at, correlation, act: Act::BuyKeys(buy) }
+        Command { party, at: request.at, correlation, act: Act::Shop(ShopAct::BuyKeys(buy)) }
     }
 
     /// The keys of an order of the asker's own.
@@ -153,25 +153,17 @@ impl Desk {
 /// A transaction's name is good for one purchase, the same one included: the seed calls the second a duplicate.
 fn ordered(decided: Decided) -> Next {
     match decided.outcome {
-        Outcome::Done(Done::KeysBought { order, .. }) if decided.repeated => refuse(&Refusal::already_bought(order)),
-        Outcome::Done(Done::KeysBought { order, .. }) => Next::Reply(answer::paid(order)),
+        Outcome::Done(Done::Shop(ShopDone::KeysBought { order, .. })) if decided.repeated => {
+            refuse(&Refusal::already_bought(order))
+        }
+        Outcome::Done(Done::Shop(ShopDone::KeysBought { order, .. })) => Next::Reply(answer::paid(order)),
         Outcome::Refused(refusal) => Refusal::of(refusal).map_or_else(fault, |refusal| refuse(&refusal)),
         // What other acts end with.
         Outcome::Done(
-            Done::PlayerOpened
-            | Done::Deposited { .. }
-            | Done::Withdrawn { .. }
-            | Done::BetPlaced
-            | Done::OrderSettled { .. }
-            | Done::OrderCancelled { .. }
-            | Done::Adjusted { .. }
-            | Done::AlreadyVoided { .. }
-            | Done::NothingUndone { .. }
-            | Done::VoidQueued
-            | Done::VoidApproved { .. }
-            | Done::VoidDismissed
-            | Done::VipBought { .. }
-            | Done::OffersStocked { .. },
+            Done::Account(_)
+            | Done::Order(_)
+            | Done::Transaction(_)
+            | Done::Shop(ShopDone::VipBought { .. } | ShopDone::OffersStocked { .. }),
         ) => fault(),
     }
 }

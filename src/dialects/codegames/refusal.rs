@@ -94,36 +94,25 @@ impl Refusal {
 
     /// Why a purchase was refused; `None` for what no purchase is refused for.
     pub fn of(refusal: ledger::Refusal) -> Option<Self> {
-        use ledger::Refusal;
+        use ledger::{AccountRefusal, Refusal, ShopRefusal};
         let code = match refusal {
-            Refusal::KeyReused => Code::TxnDuplicate,
-            Refusal::OfferUnknown => Code::OfferNotFound,
-            Refusal::OfferCurrencyDiffers => Code::WrongCurrency,
-            Refusal::OfferPriceDiffers { .. } => Code::WrongPrice,
-            Refusal::OutOfStock { .. } => Code::OutOfStock,
-            // Nobody has more than a balance can hold.
-            Refusal::InsufficientFunds { .. } | Refusal::BalanceOverflow => Code::InsufficientFunds,
-            Refusal::PlayerUnknown => {
-                let message = "The account that pays for this login has not been opened yet";
-                return Some(Self { code: Code::InsufficientFunds, message: message.into() });
-            }
-            Refusal::DiffersFromBet
-            | Refusal::GameUnknown
-            | Refusal::OrderUnknown
-            | Refusal::OrderNotTheirs
-            | Refusal::OrderSettled
-            | Refusal::OrderCancelled
-            | Refusal::OrderRefused
-            | Refusal::RoundDiffers
-            | Refusal::MaxBet { .. }
-            | Refusal::MaxStakePerDay { .. }
-            | Refusal::TransactionUnknown
-            | Refusal::TransactionEnded
-            | Refusal::TransactionUndone
-            | Refusal::AmountsDisagree
-            | Refusal::VoidUnknown
-            | Refusal::VoidResolved
-            | Refusal::VipNotHigher => return None,
+            Refusal::Shop(refusal) => match refusal {
+                ShopRefusal::OfferUnknown => Code::OfferNotFound,
+                ShopRefusal::OfferCurrencyDiffers => Code::WrongCurrency,
+                ShopRefusal::OfferPriceDiffers { .. } => Code::WrongPrice,
+                ShopRefusal::OutOfStock { .. } => Code::OutOfStock,
+                ShopRefusal::VipNotHigher => return None,
+            },
+            Refusal::Account(refusal) => match refusal {
+                AccountRefusal::KeyReused => Code::TxnDuplicate,
+                // Nobody has more than a balance can hold.
+                AccountRefusal::InsufficientFunds { .. } | AccountRefusal::BalanceOverflow => Code::InsufficientFunds,
+                AccountRefusal::PlayerUnknown => {
+                    let message = "The account that pays for this login has not been opened yet";
+                    return Some(Self { code: Code::InsufficientFunds, message: message.into() });
+                }
+            },
+            Refusal::Order(_) | Refusal::Transaction(_) => return None,
         };
         Some(code.plainly())
     }

@@ -7,9 +7,10 @@ use super::wire::{self, Malformed, PlayerField, Request};
 use super::{Operation, wire::Act};
 use crate::config::{PartyConfig, PlayerTokens};
 use crate::identity::{Rejection, TokenVerifier, Verified};
-use crate::ledger::command::{self, CancelOrder, Command, PlaceBet, SettleOrder, Terms, Timestamp};
-use crate::ledger::order::OrderKey;
-use crate::ledger::{Currency, Game, Party, PlayerId, Pocket, Wallet};
+use crate::ledger::command::{self, Command, Timestamp};
+use crate::ledger::orders::OrderKey;
+use crate::ledger::orders::{CancelOrder, PlaceBet, SettleOrder, Terms};
+use crate::ledger::{Currency, Game, OrderAct, Party, PlayerId, Pocket, Wallet};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -185,15 +186,30 @@ impl Desk {
             }
             Act::Bet { order, round, stake, currency } => {
                 let terms = self.terms(&order, Some(currency));
-                command::Act::PlaceBet(PlaceBet { player, order, round, stake, pocket: in_wallet(currency), terms })
+                command::Act::Order(OrderAct::PlaceBet(PlaceBet {
+                    player,
+                    order,
+                    round,
+                    stake,
+                    pocket: in_wallet(currency),
+                    terms,
+                }))
             }
             Act::Result { order, round, result, currency } => {
                 let terms = self.terms(&order, None);
-                command::Act::SettleOrder(SettleOrder { player, order, round, result, currency, wallet, terms })
+                command::Act::Order(OrderAct::SettleOrder(SettleOrder {
+                    player,
+                    order,
+                    round,
+                    result,
+                    currency,
+                    wallet,
+                    terms,
+                }))
             }
             Act::Cancel { order } => {
                 let terms = self.terms(&order, None);
-                command::Act::CancelOrder(CancelOrder { player, order, wallet, terms })
+                command::Act::Order(OrderAct::CancelOrder(CancelOrder { player, order, wallet, terms }))
             }
         };
         let correlation = envelope.correlation.map(Into::into);

@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::status::{self, Reply};
 use super::{Opened, Operation};
 use crate::ledger::command::Act;
-use crate::ledger::{PlayerId, Refusal};
+use crate::ledger::{AccountRefusal, OrderAct, OrderRefusal, PlayerId, Refusal};
 
 /// How long `test-slow` is kept waiting.
 pub const DELAY: Duration = Duration::from_secs(2);
@@ -60,9 +60,11 @@ pub fn stage(operation: Operation, player: &PlayerId, opened: Opened) -> Opened 
     let is_bet = operation == Operation::OrderBet;
     match player.as_str() {
         _ if is_of_unknown_game(&opened) => opened,
-        "test-491" if is_bet => Opened::Staged(Staged::Refused(Refusal::MaxBet { max: 0 })),
-        "test-492" if is_bet => Opened::Staged(Staged::Refused(Refusal::InsufficientFunds { balance: 0 })),
-        "test-495" => Opened::Staged(Staged::Refused(Refusal::PlayerUnknown)),
+        "test-491" if is_bet => Opened::Staged(Staged::Refused(Refusal::Order(OrderRefusal::MaxBet { max: 0 }))),
+        "test-492" if is_bet => {
+            Opened::Staged(Staged::Refused(Refusal::Account(AccountRefusal::InsufficientFunds { balance: 0 })))
+        }
+        "test-495" => Opened::Staged(Staged::Refused(Refusal::Account(AccountRefusal::PlayerUnknown))),
         "test-500" => Opened::Staged(Staged::Failed),
         "test-slow" => Opened::Late(Box::new(opened)),
         "test-silent" => Opened::Staged(Staged::Silent),
@@ -73,7 +75,9 @@ pub fn stage(operation: Operation, player: &PlayerId, opened: Opened) -> Opened 
 /// A bet on it is refused for that, whoever the player is.
 fn is_of_unknown_game(opened: &Opened) -> bool {
     match opened {
-        Opened::Command(command) => matches!(&command.act, Act::PlaceBet(bet) if !bet.terms.game_offered),
+        Opened::Command(command) => {
+            matches!(&command.act, Act::Order(OrderAct::PlaceBet(bet)) if !bet.terms.game_offered)
+        }
         Opened::Balance(_) | Opened::Staged(_) | Opened::Late(_) => false,
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Operation;
 use super::desk::{BalanceQuestion, Denied};
 use super::wire::Malformed;
-use crate::ledger::{Done, Outcome, Refusal, Wallet};
+use crate::ledger::{AccountRefusal, Done, OrderDone, OrderRefusal, Outcome, Refusal, Wallet};
 
 /// The longest `error`, in characters.
 const MAX_ERROR: usize = 200;
@@ -74,23 +74,9 @@ const INTERNAL_SERVER_ERROR: Recognised =
 /// The reply to a decided command.
 pub fn of_outcome(outcome: Outcome) -> Reply {
     match outcome {
-        Outcome::Done(Done::BetPlaced) => done("201"),
-        Outcome::Done(
-            Done::PlayerOpened
-            | Done::Deposited { .. }
-            | Done::Withdrawn { .. }
-            | Done::OrderSettled { .. }
-            | Done::OrderCancelled { .. }
-            | Done::Adjusted { .. }
-            | Done::AlreadyVoided { .. }
-            | Done::NothingUndone { .. }
-            | Done::VoidQueued
-            | Done::VoidApproved { .. }
-            | Done::VoidDismissed
-            | Done::VipBought { .. }
-            | Done::OffersStocked { .. }
-            | Done::KeysBought { .. },
-        ) => done("200"),
+        Outcome::Done(Done::Order(OrderDone::BetPlaced)) => done("201"),
+        Outcome::Done(Done::Order(OrderDone::OrderSettled { .. } | OrderDone::OrderCancelled { .. })) => done("200"),
+        Outcome::Done(Done::Account(_) | Done::Transaction(_) | Done::Shop(_)) => done("200"),
         Outcome::Refused(refusal) => of_refusal(refusal),
     }
 }
@@ -98,43 +84,51 @@ pub fn of_outcome(outcome: Outcome) -> Reply {
 /// The reply to a command that was refused.
 pub fn of_refusal(refusal: Refusal) -> Reply {
     match refusal {
-        Refusal::KeyReused => failed(REQUEST_DATA_FORMAT, Some("externalId was used before with other data"), vec![]),
-        Refusal::DiffersFromBet => failed(REQUEST_DATA_FORMAT, Some("currency or walletId is not the bet's"), vec![]),
-        Refusal::BalanceOverflow => failed(REQUEST_DATA_FORMAT, Some("amount is more than a balance can hold"), vec![]),
-        Refusal::GameUnknown => failed(GAME_NOT_FOUND, None, vec![]),
-        Refusal::PlayerUnknown => failed(PLAYER_NOT_FOUND, None, vec![]),
-        Refusal::OrderUnknown | Refusal::OrderNotTheirs => failed(TRANSACTION_NOT_FOUND, None, vec![]),
-        Refusal::OrderSettled => failed(TRANSACTION_NOT_FOUND, Some("the order is settled"), vec![]),
-        Refusal::OrderCancelled => failed(TRANSACTION_NOT_FOUND, Some("the order is cancelled"), vec![]),
-        Refusal::OrderRefused => failed(TRANSACTION_NOT_FOUND, Some("the order's bet was refused"), vec![]),
-        Refusal::RoundDiffers => failed(ROUND_NOT_FOUND, None, vec![]),
-        Refusal::MaxBet { max } => failed(GAMING_LIMITS_REACHED, None, vec![Parameter::MaxBet(max.to_string())]),
-        Refusal::MaxStakePerDay { max, staked } => {
+        Refusal::Account(refusal) => of_account_refusal(refusal),
+        Refusal::Order(refusal) => of_order_refusal(refusal),
+        // No act of this dialect's is refused for these.
+        Refusal::Transaction(_) | Refusal::Shop(_) => of_fault(),
+    }
+}
+
+fn of_account_refusal(refusal: AccountRefusal) -> Reply {
+    match refusal {
+        AccountRefusal::KeyReused => {
+            failed(REQUEST_DATA_FORMAT, Some("externalId was used before with other data"), vec![])
+        }
+        AccountRefusal::PlayerUnknown => failed(PLAYER_NOT_FOUND, None, vec![]),
+        AccountRefusal::InsufficientFunds { balance } => {
+            failed(OUT_OF_MONEY, None, vec![Parameter::Balance(balance.to_string())])
+        }
+        AccountRefusal::BalanceOverflow => {
+            failed(REQUEST_DATA_FORMAT, Some("amount is more than a balance can hold"), vec![])
+        }
+    }
+}
+
+fn of_order_refusal(refusal: OrderRefusal) -> Reply {
+    match refusal {
+        OrderRefusal::DiffersFromBet => {
+            failed(REQUEST_DATA_FORMAT, Some("currency or walletId is not the bet's"), vec![])
+        }
+        OrderRefusal::GameUnknown => failed(GAME_NOT_FOUND, None, vec![]),
+        OrderRefusal::OrderUnknown | OrderRefusal::OrderNotTheirs => failed(TRANSACTION_NOT_FOUND, None, vec![]),
+        OrderRefusal::OrderSettled => failed(TRANSACTION_NOT_FOUND, Some("the order is settled"), vec![]),
+        OrderRefusal::OrderCancelled => failed(TRANSACTION_NOT_FOUND, Some("the order is cancelled"), vec![]),
+        OrderRefusal::OrderRefused => failed(TRANSACTION_NOT_FOUND, Some("the order's bet was refused"), vec![]),
+        OrderRefusal::RoundDiffers => failed(ROUND_NOT_FOUND, None, vec![]),
+        OrderRefusal::MaxBet { max } => failed(GAMING_LIMITS_REACHED, None, vec![Parameter::MaxBet(max.to_string())]),
+        OrderRefusal::MaxStakePerDay { max, staked } => {
             let parameters = vec![Parameter::MaxStakePerDay(max.to_string()), Parameter::Staked(staked.to_string())];
             failed(GAMING_LIMITS_REACHED, None, parameters)
         }
-        Refusal::InsufficientFunds { balance } => {
-            failed(OUT_OF_MONEY, None, vec![Parameter::Balance(balance.to_string())])
-        }
-        // No act of this dialect's is refused for these.
-        Refusal::TransactionUnknown
-        | Refusal::TransactionEnded
-        | Refusal::TransactionUndone
-        | Refusal::AmountsDisagree
-        | Refusal::VoidUnknown
-        | Refusal::VoidResolved
-        | Refusal::VipNotHigher
-        | Refusal::OfferUnknown
-        | Refusal::OfferCurrencyDiffers
-        | Refusal::OfferPriceDiffers { .. }
-        | Refusal::OutOfStock { .. } => of_fault(),
     }
 }
 
 /// The reply to `balance.get`; `None` where there is no such player.
 pub fn of_balance(question: &BalanceQuestion, balance: Option<i64>) -> Reply {
     let Some(balance) = balance else {
-        return of_refusal(Refusal::PlayerUnknown);
+        return of_account_refusal(AccountRefusal::PlayerUnknown);
     };
     let body = json(&Balance {
         balance,

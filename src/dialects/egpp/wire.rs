@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use super::Operation;
-use crate::ledger::command::GameResult;
-use crate::ledger::order::OrderKey;
+use crate::ledger::orders::GameResult;
+use crate::ledger::orders::OrderKey;
 use crate::ledger::{Amount, Currency, ExternalId, Game, PlayerId, Wallet};
 
 /// The largest body that is read, in bytes.

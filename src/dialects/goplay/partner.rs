@@ -14,10 +14,10 @@ use crate::dialects::http::{Next, Reply, Request};
 use crate::identity::grants::{Grant, GrantAct, Granted, TokenHash};
 use crate::ledger::account::{Bucket, Pocket};
 use crate::ledger::command::{Act, Command};
-use crate::ledger::membership::BuyVip;
 use crate::ledger::outcome::{Done, Outcome, Refusal};
+use crate::ledger::shop::BuyVip;
 use crate::ledger::state::PlayerState;
-use crate::ledger::{Amount, PlayerKey};
+use crate::ledger::{AccountRefusal, Amount, PlayerKey, ShopAct, ShopDone, ShopRefusal};
 
 /// The longest `Idempotency-Key`, in characters.
 const MAX_KEY: usize = 255;
@@ -68,7 +68,12 @@ pub fn buy_vip(desk: &Arc<Desk>, request: Request) -> Next {
     with_grant(desk, &request, [&query, &form], Scope::Vip, move |grant| {
         let buy = shop.level(&level).and_then(|level| purchase(&shop, level, &grant, key.as_deref()));
         let Some(buy) = buy else { return Next::Reply(refused("vip_unknown", "There is no such VIP level")) };
-        let command = Command { party: shop.party.clone(), at, correlation: Some(correlation), act: Act::BuyVip(buy) };
+        let command = Command {
+            party: shop.party.clone(),
+            at,
+            correlation: Some(correlation),
+            act: Act::Shop(ShopAct::BuyVip(buy)),
+        };
         Next::Decide(Box::new(command), Box::new(|decided| Next::Reply(bought(decided.outcome))))
     })
 }
@@ -108,59 +113,38 @@ fn purchase_key(grant: &Grant, key: Option<&str>) -> String {
 
 fn bought(outcome: Outcome) -> Reply {
     match outcome {
-        Outcome::Done(Done::VipBought { .. }) => unstored(Reply::json(200, "bought", &Said::done())),
+        Outcome::Done(Done::Shop(ShopDone::VipBought { .. })) => unstored(Reply::json(200, "bought", &Said::done())),
         Outcome::Refused(refusal) => {
             let (code, message) = why_not(refusal);
             refused(code, message)
         }
         // What other acts do.
         Outcome::Done(
-            Done::PlayerOpened
-            | Done::Deposited { .. }
-            | Done::Withdrawn { .. }
-            | Done::BetPlaced
-            | Done::OrderSettled { .. }
-            | Done::OrderCancelled { .. }
-            | Done::Adjusted { .. }
-            | Done::AlreadyVoided { .. }
-            | Done::NothingUndone { .. }
-            | Done::VoidQueued
-            | Done::VoidApproved { .. }
-            | Done::VoidDismissed
-            | Done::OffersStocked { .. }
-            | Done::KeysBought { .. },
+            Done::Account(_)
+            | Done::Order(_)
+            | Done::Transaction(_)
+            | Done::Shop(ShopDone::OffersStocked { .. } | ShopDone::KeysBought { .. }),
         ) => refused("refused", "The purchase was refused"),
     }
 }
 
 fn why_not(refusal: Refusal) -> (&'static str, &'static str) {
+    let otherwise = ("refused", "The purchase was refused");
     match refusal {
-        Refusal::VipNotHigher => ("vip_not_higher", "The player has this VIP level or a higher one"),
-        Refusal::InsufficientFunds { .. } => ("insufficient_funds", "The player has too few GoPlay Tokens"),
-        Refusal::KeyReused => ("key_reused", "This Idempotency-Key was used for another level"),
-        Refusal::PlayerUnknown => ("player_unknown", "The player is not known any more"),
-        // What only other acts are refused for.
-        Refusal::DiffersFromBet
-        | Refusal::GameUnknown
-        | Refusal::OrderUnknown
-        | Refusal::OrderNotTheirs
-        | Refusal::OrderSettled
-        | Refusal::OrderCancelled
-        | Refusal::OrderRefused
-        | Refusal::RoundDiffers
-        | Refusal::MaxBet { .. }
-        | Refusal::MaxStakePerDay { .. }
-        | Refusal::BalanceOverflow
-        | Refusal::TransactionUnknown
-        | Refusal::TransactionEnded
-        | Refusal::TransactionUndone
-        | Refusal::AmountsDisagree
-        | Refusal::VoidUnknown
-        | Refusal::VoidResolved
-        | Refusal::OfferUnknown
-        | Refusal::OfferCurrencyDiffers
-        | Refusal::OfferPriceDiffers { .. }
-        | Refusal::OutOfStock { .. } => ("refused", "The purchase was refused"),
+        Refusal::Account(refusal) => match refusal {
+            AccountRefusal::InsufficientFunds { .. } => ("insufficient_funds", "The player has too few GoPlay Tokens"),
+            AccountRefusal::KeyReused => ("key_reused", "This Idempotency-Key was used for another level"),
+            AccountRefusal::PlayerUnknown => ("player_unknown", "The player is not known any more"),
+            AccountRefusal::BalanceOverflow => otherwise,
+        },
+        Refusal::Shop(refusal) => match refusal {
+            ShopRefusal::VipNotHigher => ("vip_not_higher", "The player has this VIP level or a higher one"),
+            ShopRefusal::OfferUnknown
+            | ShopRefusal::OfferCurrencyDiffers
+            | ShopRefusal::OfferPriceDiffers { .. }
+            | ShopRefusal::OutOfStock { .. } => otherwise,
+        },
+        Refusal::Order(_) | Refusal::Transaction(_) => otherwise,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::ledger::command::{Act, Timestamp};
 use crate::ledger::outcome::{Done, Outcome};
 use crate::ledger::player::{Player, Profile};
 use crate::ledger::state::PlayerState;
-use crate::ledger::{Currency, Party, PlayerId, PlayerKey};
+use crate::ledger::{Currency, Party, PlayerId, PlayerKey, ShopAct, ShopDone};
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -81,9 +81,12 @@ fn finish(mut next: Next) -> Reply {
             Next::Grants(act, then) => then(granted(&act)),
             Next::Player(_, then) => then(Some(player())),
             Next::Decide(command, then) => {
-                let Act::BuyVip(buy) = &command.act else { panic!("{:?}", command.act) };
+                let Act::Shop(ShopAct::BuyVip(buy)) = &command.act else { panic!("{:?}", command.act) };
                 assert_eq!((&*buy.level, buy.price.minor()), ("gold", 2500));
-                then(Decided { outcome: Outcome::Done(Done::VipBought { balance: 0 }), repeated: false })
+                then(Decided {
+                    outcome: Outcome::Done(Done::Shop(ShopDone::VipBought { balance: 0 })),
+                    repeated: false,
+                })
             }
             Next::Wait(..)
             | Next::Order(..)

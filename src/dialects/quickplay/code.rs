@@ -1,6 +1,6 @@
 //! The error codes of the seed's table, and the one that we add.
 
-use crate::ledger::Refusal;
+use crate::ledger::{AccountRefusal, Refusal};
 
 /// Why a call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,32 +65,12 @@ impl Code {
 
     pub fn of(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::PlayerUnknown => Self::InvalidUser,
-            Refusal::InsufficientFunds { .. } => Self::InsufficientFunds,
-            Refusal::KeyReused
-            | Refusal::TransactionUnknown
-            | Refusal::TransactionEnded
-            | Refusal::TransactionUndone
-            | Refusal::AmountsDisagree
-            | Refusal::BalanceOverflow => Self::Refused,
+            Refusal::Account(AccountRefusal::PlayerUnknown) => Self::InvalidUser,
+            Refusal::Account(AccountRefusal::InsufficientFunds { .. }) => Self::InsufficientFunds,
+            Refusal::Account(AccountRefusal::KeyReused | AccountRefusal::BalanceOverflow) => Self::Refused,
+            Refusal::Transaction(_) => Self::Refused,
             // No act of this dialect's is refused for these.
-            Refusal::DiffersFromBet
-            | Refusal::GameUnknown
-            | Refusal::OrderUnknown
-            | Refusal::OrderNotTheirs
-            | Refusal::OrderSettled
-            | Refusal::OrderCancelled
-            | Refusal::OrderRefused
-            | Refusal::RoundDiffers
-            | Refusal::MaxBet { .. }
-            | Refusal::MaxStakePerDay { .. }
-            | Refusal::VoidUnknown
-            | Refusal::VoidResolved
-            | Refusal::VipNotHigher
-            | Refusal::OfferUnknown
-            | Refusal::OfferCurrencyDiffers
-            | Refusal::OfferPriceDiffers { .. }
-            | Refusal::OutOfStock { .. } => Self::Refused,
+            Refusal::Order(_) | Refusal::Shop(_) => Self::Refused,
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::config::exponent_of;
 use crate::dialects::http::{Failure, Next, Request};
 use crate::identity::{Rejection, SignatureKey, TimeClaim, TokenVerifier, Verified};
 use crate::ledger::command::{Act, Command, CommandKey, Timestamp};
-use crate::ledger::transaction::{self, Adjust, Change, FindBy, Finding, Label, StakeRules, TransactionState};
-use crate::ledger::{Currency, Done, Outcome, Party, PlayerId, PlayerKey, Pocket};
+use crate::ledger::transactions::{self, Adjust, Change, FindBy, Finding, Label, StakeRules, TransactionState};
+use crate::ledger::{Currency, Done, Outcome, Party, PlayerId, PlayerKey, Pocket, TransactionAct, TransactionDone};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -148,13 +148,13 @@ impl Desk {
     /// The same cancel again is read as before; else it is of the entry that its amount fits, those first that are open.
     fn in_currency_of_entry(
         &self,
-        found: &[transaction::Transaction],
+        found: &[transactions::Transaction],
         sent: &Transaction,
         movement: Movement,
     ) -> Result<Movement, Code> {
         let read_in = |currency: Currency| sent.movement(exponent_of(&self.currencies, currency));
         let before = found.iter().find(|known| known.key == self.key_of(&movement));
-        let fits = |entry: &&transaction::Transaction| {
+        let fits = |entry: &&transactions::Transaction| {
             let Ok(Movement { change: Change::Refund { amount, .. }, .. }) = read_in(entry.currency) else {
                 return false;
             };
@@ -198,7 +198,12 @@ impl Desk {
             token: None,
         };
         let party = self.party.clone();
-        let command = Command { party, at, correlation: Some(correlation), act: Act::Adjust(adjust) };
+        let command = Command {
+            party,
+            at,
+            correlation: Some(correlation),
+            act: Act::Transaction(TransactionAct::Adjust(adjust)),
+        };
         let desk = Arc::clone(self);
         Next::Decide(Box::new(command), Box::new(move |decided| desk.answer(player, decided.outcome)))
     }
@@ -206,26 +211,20 @@ impl Desk {
     /// A repeat has the balance of the first time: it is the same answer.
     fn answer(self: &Arc<Self>, player: PlayerId, outcome: Outcome) -> Next {
         match outcome {
-            Outcome::Done(Done::Adjusted { balance, .. } | Done::NothingUndone { balance }) => {
-                self.show(player, Some(balance))
-            }
+            Outcome::Done(Done::Transaction(
+                TransactionDone::Adjusted { balance, .. } | TransactionDone::NothingUndone { balance },
+            )) => self.show(player, Some(balance)),
             Outcome::Refused(refusal) => refuse(Code::of(refusal)),
             // What other acts end with.
-            Outcome::Done(
-                Done::PlayerOpened
-                | Done::Deposited { .. }
-                | Done::Withdrawn { .. }
-                | Done::BetPlaced
-                | Done::OrderSettled { .. }
-                | Done::OrderCancelled { .. }
-                | Done::AlreadyVoided { .. }
-                | Done::VoidQueued
-                | Done::VoidApproved { .. }
-                | Done::VoidDismissed
-                | Done::VipBought { .. }
-                | Done::OffersStocked { .. }
-                | Done::KeysBought { .. },
-            ) => Next::Reply(answer::failed(Failure::Fault)),
+            Outcome::Done(Done::Transaction(
+                TransactionDone::AlreadyVoided { .. }
+                | TransactionDone::VoidQueued
+                | TransactionDone::VoidApproved { .. }
+                | TransactionDone::VoidDismissed,
+            )) => Next::Reply(answer::failed(Failure::Fault)),
+            Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => {
+                Next::Reply(answer::failed(Failure::Fault))
+            }
         }
     }
 

@@ -107,7 +107,7 @@ proptest! {
         }});
         let Ok(sent) = wire::read::<wire::Transaction>(body.to_string().as_bytes()) else { return Ok(()) };
         let Ok(movement) = sent.movement(2) else { return Ok(()) };
-        use crate::ledger::transaction::Change;
+        use crate::ledger::transactions::Change;
         match movement.change {
             Change::Stake { total: amount, external: 0, .. } | Change::Win { amount } | Change::Refund { amount, currency: None } => {
                 prop_assert!(amount >= 0);

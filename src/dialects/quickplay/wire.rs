@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::code::Code;
 use crate::dialects::http::exact::{self, Decimal, Name};
-use crate::ledger::transaction::Change;
+use crate::ledger::transactions::Change;
 use crate::ledger::{Bucket, PlayerId};
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::Report;
 use crate::ledger::command::{Act, Command};
+use crate::ledger::{AccountAct, TransactionAct};
 use crate::storage::StoreError;
 use crate::storage::approvals::{self, Approval, ApprovalState};
 use crate::storage::queries::{AnyConnection, classify, on};
@@ -32,7 +33,8 @@ pub(super) fn audit(conn: &mut AnyConnection, report: &mut Report) -> Result<(),
 }
 
 fn finding(conn: &mut AnyConnection, approval: &Approval) -> Result<Option<String>, StoreError> {
-    if matches!(&approval.command, Act::Deposit(cash) | Act::Withdraw(cash) if *cash.key != *approval.id.to_string()) {
+    if matches!(&approval.command, Act::Account(AccountAct::Deposit(cash) | AccountAct::Withdraw(cash)) if *cash.key != *approval.id.to_string())
+    {
         return Ok(Some("would move money under another key than its own".to_owned()));
     }
     if approval.decided.as_ref().is_some_and(|(by, _)| *by == approval.asked_by) {
@@ -40,7 +42,7 @@ fn finding(conn: &mut AnyConnection, approval: &Approval) -> Result<Option<Strin
     }
     let rows = approval.rows(conn)?;
     // One void may be asked for several times, and be approved by hand where it no longer is above the threshold.
-    let has_own_key = !matches!(approval.command, Act::ResolveVoid(_));
+    let has_own_key = !matches!(approval.command, Act::Transaction(TransactionAct::ResolveVoid(_)));
     Ok(match (approval.state, rows.as_slice()) {
         (ApprovalState::Moved, []) => Some("is moved, and the journal has no such command".to_owned()),
         (ApprovalState::Pending | ApprovalState::Rejected, [row, ..]) if has_own_key => {
@@ -59,7 +61,10 @@ fn differs(conn: &mut AnyConnection, approval: &Approval, rows: &[i64]) -> Resul
     let whole = commands.iter().filter_map(|text| serde_json::from_str::<Command>(text).ok());
     let same = |command: &Command| match (&command.act, &approval.command) {
         // The number is given when it is moved.
-        (Act::ResolveVoid(moved), Act::ResolveVoid(asked)) => {
+        (
+            Act::Transaction(TransactionAct::ResolveVoid(moved)),
+            Act::Transaction(TransactionAct::ResolveVoid(asked)),
+        ) => {
             (&moved.player, moved.source, moved.approve, moved.attempt)
                 == (&asked.player, asked.source, asked.approve, asked.attempt)
         }

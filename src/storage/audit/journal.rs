@@ -14,8 +14,9 @@ use super::orders::Orders;
 use super::partners::{PartnersAudit, Told};
 use super::stakes::Stakes;
 use super::{PAGE, Progress, Report, count, hex, players};
-use crate::ledger::command::{Act, Command, CommandKey, Keyed, OpenPlayer};
-use crate::ledger::{OrderState, Outcome, Player};
+use crate::ledger::accounts::OpenPlayer;
+use crate::ledger::command::{Act, Command, CommandKey, Keyed};
+use crate::ledger::{AccountAct, OrderState, Outcome, Player};
 use crate::storage::StoreError;
 use crate::storage::order_change::OrderChange;
 use crate::storage::queries::{AnyConnection, classify, on};
@@ -147,7 +148,7 @@ impl<'o> JournalAudit<'o> {
                         report.findings.push(format!("journal row {seq} is filed under another party or time"));
                     }
                     check_by_key(row, keyed.order.is_some(), report);
-                    if let (Act::OpenPlayer(open), Outcome::Done(_)) = (&command.act, outcome) {
+                    if let (Act::Account(AccountAct::OpenPlayer(open)), Outcome::Done(_)) = (&command.act, outcome) {
                         let OpenPlayer { player: id, profile } = open.clone();
                         expected.opened.push(Player { party: command.party.clone(), id, profile });
                     }
@@ -288,13 +289,7 @@ fn key_of(row: &JournalRow) -> Option<CommandKey> {
 
 fn is_of_partners(act: &Act) -> bool {
     match act {
-        Act::Adjust(_)
-        | Act::QueueVoid(_)
-        | Act::ResolveVoid(_)
-        | Act::BuyVip(_)
-        | Act::StockOffers(_)
-        | Act::BuyKeys(_) => true,
-        Act::OpenPlayer(_) | Act::Deposit(_) | Act::Withdraw(_) => false,
-        Act::PlaceBet(_) | Act::SettleOrder(_) | Act::CancelOrder(_) => false,
+        Act::Transaction(_) | Act::Shop(_) => true,
+        Act::Account(_) | Act::Order(_) => false,
     }
 }

@@ -12,9 +12,9 @@ use diesel::sql_types::{BigInt, Text};
 
 use super::{Report, TOLD, count, hex};
 use crate::ledger::command::{Act, Keyed};
-use crate::ledger::offer::{Offer, OfferId, StockOffers};
-use crate::ledger::transaction::{Adjust, Change, TransactionState, VoidState};
-use crate::ledger::{Done, Outcome, Party, PlayerKey};
+use crate::ledger::shop::{Offer, OfferId, StockOffers};
+use crate::ledger::transactions::{Adjust, Change, TransactionState, VoidState};
+use crate::ledger::{Done, Outcome, Party, PlayerKey, ShopAct, ShopDone, TransactionAct, TransactionDone};
 use crate::storage::StoreError;
 use crate::storage::partners::{GiftKeyRow, IDS_AT_ONCE, OfferRow};
 use crate::storage::queries::{AnyConnection, classify, on};
@@ -72,7 +72,7 @@ impl PartnersAudit {
         let stored = Stored::load(conn, page)?;
         for told in page {
             let mut judged = self.row(&stored, told);
-            if let Act::StockOffers(stock) = &told.keyed.command.act {
+            if let Act::Shop(ShopAct::StockOffers(stock)) = &told.keyed.command.act {
                 judged = judged.and(self.stocked(conn, told, stock)?);
             }
             if let Err(wrong) = judged {
@@ -84,12 +84,18 @@ impl PartnersAudit {
 
     fn row(&mut self, stored: &Stored, told: &Told<'_>) -> Judged {
         match (&told.keyed.command.act, told.done) {
-            (Act::Adjust(adjust), Done::Adjusted { transaction, .. }) => {
+            (
+                Act::Transaction(TransactionAct::Adjust(adjust)),
+                Done::Transaction(TransactionDone::Adjusted { transaction, .. }),
+            ) => {
                 self.transactions += 1;
                 judged::adjusted(stored, told, transaction, adjust)
             }
-            (Act::Adjust(adjust), Done::NothingUndone { .. }) => self.nothing_undone(stored, told, adjust),
-            (Act::QueueVoid(queue), Done::VoidQueued) => {
+            (
+                Act::Transaction(TransactionAct::Adjust(adjust)),
+                Done::Transaction(TransactionDone::NothingUndone { .. }),
+            ) => self.nothing_undone(stored, told, adjust),
+            (Act::Transaction(TransactionAct::QueueVoid(queue)), Done::Transaction(TransactionDone::VoidQueued)) => {
                 // Another attempt takes up the void that was dismissed.
                 let is_first = queue.attempt == 0;
                 self.queued += i64::from(is_first);
@@ -97,21 +103,27 @@ impl PartnersAudit {
                 self.queued_again += i64::from(!is_first);
                 judged::queued(stored, told, queue)
             }
-            (Act::ResolveVoid(resolve), Done::VoidApproved { transaction }) => {
+            (
+                Act::Transaction(TransactionAct::ResolveVoid(resolve)),
+                Done::Transaction(TransactionDone::VoidApproved { transaction }),
+            ) => {
                 self.transactions += 1;
                 self.resolved += 1;
                 judged::approved(stored, told, transaction, resolve)
             }
-            (Act::ResolveVoid(resolve), Done::VoidDismissed) => {
+            (
+                Act::Transaction(TransactionAct::ResolveVoid(resolve)),
+                Done::Transaction(TransactionDone::VoidDismissed),
+            ) => {
                 self.resolved += 1;
                 judged::resolved(stored, resolve, VoidState::Dismissed)
             }
-            (Act::BuyVip(buy), Done::VipBought { .. }) => {
+            (Act::Shop(ShopAct::BuyVip(buy)), Done::Shop(ShopDone::VipBought { .. })) => {
                 let level = self.level(&buy.level);
                 self.levels.insert(told.keyed.player, level);
                 Ok(())
             }
-            (Act::BuyKeys(buy), Done::KeysBought { order, .. }) => {
+            (Act::Shop(ShopAct::BuyKeys(buy)), Done::Shop(ShopDone::KeysBought { order, .. })) => {
                 self.purchases += 1;
                 judged::bought(stored, told, order, buy)
             }
@@ -180,7 +192,7 @@ impl PartnersAudit {
                 }
             }
         }
-        if let Done::OffersStocked { added } = told.done {
+        if let Done::Shop(ShopDone::OffersStocked { added }) = told.done {
             self.keys += added;
             if judged.is_ok() && i64::from(entered) != added {
                 judged = Err(format!("{added} gift-card keys were stocked, of which {entered} are there"));

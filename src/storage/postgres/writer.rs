@@ -184,7 +184,7 @@ impl Session {
     async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
         let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
         // With offers, numbers are taken when these are locked, too.
-        let at_once = if keys.offers.is_empty() { count } else { 0 };
+        let at_once = if keys.shop.offers.is_empty() { count } else { 0 };
         let (players, accounts, orders, decided) = self.read(keys, at_once).await?;
         // Mostly every player was there to be locked, and nothing can be torn.
         let strangers = players.len() < keys.players.len();
@@ -192,10 +192,10 @@ impl Session {
             if strangers { accounts.iter().filter_map(|row| row.player.clone()).collect() } else { BTreeSet::new() };
         let mut state = state_of(players, accounts, orders, decided)?;
         state.numbers = std::mem::take(&mut self.seqs);
-        if keys.has_partners() {
+        if !(keys.transactions.is_empty() && keys.shop.is_empty()) {
             load_partners!(&mut self.conn, keys, &mut state, later, classify_read, for_no_key_update);
         }
-        if !keys.offers.is_empty() {
+        if !keys.shop.offers.is_empty() {
             // Offers are locked by now, too: purchases of different players are numbered in the order in which they
             // take keys out of the stock, so that whoever replays them by their numbers sells the same keys.
             state.numbers = self.take_seqs(count).await.map_err(classify_read)?;
@@ -286,7 +286,7 @@ impl Session {
         let Some(writer) = rows.writer else {
             return Err(StoreError::Rejected("a batch without a writer".to_owned()));
         };
-        if !batch.partners.is_empty() {
+        if !(batch.transactions.is_empty() && batch.shop.is_empty()) {
             // A player who is opened and buys a level in one batch must be there to be given it.
             let opened = std::mem::take(&mut rows.players);
             InsertPlayers::of(opened).execute(&mut self.conn).await.map_err(classify_write)?;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use lapin::options::QueuePurgeOptions;
 use purser::clock;
 use purser::dialects::egpp::Operation;
-use purser::ledger::command::{Act, Cash, Command, OpenPlayer};
+use purser::ledger::accounts::{Cash, OpenPlayer};
+use purser::ledger::command::{Act, Command};
 use purser::ledger::player::Profile;
-use purser::ledger::{Amount, Currency, PlayerId, Pocket};
+use purser::ledger::{AccountAct, Amount, Currency, PlayerId, Pocket};
 use purser::sequencer::direct;
 use purser::transport::amqp::topology::{request_queue, short};
 
@@ -181,7 +182,10 @@ async fn invite(stage: &Stage, of: &str, players: Vec<String>) {
             let amount = Amount::new(1_000_000_000).expect("an amount");
             let pocket = Pocket::real(currency);
             let cash = Cash { player: player.clone(), pocket, amount, key: format!("invited-{id}").into() };
-            [command(Act::OpenPlayer(OpenPlayer { player, profile })), command(Act::Deposit(cash))]
+            [
+                command(Act::Account(AccountAct::OpenPlayer(OpenPlayer { player, profile }))),
+                command(Act::Account(AccountAct::Deposit(cash))),
+            ]
         });
         direct::apply_all(&mut writer, commands.collect()).await.expect("invited");
     }

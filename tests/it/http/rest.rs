@@ -2,7 +2,7 @@
 
 use jsonwebtoken::{EncodingKey, Header};
 use purser::dialects::egpp::Operation;
-use purser::ledger::order::OrderKey;
+use purser::ledger::orders::OrderKey;
 use purser::ledger::{ExternalId, Game, OrderId};
 use serde_json::{Value, json};
 

@@ -110,7 +110,7 @@ async fn a_request_under_way_is_answered_before_the_program_ends() {
     let mut stage = open(Base::Sqlite, &Addresses::shared()).await;
     // A result without its bet waits for it; meanwhile the program is told to end.
     let body = json!({ "result": "lose", "game": "wallstroulette", "round": 1, "externalId": "never" });
-    let order = purser::ledger::order::OrderKey {
+    let order = purser::ledger::orders::OrderKey {
         game: purser::ledger::Game::parse("wallstroulette").expect("a game"),
         external_id: purser::ledger::ExternalId::parse("never").expect("an id"),
     };

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use purser::ledger::membership::BuyVip;
-use purser::ledger::offer::{BuyKeys, KeyId, StockOffers};
-use purser::ledger::transaction::{Adjust, Buckets, Change, QueueVoid, ResolveVoid};
+use purser::ledger::shop::BuyVip;
+use purser::ledger::shop::{BuyKeys, KeyId, StockOffers};
+use purser::ledger::transactions::{Adjust, Buckets, Change, QueueVoid, ResolveVoid};
 use purser::ledger::{Bucket, Currency, Pocket};
 
 use super::{Model, pocket_name};

@@ -3,12 +3,14 @@
 use std::ops::Range;
 
 use proptest::prelude::*;
-use purser::ledger::command::{
-    CancelOrder, Cash, Command, GameResult, Keyed, OpenPlayer, PlaceBet, SettleOrder, Terms, Timestamp,
-};
-use purser::ledger::order::OrderKey;
+use purser::ledger::accounts::{Cash, OpenPlayer};
+use purser::ledger::command::{Command, Keyed, Timestamp};
+use purser::ledger::orders::OrderKey;
+use purser::ledger::orders::{CancelOrder, GameResult, PlaceBet, SettleOrder, Terms};
 use purser::ledger::player::Profile;
-use purser::ledger::{Act, Amount, Bucket, Currency, ExternalId, Game, Party, PlayerId, Pocket, Wallet};
+use purser::ledger::{
+    AccountAct, Act, Amount, Bucket, Currency, ExternalId, Game, OrderAct, Party, PlayerId, Pocket, Wallet,
+};
 
 use super::partners::{self, Drawn};
 use crate::memory::Memory;
@@ -83,11 +85,11 @@ pub fn histories() -> impl Strategy<Value = History> {
 fn acts() -> impl Strategy<Value = Act> {
     prop_oneof![
         1 => (player(), prop::option::of(Just("al"))).prop_map(|(player, nickname)| open(&player, nickname)),
-        3 => cash().prop_map(Act::Deposit),
-        1 => cash().prop_map(Act::Withdraw),
-        6 => bet().prop_map(Act::PlaceBet),
-        5 => settle().prop_map(Act::SettleOrder),
-        3 => cancel().prop_map(Act::CancelOrder),
+        3 => cash().prop_map(|act| Act::Account(AccountAct::Deposit(act))),
+        1 => cash().prop_map(|act| Act::Account(AccountAct::Withdraw(act))),
+        6 => bet().prop_map(|act| Act::Order(OrderAct::PlaceBet(act))),
+        5 => settle().prop_map(|act| Act::Order(OrderAct::SettleOrder(act))),
+        3 => cancel().prop_map(|act| Act::Order(OrderAct::CancelOrder(act))),
     ]
 }
 
@@ -99,12 +101,17 @@ fn open(player: &str, nickname: Option<&str>) -> Act {
         email: None,
         gender: None,
     };
-    Act::OpenPlayer(OpenPlayer { player: PlayerId::parse(player).expect("a player"), profile })
+    Act::Account(AccountAct::OpenPlayer(OpenPlayer { player: PlayerId::parse(player).expect("a player"), profile }))
 }
 
 fn gift(player: &str) -> Act {
     let (player, key) = (PlayerId::parse(player).expect("a player"), player.into());
-    Act::Deposit(Cash { player, pocket: Pocket::real(currency("CHF")), amount: Amount::new(100).expect("money"), key })
+    Act::Account(AccountAct::Deposit(Cash {
+        player,
+        pocket: Pocket::real(currency("CHF")),
+        amount: Amount::new(100).expect("money"),
+        key,
+    }))
 }
 
 fn player() -> impl Strategy<Value = String> {

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 use purser::ledger::command::CommandKey;
-use purser::ledger::membership::BuyVip;
-use purser::ledger::offer::{BuyKeys, KeyId, Offer, SealedKey, StockOffers, Stocking};
-use purser::ledger::transaction::{Adjust, Buckets, Change, Label, QueueVoid, ResolveVoid, StakeRules};
-use purser::ledger::{Act, Amount, Bucket, Party, State};
+use purser::ledger::shop::BuyVip;
+use purser::ledger::shop::{BuyKeys, KeyId, Offer, SealedKey, StockOffers, Stocking};
+use purser::ledger::transactions::{Adjust, Buckets, Change, Label, QueueVoid, ResolveVoid, StakeRules};
+use purser::ledger::{Act, Amount, Bucket, Party, ShopAct, State, TransactionAct};
 use uuid::Uuid;
 
 use super::histories::{currencies, player_id};
@@ -37,7 +37,7 @@ impl Drawn {
     /// The act, told to a ledger that holds `state`.
     pub fn told(&self, party: &Party, state: &State) -> Act {
         let mut act = self.act.clone();
-        if let Act::StockOffers(stock) = &mut act {
+        if let Act::Shop(ShopAct::StockOffers(stock)) = &mut act {
             // Keys of two parties are never the same.
             for key in stock.offers.iter_mut().flat_map(|stocking| &mut stocking.keys) {
                 key.id = key_id(party, &key.id.0.to_string());
@@ -46,8 +46,11 @@ impl Drawn {
         let Some(about) = &self.about else { return act };
         let known = state.transactions.named(CommandKey::of_adjust(party, about));
         set_source(&mut act, known.map_or(UNKNOWN, |known| known.number));
-        if let (Act::Adjust(Adjust { change: Change::Void { amounts, external, .. }, .. }), Some(known), true) =
-            (&mut act, known, self.is_exact)
+        if let (
+            Act::Transaction(TransactionAct::Adjust(Adjust { change: Change::Void { amounts, external, .. }, .. })),
+            Some(known),
+            true,
+        ) = (&mut act, known, self.is_exact)
         {
             *amounts = known.moved.reversed().unwrap_or(*amounts);
             *external = known.external.checked_neg().unwrap_or(*external);
@@ -154,7 +157,7 @@ fn adjust(name: impl Strategy<Value = String>, change: impl Strategy<Value = Cha
     let carried = (prop::option::of(Just("1.5")), prop::option::of(Just("token")));
     (player_id(), name, label(), (currencies(), product), carried, change).prop_map(
         |(player, name, label, (currency, product), (worth, token), change)| {
-            Drawn::from(Act::Adjust(Adjust {
+            Drawn::from(Act::Transaction(TransactionAct::Adjust(Adjust {
                 player,
                 name: name.into(),
                 label,
@@ -166,7 +169,7 @@ fn adjust(name: impl Strategy<Value = String>, change: impl Strategy<Value = Cha
                 number: None,
                 stakes: StakeRules::OneEnd,
                 token: token.map(Into::into),
-            }))
+            })))
         },
     )
 }
@@ -174,14 +177,20 @@ fn adjust(name: impl Strategy<Value = String>, change: impl Strategy<Value = Cha
 fn queue() -> impl Strategy<Value = Drawn> {
     let kind = prop_oneof![5 => Just(0_i32), 1 => Just(1_i32)];
     (player_id(), queued(), kind, attempts()).prop_map(|(player, about, kind, attempt)| {
-        let act = Act::QueueVoid(QueueVoid { player, source: UNKNOWN, kind, attempt });
+        let act = Act::Transaction(TransactionAct::QueueVoid(QueueVoid { player, source: UNKNOWN, kind, attempt }));
         Drawn { about: Some(about), ..Drawn::from(act) }
     })
 }
 
 fn resolve() -> impl Strategy<Value = Drawn> {
     (player_id(), queued(), any::<bool>(), attempts()).prop_map(|(player, about, approve, attempt)| {
-        let act = Act::ResolveVoid(ResolveVoid { player, source: UNKNOWN, approve, attempt, number: None });
+        let act = Act::Transaction(TransactionAct::ResolveVoid(ResolveVoid {
+            player,
+            source: UNKNOWN,
+            approve,
+            attempt,
+            number: None,
+        }));
         Drawn { about: Some(about), ..Drawn::from(act) }
     })
 }
@@ -199,7 +208,14 @@ fn vip() -> impl Strategy<Value = Drawn> {
         move |(player, level, price, currency, rungs, key)| {
             let ladder = levels[..rungs].iter().map(|rung| (*rung).into()).collect();
             let key = key.to_string().into();
-            Drawn::from(Act::BuyVip(BuyVip { player, level: level.into(), price, currency, ladder, key }))
+            Drawn::from(Act::Shop(ShopAct::BuyVip(BuyVip {
+                player,
+                level: level.into(),
+                price,
+                currency,
+                ladder,
+                key,
+            })))
         },
     )
 }
@@ -217,7 +233,7 @@ fn stock() -> impl Strategy<Value = Drawn> {
     });
     (prop::collection::vec(stocking, 1..3), 0..8_u8).prop_map(|(offers, key)| {
         let key = key.to_string().into();
-        Drawn::from(Act::StockOffers(StockOffers { offers, key }))
+        Drawn::from(Act::Shop(ShopAct::StockOffers(StockOffers { offers, key })))
     })
 }
 
@@ -226,7 +242,7 @@ fn buy() -> impl Strategy<Value = Drawn> {
     let named = (prop_oneof![6 => Just("shop"), 1 => Just("kiosk")], 0..10_u8);
     (player_id(), named, offer, 0..3_u32, prices(), currencies()).prop_map(
         |(player, (buyer, reference), offer, count, price, currency)| {
-            Drawn::from(Act::BuyKeys(BuyKeys {
+            Drawn::from(Act::Shop(ShopAct::BuyKeys(BuyKeys {
                 player,
                 buyer: buyer.into(),
                 reference: reference.to_string().into(),
@@ -235,7 +251,7 @@ fn buy() -> impl Strategy<Value = Drawn> {
                 price,
                 currency,
                 number: None,
-            }))
+            })))
         },
     )
 }

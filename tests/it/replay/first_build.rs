@@ -5,9 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::connection::SimpleConnection;
-use purser::ledger::command::GameResult;
-use purser::ledger::transaction::Change;
-use purser::ledger::{Act, Refusal};
+use purser::ledger::orders::GameResult;
+use purser::ledger::transactions::Change;
+use purser::ledger::{
+    AccountAct, AccountDone, AccountRefusal, Act, OrderAct, OrderDone, OrderRefusal, Refusal, ShopAct, ShopDone,
+    ShopRefusal, TransactionAct, TransactionDone, TransactionRefusal,
+};
 
 use super::*;
 use crate::e2e::services::number;
@@ -96,19 +99,19 @@ const NOTED: &str = "
 /// An act as the tables above write it. One that is new here was not known to the first build: its exports have none.
 fn act(act: &Act) -> &'static str {
     match act {
-        Act::OpenPlayer(_) => "open_player",
-        Act::Deposit(_) => "deposit",
-        Act::Withdraw(_) => "withdraw",
-        Act::PlaceBet(_) => "place_bet",
-        Act::SettleOrder(settle) => match settle.result {
+        Act::Account(AccountAct::OpenPlayer(_)) => "open_player",
+        Act::Account(AccountAct::Deposit(_)) => "deposit",
+        Act::Account(AccountAct::Withdraw(_)) => "withdraw",
+        Act::Order(OrderAct::PlaceBet(_)) => "place_bet",
+        Act::Order(OrderAct::SettleOrder(settle)) => match settle.result {
             GameResult::Win(_) => "settle_order win",
             GameResult::Tie(None) => "settle_order tie",
             GameResult::Tie(Some(_)) => "settle_order tie named",
             GameResult::Lose(None) => "settle_order lose",
             GameResult::Lose(Some(_)) => "settle_order lose named",
         },
-        Act::CancelOrder(_) => "cancel_order",
-        Act::Adjust(adjust) => match adjust.change {
+        Act::Order(OrderAct::CancelOrder(_)) => "cancel_order",
+        Act::Transaction(TransactionAct::Adjust(adjust)) => match adjust.change {
             Change::Stake { .. } => "adjust stake",
             Change::Pay { .. } => "adjust pay",
             Change::Void { .. } => "adjust void",
@@ -116,60 +119,62 @@ fn act(act: &Act) -> &'static str {
             Change::Refund { .. } => "adjust refund",
             Change::Rollback { .. } => "adjust rollback",
         },
-        Act::QueueVoid(_) => "queue_void",
-        Act::ResolveVoid(resolve) if resolve.approve => "resolve_void approve",
-        Act::ResolveVoid(_) => "resolve_void dismiss",
-        Act::BuyVip(_) => "buy_vip",
-        Act::StockOffers(_) => "stock_offers",
-        Act::BuyKeys(_) => "buy_keys",
+        Act::Transaction(TransactionAct::QueueVoid(_)) => "queue_void",
+        Act::Transaction(TransactionAct::ResolveVoid(resolve)) if resolve.approve => "resolve_void approve",
+        Act::Transaction(TransactionAct::ResolveVoid(_)) => "resolve_void dismiss",
+        Act::Shop(ShopAct::BuyVip(_)) => "buy_vip",
+        Act::Shop(ShopAct::StockOffers(_)) => "stock_offers",
+        Act::Shop(ShopAct::BuyKeys(_)) => "buy_keys",
     }
 }
 
 fn done(done: Done) -> &'static str {
     match done {
-        Done::PlayerOpened => "player_opened",
-        Done::Deposited { .. } => "deposited",
-        Done::Withdrawn { .. } => "withdrawn",
-        Done::BetPlaced => "bet_placed",
-        Done::OrderSettled { .. } => "order_settled",
-        Done::OrderCancelled { .. } => "order_cancelled",
-        Done::Adjusted { .. } => "adjusted",
-        Done::AlreadyVoided { .. } => "already_voided",
-        Done::NothingUndone { .. } => "nothing_undone",
-        Done::VoidQueued => "void_queued",
-        Done::VoidApproved { .. } => "void_approved",
-        Done::VoidDismissed => "void_dismissed",
-        Done::VipBought { .. } => "vip_bought",
-        Done::OffersStocked { .. } => "offers_stocked",
-        Done::KeysBought { .. } => "keys_bought",
+        Done::Account(AccountDone::PlayerOpened) => "player_opened",
+        Done::Account(AccountDone::Deposited { .. }) => "deposited",
+        Done::Account(AccountDone::Withdrawn { .. }) => "withdrawn",
+        Done::Order(OrderDone::BetPlaced) => "bet_placed",
+        Done::Order(OrderDone::OrderSettled { .. }) => "order_settled",
+        Done::Order(OrderDone::OrderCancelled { .. }) => "order_cancelled",
+        Done::Transaction(TransactionDone::Adjusted { .. }) => "adjusted",
+        Done::Transaction(TransactionDone::AlreadyVoided { .. }) => "already_voided",
+        Done::Transaction(TransactionDone::NothingUndone { .. }) => "nothing_undone",
+        Done::Transaction(TransactionDone::VoidQueued) => "void_queued",
+        Done::Transaction(TransactionDone::VoidApproved { .. }) => "void_approved",
+        Done::Transaction(TransactionDone::VoidDismissed) => "void_dismissed",
+        Done::Shop(ShopDone::VipBought { .. }) => "vip_bought",
+        Done::Shop(ShopDone::OffersStocked { .. }) => "offers_stocked",
+        Done::Shop(ShopDone::KeysBought { .. }) => "keys_bought",
     }
 }
 
 fn refused(refusal: Refusal) -> &'static str {
     match refusal {
-        Refusal::KeyReused | Refusal::DiffersFromBet | Refusal::BalanceOverflow => "what no journal says",
-        Refusal::GameUnknown => "game_unknown",
-        Refusal::PlayerUnknown => "player_unknown",
-        Refusal::OrderUnknown => "order_unknown",
-        Refusal::OrderNotTheirs => "order_not_theirs",
-        Refusal::OrderSettled => "order_settled",
-        Refusal::OrderCancelled => "order_cancelled",
-        Refusal::OrderRefused => "order_refused",
-        Refusal::RoundDiffers => "round_differs",
-        Refusal::MaxBet { .. } => "max_bet",
-        Refusal::MaxStakePerDay { .. } => "max_stake_per_day",
-        Refusal::InsufficientFunds { .. } => "insufficient_funds",
-        Refusal::TransactionUnknown => "transaction_unknown",
-        Refusal::TransactionEnded => "transaction_ended",
-        Refusal::TransactionUndone => "transaction_undone",
-        Refusal::AmountsDisagree => "amounts_disagree",
-        Refusal::VoidUnknown => "void_unknown",
-        Refusal::VoidResolved => "void_resolved",
-        Refusal::VipNotHigher => "vip_not_higher",
-        Refusal::OfferUnknown => "offer_unknown",
-        Refusal::OfferCurrencyDiffers => "offer_currency_differs",
-        Refusal::OfferPriceDiffers { .. } => "offer_price_differs",
-        Refusal::OutOfStock { .. } => "out_of_stock",
+        Refusal::Account(AccountRefusal::KeyReused)
+        | Refusal::Order(OrderRefusal::DiffersFromBet)
+        | Refusal::Account(AccountRefusal::BalanceOverflow) => "what no journal says",
+        Refusal::Order(OrderRefusal::GameUnknown) => "game_unknown",
+        Refusal::Account(AccountRefusal::PlayerUnknown) => "player_unknown",
+        Refusal::Order(OrderRefusal::OrderUnknown) => "order_unknown",
+        Refusal::Order(OrderRefusal::OrderNotTheirs) => "order_not_theirs",
+        Refusal::Order(OrderRefusal::OrderSettled) => "order_settled",
+        Refusal::Order(OrderRefusal::OrderCancelled) => "order_cancelled",
+        Refusal::Order(OrderRefusal::OrderRefused) => "order_refused",
+        Refusal::Order(OrderRefusal::RoundDiffers) => "round_differs",
+        Refusal::Order(OrderRefusal::MaxBet { .. }) => "max_bet",
+        Refusal::Order(OrderRefusal::MaxStakePerDay { .. }) => "max_stake_per_day",
+        Refusal::Account(AccountRefusal::InsufficientFunds { .. }) => "insufficient_funds",
+        Refusal::Transaction(TransactionRefusal::TransactionUnknown) => "transaction_unknown",
+        Refusal::Transaction(TransactionRefusal::TransactionEnded) => "transaction_ended",
+        Refusal::Transaction(TransactionRefusal::TransactionUndone) => "transaction_undone",
+        Refusal::Transaction(TransactionRefusal::AmountsDisagree) => "amounts_disagree",
+        Refusal::Transaction(TransactionRefusal::VoidUnknown) => "void_unknown",
+        Refusal::Transaction(TransactionRefusal::VoidResolved) => "void_resolved",
+        Refusal::Shop(ShopRefusal::VipNotHigher) => "vip_not_higher",
+        Refusal::Shop(ShopRefusal::OfferUnknown) => "offer_unknown",
+        Refusal::Shop(ShopRefusal::OfferCurrencyDiffers) => "offer_currency_differs",
+        Refusal::Shop(ShopRefusal::OfferPriceDiffers { .. }) => "offer_price_differs",
+        Refusal::Shop(ShopRefusal::OutOfStock { .. }) => "out_of_stock",
     }
 }
 

@@ -62,7 +62,8 @@ async fn what_is_wrong_with_a_file_is_said_with_its_line_and_what_came_before_st
     let stage = stage(Base::Sqlite).await;
     let good = |player: &str| {
         let keyed = commands("acme", &format!("open {player} CHF"))[0].clone();
-        let recorded = Recorded { seq: 1, kept: true, keyed, outcome: Outcome::Done(Done::PlayerOpened) };
+        let recorded =
+            Recorded { seq: 1, kept: true, keyed, outcome: Outcome::Done(Done::Account(AccountDone::PlayerOpened)) };
         let mut written = Vec::new();
         line::write(&mut written, &recorded).expect("written");
         String::from_utf8(written).expect("UTF-8")
@@ -70,7 +71,8 @@ async fn what_is_wrong_with_a_file_is_said_with_its_line_and_what_came_before_st
     let stranger = {
         let keyed = commands("other", "open alice CHF")[0].clone();
         let mut written = Vec::new();
-        let recorded = Recorded { seq: 1, kept: true, keyed, outcome: Outcome::Done(Done::PlayerOpened) };
+        let recorded =
+            Recorded { seq: 1, kept: true, keyed, outcome: Outcome::Done(Done::Account(AccountDone::PlayerOpened)) };
         line::write(&mut written, &recorded).expect("written");
         String::from_utf8(written).expect("UTF-8")
     };
@@ -90,7 +92,8 @@ async fn what_is_wrong_with_a_file_is_said_with_its_line_and_what_came_before_st
         assert_eq!(out, "1 applied, 0 equal, 0 different, 0 noted\n");
     }
     let other = commands("acme", "open player0 EUR")[0].clone();
-    let recorded = Recorded { seq: 1, kept: true, keyed: other, outcome: Outcome::Done(Done::PlayerOpened) };
+    let recorded =
+        Recorded { seq: 1, kept: true, keyed: other, outcome: Outcome::Done(Done::Account(AccountDone::PlayerOpened)) };
     let mut written = Vec::new();
     line::write(&mut written, &recorded).expect("written");
     let file = stage.file("different.ndjson");
@@ -117,7 +120,12 @@ async fn an_export_that_was_changed_makes_no_money() {
     let keyed = from.done(&["journal", "export", "--party", "acme", &key]).await;
     let slipped = {
         let keyed = commands("acme", "deposit alice 1000000 CHF key=slipped")[0].clone();
-        let recorded = Recorded { seq: 999, kept: true, keyed, outcome: Outcome::Done(Done::Deposited { balance: 1 }) };
+        let recorded = Recorded {
+            seq: 999,
+            kept: true,
+            keyed,
+            outcome: Outcome::Done(Done::Account(AccountDone::Deposited { balance: 1 })),
+        };
         let mut written = Vec::new();
         line::write(&mut written, &recorded).expect("written");
         String::from_utf8(written).expect("UTF-8")

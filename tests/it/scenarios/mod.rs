@@ -121,9 +121,9 @@ async fn look(store: &mut impl Store, question: &Asked, names: &Names) -> String
         Asked::Command(_) => panic!("a command is not a question"),
         Asked::Balance(player, _) | Asked::Level(player) => drop(keys.players.insert(*player)),
         Asked::Order(order) => drop(keys.orders.insert(*order)),
-        Asked::Transaction(key) => drop(keys.named.insert(*key)),
-        Asked::Queued(name) => drop(keys.voids.insert(names.number(name))),
-        Asked::Offer(id) => drop(keys.offers.insert(*id, 0)),
+        Asked::Transaction(key) => drop(keys.transactions.named.insert(*key)),
+        Asked::Queued(name) => drop(keys.transactions.voids.insert(names.number(name))),
+        Asked::Offer(id) => drop(keys.shop.offers.insert(*id, 0)),
     }
     let state = store.load(&keys).await.expect("loaded");
     store.abandon().await;

@@ -1,4 +1,4 @@
-//! Every outcome there is, in the order of its enum.
+//! Every outcome there is, area by area, in the order of its enum.
 
 use super::{Scenario, check};
 use crate::script::tidied;
@@ -215,6 +215,34 @@ const REFUSED: &[Scenario] = &[
          balance alice CHF               -> 700",
     ),
     (
+        "PlayerUnknown",
+        "deposit ghost 1 CHF             -> 495 player_unknown
+         withdraw ghost 1 CHF            -> 495 player_unknown
+         bet ghost o1 r1 300 CHF         -> 495 player_unknown
+         win ghost o2 r1 1 CHF           -> 495 player_unknown
+         cancel ghost o3                 -> 495 player_unknown
+         balance ghost CHF               -> nobody
+         order o1 of=ghost               -> refused, paid 0
+         order o3 of=ghost               -> unknown",
+    ),
+    (
+        "InsufficientFunds",
+        "open alice CHF                  -> 200 opened
+         deposit alice 299 CHF           -> 200 deposited 299
+         bet alice o1 r1 300 CHF         -> 492 insufficient_funds 299
+         withdraw alice 300 CHF          -> 492 insufficient_funds 299
+         bet alice o2 r1 1 EUR           -> 492 insufficient_funds 0
+         balance alice CHF               -> 299
+         order o1 of=alice               -> refused, paid 0",
+    ),
+    (
+        "BalanceOverflow",
+        "open alice CHF                  -> 200 opened
+         deposit alice MAX CHF           -> 200 deposited 9223372036854775807
+         deposit alice 1 CHF             -> 400 balance_overflow
+         balance alice CHF               -> 9223372036854775807",
+    ),
+    (
         "DiffersFromBet: a result in another currency, or for another wallet",
         "open alice CHF                  -> 200 opened
          deposit alice 1000 CHF          -> 200 deposited 1000
@@ -237,17 +265,6 @@ const REFUSED: &[Scenario] = &[
          order o1 of=alice                   -> refused, paid 0
          order o2                            -> unknown
          order o3                            -> unknown",
-    ),
-    (
-        "PlayerUnknown",
-        "deposit ghost 1 CHF             -> 495 player_unknown
-         withdraw ghost 1 CHF            -> 495 player_unknown
-         bet ghost o1 r1 300 CHF         -> 495 player_unknown
-         win ghost o2 r1 1 CHF           -> 495 player_unknown
-         cancel ghost o3                 -> 495 player_unknown
-         balance ghost CHF               -> nobody
-         order o1 of=ghost               -> refused, paid 0
-         order o3 of=ghost               -> unknown",
     ),
     (
         "OrderUnknown: a result leaves nothing, a cancel leaves a tombstone",
@@ -337,23 +354,6 @@ const REFUSED: &[Scenario] = &[
          bet alice o3 r1 100 CHF daymax=300  -> 201 placed
          balance alice CHF                   -> 700
          order o2 of=alice                   -> refused, paid 0",
-    ),
-    (
-        "InsufficientFunds",
-        "open alice CHF                  -> 200 opened
-         deposit alice 299 CHF           -> 200 deposited 299
-         bet alice o1 r1 300 CHF         -> 492 insufficient_funds 299
-         withdraw alice 300 CHF          -> 492 insufficient_funds 299
-         bet alice o2 r1 1 EUR           -> 492 insufficient_funds 0
-         balance alice CHF               -> 299
-         order o1 of=alice               -> refused, paid 0",
-    ),
-    (
-        "BalanceOverflow",
-        "open alice CHF                  -> 200 opened
-         deposit alice MAX CHF           -> 200 deposited 9223372036854775807
-         deposit alice 1 CHF             -> 400 balance_overflow
-         balance alice CHF               -> 9223372036854775807",
     ),
     (
         "TransactionUnknown",
@@ -468,11 +468,18 @@ fn every_refusal_is_reached() {
 /// A new variant must be given a scenario, at its place.
 #[test]
 fn scenarios_follow_the_enums() {
-    let source = include_str!("../../../src/ledger/outcome.rs");
+    let areas = [
+        ("Account", include_str!("../../../src/ledger/accounts/outcome.rs")),
+        ("Order", include_str!("../../../src/ledger/orders/outcome.rs")),
+        ("Transaction", include_str!("../../../src/ledger/transactions/outcome.rs")),
+        ("Shop", include_str!("../../../src/ledger/shop/outcome.rs")),
+    ];
     for (name, scenarios) in [("Done", DONE), ("Refusal", REFUSED)] {
         let mut facts: Vec<&str> = scenarios.iter().map(|(fact, _)| word(fact)).collect();
         facts.dedup();
-        assert_eq!(facts, variants(source, name), "{name}");
+        let of_area = |(area, source): (&str, &'static str)| variants(source, &format!("{area}{name}"));
+        let variants: Vec<&str> = areas.into_iter().flat_map(of_area).collect();
+        assert_eq!(facts, variants, "{name}");
         let all = scenarios.iter().all(|(fact, text)| tidied(text).contains(&snake(word(fact), name)));
         assert!(all, "each scenario of {name} shows the outcome that it is named for");
     }

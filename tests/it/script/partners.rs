@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use purser::ledger::command::CommandKey;
-use purser::ledger::membership::BuyVip;
-use purser::ledger::offer::{BuyKeys, KeyId, Offer, OfferId, SealedKey, StockOffers, Stocking};
-use purser::ledger::transaction::{Adjust, Buckets, Change, Label, QueueVoid, ResolveVoid, StakeRules, Transaction};
-use purser::ledger::{Act, Bucket, Done, Outcome, Party};
+use purser::ledger::shop::BuyVip;
+use purser::ledger::shop::{BuyKeys, KeyId, Offer, OfferId, SealedKey, StockOffers, Stocking};
+use purser::ledger::transactions::{Adjust, Buckets, Change, Label, QueueVoid, ResolveVoid, StakeRules, Transaction};
+use purser::ledger::{Act, Bucket, Done, Outcome, Party, ShopAct, ShopDone, TransactionAct, TransactionDone};
 
 use super::{Line, Step, amount, currency, told};
 
@@ -49,8 +49,10 @@ impl Names {
 /// The number that an outcome gives.
 fn given(outcome: Outcome) -> Option<i64> {
     match outcome {
-        Outcome::Done(Done::Adjusted { transaction, .. } | Done::VoidApproved { transaction }) => Some(transaction),
-        Outcome::Done(Done::KeysBought { order, .. }) => Some(order),
+        Outcome::Done(Done::Transaction(
+            TransactionDone::Adjusted { transaction, .. } | TransactionDone::VoidApproved { transaction },
+        )) => Some(transaction),
+        Outcome::Done(Done::Shop(ShopDone::KeysBought { order, .. })) => Some(order),
         _ => None,
     }
 }
@@ -58,7 +60,7 @@ fn given(outcome: Outcome) -> Option<i64> {
 /// The number of another transaction that an outcome mentions.
 fn mentioned(outcome: Outcome) -> Option<i64> {
     match outcome {
-        Outcome::Done(Done::AlreadyVoided { transaction }) => Some(transaction),
+        Outcome::Done(Done::Transaction(TransactionDone::AlreadyVoided { transaction })) => Some(transaction),
         _ => None,
     }
 }
@@ -76,13 +78,13 @@ pub fn written(transaction: &Transaction, names: &Names) -> String {
 /// Says by its number which transaction an act is about.
 pub fn set_source(act: &mut Act, number: i64) {
     match act {
-        Act::Adjust(adjust) => match &mut adjust.change {
+        Act::Transaction(TransactionAct::Adjust(adjust)) => match &mut adjust.change {
             Change::Pay { source, .. } => *source = Some(number),
             Change::Void { source, .. } => *source = number,
             Change::Stake { .. } | Change::Win { .. } | Change::Refund { .. } | Change::Rollback { .. } => {}
         },
-        Act::QueueVoid(queue) => queue.source = number,
-        Act::ResolveVoid(resolve) => resolve.source = number,
+        Act::Transaction(TransactionAct::QueueVoid(queue)) => queue.source = number,
+        Act::Transaction(TransactionAct::ResolveVoid(resolve)) => resolve.source = number,
         _ => {}
     }
 }
@@ -142,12 +144,23 @@ impl Line<'_> {
             "rollback" => self.adjust(99, 4, Change::Rollback { name: self.words[3].into() }),
             "queue" => {
                 let (kind, attempt) = (self.count("kind"), self.count("attempt"));
-                Act::QueueVoid(QueueVoid { player: self.player(), source: 0, kind, attempt })
+                Act::Transaction(TransactionAct::QueueVoid(QueueVoid {
+                    player: self.player(),
+                    source: 0,
+                    kind,
+                    attempt,
+                }))
             }
             "approve" | "dismiss" => {
                 let approve = self.words[0] == "approve";
                 let attempt = self.count("attempt");
-                Act::ResolveVoid(ResolveVoid { player: self.player(), source: 0, approve, attempt, number: None })
+                Act::Transaction(TransactionAct::ResolveVoid(ResolveVoid {
+                    player: self.player(),
+                    source: 0,
+                    approve,
+                    attempt,
+                    number: None,
+                }))
             }
             "vip" => self.vip(),
             "stock" => self.stock(),
@@ -168,7 +181,7 @@ impl Line<'_> {
             reference: self.words[2].into(),
             round,
         };
-        Act::Adjust(Adjust {
+        Act::Transaction(TransactionAct::Adjust(Adjust {
             player: self.player(),
             name: self.words[2].into(),
             label,
@@ -180,19 +193,19 @@ impl Line<'_> {
             number: None,
             stakes: if option("rules") == Some("first") { StakeRules::First } else { StakeRules::OneEnd },
             token: option("token").map(Into::into),
-        })
+        }))
     }
 
     fn vip(&self) -> Act {
         let ladder = self.options.get("ladder").copied().unwrap_or("bronze,silver,gold");
-        Act::BuyVip(BuyVip {
+        Act::Shop(ShopAct::BuyVip(BuyVip {
             player: self.player(),
             level: self.words[2].into(),
             price: amount(self.words[3]),
             currency: currency(self.words[4]),
             ladder: ladder.split(',').map(Into::into).collect(),
             key: self.key(),
-        })
+        }))
     }
 
     fn stock(&self) -> Act {
@@ -204,11 +217,11 @@ impl Line<'_> {
             let offer = Offer { id, name, price: amount(words[1]), currency: currency(words[2]) };
             Stocking { offer, keys: keys.map(sealed).collect() }
         });
-        Act::StockOffers(StockOffers { offers: offers.collect(), key: self.key() })
+        Act::Shop(ShopAct::StockOffers(StockOffers { offers: offers.collect(), key: self.key() }))
     }
 
     fn buy(&self) -> Act {
-        Act::BuyKeys(BuyKeys {
+        Act::Shop(ShopAct::BuyKeys(BuyKeys {
             player: self.player(),
             buyer: self.options.get("buyer").copied().unwrap_or("shop").into(),
             reference: self.words[2].into(),
@@ -217,7 +230,7 @@ impl Line<'_> {
             price: amount(self.words[5]),
             currency: currency(self.words[6]),
             number: None,
-        })
+        }))
     }
 
     fn external(&self) -> i64 {

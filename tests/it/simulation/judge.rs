@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use purser::ledger::command::{Keyed, Timestamp};
-use purser::ledger::{Act, CommandKey, Done, Entry, OrderIds, Outcome, Refusal};
+use purser::ledger::{
+    AccountAct, AccountRefusal, Act, CommandKey, Done, Entry, OrderAct, OrderDone, OrderIds, OrderRefusal, Outcome,
+    Refusal,
+};
 use purser::sequencer::Answer;
 
 use super::books::Books;
@@ -55,7 +58,7 @@ impl Judge {
 
     pub fn published(&mut self, message: &Message, now: Duration) {
         let keyed = message.command(Timestamp(0), "");
-        if let (Act::PlaceBet(_), Some(order)) = (&keyed.command.act, keyed.order) {
+        if let (Act::Order(OrderAct::PlaceBet(_)), Some(order)) = (&keyed.command.act, keyed.order) {
             self.bets.entry(order).or_insert(now);
         }
     }
@@ -163,7 +166,7 @@ fn judge_answer(world: &World, judge: &Judge, books: &Books, number: usize, answ
 /// Whether the database holds what an answer says.
 fn is_committed(books: &Books, keyed: &Keyed, outcome: Outcome, repeated: bool) -> bool {
     let decided = |key: CommandKey| books.state.decided.get(&key);
-    if outcome == Outcome::Refused(Refusal::KeyReused) {
+    if outcome == Outcome::Refused(Refusal::Account(AccountRefusal::KeyReused)) {
         return decided(keyed.key).or_else(|| decided(keyed.refused_key()?)).is_some();
     }
     if repeated {
@@ -177,18 +180,18 @@ fn is_committed(books: &Books, keyed: &Keyed, outcome: Outcome, repeated: bool) 
 const SURVEYS: usize = 3;
 
 fn waits(keyed: &Keyed) -> bool {
-    matches!(keyed.command.act, Act::SettleOrder(_) | Act::CancelOrder(_))
+    matches!(keyed.command.act, Act::Order(OrderAct::SettleOrder(_) | OrderAct::CancelOrder(_)))
 }
 
 fn gave_up(ticket: &Ticket, outcome: Outcome, repeated: bool) -> bool {
-    waits(&ticket.keyed) && outcome == Outcome::Refused(Refusal::OrderUnknown) && !repeated
+    waits(&ticket.keyed) && outcome == Outcome::Refused(Refusal::Order(OrderRefusal::OrderUnknown)) && !repeated
 }
 
 /// Whether the bet was published first. One that the database refuses leaves the queue and is never known.
 fn is_bet_published_before(judge: &Judge, books: &Books, ticket: &Ticket) -> bool {
     let Some(order) = ticket.keyed.order else { return false };
     let is_poison = judge.tickets.iter().any(|bet| {
-        matches!(bet.keyed.command.act, Act::PlaceBet(_))
+        matches!(bet.keyed.command.act, Act::Order(OrderAct::PlaceBet(_)))
             && bet.keyed.order == Some(order)
             && books.poison.contains(&bet.keyed.key)
     });
@@ -222,10 +225,18 @@ fn see(world: &World, ticket: &Ticket, outcome: Outcome, repeated: bool, waited:
     let is_done = matches!(outcome, Outcome::Done(_));
     match (&ticket.keyed.command.act, outcome) {
         _ if repeated => world.saw("repeated"),
-        (Act::CancelOrder(_), Outcome::Refused(Refusal::OrderUnknown)) => world.saw("tombstone"),
-        (Act::SettleOrder(_), Outcome::Refused(Refusal::OrderUnknown)) => world.saw("gave up"),
-        (Act::PlaceBet(_), Outcome::Refused(Refusal::OrderCancelled)) => world.saw("bet after its tombstone"),
-        (Act::PlaceBet(_), Outcome::Refused(Refusal::MaxStakePerDay { .. })) => world.saw("daily limit"),
+        (Act::Order(OrderAct::CancelOrder(_)), Outcome::Refused(Refusal::Order(OrderRefusal::OrderUnknown))) => {
+            world.saw("tombstone")
+        }
+        (Act::Order(OrderAct::SettleOrder(_)), Outcome::Refused(Refusal::Order(OrderRefusal::OrderUnknown))) => {
+            world.saw("gave up")
+        }
+        (Act::Order(OrderAct::PlaceBet(_)), Outcome::Refused(Refusal::Order(OrderRefusal::OrderCancelled))) => {
+            world.saw("bet after its tombstone")
+        }
+        (Act::Order(OrderAct::PlaceBet(_)), Outcome::Refused(Refusal::Order(OrderRefusal::MaxStakePerDay { .. }))) => {
+            world.saw("daily limit")
+        }
         _ if waits(&ticket.keyed) && is_done && waited > world.bounds.ordering_grace => {
             world.saw("paid long after the grace");
         }
@@ -280,7 +291,7 @@ fn bet_in_time<'a>(world: &World, judge: &'a Judge, ticket: &Ticket) -> Option<&
     let last = accepted + least_patience(world, judge, ticket);
     let in_time = judge.tickets.iter().find(|bet| {
         let keyed = &bet.keyed;
-        matches!(keyed.command.act, Act::PlaceBet(_))
+        matches!(keyed.command.act, Act::Order(OrderAct::PlaceBet(_)))
             && bet.process == ticket.process
             && keyed.order == ticket.keyed.order
             && keyed.player == ticket.keyed.player
@@ -298,7 +309,11 @@ fn disagreement(act: &Act, replies: &[Answer]) -> Option<String> {
     });
     // A refused result moved nothing and is judged afresh, and so is a withdrawal.
     let is_final = |outcome: &Outcome| match (act, outcome) {
-        (Act::SettleOrder(_) | Act::CancelOrder(_) | Act::Withdraw(_) | Act::Deposit(_), Outcome::Refused(_)) => false,
+        (
+            Act::Order(OrderAct::SettleOrder(_) | OrderAct::CancelOrder(_))
+            | Act::Account(AccountAct::Withdraw(_) | AccountAct::Deposit(_)),
+            Outcome::Refused(_),
+        ) => false,
         (_, Outcome::Refused(_) | Outcome::Done(_)) => true,
     };
     let finals: Vec<Outcome> = outcomes.filter(is_final).collect();
@@ -366,8 +381,12 @@ fn judge_money(books: &Books, found: &mut Vec<String>) {
             found.push(format!("an account of {} was moved {moved}", account.balance));
         }
     }
-    let paid =
-        |entry: &Entry| matches!(entry.outcome, Outcome::Done(Done::OrderSettled { .. } | Done::OrderCancelled { .. }));
+    let paid = |entry: &Entry| {
+        matches!(
+            entry.outcome,
+            Outcome::Done(Done::Order(OrderDone::OrderSettled { .. } | OrderDone::OrderCancelled { .. }))
+        )
+    };
     let mut ended = BTreeSet::new();
     for (entry, _) in books.journal.iter().filter(|(entry, _)| paid(entry)) {
         if !ended.insert(entry.keyed.order.map(|order| order.accepted)) {

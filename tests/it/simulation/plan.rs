@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use purser::ledger::command::{
-    CancelOrder, Cash, GameResult, Keyed, OpenPlayer, PlaceBet, SettleOrder, Terms, Timestamp,
-};
-use purser::ledger::order::OrderKey;
+use purser::ledger::accounts::{Cash, OpenPlayer};
+use purser::ledger::command::{Keyed, Timestamp};
+use purser::ledger::orders::OrderKey;
+use purser::ledger::orders::{CancelOrder, GameResult, PlaceBet, SettleOrder, Terms};
 use purser::ledger::player::Profile;
-use purser::ledger::{Act, Amount, Command, Currency, ExternalId, Game, Party, PlayerId, Pocket};
+use purser::ledger::{AccountAct, Act, Amount, Command, Currency, ExternalId, Game, OrderAct, Party, PlayerId, Pocket};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -123,14 +123,14 @@ impl Plan {
     fn bet(&self, rng: &mut StdRng, player: &str, order: &str) -> Act {
         let max_stake_per_day = self.has_day_limits.then_some(150);
         let max_bet = rng.random_bool(0.2).then_some(40);
-        Act::PlaceBet(PlaceBet {
+        Act::Order(OrderAct::PlaceBet(PlaceBet {
             player: player_id(player),
             order: order_key(order),
             round: 1,
             stake: amount(rng.random_range(1..60)),
             pocket: pocket(),
             terms: Terms { game_offered: true, max_bet, max_stake_per_day },
-        })
+        }))
     }
 }
 
@@ -157,15 +157,25 @@ fn after(rng: &mut StdRng, at: u64) -> u64 {
 fn open(player: &str) -> Act {
     let profile =
         Profile { home_currency: pocket().currency, username: None, nickname: None, email: None, gender: None };
-    Act::OpenPlayer(OpenPlayer { player: player_id(player), profile })
+    Act::Account(AccountAct::OpenPlayer(OpenPlayer { player: player_id(player), profile }))
 }
 
 pub fn deposit(player: &str, minor: i64, key: &str) -> Act {
-    Act::Deposit(Cash { player: player_id(player), pocket: pocket(), amount: amount(minor), key: key.into() })
+    Act::Account(AccountAct::Deposit(Cash {
+        player: player_id(player),
+        pocket: pocket(),
+        amount: amount(minor),
+        key: key.into(),
+    }))
 }
 
 fn withdraw(player: &str, minor: i64, key: &str) -> Act {
-    Act::Withdraw(Cash { player: player_id(player), pocket: pocket(), amount: amount(minor), key: key.into() })
+    Act::Account(AccountAct::Withdraw(Cash {
+        player: player_id(player),
+        pocket: pocket(),
+        amount: amount(minor),
+        key: key.into(),
+    }))
 }
 
 fn settle(rng: &mut StdRng, player: &str, order: &str) -> Act {
@@ -176,11 +186,24 @@ fn settle(rng: &mut StdRng, player: &str, order: &str) -> Act {
         _ => GameResult::Win(amount(rng.random_range(1..90))),
     };
     let (player, order) = (player_id(player), order_key(order));
-    Act::SettleOrder(SettleOrder { player, order, round, result, currency: None, wallet: None, terms: TERMS })
+    Act::Order(OrderAct::SettleOrder(SettleOrder {
+        player,
+        order,
+        round,
+        result,
+        currency: None,
+        wallet: None,
+        terms: TERMS,
+    }))
 }
 
 fn cancel(player: &str, order: &str) -> Act {
-    Act::CancelOrder(CancelOrder { player: player_id(player), order: order_key(order), wallet: None, terms: TERMS })
+    Act::Order(OrderAct::CancelOrder(CancelOrder {
+        player: player_id(player),
+        order: order_key(order),
+        wallet: None,
+        terms: TERMS,
+    }))
 }
 
 const TERMS: Terms = Terms { game_offered: true, max_bet: None, max_stake_per_day: None };

@@ -23,7 +23,7 @@ use crate::config::Secret;
 use crate::dialects::http::{Dialect, Failure, Host, Mount, MountError, Next, Reply, Request, Route};
 use crate::identity::claimed_home;
 use crate::ledger::command::{Command, Timestamp};
-use crate::ledger::{Act, Currency, OrderId, Outcome, PlayerId, PlayerKey, Refusal};
+use crate::ledger::{Act, Currency, OrderAct, OrderId, OrderRefusal, Outcome, PlayerId, PlayerKey, Refusal};
 
 pub static DIALECT: Dialect = Dialect { name: "rest", mounts, failure };
 
@@ -246,9 +246,9 @@ const NOT_BEARER: &str = "the authorization header must read 'Bearer <token>'";
 fn decide(command: Command, order: Option<OrderId>) -> Next {
     let named = command.order();
     if order.is_some() && order != named {
-        return Next::Reply(reply::of_status(status::of_refusal(Refusal::OrderUnknown)));
+        return Next::Reply(reply::of_status(status::of_refusal(Refusal::Order(OrderRefusal::OrderUnknown))));
     }
-    let created = matches!(command.act, Act::PlaceBet(_)).then_some(named).flatten();
+    let created = matches!(command.act, Act::Order(OrderAct::PlaceBet(_))).then_some(named).flatten();
     let decided =
         Box::new(move |decided: crate::dialects::http::Decided| Next::Reply(answered(decided.outcome, created)));
     Next::Decide(Box::new(command), decided)

@@ -8,7 +8,7 @@ use crate::dialects::egpp::status;
 use crate::dialects::egpp::status::Reply as Status;
 use crate::dialects::http::Reply;
 use crate::ledger::state::PlayerState;
-use crate::ledger::{Order, OrderState, Outcome, PlayerId, Pocket, Refusal, Wallet};
+use crate::ledger::{AccountRefusal, Order, OrderRefusal, OrderState, Outcome, PlayerId, Pocket, Refusal, Wallet};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,24 +73,32 @@ pub fn of_outcome(outcome: Outcome, location: Option<String>) -> Reply {
 
 /// `None`: there is no such player.
 pub fn of_balance(question: &BalanceQuestion, balance: Option<i64>) -> Reply {
-    let Some(balance) = balance else { return of_status(status::of_refusal(Refusal::PlayerUnknown)) };
+    let Some(balance) = balance else {
+        return of_status(status::of_refusal(Refusal::Account(AccountRefusal::PlayerUnknown)));
+    };
     let wallet_id = question.wallet_asked.as_ref().map(Wallet::name);
     Reply::json(200, "200", &Balance { balance, currency: question.pocket.currency.as_str(), wallet_id })
 }
 
 /// A bet as its own player sees it; one that is cancelled or was refused is not there.
 pub fn of_order(found: Option<(Order, PlayerId)>, asking: &PlayerId) -> Reply {
-    let Some((order, player)) = found else { return of_status(status::of_refusal(Refusal::OrderUnknown)) };
+    let Some((order, player)) = found else {
+        return of_status(status::of_refusal(Refusal::Order(OrderRefusal::OrderUnknown)));
+    };
     if player != *asking {
         return of_status(status::of_denied(&Denied::Forbidden));
     }
     let paid = match order.state {
         OrderState::Open => None,
         OrderState::Won | OrderState::Lost | OrderState::Tied => Some(order.paid),
-        OrderState::Cancelled | OrderState::Tombstone => return of_status(status::of_refusal(Refusal::OrderCancelled)),
-        OrderState::Refused => return of_status(status::of_refusal(Refusal::OrderRefused)),
+        OrderState::Cancelled | OrderState::Tombstone => {
+            return of_status(status::of_refusal(Refusal::Order(OrderRefusal::OrderCancelled)));
+        }
+        OrderState::Refused => return of_status(status::of_refusal(Refusal::Order(OrderRefusal::OrderRefused))),
     };
-    let Some(stake) = &order.stake else { return of_status(status::of_refusal(Refusal::OrderUnknown)) };
+    let Some(stake) = &order.stake else {
+        return of_status(status::of_refusal(Refusal::Order(OrderRefusal::OrderUnknown)));
+    };
     let wallet = &stake.pocket.wallet;
     Reply::json(
         200,
@@ -112,7 +120,9 @@ pub fn of_order(found: Option<(Order, PlayerId)>, asking: &PlayerId) -> Reply {
 
 /// The player of a token, with what they have in their home currency.
 pub fn of_token(found: Option<PlayerState>, wallet: Option<Wallet>) -> Reply {
-    let Some(found) = found else { return of_status(status::of_refusal(Refusal::PlayerUnknown)) };
+    let Some(found) = found else {
+        return of_status(status::of_refusal(Refusal::Account(AccountRefusal::PlayerUnknown)));
+    };
     let profile = &found.player.profile;
     let wallet = wallet.unwrap_or_else(Wallet::default_wallet);
     let balance = found.account(&Pocket::real_in(profile.home_currency, wallet.clone())).balance;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::dialects::egpp::wire::{
     Act, Malformed, PlayerField, Request, amount, currency, object, order, round, wallet,
 };
-use crate::ledger::command::GameResult;
+use crate::ledger::orders::GameResult;
 use crate::ledger::{Amount, Currency, PlayerId, Wallet};
 
 #[derive(Deserialize)]

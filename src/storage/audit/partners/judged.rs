@@ -4,8 +4,8 @@ use super::stored::Stored;
 use super::{Leg, Told};
 use crate::ledger::account::AccountId;
 use crate::ledger::command::CommandKey;
-use crate::ledger::offer::{BuyKeys, OfferId};
-use crate::ledger::transaction::{
+use crate::ledger::shop::{BuyKeys, OfferId};
+use crate::ledger::transactions::{
     Adjust, Buckets, Change, QueueVoid, ResolveVoid, StakeRules, Transaction, TransactionState, VoidState,
 };
 use crate::storage::rows::bytes;

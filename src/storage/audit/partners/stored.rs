@@ -7,7 +7,8 @@ use diesel::prelude::*;
 use super::Told;
 use crate::ledger::Done;
 use crate::ledger::command::{Act, CommandKey};
-use crate::ledger::transaction::{Change, Transaction, TransactionState};
+use crate::ledger::transactions::{Change, Transaction, TransactionState};
+use crate::ledger::{ShopDone, TransactionAct, TransactionDone};
 use crate::storage::StoreError;
 use crate::storage::partners::{IDS_AT_ONCE, PurchaseRow, TransactionRow, VoidRow};
 use crate::storage::queries::{AnyConnection, classify, on};
@@ -45,20 +46,26 @@ impl Stored {
         let (mut numbers, mut sources, mut orders) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for told in told {
             match (&told.keyed.command.act, told.done) {
-                (_, Done::Adjusted { transaction, .. }) => numbers.extend([transaction]),
-                (Act::Adjust(adjust), Done::NothingUndone { .. }) => {
+                (_, Done::Transaction(TransactionDone::Adjusted { transaction, .. })) => numbers.extend([transaction]),
+                (
+                    Act::Transaction(TransactionAct::Adjust(adjust)),
+                    Done::Transaction(TransactionDone::NothingUndone { .. }),
+                ) => {
                     numbers.extend([adjust.number.unwrap_or(told.seq)]);
                     if let Change::Rollback { name } = &adjust.change {
                         named.extend([rolled_back(told, name)]);
                     }
                 }
-                (Act::QueueVoid(queue), _) => sources.extend([queue.source]),
-                (Act::ResolveVoid(resolve), Done::VoidApproved { transaction }) => {
+                (Act::Transaction(TransactionAct::QueueVoid(queue)), _) => sources.extend([queue.source]),
+                (
+                    Act::Transaction(TransactionAct::ResolveVoid(resolve)),
+                    Done::Transaction(TransactionDone::VoidApproved { transaction }),
+                ) => {
                     numbers.extend([transaction]);
                     sources.extend([resolve.source]);
                 }
-                (Act::ResolveVoid(resolve), _) => sources.extend([resolve.source]),
-                (_, Done::KeysBought { order, .. }) => orders.extend([order]),
+                (Act::Transaction(TransactionAct::ResolveVoid(resolve)), _) => sources.extend([resolve.source]),
+                (_, Done::Shop(ShopDone::KeysBought { order, .. })) => orders.extend([order]),
                 _ => {}
             }
         }

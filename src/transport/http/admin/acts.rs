@@ -20,8 +20,9 @@ use crate::admin::voids;
 use crate::clock;
 use crate::config::PartyConfig;
 use crate::dialects::http::{Decided, Failure, Reply};
-use crate::ledger::command::{Act, Cash, Command};
-use crate::ledger::{Currency, Done, Outcome, Party};
+use crate::ledger::accounts::Cash;
+use crate::ledger::command::{Act, Command};
+use crate::ledger::{AccountAct, Currency, Done, Outcome, Party, TransactionDone};
 use crate::storage::voids as queue;
 
 pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
@@ -122,10 +123,12 @@ impl Api {
         currency: Currency,
     ) -> Result<(Option<i64>, String), Problem> {
         match self.decide(asked, party, act, Some(currency)).await?.outcome {
-            Outcome::Done(Done::VoidApproved { transaction }) => {
+            Outcome::Done(Done::Transaction(TransactionDone::VoidApproved { transaction })) => {
                 Ok((Some(transaction), format!("approved: transaction {transaction} moved it back")))
             }
-            Outcome::Done(Done::VoidDismissed) => Ok((None, "dismissed: nothing was moved".to_owned())),
+            Outcome::Done(Done::Transaction(TransactionDone::VoidDismissed)) => {
+                Ok((None, "dismissed: nothing was moved".to_owned()))
+            }
             Outcome::Done(_) | Outcome::Refused(_) => Err(Problem::from(Failure::Fault)),
         }
     }
@@ -152,7 +155,7 @@ async fn add_player(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
                 return Err(Problem::refused(refusals::Kind::Conflict, why));
             }
         };
-        api.decide(asked, &party, Act::OpenPlayer(open), None).await?;
+        api.decide(asked, &party, Act::Account(AccountAct::OpenPlayer(open)), None).await?;
         Ok((is_new, if is_new { "done" } else { "was there already" }.to_owned()))
     };
     let is_new = trail::recorded(&api.reader, &asked.actor, &deed, working).await?;

@@ -13,6 +13,7 @@ use crate::admin::shown::Exact;
 use crate::clock;
 use crate::dialects::http::{Failure, Reply};
 use crate::ledger::command::Act;
+use crate::ledger::{AccountAct, TransactionAct};
 
 /// An approval with what it moved.
 #[derive(Serialize)]
@@ -62,23 +63,18 @@ impl Api {
     async fn carry_out(&self, asked: &Asked, approval: &Approval) -> Result<(Value, String), Problem> {
         let party = &approval.party;
         let direction = match &approval.command {
-            Act::Deposit(_) => Direction::Deposit,
-            Act::Withdraw(_) => Direction::Withdraw,
-            Act::ResolveVoid(resolve) => {
+            Act::Account(AccountAct::Deposit(_)) => Direction::Deposit,
+            Act::Account(AccountAct::Withdraw(_)) => Direction::Withdraw,
+            Act::Transaction(TransactionAct::ResolveVoid(resolve)) => {
                 let act = approval.command.clone();
                 let (transaction, outcome) = self.resolve(asked, party, act, approval.currency).await?;
                 let (number, transaction) = (Exact(resolve.source), transaction.map(Exact));
                 return Ok((json!({ "number": number, "state": "approved", "transaction": transaction }), outcome));
             }
-            Act::OpenPlayer(_)
-            | Act::PlaceBet(_)
-            | Act::SettleOrder(_)
-            | Act::CancelOrder(_)
-            | Act::Adjust(_)
-            | Act::QueueVoid(_)
-            | Act::BuyVip(_)
-            | Act::StockOffers(_)
-            | Act::BuyKeys(_) => return Err(Failure::Fault.into()),
+            Act::Account(AccountAct::OpenPlayer(_))
+            | Act::Transaction(TransactionAct::Adjust(_) | TransactionAct::QueueVoid(_))
+            | Act::Order(_)
+            | Act::Shop(_) => return Err(Failure::Fault.into()),
         };
         let movement = cash::of(approval.command.clone()).ok_or(Failure::Fault)?;
         let (answer, outcome) = self.move_cash(asked, party, direction, &movement).await?;

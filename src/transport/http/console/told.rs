@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::admin::{Viewing, shown};
-use crate::ledger::order::OrderKey;
+use crate::ledger::orders::OrderKey;
 use crate::ledger::{Currency, OrderId, Party};
 
 /// A command, as a line of a table says it.

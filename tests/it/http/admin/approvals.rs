@@ -363,7 +363,7 @@ async fn what_waits_is_counted_and_a_key_is_used_once_even_behind_its_back() {
     let id = ask(&stage, DEPOSITS, &amount("55.00", "k")).await;
     until("it is counted", async || gauge("1").await).await;
     // As if it had been asked for at the same moment.
-    let deposit = purser::ledger::command::Cash {
+    let deposit = purser::ledger::accounts::Cash {
         player: purser::ledger::PlayerId::parse("alice").expect("a player"),
         pocket: purser::ledger::Pocket::real(purser::ledger::Currency::parse("CHF").expect("a currency")),
         amount: purser::ledger::Amount::new(100).expect("an amount"),
@@ -373,7 +373,7 @@ async fn what_waits_is_counted_and_a_key_is_used_once_even_behind_its_back() {
         party: crate::e2e::stage::party("acme"),
         at: purser::clock::now(),
         correlation: None,
-        act: purser::ledger::Act::Deposit(deposit),
+        act: purser::ledger::Act::Account(purser::ledger::AccountAct::Deposit(deposit)),
     };
     direct::apply(&mut stage.database.writer().expect("a writer"), command).await.expect("moved");
     let (status, detail) = problem(&decide(&stage, Role::Admin, &id, "approve").await);

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use http::Method;
 use purser::dialects::http::{Dialect, Failure, Host, Mount, MountError, Next, Reply, Request, Route};
 use purser::ledger::command::Command;
-use purser::ledger::transaction::{Adjust, Change, Label};
-use purser::ledger::{Act, Bucket, Done, Outcome, Party, PlayerId, Refusal};
+use purser::ledger::transactions::{Adjust, Change, Label};
+use purser::ledger::{
+    AccountRefusal, Act, Bucket, Done, Outcome, Party, PlayerId, Refusal, TransactionAct, TransactionDone,
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -66,23 +68,25 @@ fn drink(party: &Party, currency: purser::ledger::Currency, request: &Request) -
         memo: "".into(),
         worth: None,
         number: None,
-        stakes: purser::ledger::transaction::StakeRules::OneEnd,
+        stakes: purser::ledger::transactions::StakeRules::OneEnd,
         token: None,
     };
     let command = Command {
         party: party.clone(),
         at: request.at,
         correlation: Some(Arc::clone(&request.correlation)),
-        act: Act::Adjust(adjust),
+        act: Act::Transaction(TransactionAct::Adjust(adjust)),
     };
     Next::Decide(Box::new(command), Box::new(|decided| Next::Reply(of_outcome(decided.outcome))))
 }
 
 fn of_outcome(outcome: Outcome) -> Reply {
     match outcome {
-        Outcome::Done(Done::Adjusted { balance, .. }) => told(200, &format!("cheers; {balance} left")),
-        Outcome::Refused(Refusal::InsufficientFunds { .. }) => told(402, "your tab is full"),
-        Outcome::Refused(Refusal::PlayerUnknown) => told(404, "who are you?"),
+        Outcome::Done(Done::Transaction(TransactionDone::Adjusted { balance, .. })) => {
+            told(200, &format!("cheers; {balance} left"))
+        }
+        Outcome::Refused(Refusal::Account(AccountRefusal::InsufficientFunds { .. })) => told(402, "your tab is full"),
+        Outcome::Refused(Refusal::Account(AccountRefusal::PlayerUnknown)) => told(404, "who are you?"),
         other => told(409, &format!("{other:?}")),
     }
 }

@@ -1,14 +1,14 @@
 //! Transactions: adjustments of one player's money that a partner has named, kept so that later ones can refer to
-//! them (Balance Service `AdjustBalance`, QuickPlay `transaction`).
+//! them, and the voids that an operator decides on.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{Bucket, Pocket};
-use super::command::{CommandKey, Timestamp};
-use super::ids::{Currency, Party, PlayerId, Wallet};
-use super::player::PlayerKey;
+use crate::ledger::account::{Bucket, Pocket};
+use crate::ledger::command::{CommandKey, Timestamp};
+use crate::ledger::ids::{Currency, Party, Wallet};
+use crate::ledger::player::PlayerKey;
 
 /// Minor units for each bucket of a player. Signed: what comes to the player is positive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,99 +87,6 @@ pub struct Label {
     /// The game round or contest that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<Arc<str>>,
-}
-
-/// One adjustment of a player's money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Adjust {
-    pub player: PlayerId,
-    /// Unique within the party: the same again is a repeat. Made of whatever makes two transactions the same.
-    pub name: Arc<str>,
-    pub label: Label,
-    pub currency: Currency,
-    #[serde(default)]
-    pub product: i32,
-    pub change: Change,
-    /// What the dialect wants back when it shows the transaction: kept, compared, never interpreted.
-    #[serde(default = "nothing", skip_serializing_if = "str::is_empty")]
-    pub memo: Arc<str>,
-    /// What the whole was worth by the rates of the moment, as the dialect wrote it. Not compared: rates change.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worth: Option<Arc<str>>,
-    /// The number that the transaction has had elsewhere: only a replay gives one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub number: Option<i64>,
-    /// Not compared.
-    #[serde(default, skip_serializing_if = "StakeRules::are_first")]
-    pub stakes: StakeRules,
-    /// The caller's private token: kept with the transaction, never in the journal, never compared.
-    #[serde(skip)]
-    pub token: Option<Arc<str>>,
-}
-
-fn nothing() -> Arc<str> {
-    "".into()
-}
-
-/// The rules by which stakes end. They travel with the command, so that a replay decides as the original did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StakeRules {
-    /// Those of commands that say nothing, from before there were others: what was paid for could be given back as well,
-    /// and the reverse, and what was given back went to the account that the call named.
-    #[default]
-    First,
-    /// A stake is paid for or given back, and goes back to the account that it came from.
-    OneEnd,
-}
-
-impl StakeRules {
-    fn are_first(&self) -> bool {
-        *self == Self::First
-    }
-}
-
-/// What an adjustment does. Amounts are minor units and never negative.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    /// Spends `total` less `external` from the buckets, in their order, and leaves a stake that can be given back.
-    Stake {
-        total: i64,
-        /// The part that was taken elsewhere: it counts, and moves nothing here.
-        #[serde(default)]
-        external: i64,
-        from: Vec<Bucket>,
-    },
-    /// Pays into buckets. Where a source is named, it must be a transaction of the same player's, and no stake that was
-    /// given back; a stake that is paid for can be paid for again, and is not given back any more.
-    Pay {
-        amounts: Buckets,
-        #[serde(default)]
-        external: i64,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        source: Option<i64>,
-    },
-    /// Gives the stake `source` back, once: into the accounts that it came from, whatever the adjustment's product.
-    Void {
-        source: i64,
-        amounts: Buckets,
-        #[serde(default)]
-        external: i64,
-    },
-    /// Pays real money for the round, and settles the player's oldest open stake in it. A round without any stake
-    /// is paid all the same; one whose stakes have all met their fate is not.
-    Win { amount: i64 },
-    /// Gives back the player's open stake of exactly this amount in the round, to the account that it came from.
-    Refund {
-        amount: i64,
-        /// The stake's currency, which the amount is in, where it is not the adjustment's own.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        currency: Option<Currency>,
-    },
-    /// Undoes whatever the named transaction did, once; not a stake that has been settled or given back. A name that is
-    /// not known becomes unusable.
-    Rollback { name: Arc<str> },
 }
 
 /// What became of a transaction.
@@ -296,39 +203,6 @@ impl Transaction {
     pub fn pocket(&self, bucket: Bucket) -> Pocket {
         Pocket { currency: self.currency, bucket, wallet: Wallet::default_wallet(), product: self.product }
     }
-}
-
-/// Asks that a transaction be voided by an operator (Balance Service `QueueManualVoidReturn`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueueVoid {
-    /// Whose transaction it is.
-    pub player: PlayerId,
-    /// The transaction's number.
-    pub source: i64,
-    /// The kind of transaction to record when the void is approved.
-    pub kind: i32,
-    /// How often the same was dismissed before: only then it can be asked for again.
-    #[serde(default, skip_serializing_if = "is_first")]
-    pub attempt: i32,
-}
-
-fn is_first(attempt: &i32) -> bool {
-    *attempt == 0
-}
-
-/// An operator's answer to a queued void.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResolveVoid {
-    pub player: PlayerId,
-    pub source: i64,
-    /// Approved: what the transaction moved is moved back. Else the void is dismissed.
-    pub approve: bool,
-    /// Which [`QueueVoid::attempt`] is answered.
-    #[serde(default, skip_serializing_if = "is_first")]
-    pub attempt: i32,
-    /// See [`Adjust::number`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub number: Option<i64>,
 }
 
 /// A void that an operator has to decide on.

@@ -4,18 +4,22 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Account, Done, Effects, HouseSide, Judged, Keyed, PlayerState, Posting, Refusal, State, Transaction, known_player,
-    rollback,
+    Adjust, Buckets, Change, StakeRules, Transaction, TransactionDone, TransactionEffects, TransactionRefusal,
+    TransactionState, rollback,
 };
-use crate::ledger::Amount;
-use crate::ledger::Currency;
-use crate::ledger::account::{Bucket, Pocket};
-use crate::ledger::transaction::{Adjust, Buckets, Change, StakeRules, TransactionState};
+use crate::ledger::account::{Account, Bucket, HouseSide, Pocket};
+use crate::ledger::accounts::AccountRefusal;
+use crate::ledger::command::Keyed;
+use crate::ledger::decide::{Effects, Judged, known_player};
+use crate::ledger::outcome::Refusal;
+use crate::ledger::posting::Posting;
+use crate::ledger::state::{PlayerState, State};
+use crate::ledger::{Amount, Currency};
 
-pub(super) fn decide(state: &State, keyed: &Keyed, adjust: &Adjust, number: i64) -> Judged {
+pub(super) fn decide(state: &State, keyed: &Keyed, adjust: &Adjust, number: i64) -> Judged<TransactionDone> {
     // The command's own key is new, so a transaction that is known by it can only be a tombstone.
     if state.transactions.named(keyed.key).is_some() {
-        return Err(Refusal::TransactionUndone);
+        return Err(TransactionRefusal::TransactionUndone.into());
     }
     let player = known_player(state, keyed.player)?;
     let adjusting = Adjusting { state, keyed, adjust, player, number };
@@ -40,9 +44,9 @@ pub(super) struct Adjusting<'a> {
 }
 
 impl Adjusting<'_> {
-    fn stake(&self, total: i64, external: i64, from: &[Bucket]) -> Judged {
+    fn stake(&self, total: i64, external: i64, from: &[Bucket]) -> Judged<TransactionDone> {
         let wanted = total.checked_sub(external).filter(|wanted| *wanted >= 0 && external >= 0);
-        let wanted = wanted.ok_or(Refusal::AmountsDisagree)?;
+        let wanted = wanted.ok_or(TransactionRefusal::AmountsDisagree)?;
         let mut moved = Buckets::default();
         let (mut missing, mut available) = (wanted, 0_i64);
         let mut seen = BTreeSet::new();
@@ -54,24 +58,24 @@ impl Adjusting<'_> {
             moved.set(*bucket, taken.saturating_neg());
         }
         if missing > 0 {
-            return Err(Refusal::InsufficientFunds { balance: available });
+            return Err(AccountRefusal::InsufficientFunds { balance: available }.into());
         }
         let transaction = Transaction {
-            external: external.checked_neg().ok_or(Refusal::AmountsDisagree)?,
+            external: external.checked_neg().ok_or(TransactionRefusal::AmountsDisagree)?,
             ..self.transaction(moved, TransactionState::Open)
         };
         self.done(transaction, None)
     }
 
-    fn pay(&self, amounts: Buckets, external: i64, source: Option<i64>) -> Judged {
+    fn pay(&self, amounts: Buckets, external: i64, source: Option<i64>) -> Judged<TransactionDone> {
         if amounts.has_negative() || external < 0 {
-            return Err(Refusal::AmountsDisagree);
+            return Err(TransactionRefusal::AmountsDisagree.into());
         }
         let stake = source.map(|source| self.theirs(source)).transpose()?.filter(|source| source.is_stake());
         let is_given_back =
             stake.is_some_and(|stake| !matches!(stake.state, TransactionState::Open | TransactionState::Settled));
         if is_given_back && self.has_one_end() {
-            return Err(Refusal::TransactionEnded);
+            return Err(TransactionRefusal::TransactionEnded.into());
         }
         let transaction = Transaction { external, source, ..self.transaction(amounts, TransactionState::Done) };
         // The first payment settles its stake; others may follow.
@@ -79,36 +83,40 @@ impl Adjusting<'_> {
         self.done(transaction, open.map(|stake| self.ended(stake, TransactionState::Settled)))
     }
 
-    fn void(&self, source: i64, amounts: Buckets, external: i64) -> Judged {
-        let stake = self.theirs(source).ok().filter(|source| source.is_stake()).ok_or(Refusal::TransactionUnknown)?;
+    fn void(&self, source: i64, amounts: Buckets, external: i64) -> Judged<TransactionDone> {
+        let stake = self
+            .theirs(source)
+            .ok()
+            .filter(|source| source.is_stake())
+            .ok_or(TransactionRefusal::TransactionUnknown)?;
         match (stake.state, stake.ended_by) {
             (TransactionState::Open, _) => {}
             (TransactionState::Settled, _) if !self.has_one_end() => {}
             (TransactionState::Voided, Some(transaction)) => {
-                return Ok((Done::AlreadyVoided { transaction }, Effects::default()));
+                return Ok((TransactionDone::AlreadyVoided { transaction }, Effects::default()));
             }
-            _ => return Err(Refusal::TransactionEnded),
+            _ => return Err(TransactionRefusal::TransactionEnded.into()),
         }
         if stake.moved.reversed() != Some(amounts) || stake.external.checked_neg() != Some(external) {
-            return Err(Refusal::AmountsDisagree);
+            return Err(TransactionRefusal::AmountsDisagree.into());
         }
         self.give_back(stake, external)
     }
 
-    fn win(&self, amount: i64) -> Judged {
+    fn win(&self, amount: i64) -> Judged<TransactionDone> {
         let moved = self.real(amount)?;
         let mut stakes = self.stakes().peekable();
         let has_stakes = stakes.peek().is_some();
         let open = stakes.find(|stake| stake.state == TransactionState::Open);
         if has_stakes && open.is_none() {
-            return Err(Refusal::TransactionEnded);
+            return Err(TransactionRefusal::TransactionEnded.into());
         }
         let source = open.map(|stake| stake.number);
         let transaction = Transaction { source, ..self.transaction(moved, TransactionState::Done) };
         self.done(transaction, open.map(|stake| self.ended(stake, TransactionState::Settled)))
     }
 
-    fn refund(&self, amount: i64, currency: Currency) -> Judged {
+    fn refund(&self, amount: i64, currency: Currency) -> Judged<TransactionDone> {
         let moved = self.real(amount)?;
         let mut open = self.stakes().filter(|stake| stake.state == TransactionState::Open).peekable();
         let has_open = open.peek().is_some();
@@ -116,18 +124,19 @@ impl Adjusting<'_> {
             (stake.currency == currency || !self.has_one_end()) && stake.moved.reversed() == Some(moved)
         };
         let Some(stake) = open.find(is_named) else {
-            return Err(match (has_open, self.stakes().next()) {
-                (true, _) => Refusal::AmountsDisagree,
-                (false, Some(_)) => Refusal::TransactionEnded,
-                (false, None) => Refusal::TransactionUnknown,
-            });
+            let why = match (has_open, self.stakes().next()) {
+                (true, _) => TransactionRefusal::AmountsDisagree,
+                (false, Some(_)) => TransactionRefusal::TransactionEnded,
+                (false, None) => TransactionRefusal::TransactionUnknown,
+            };
+            return Err(why.into());
         };
         self.give_back(stake, 0)
     }
 
     /// Moves what the stake took back to the accounts that it came from.
-    fn give_back(&self, stake: &Transaction, external: i64) -> Judged {
-        let moved = stake.moved.reversed().ok_or(Refusal::BalanceOverflow)?;
+    fn give_back(&self, stake: &Transaction, external: i64) -> Judged<TransactionDone> {
+        let moved = stake.moved.reversed().ok_or(AccountRefusal::BalanceOverflow)?;
         let transaction =
             Transaction { external, source: Some(stake.number), ..self.transaction(moved, TransactionState::Done) };
         let transaction = if self.has_one_end() {
@@ -142,8 +151,12 @@ impl Adjusting<'_> {
         self.adjust.stakes == StakeRules::OneEnd
     }
 
-    fn real(&self, amount: i64) -> Result<Buckets, Refusal> {
-        if amount >= 0 { Ok(Buckets { real: amount, ..Buckets::default() }) } else { Err(Refusal::AmountsDisagree) }
+    fn real(&self, amount: i64) -> Result<Buckets, TransactionRefusal> {
+        if amount >= 0 {
+            Ok(Buckets { real: amount, ..Buckets::default() })
+        } else {
+            Err(TransactionRefusal::AmountsDisagree)
+        }
     }
 
     /// The player's stakes in the adjustment's round.
@@ -158,14 +171,14 @@ impl Adjusting<'_> {
     }
 
     /// The transaction with this number, if it is of the player's and of the same partner's.
-    fn theirs(&self, number: i64) -> Result<&Transaction, Refusal> {
+    fn theirs(&self, number: i64) -> Result<&Transaction, TransactionRefusal> {
         let known = self.state.transactions.get(number);
         let theirs = known.filter(|transaction| {
             transaction.player == self.keyed.player
                 && transaction.party == self.keyed.command.party
                 && transaction.label.scope == self.adjust.label.scope
         });
-        theirs.ok_or(Refusal::TransactionUnknown)
+        theirs.ok_or(TransactionRefusal::TransactionUnknown)
     }
 
     fn account(&self, bucket: Bucket) -> Account {
@@ -204,14 +217,14 @@ impl Adjusting<'_> {
     }
 
     /// Moves what the transaction says, and keeps it beside the one that it changes.
-    pub fn done(&self, transaction: Transaction, changed: Option<Transaction>) -> Judged {
+    pub fn done(&self, transaction: Transaction, changed: Option<Transaction>) -> Judged<TransactionDone> {
         let moved = moved(self.player, &transaction)?;
         // In the call's own account, wherever the money moved.
         let real = moved.accounts.iter().find(|account| account.pocket == self.pocket(Bucket::Real));
         let balance = real.map_or_else(|| self.account(Bucket::Real).balance, |account| account.balance);
-        let done = Done::Adjusted { transaction: transaction.number, balance };
+        let done = TransactionDone::Adjusted { transaction: transaction.number, balance };
         let transactions = std::iter::once(transaction).chain(changed).collect();
-        Ok((done, Effects { transactions, ..moved }))
+        Ok((done, Effects { transactions: TransactionEffects { transactions, void: None }, ..moved }))
     }
 
     /// The player's real money, where nothing moves.
@@ -224,7 +237,8 @@ impl Adjusting<'_> {
 pub(super) fn moved(player: &PlayerState, transaction: &Transaction) -> Result<Effects, Refusal> {
     let mut posting = Posting::of(&transaction.party, player);
     for (bucket, minor) in transaction.moved.used() {
-        let size = minor.checked_abs().and_then(|size| Amount::new(size).ok()).ok_or(Refusal::BalanceOverflow)?;
+        let size =
+            minor.checked_abs().and_then(|size| Amount::new(size).ok()).ok_or(AccountRefusal::BalanceOverflow)?;
         let pocket = transaction.pocket(bucket);
         if minor < 0 {
             posting.debit(&pocket, size, HouseSide::House)?;

@@ -1,22 +1,21 @@
 //! Cancelling an open order: refunds its stake (EGPP 5.1.4).
 
-use super::{
-    Done, Effects, HouseSide, Judged, Keyed, Order, OrderState, Posting, Refusal, State, known_game, known_player,
-    open_order, order_of,
-};
-use crate::ledger::account::Staked;
-use crate::ledger::command::CancelOrder;
-use crate::ledger::order::Stake;
+use super::{CancelOrder, Order, OrderDone, OrderRefusal, OrderState, Stake, known_game, open_order, order_of};
+use crate::ledger::State;
+use crate::ledger::account::{HouseSide, Staked};
+use crate::ledger::command::Keyed;
+use crate::ledger::decide::{Effects, Judged, known_player};
+use crate::ledger::posting::Posting;
 
-pub(super) fn decide(state: &State, keyed: &Keyed, cancel: &CancelOrder) -> Judged {
+pub(super) fn decide(state: &State, keyed: &Keyed, cancel: &CancelOrder) -> Judged<OrderDone> {
     let order = order_of(state, keyed);
     if order.is_some_and(|order| order.player == keyed.player && !agrees_with_bet(order, cancel)) {
-        return Err(Refusal::DiffersFromBet);
+        return Err(OrderRefusal::DiffersFromBet.into());
     }
     known_game(cancel.terms)?;
     let player = known_player(state, keyed.player)?;
     let order = open_order(order, keyed.player)?;
-    let stake = order.stake.as_ref().ok_or(Refusal::OrderUnknown)?;
+    let stake = order.stake.as_ref().ok_or(OrderRefusal::OrderUnknown)?;
     let mut posting = Posting::of(&keyed.command.party, player);
     posting.credit(&stake.pocket, stake.amount, HouseSide::House)?;
     if let Some(staked) = unstaked(player.account(&stake.pocket).staked, stake) {
@@ -25,7 +24,7 @@ pub(super) fn decide(state: &State, keyed: &Keyed, cancel: &CancelOrder) -> Judg
     let paid = stake.amount.minor();
     let cancelled = Order { state: OrderState::Cancelled, paid, ..order.clone() };
     let effects = Effects { order: Some(cancelled), ..Effects::of(posting) };
-    Ok((Done::OrderCancelled { refunded: paid }, effects))
+    Ok((OrderDone::OrderCancelled { refunded: paid }, effects))
 }
 
 /// A stake that was taken back no longer counts towards its day's limit; `None` where another day counts by now.

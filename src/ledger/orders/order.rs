@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::account::Pocket;
-use super::ids::{ExternalId, Game, Party};
-use super::money::Amount;
-use super::player::{PlayerKey, digest};
+use crate::ledger::account::Pocket;
+use crate::ledger::ids::{ExternalId, Game, Party};
+use crate::ledger::money::Amount;
+use crate::ledger::player::{PlayerKey, digest};
 
 /// The provider's key of an order: (party, game, externalId). One bet is accepted under it. A refusal or tombstone binds
 /// the player to whom it was given and nobody else, or somebody without money could use up everybody's keys.

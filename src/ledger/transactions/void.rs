@@ -2,18 +2,24 @@
 //! `QueueManualVoidReturn`).
 
 use super::adjust::moved;
-use super::{Done, Effects, Judged, Keyed, ManualVoid, Refusal, State, Transaction, known_player};
-use crate::ledger::transaction::{QueueVoid, ResolveVoid, TransactionState, VoidState};
+use super::{
+    ManualVoid, QueueVoid, ResolveVoid, Transaction, TransactionDone, TransactionEffects, TransactionRefusal,
+    TransactionState, VoidState,
+};
+use crate::ledger::State;
+use crate::ledger::accounts::AccountRefusal;
+use crate::ledger::command::Keyed;
+use crate::ledger::decide::{Effects, Judged, known_player};
 
-pub(super) fn queue(state: &State, keyed: &Keyed, queue: &QueueVoid) -> Judged {
+pub(super) fn queue(state: &State, keyed: &Keyed, queue: &QueueVoid) -> Judged<TransactionDone> {
     let source = theirs(state, keyed, queue.source)?;
     // The command's own key is new: it is the first attempt, or the one after a dismissal.
-    let is_next = match state.voids.get(&source.number) {
+    let is_next = match state.transactions.voids.get(&source.number) {
         None => queue.attempt == 0,
         Some(void) => void.state == VoidState::Dismissed && void.attempt.checked_add(1) == Some(queue.attempt),
     };
     if !is_next {
-        return Err(Refusal::VoidUnknown);
+        return Err(TransactionRefusal::VoidUnknown.into());
     }
     let void = ManualVoid {
         source: source.number,
@@ -24,19 +30,19 @@ pub(super) fn queue(state: &State, keyed: &Keyed, queue: &QueueVoid) -> Judged {
         state: VoidState::Pending,
         queued_at: keyed.command.at,
     };
-    Ok((Done::VoidQueued, Effects { void: Some(void), ..Effects::default() }))
+    Ok((TransactionDone::VoidQueued, of_void(void)))
 }
 
-pub(super) fn resolve(state: &State, keyed: &Keyed, resolve: &ResolveVoid, number: i64) -> Judged {
+pub(super) fn resolve(state: &State, keyed: &Keyed, resolve: &ResolveVoid, number: i64) -> Judged<TransactionDone> {
     let player = known_player(state, keyed.player)?;
-    let void = state.voids.get(&resolve.source).ok_or(Refusal::VoidUnknown)?;
+    let void = state.transactions.voids.get(&resolve.source).ok_or(TransactionRefusal::VoidUnknown)?;
     let source = theirs(state, keyed, resolve.source)?;
     if void.state != VoidState::Pending || void.attempt != resolve.attempt {
-        return Err(Refusal::VoidResolved);
+        return Err(TransactionRefusal::VoidResolved.into());
     }
     if !resolve.approve {
         let void = ManualVoid { state: VoidState::Dismissed, ..void.clone() };
-        return Ok((Done::VoidDismissed, Effects { void: Some(void), ..Effects::default() }));
+        return Ok((TransactionDone::VoidDismissed, of_void(void)));
     }
     match source.state {
         TransactionState::Open | TransactionState::Settled | TransactionState::Done => {}
@@ -46,29 +52,31 @@ pub(super) fn resolve(state: &State, keyed: &Keyed, resolve: &ResolveVoid, numbe
         | TransactionState::PaymentVoided
         | TransactionState::PaymentRolledBack
         | TransactionState::Tombstone
-        | TransactionState::Reversal => return Err(Refusal::TransactionEnded),
+        | TransactionState::Reversal => return Err(TransactionRefusal::TransactionEnded.into()),
     }
     let transaction = reversal(keyed, source, void.kind, number)?;
     let moved = moved(player, &transaction)?;
     let voided = Transaction { state: source.voided(), ended_by: Some(number), ..source.clone() };
-    let effects = Effects {
-        transactions: vec![transaction, voided],
-        void: Some(ManualVoid { state: VoidState::Approved, ..void.clone() }),
-        ..moved
-    };
-    Ok((Done::VoidApproved { transaction: number }, effects))
+    let void = Some(ManualVoid { state: VoidState::Approved, ..void.clone() });
+    let transactions = TransactionEffects { transactions: vec![transaction, voided], void };
+    Ok((TransactionDone::VoidApproved { transaction: number }, Effects { transactions, ..moved }))
+}
+
+fn of_void(void: ManualVoid) -> Effects {
+    let transactions = TransactionEffects { transactions: vec![], void: Some(void) };
+    Effects { transactions, ..Effects::default() }
 }
 
 /// What the source moved, the other way round.
-fn reversal(keyed: &Keyed, source: &Transaction, kind: i32, number: i64) -> Result<Transaction, Refusal> {
+fn reversal(keyed: &Keyed, source: &Transaction, kind: i32, number: i64) -> Result<Transaction, AccountRefusal> {
     let mut label = source.label.clone();
     label.kind = kind;
     Ok(Transaction {
         number,
         key: keyed.key,
         label,
-        moved: source.moved.reversed().ok_or(Refusal::BalanceOverflow)?,
-        external: source.external.checked_neg().ok_or(Refusal::BalanceOverflow)?,
+        moved: source.moved.reversed().ok_or(AccountRefusal::BalanceOverflow)?,
+        external: source.external.checked_neg().ok_or(AccountRefusal::BalanceOverflow)?,
         source: Some(source.number),
         state: TransactionState::Reversal,
         ended_by: None,
@@ -78,8 +86,8 @@ fn reversal(keyed: &Keyed, source: &Transaction, kind: i32, number: i64) -> Resu
     })
 }
 
-fn theirs<'a>(state: &'a State, keyed: &Keyed, number: i64) -> Result<&'a Transaction, Refusal> {
+fn theirs<'a>(state: &'a State, keyed: &Keyed, number: i64) -> Result<&'a Transaction, TransactionRefusal> {
     let known = state.transactions.get(number);
     let theirs = known.filter(|known| known.player == keyed.player && known.party == keyed.command.party);
-    theirs.ok_or(Refusal::TransactionUnknown)
+    theirs.ok_or(TransactionRefusal::TransactionUnknown)
 }

@@ -1,24 +1,25 @@
 //! Settling an order by the result of its round (EGPP 5.1.3).
 
 use super::{
-    Done, Effects, HouseSide, Judged, Keyed, Order, OrderState, Posting, Refusal, State, known_game, known_player,
-    open_order, order_of,
+    GameResult, Order, OrderDone, OrderRefusal, OrderState, SettleOrder, Stake, known_game, open_order, order_of,
 };
-use crate::ledger::Amount;
-use crate::ledger::command::{GameResult, SettleOrder};
-use crate::ledger::order::Stake;
+use crate::ledger::account::HouseSide;
+use crate::ledger::command::Keyed;
+use crate::ledger::decide::{Effects, Judged, known_player};
+use crate::ledger::posting::Posting;
+use crate::ledger::{Amount, State};
 
-pub(super) fn decide(state: &State, keyed: &Keyed, settle: &SettleOrder) -> Judged {
+pub(super) fn decide(state: &State, keyed: &Keyed, settle: &SettleOrder) -> Judged<OrderDone> {
     let order = order_of(state, keyed);
     if order.is_some_and(|order| order.player == keyed.player && !agrees_with_bet(order, settle)) {
-        return Err(Refusal::DiffersFromBet);
+        return Err(OrderRefusal::DiffersFromBet.into());
     }
     known_game(settle.terms)?;
     let player = known_player(state, keyed.player)?;
     let order = open_order(order, keyed.player)?;
-    let stake = order.stake.as_ref().ok_or(Refusal::OrderUnknown)?;
+    let stake = order.stake.as_ref().ok_or(OrderRefusal::OrderUnknown)?;
     if stake.round != settle.round {
-        return Err(Refusal::RoundDiffers);
+        return Err(OrderRefusal::RoundDiffers.into());
     }
     let mut posting = Posting::of(&keyed.command.party, player);
     let payout = payout(stake, settle.result);
@@ -27,7 +28,7 @@ pub(super) fn decide(state: &State, keyed: &Keyed, settle: &SettleOrder) -> Judg
     }
     let paid = payout.map_or(0, Amount::minor);
     let settled = Order { state: settled_state(settle.result), paid, ..order.clone() };
-    Ok((Done::OrderSettled { paid }, Effects { order: Some(settled), ..Effects::of(posting) }))
+    Ok((OrderDone::OrderSettled { paid }, Effects { order: Some(settled), ..Effects::of(posting) }))
 }
 
 /// What the player gets: nothing for a loss, whatever amount came with it.

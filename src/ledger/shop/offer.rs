@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::ids::{Currency, Party, PlayerId};
-use super::money::Amount;
-use super::player::digest;
+use crate::ledger::ids::{Currency, Party};
+use crate::ledger::money::Amount;
+use crate::ledger::player::digest;
 
 /// Names one offer of one party.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,40 +56,6 @@ pub struct Offer {
     /// For one key.
     pub price: Amount,
     pub currency: Currency,
-}
-
-/// Sets names and prices of offers, and adds the keys that are not known yet: all or nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StockOffers {
-    pub offers: Vec<Stocking>,
-    /// The caller's own name for this command.
-    pub key: Arc<str>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stocking {
-    #[serde(flatten)]
-    pub offer: Offer,
-    pub keys: Vec<SealedKey>,
-}
-
-/// Buys keys of an offer, and pays for them (CodeGames `pay`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BuyKeys {
-    /// The player who pays: real money, default wallet, product 0.
-    pub player: PlayerId,
-    /// The partner that the keys are for.
-    pub buyer: Arc<str>,
-    /// The buyer's own name for this purchase.
-    pub reference: Arc<str>,
-    pub offer: Arc<str>,
-    pub count: u32,
-    /// The price of one key that the buyer expects.
-    pub price: Amount,
-    pub currency: Currency,
-    /// The number that the order has had elsewhere: only a replay gives one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub number: Option<i64>,
 }
 
 /// An offer with what a batch needs of its stock.

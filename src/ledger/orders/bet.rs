@@ -1,40 +1,42 @@
 //! Placing a bet: debits the stake (EGPP 5.1.2).
 
-use super::{
-    Done, Effects, HouseSide, Judged, Keyed, Order, OrderState, PlayerState, Posting, Refusal, State, known_game,
-    known_player, order_of,
-};
-use crate::ledger::account::Staked;
-use crate::ledger::command::PlaceBet;
-use crate::ledger::order::Stake;
+use super::{Order, OrderDone, OrderRefusal, OrderState, PlaceBet, Stake, known_game, order_of};
+use crate::ledger::account::{HouseSide, Staked};
+use crate::ledger::accounts::AccountRefusal;
+use crate::ledger::command::Keyed;
+use crate::ledger::decide::{Effects, Judged, known_player};
+use crate::ledger::outcome::Refusal;
+use crate::ledger::posting::Posting;
+use crate::ledger::state::{PlayerState, State};
 
-pub(super) fn decide(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Judged {
+pub(super) fn decide(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Judged<OrderDone> {
     known_game(bet.terms)?;
     let player = known_player(state, keyed.player)?;
     // The bet's own keys are new, so an order that is known can only be the player's tombstone.
     if order_of(state, keyed).is_some() {
-        return Err(Refusal::OrderCancelled);
+        return Err(OrderRefusal::OrderCancelled.into());
     }
     let day = keyed.command.at.day();
     let staked = within_limits(player, bet, day)?;
     let mut posting = Posting::of(&keyed.command.party, player);
     posting.debit(&bet.pocket, bet.stake, HouseSide::House)?;
     posting.stake(&bet.pocket, Staked { day, minor: staked });
-    Ok((Done::BetPlaced, Effects { order: order(keyed, bet, OrderState::Open), ..Effects::of(posting) }))
+    Ok((OrderDone::BetPlaced, Effects { order: order(keyed, bet, OrderState::Open), ..Effects::of(posting) }))
 }
 
 /// The minor units that this account will have staked today, if both limits allow the bet.
 fn within_limits(player: &PlayerState, bet: &PlaceBet, day: i32) -> Result<i64, Refusal> {
     let stake = bet.stake.minor();
     if let Some(max) = bet.terms.max_bet.filter(|max| stake > *max) {
-        return Err(Refusal::MaxBet { max });
+        return Err(OrderRefusal::MaxBet { max }.into());
     }
-    let staked = player.staked_on(day, &bet.pocket).ok_or(Refusal::BalanceOverflow)?;
-    let total = staked.checked_add(stake).ok_or(Refusal::BalanceOverflow)?;
+    let staked = player.staked_on(day, &bet.pocket).ok_or(AccountRefusal::BalanceOverflow)?;
+    let total = staked.checked_add(stake).ok_or(AccountRefusal::BalanceOverflow)?;
     if let Some(max) = bet.terms.max_stake_per_day.filter(|max| total > *max) {
-        return Err(Refusal::MaxStakePerDay { max, staked });
+        return Err(OrderRefusal::MaxStakePerDay { max, staked }.into());
     }
-    player.account(&bet.pocket).staked_on(day).checked_add(stake).ok_or(Refusal::BalanceOverflow)
+    let from_here = player.account(&bet.pocket).staked_on(day).checked_add(stake);
+    Ok(from_here.ok_or(AccountRefusal::BalanceOverflow)?)
 }
 
 /// The order row of a refused bet, so that its result or cancel is told at once instead of waiting.

@@ -1,21 +1,22 @@
 //! Rolling a transaction back: undoes whatever it did, once (QuickPlay `type` 3).
 
 use super::adjust::Adjusting;
-use super::{Done, Effects, Judged, Refusal, Transaction};
+use super::{Buckets, Transaction, TransactionDone, TransactionEffects, TransactionRefusal, TransactionState};
+use crate::ledger::accounts::AccountRefusal;
 use crate::ledger::command::CommandKey;
-use crate::ledger::transaction::{Buckets, TransactionState};
+use crate::ledger::decide::{Effects, Judged};
 
-pub(super) fn decide(adjusting: &Adjusting<'_>, name: &str) -> Judged {
+pub(super) fn decide(adjusting: &Adjusting<'_>, name: &str) -> Judged<TransactionDone> {
     let key = CommandKey::of_adjust(&adjusting.keyed.command.party, name);
     let Some(undone) = adjusting.state.transactions.named(key) else {
         return Ok(nothing_yet(adjusting, key));
     };
     if undone.player != adjusting.keyed.player {
-        return Err(Refusal::TransactionUnknown);
+        return Err(TransactionRefusal::TransactionUnknown.into());
     }
     match undone.state {
         TransactionState::RolledBack | TransactionState::PaymentRolledBack | TransactionState::Tombstone => {
-            let done = Done::NothingUndone { balance: adjusting.balance() };
+            let done = TransactionDone::NothingUndone { balance: adjusting.balance() };
             return Ok((done, Effects::default()));
         }
         // A stake that has met its fate meets no second one: what was given back would be given back twice, and what
@@ -23,10 +24,10 @@ pub(super) fn decide(adjusting: &Adjusting<'_>, name: &str) -> Judged {
         TransactionState::Settled
         | TransactionState::Voided
         | TransactionState::PaymentVoided
-        | TransactionState::Reversal => return Err(Refusal::TransactionEnded),
+        | TransactionState::Reversal => return Err(TransactionRefusal::TransactionEnded.into()),
         TransactionState::Open | TransactionState::Done => {}
     }
-    let moved = undone.moved.reversed().ok_or(Refusal::BalanceOverflow)?;
+    let moved = undone.moved.reversed().ok_or(AccountRefusal::BalanceOverflow)?;
     let reversal = Transaction {
         source: Some(undone.number),
         currency: undone.currency,
@@ -34,15 +35,16 @@ pub(super) fn decide(adjusting: &Adjusting<'_>, name: &str) -> Judged {
         ..adjusting.transaction(moved, TransactionState::Reversal)
     };
     let (done, mut effects) = adjusting.done(reversal, Some(adjusting.ended(undone, undone.rolled_back())))?;
-    effects.transactions.extend(reopened(adjusting, undone));
+    effects.transactions.transactions.extend(reopened(adjusting, undone));
     Ok((done, effects))
 }
 
 /// Nothing is known by that name: should it still come, it must not move anything.
-fn nothing_yet(adjusting: &Adjusting<'_>, key: CommandKey) -> (Done, Effects) {
+fn nothing_yet(adjusting: &Adjusting<'_>, key: CommandKey) -> (TransactionDone, Effects) {
     let tombstone = Transaction { key, ..adjusting.transaction(Buckets::default(), TransactionState::Tombstone) };
-    let effects = Effects { transactions: vec![tombstone], ..Effects::default() };
-    (Done::NothingUndone { balance: adjusting.balance() }, effects)
+    let transactions = TransactionEffects { transactions: vec![tombstone], void: None };
+    let effects = Effects { transactions, ..Effects::default() };
+    (TransactionDone::NothingUndone { balance: adjusting.balance() }, effects)
 }
 
 /// The stake that the undone transaction had settled or given back: it is open again.

@@ -1,0 +1,28 @@
+//! Accounts: opening a player, and money that comes from or goes to the outside world.
+//!
+//! What an act of any area may be refused for is here as well ([`AccountRefusal`]): a key that was used before, a player
+//! who is not known, too little money, too much. All of it is about whose account an act is for, and what is in it.
+
+mod acts;
+mod cash;
+mod open;
+mod outcome;
+
+pub use acts::{AccountAct, Cash, OpenPlayer};
+pub use outcome::{AccountDone, AccountRefusal};
+
+use super::command::Keyed;
+use super::decide::Judged;
+use super::state::State;
+
+pub(super) fn decide(state: &State, keyed: &Keyed, act: &AccountAct) -> Judged<AccountDone> {
+    match act {
+        AccountAct::OpenPlayer(open) => Ok(open::decide(&keyed.command.party, open)),
+        AccountAct::Deposit(cash) => cash::deposit(state, keyed, cash),
+        AccountAct::Withdraw(cash) => cash::withdraw(state, keyed, cash),
+    }
+}
+
+pub(super) fn is_same(now: &AccountAct, then: &AccountAct) -> bool {
+    now == then
+}

@@ -1,0 +1,51 @@
+//! What comes of acts about orders.
+
+use serde::{Deserialize, Serialize};
+
+use super::OrderAct;
+use crate::ledger::outcome::{Keeping, Refusal};
+
+/// What was done. Amounts are minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderDone {
+    BetPlaced,
+    OrderSettled { paid: i64 },
+    OrderCancelled { refunded: i64 },
+}
+
+/// Why nothing was done, in the order in which the reasons are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderRefusal {
+    /// A result or cancel names another currency or wallet than its bet.
+    DiffersFromBet,
+    GameUnknown,
+    OrderUnknown,
+    /// The order is another player's.
+    OrderNotTheirs,
+    OrderSettled,
+    OrderCancelled,
+    /// The order's bet was refused.
+    OrderRefused,
+    RoundDiffers,
+    MaxBet {
+        max: i64,
+    },
+    MaxStakePerDay {
+        max: i64,
+        staked: i64,
+    },
+}
+
+impl OrderAct {
+    /// How the act's refusal is kept. A refused bet must stay refused, since the provider has seen the "no"; a cancel that
+    /// found no bet leaves a tombstone.
+    pub(in crate::ledger) fn keeping(&self, refusal: Refusal) -> Keeping {
+        match (self, refusal) {
+            (Self::PlaceBet(_), _) => Keeping::Kept,
+            (Self::CancelOrder(_), Refusal::Order(OrderRefusal::OrderUnknown)) => Keeping::Kept,
+            (Self::SettleOrder(_) | Self::CancelOrder(_), _) => Keeping::Noted,
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The fold: many commands decided one after another against one loaded state, as one thing to commit.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::account::{Account, AccountId, HouseAccount};
@@ -94,7 +94,7 @@ pub fn fold<'a>(state: &mut State, commands: impl IntoIterator<Item = (&'a Keyed
             verdicts[position] = folding.take(state, overtook, true);
         }
     }
-    (folding.finish(state), verdicts)
+    (folding.finish(), verdicts)
 }
 
 /// Decides `commands`, each with what is recorded of it, in order, and lets only those take effect that `takes` says yes
@@ -112,14 +112,15 @@ pub fn fold_where<'a>(
             folding.record(state, keyed, decision, seq);
         }
     }
-    folding.finish(state)
+    folding.finish()
 }
 
 #[derive(Default)]
 struct Folding {
     batch: Batch,
-    touched_accounts: BTreeSet<(AccountId, PlayerKey)>,
-    touched_orders: BTreeMap<OrderId, OrderNumbers>,
+    /// Final values so far.
+    accounts: BTreeMap<AccountId, Account>,
+    orders: BTreeMap<OrderId, (Order, OrderNumbers)>,
 }
 
 impl Folding {
@@ -141,9 +142,11 @@ impl Folding {
         Verdict::Decided { outcome, repeated }
     }
 
-    /// The journal's number for the next entry.
+    /// The journal's number for the next entry. Where none are reserved nothing will be written (a dry run): the store
+    /// refuses a row that is numbered by its position.
     fn next_seq(&self, state: &State) -> i64 {
-        let position = self.batch.entries.len();
+        let (position, reserved) = (self.batch.entries.len(), state.numbers.len());
+        assert!(reserved == 0 || position < reserved, "entry {position} has no number: {reserved} were reserved");
         state.numbers.get(position).copied().unwrap_or_else(|| i64::try_from(position).unwrap_or(i64::MAX))
     }
 
@@ -154,10 +157,6 @@ impl Folding {
             let decided = Decided { asked, outcome: decision.outcome };
             let key = keyed.kept_key(decision.outcome);
             state.decided.insert(key, decided);
-            // An order is what its commands are found by, so it tells their numbers, be it changed by them or not.
-            if let (Some(_), Some(operation)) = (keyed.order, key.operation()) {
-                self.touched_orders.entry(key.order()).or_default().set(operation, seq);
-            }
         }
         let legs = decision.effects.transfers.iter().map(|transfer| Movement {
             debit: self.account_id(&transfer.debit),
@@ -166,6 +165,9 @@ impl Folding {
         });
         let movements = legs.collect();
         self.apply(state, decision.effects, &keyed.command.party, seq);
+        if kept && keyed.order.is_some() {
+            self.tell_order(state, keyed.kept_key(decision.outcome), seq);
+        }
         let outcome = decision.outcome;
         self.batch.entries.push(Entry { seq, keyed: keyed.clone(), outcome, kept, movements });
     }
@@ -186,31 +188,51 @@ impl Folding {
             self.batch.players.push(player);
         }
         for account in effects.accounts {
-            self.touched_accounts.insert((account.id, account.player));
-            if let Some(player) = state.players.get_mut(&account.player) {
-                player.keep(account);
+            if let Some(player) = loaded(state, account.player) {
+                player.keep(account.clone());
             }
+            self.accounts.insert(account.id, account);
         }
         if let Some(order) = effects.order {
             state.orders.insert(order.id, order);
         }
         self.batch.transactions.apply(&mut state.transactions, effects.transactions);
         if let Some((player, level)) = &effects.shop.vip
-            && let Some(player) = state.players.get_mut(player)
+            && let Some(player) = loaded(state, *player)
         {
             player.vip = Some(Arc::clone(level));
         }
         self.batch.shop.apply(&mut state.shop, effects.shop, party, seq);
     }
 
-    fn finish(mut self, state: &State) -> Batch {
-        let accounts = self.touched_accounts.iter().filter_map(|(id, player)| {
-            state.players.get(player)?.accounts.iter().find(|account| account.id == *id).cloned()
-        });
-        self.batch.accounts = accounts.collect();
-        let orders =
-            self.touched_orders.iter().filter_map(|(id, numbers)| Some((state.orders.get(id)?.clone(), *numbers)));
-        self.batch.orders = orders.collect();
+    /// An order is what its commands are found by, so it tells their numbers, be it changed by them or not.
+    fn tell_order(&mut self, state: &State, key: CommandKey, seq: i64) {
+        let (id, operation, order) = (key.order(), key.operation(), state.orders.get(&key.order()));
+        assert!(
+            order.is_some() && operation.is_some(),
+            "a command is kept about order {}, which is not known",
+            id.uuid()
+        );
+        if let (Some(order), Some(operation)) = (order, operation) {
+            let mut numbers = self.orders.remove(&id).map(|(_, numbers)| numbers).unwrap_or_default();
+            numbers.set(operation, seq);
+            self.orders.insert(id, (order.clone(), numbers));
+        }
+    }
+
+    fn finish(mut self) -> Batch {
+        self.batch.accounts = self.accounts.into_values().collect();
+        self.batch.orders = self.orders.into_values().collect();
         self.batch
     }
 }
+
+/// A player whose money or standing was changed, so that it must have been loaded: what is not written is lost.
+fn loaded(state: &mut State, player: PlayerKey) -> Option<&mut PlayerState> {
+    let loaded = state.players.get_mut(&player);
+    assert!(loaded.is_some(), "player {player} was changed and is not known");
+    loaded
+}
+
+#[cfg(test)]
+mod tests;

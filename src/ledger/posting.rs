@@ -62,7 +62,9 @@ impl<'a> Posting<'a> {
 
     /// What an account that was posted to has staked by now.
     pub fn stake(&mut self, pocket: &Pocket, staked: Staked) {
-        if let Some(account) = self.accounts.iter_mut().find(|account| account.pocket == *pocket) {
+        let posted = self.accounts.iter_mut().find(|account| account.pocket == *pocket);
+        assert!(posted.is_some(), "a stake counts for an account that nothing was posted to");
+        if let Some(account) = posted {
             account.staked = staked;
         }
     }
@@ -150,9 +152,15 @@ mod tests {
         let (party, player, pocket) = (acme(), alice(), pocket());
         let mut posting = Posting::of(&party, &player);
         let staked = Staked { day: 1, minor: 5 };
-        posting.stake(&pocket, staked);
         posting.credit(&pocket, amount(5), HouseSide::House).unwrap();
         posting.stake(&pocket, staked);
         assert_eq!(posting.done().0[0].staked, staked);
+    }
+
+    #[test]
+    #[should_panic(expected = "an account that nothing was posted to")]
+    fn what_counts_as_staked_from_nowhere_stops_the_batch() {
+        let (party, player) = (acme(), alice());
+        Posting::of(&party, &player).stake(&pocket(), Staked { day: 1, minor: 5 });
     }
 }

@@ -27,6 +27,10 @@ impl BatchRows {
         let mut head = writer.head()?;
         for entry in &batch.entries {
             let seq = entry.seq;
+            let before = rows.journal.last().map_or(writer.last_seq, |row| row.seq);
+            if seq <= before {
+                return Err(StoreError::Rejected(format!("journal row {seq} would follow row {before} of its chain")));
+            }
             let command = serde_json::to_string(&entry.keyed.command).map_err(|error| damaged("command", error))?;
             let outcome = serde_json::to_string(&entry.outcome).map_err(|error| damaged("outcome", error))?;
             let key = entry.kept_key().map(CommandKey::uuid);

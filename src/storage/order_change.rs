@@ -6,8 +6,7 @@ use super::StoreError;
 use super::remains::Remains;
 use super::rows::{OrderRow, damaged};
 use crate::ledger::command::{Act, Command, CommandKey, Keyed};
-use crate::ledger::orders::GameResult;
-use crate::ledger::orders::{Order, Stake};
+use crate::ledger::orders::{GameResult, Order, OrderKey, OrderName, Stake};
 use crate::ledger::player::digest;
 use crate::ledger::{
     Done, OrderAct, OrderDone, OrderId, OrderNumbers, OrderOperation, OrderRefusal, OrderState, Outcome, PlayerKey,
@@ -105,15 +104,19 @@ impl Begun {
 
 /// The order that a bet, or a cancel without one, begins.
 fn begun(command: &Command, id: OrderId, player: PlayerKey, state: OrderState) -> Option<Order> {
-    let (key, stake) = match &command.act {
+    let name = |key: &OrderKey| OrderName { id, party: command.party.clone(), key: key.clone(), player };
+    match &command.act {
         Act::Order(OrderAct::PlaceBet(bet)) => {
             let (pocket, day) = (bet.pocket.clone(), command.at.day());
-            (&bet.order, Some(Stake { amount: bet.stake, pocket, round: bet.round, day }))
+            let stake = Stake { amount: bet.stake, pocket, round: bet.round, day };
+            let begins = if state == OrderState::Refused { Order::refused } else { Order::open };
+            Some(begins(name(&bet.order), stake))
         }
-        Act::Order(OrderAct::CancelOrder(cancel)) if state == OrderState::Tombstone => (&cancel.order, None),
-        _ => return None,
-    };
-    Some(Order { id, party: command.party.clone(), key: key.clone(), player, state, stake, paid: 0 })
+        Act::Order(OrderAct::CancelOrder(cancel)) if state == OrderState::Tombstone => {
+            Some(Order::tombstone(name(&cancel.order)))
+        }
+        Act::Order(_) | Act::Account(_) | Act::Transaction(_) | Act::Shop(_) => None,
+    }
 }
 
 /// Every column but those that say what became of the order.

@@ -8,7 +8,7 @@ use super::schema::{accounts, journal, orders, players, transfers, writers};
 use crate::ledger::account::{Account, AccountId, HouseAccount, Staked};
 use crate::ledger::chain::{self, Hash};
 use crate::ledger::command::CommandKey;
-use crate::ledger::orders::{Order, OrderKey, Stake};
+use crate::ledger::orders::{Order, OrderKey, OrderName, Stake};
 use crate::ledger::player::{Player, PlayerKey, Profile};
 use crate::ledger::state::{Decided, PlayerState};
 use crate::ledger::{
@@ -300,7 +300,7 @@ impl OrderRow {
 
     pub fn order(self) -> Result<Order, StoreError> {
         let stake = self.parse_stake()?;
-        Ok(Order {
+        let name = OrderName {
             id: OrderId::from_uuid(uuid(&self.id)?),
             party: parse_party(&self.party)?,
             key: OrderKey {
@@ -308,20 +308,21 @@ impl OrderRow {
                 external_id: ExternalId::recorded(&self.external_id).map_err(|error| damaged("external_id", error))?,
             },
             player: PlayerKey::from_uuid(uuid(&self.player)?),
-            state: OrderState::parse(&self.state).ok_or_else(|| damaged("state", "is unknown"))?,
-            stake,
-            paid: self.paid,
-        })
+        };
+        let state = OrderState::parse(&self.state).ok_or_else(|| damaged("state", "is unknown"))?;
+        Order::recorded(name, state, stake, self.paid).map_err(|illegal| StoreError::Rejected(illegal.to_string()))
     }
 
+    /// All of a stake's columns, or none of them.
     fn parse_stake(&self) -> Result<Option<Stake>, StoreError> {
-        let (Some(amount), Some(currency), Some(bucket), Some(wallet), Some(product), Some(round), Some(day)) =
-            (self.stake, &self.currency, &self.bucket, &self.wallet, self.product, self.round, self.day)
-        else {
-            return Ok(None);
-        };
-        let amount = Amount::new(amount).map_err(|error| damaged("stake", error))?;
-        Ok(Some(Stake { amount, pocket: parse_pocket(currency, bucket, wallet, product)?, round, day }))
+        match (self.stake, &self.currency, &self.bucket, &self.wallet, self.product, self.round, self.day) {
+            (Some(amount), Some(currency), Some(bucket), Some(wallet), Some(product), Some(round), Some(day)) => {
+                let amount = Amount::new(amount).map_err(|error| damaged("stake", error))?;
+                Ok(Some(Stake { amount, pocket: parse_pocket(currency, bucket, wallet, product)?, round, day }))
+            }
+            (None, None, None, None, None, None, None) => Ok(None),
+            _ => Err(StoreError::Rejected(format!("order {} has half a stake", uuid(&self.id)?))),
+        }
     }
 }
 
@@ -352,9 +353,9 @@ pub fn state_of(
     }
     for row in accounts {
         let account = row.account()?;
-        if let Some(player) = state.players.get_mut(&account.player) {
-            player.accounts.push(account);
-        }
+        // Players are locked before accounts are read: one who is not among them was opened in between.
+        let player = state.players.get_mut(&account.player).ok_or_else(|| opened_meanwhile(account.player))?;
+        player.accounts.push(account);
     }
     for row in orders {
         let order = row.order()?;
@@ -365,4 +366,9 @@ pub fn state_of(
         state.decided.insert(key, decided);
     }
     Ok(state)
+}
+
+/// Whoever decides again sees the player, or is told each time that there is an account without one.
+fn opened_meanwhile(player: PlayerKey) -> StoreError {
+    StoreError::Conflict(format!("player {player} has an account, and was not there when the batch was read"))
 }

@@ -208,6 +208,63 @@ async fn a_batch_that_the_database_refuses_leaves_nothing() {
     }
 }
 
+/// What an order's row may not say, and how whoever asks about the order is told.
+const CONTRADICTIONS: [(&str, &str); 4] = [
+    ("round = NULL", "has half a stake"),
+    (
+        "stake = NULL, currency = NULL, bucket = NULL, wallet = NULL, product = NULL, round = NULL, day = NULL",
+        "is open and has no stake",
+    ),
+    ("paid = 3", "is open and has paid"),
+    ("state = 'won'", "is won and has paid nothing"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_contradicts_itself_is_named_and_nothing_follows_from_it() {
+    for fresh in Fresh::both().await {
+        for (changed, says) in CONTRADICTIONS {
+            let mut store = fresh.writer();
+            let name = changed.len();
+            let begin = format!("open alice CHF\ndeposit alice 100 CHF\nbet alice o{name} r1 5 CHF");
+            insist(&mut store, &commands("acme", &begin)).await;
+            let before = fresh.number("SELECT COUNT(*) FROM journal").await;
+            fresh.execute(format!("UPDATE orders SET {changed} WHERE external_id = 'o{name}'")).await;
+            let refused = apply(&mut store, &commands("acme", &format!("win alice o{name} r1 9"))).await;
+            let told = format!("{refused:?}");
+            assert!(matches!(refused, Err(StoreError::Rejected(_))) && told.contains(says), "{}: {told}", fresh.kind());
+            assert_eq!(fresh.number("SELECT COUNT(*) FROM journal").await, before);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_was_given_no_number_of_its_own_is_not_written() {
+    for fresh in Fresh::both().await {
+        let mut store = fresh.writer();
+        let batch = commands("acme", "open alice CHF\ndeposit alice 100 CHF");
+        let mut state = store.load(&Keys::of(&batch)).await.expect("loaded");
+        // As though nothing had been reserved: entries are numbered by their positions.
+        state.numbers.clear();
+        let (decided, _) = decide_all(&mut state, &batch);
+        let refused = store.commit(decided).await;
+        let told = format!("{refused:?}");
+        assert!(told.contains("journal row 0 would follow row 0 of its chain"), "{}: {told}", fresh.kind());
+        assert_eq!(fresh.number("SELECT COUNT(*) FROM journal").await, 0);
+        insist(&mut store, &batch).await;
+        assert_sound(&fresh).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_without_its_player_is_never_taken_for_none() {
+    let fresh = Fresh::postgres().await;
+    let mut store = fresh.writer();
+    insist(&mut store, &commands("acme", "open alice CHF\ndeposit alice 100 CHF")).await;
+    fresh.execute("DELETE FROM players").await;
+    let told = format!("{:?}", apply(&mut store, &commands("acme", "deposit alice 1 CHF key=2")).await);
+    assert!(told.starts_with("Err(Conflict(") && told.contains("has an account"), "{told}");
+}
+
 /// The steps that keep what takes two, and what the last audit found.
 const APPROVALS: [[&str; 4]; 2] = [
     [

@@ -1,6 +1,6 @@
 //! Placing a bet: debits the stake (EGPP 5.1.2).
 
-use super::{Order, OrderDone, OrderRefusal, OrderState, PlaceBet, Stake, known_game, order_of};
+use super::{Order, OrderDone, OrderId, OrderName, OrderRefusal, PlaceBet, Stake, known_game, order_of};
 use crate::ledger::account::{HouseSide, Staked};
 use crate::ledger::accounts::AccountRefusal;
 use crate::ledger::command::Keyed;
@@ -21,7 +21,8 @@ pub(super) fn decide(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Judged<Ord
     let mut posting = Posting::of(&keyed.command.party, player);
     posting.debit(&bet.pocket, bet.stake, HouseSide::House)?;
     posting.stake(&bet.pocket, Staked { day, minor: staked });
-    Ok((OrderDone::BetPlaced, Effects { order: order(keyed, bet, OrderState::Open), ..Effects::of(posting) }))
+    let order = keyed.order.map(|ids| Order::open(name(keyed, bet, ids.accepted), stake(keyed, bet)));
+    Ok((OrderDone::BetPlaced, Effects { order, ..Effects::of(posting) }))
 }
 
 /// The minor units that this account will have staked today, if both limits allow the bet.
@@ -42,22 +43,17 @@ fn within_limits(player: &PlayerState, bet: &PlaceBet, day: i32) -> Result<i64, 
 /// The order row of a refused bet, so that its result or cancel is told at once instead of waiting.
 /// The player's own tombstone stays what it is.
 pub(super) fn refused_order(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Option<Order> {
-    let has_own = state.orders.contains_key(&keyed.order?.refused);
-    if has_own { None } else { order(keyed, bet, OrderState::Refused) }
+    let id = keyed.order?.refused;
+    let has_own = state.orders.contains_key(&id);
+    (!has_own).then(|| Order::refused(name(keyed, bet, id), stake(keyed, bet)))
 }
 
-fn order(keyed: &Keyed, bet: &PlaceBet, state: OrderState) -> Option<Order> {
-    let stake = Stake { amount: bet.stake, pocket: bet.pocket.clone(), round: bet.round, day: keyed.command.at.day() };
-    let ids = keyed.order?;
-    Some(Order {
-        id: if state == OrderState::Refused { ids.refused } else { ids.accepted },
-        party: keyed.command.party.clone(),
-        key: bet.order.clone(),
-        player: keyed.player,
-        state,
-        stake: Some(stake),
-        paid: 0,
-    })
+fn name(keyed: &Keyed, bet: &PlaceBet, id: OrderId) -> OrderName {
+    OrderName { id, party: keyed.command.party.clone(), key: bet.order.clone(), player: keyed.player }
+}
+
+fn stake(keyed: &Keyed, bet: &PlaceBet) -> Stake {
+    Stake { amount: bet.stake, pocket: bet.pocket.clone(), round: bet.round, day: keyed.command.at.day() }
 }
 
 pub(super) fn is_same(now: &PlaceBet, then: &PlaceBet) -> bool {

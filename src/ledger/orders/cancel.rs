@@ -1,6 +1,6 @@
 //! Cancelling an open order: refunds its stake (EGPP 5.1.4).
 
-use super::{CancelOrder, Order, OrderDone, OrderRefusal, OrderState, Stake, known_game, open_order, order_of};
+use super::{CancelOrder, Order, OrderDone, OrderName, OrderRefusal, Stake, known_game, open_order, order_of};
 use crate::ledger::State;
 use crate::ledger::account::{HouseSide, Staked};
 use crate::ledger::command::Keyed;
@@ -14,17 +14,14 @@ pub(super) fn decide(state: &State, keyed: &Keyed, cancel: &CancelOrder) -> Judg
     }
     known_game(cancel.terms)?;
     let player = known_player(state, keyed.player)?;
-    let order = open_order(order, keyed.player)?;
-    let stake = order.stake.as_ref().ok_or(OrderRefusal::OrderUnknown)?;
+    let (order, stake) = open_order(order, keyed.player)?;
     let mut posting = Posting::of(&keyed.command.party, player);
     posting.credit(&stake.pocket, stake.amount, HouseSide::House)?;
     if let Some(staked) = unstaked(player.account(&stake.pocket).staked, stake) {
         posting.stake(&stake.pocket, staked);
     }
-    let paid = stake.amount.minor();
-    let cancelled = Order { state: OrderState::Cancelled, paid, ..order.clone() };
-    let effects = Effects { order: Some(cancelled), ..Effects::of(posting) };
-    Ok((OrderDone::OrderCancelled { refunded: paid }, effects))
+    let effects = Effects { order: Some(order.cancelled(stake)), ..Effects::of(posting) };
+    Ok((OrderDone::OrderCancelled { refunded: stake.amount.minor() }, effects))
 }
 
 /// A stake that was taken back no longer counts towards its day's limit; `None` where another day counts by now.
@@ -36,15 +33,8 @@ fn unstaked(staked: Staked, stake: &Stake) -> Option<Staked> {
 
 /// What a cancel leaves that found no bet: the bet, should it still come, must not take the stake.
 pub(super) fn tombstone(keyed: &Keyed, cancel: &CancelOrder) -> Option<Order> {
-    keyed.order.map(|ids| Order {
-        id: ids.refused,
-        party: keyed.command.party.clone(),
-        key: cancel.order.clone(),
-        player: keyed.player,
-        state: OrderState::Tombstone,
-        stake: None,
-        paid: 0,
-    })
+    let (party, key, player) = (keyed.command.party.clone(), cancel.order.clone(), keyed.player);
+    keyed.order.map(|ids| Order::tombstone(OrderName { id: ids.refused, party, key, player }))
 }
 
 fn agrees_with_bet(order: &Order, cancel: &CancelOrder) -> bool {

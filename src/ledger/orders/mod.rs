@@ -11,7 +11,9 @@ mod settle;
 mod cancel;
 
 pub use acts::{CancelOrder, GameResult, OrderAct, PlaceBet, SettleOrder, Terms};
-pub use order::{Order, OrderId, OrderIds, OrderKey, OrderNumbers, OrderOperation, OrderState, Stake};
+pub use order::{
+    IllegalOrder, Order, OrderId, OrderIds, OrderKey, OrderName, OrderNumbers, OrderOperation, OrderState, Stake,
+};
 pub use outcome::{OrderDone, OrderRefusal};
 
 use super::command::Keyed;
@@ -68,16 +70,19 @@ fn known_game(terms: Terms) -> Result<(), OrderRefusal> {
     if terms.game_offered { Ok(()) } else { Err(OrderRefusal::GameUnknown) }
 }
 
-/// The open order that a result or cancel is about.
-fn open_order(order: Option<&Order>, player: PlayerKey) -> Result<&Order, OrderRefusal> {
+/// The open order that a result or cancel is about, with its stake.
+fn open_order(order: Option<&Order>, player: PlayerKey) -> Result<(&Order, &Stake), OrderRefusal> {
     let order = order.ok_or(OrderRefusal::OrderUnknown)?;
     if order.player != player {
         return Err(OrderRefusal::OrderNotTheirs);
     }
-    match order.state {
-        OrderState::Open => Ok(order),
-        OrderState::Won | OrderState::Lost | OrderState::Tied => Err(OrderRefusal::OrderSettled),
-        OrderState::Cancelled | OrderState::Tombstone => Err(OrderRefusal::OrderCancelled),
-        OrderState::Refused => Err(OrderRefusal::OrderRefused),
+    match (order.state, &order.stake) {
+        (OrderState::Open, Some(stake)) => Ok((order, stake)),
+        (OrderState::Won | OrderState::Lost | OrderState::Tied, _) => Err(OrderRefusal::OrderSettled),
+        // None is open without a stake: such an order cannot be built.
+        (OrderState::Cancelled | OrderState::Tombstone, _) | (OrderState::Open, None) => {
+            Err(OrderRefusal::OrderCancelled)
+        }
+        (OrderState::Refused, _) => Err(OrderRefusal::OrderRefused),
     }
 }

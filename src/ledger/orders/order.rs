@@ -166,7 +166,17 @@ pub struct Stake {
     pub day: i32,
 }
 
-/// An order as the ledger keeps it.
+/// What tells an order apart, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderName {
+    pub id: OrderId,
+    pub party: Party,
+    pub key: OrderKey,
+    pub player: PlayerKey,
+}
+
+/// An order as the ledger keeps it. It is what a command makes of it, or what was recorded: one that contradicts itself can
+/// be neither built nor read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     pub id: OrderId,
@@ -178,4 +188,108 @@ pub struct Order {
     pub stake: Option<Stake>,
     /// Minor units paid out or refunded.
     pub paid: i64,
+    _legal: Legal,
+}
+
+/// Only this file says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Legal;
+
+/// An order that there cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("order {} is {} and {why}", id.uuid(), state.as_str())]
+pub struct IllegalOrder {
+    pub id: OrderId,
+    pub state: OrderState,
+    pub why: &'static str,
+}
+
+impl Order {
+    /// A bet that was accepted.
+    pub fn open(name: OrderName, stake: Stake) -> Self {
+        Self::legal(name, OrderState::Open, Some(stake), 0)
+    }
+
+    /// A bet that was refused.
+    pub fn refused(name: OrderName, stake: Stake) -> Self {
+        Self::legal(name, OrderState::Refused, Some(stake), 0)
+    }
+
+    /// A cancel that found no bet.
+    pub fn tombstone(name: OrderName) -> Self {
+        Self::legal(name, OrderState::Tombstone, None, 0)
+    }
+
+    /// As it was recorded, unless it contradicts itself. `paid` is minor units.
+    pub fn recorded(name: OrderName, state: OrderState, stake: Option<Stake>, paid: i64) -> Result<Self, IllegalOrder> {
+        let staked = stake.as_ref().map(|stake| stake.amount.minor());
+        let contradiction = match (state, staked) {
+            (OrderState::Tombstone, Some(_)) => Some("has a stake"),
+            (OrderState::Tombstone, None) => (paid != 0).then_some("has paid"),
+            (_, None) => Some("has no stake"),
+            (OrderState::Open | OrderState::Lost | OrderState::Refused, Some(_)) => (paid != 0).then_some("has paid"),
+            (OrderState::Won | OrderState::Tied, Some(_)) => (paid < 1).then_some("has paid nothing"),
+            (OrderState::Cancelled, Some(stake)) => (paid != stake).then_some("has not refunded its stake"),
+        };
+        match contradiction {
+            Some(why) => Err(IllegalOrder { id: name.id, state, why }),
+            None => Ok(Self::legal(name, state, stake, paid)),
+        }
+    }
+
+    /// The order after its round; `payout` is what the player got.
+    pub(super) fn settled(&self, state: OrderState, payout: Option<Amount>) -> Self {
+        Self { state, paid: payout.map_or(0, Amount::minor), ..self.clone() }
+    }
+
+    /// The order after its stake was given back.
+    pub(super) fn cancelled(&self, stake: &Stake) -> Self {
+        Self { state: OrderState::Cancelled, paid: stake.amount.minor(), ..self.clone() }
+    }
+
+    fn legal(name: OrderName, state: OrderState, stake: Option<Stake>, paid: i64) -> Self {
+        let OrderName { id, party, key, player } = name;
+        Self { id, party, key, player, state, stake, paid, _legal: Legal }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::PlayerId;
+
+    #[test]
+    fn an_order_that_contradicts_itself_is_not_read() {
+        use OrderState::{Cancelled, Lost, Open, Refused, Tied, Tombstone, Won};
+        let party = Party::parse("acme").unwrap();
+        let game = Game::parse("roulette").unwrap();
+        let key = OrderKey { game, external_id: ExternalId::parse("x").unwrap() };
+        let player = PlayerKey::of(&party, &PlayerId::parse("alice").unwrap());
+        let name = OrderName { id: OrderId::of(&party, &key), party, key, player };
+        let pocket = Pocket::real(crate::ledger::Currency::parse("CHF").unwrap());
+        let stake = Stake { amount: Amount::new(5).unwrap(), pocket, round: 1, day: 1 };
+        let cases = [
+            (Open, true, 0, None),
+            (Open, false, 0, Some("has no stake")),
+            (Open, true, 5, Some("has paid")),
+            (Won, true, 9, None),
+            (Won, true, 0, Some("has paid nothing")),
+            (Won, false, 9, Some("has no stake")),
+            (Lost, true, 0, None),
+            (Lost, true, 1, Some("has paid")),
+            (Tied, true, 5, None),
+            (Tied, true, -5, Some("has paid nothing")),
+            (Cancelled, true, 5, None),
+            (Cancelled, true, 4, Some("has not refunded its stake")),
+            (Refused, true, 0, None),
+            (Refused, false, 0, Some("has no stake")),
+            (Tombstone, false, 0, None),
+            (Tombstone, true, 0, Some("has a stake")),
+            (Tombstone, false, 1, Some("has paid")),
+        ];
+        for (state, has_stake, paid, why) in cases {
+            let read = Order::recorded(name.clone(), state, has_stake.then(|| stake.clone()), paid);
+            assert_eq!(read.err().map(|error| error.why), why, "{state:?}, {has_stake}, {paid}");
+        }
+    }
 }

@@ -16,8 +16,7 @@ pub(super) fn decide(state: &State, keyed: &Keyed, settle: &SettleOrder) -> Judg
     }
     known_game(settle.terms)?;
     let player = known_player(state, keyed.player)?;
-    let order = open_order(order, keyed.player)?;
-    let stake = order.stake.as_ref().ok_or(OrderRefusal::OrderUnknown)?;
+    let (order, stake) = open_order(order, keyed.player)?;
     if stake.round != settle.round {
         return Err(OrderRefusal::RoundDiffers.into());
     }
@@ -27,7 +26,7 @@ pub(super) fn decide(state: &State, keyed: &Keyed, settle: &SettleOrder) -> Judg
         posting.credit(&stake.pocket, amount, HouseSide::House)?;
     }
     let paid = payout.map_or(0, Amount::minor);
-    let settled = Order { state: settled_state(settle.result), paid, ..order.clone() };
+    let settled = order.settled(settled_state(settle.result), payout);
     Ok((OrderDone::OrderSettled { paid }, Effects { order: Some(settled), ..Effects::of(posting) }))
 }
 

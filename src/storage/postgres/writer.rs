@@ -1,6 +1,5 @@
 //! A lane's writer on Postgres.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use diesel::QueryResult;
@@ -188,8 +187,6 @@ impl Session {
         let (players, accounts, orders, decided) = self.read(keys, at_once).await?;
         // Mostly every player was there to be locked, and nothing can be torn.
         let strangers = players.len() < keys.players.len();
-        let has_accounts =
-            if strangers { accounts.iter().filter_map(|row| row.player.clone()).collect() } else { BTreeSet::new() };
         let mut state = state_of(players, accounts, orders, decided)?;
         state.numbers = std::mem::take(&mut self.seqs);
         if !(keys.transactions.is_empty() && keys.shop.is_empty()) {
@@ -201,7 +198,7 @@ impl Session {
             state.numbers = self.take_seqs(count).await.map_err(classify_read)?;
         }
         self.last_taken = state.numbers.iter().copied().max().unwrap_or(i64::MAX);
-        if strangers && is_torn(keys, &state, &has_accounts) {
+        if strangers && is_torn(keys, &state) {
             return Err(StoreError::Conflict("a player was opened while the batch was read".to_owned()));
         }
         Ok(state)
@@ -323,7 +320,7 @@ impl Session {
 
 /// Whether a player who was not there to be locked was there for a later statement. Such a state holds answers that
 /// the player was given, and not the player.
-fn is_torn(keys: &Keys, state: &State, has_accounts: &BTreeSet<Bytes>) -> bool {
+fn is_torn(keys: &Keys, state: &State) -> bool {
     let is_stranger = |key: &PlayerKey| keys.players.contains(key) && !state.players.contains_key(key);
     let served = state.decided.values().filter(|decided| matches!(decided.outcome, Outcome::Done(_)));
     // A player whose command is old enough to have been pruned was there long before this batch.
@@ -331,8 +328,7 @@ fn is_torn(keys: &Keys, state: &State, has_accounts: &BTreeSet<Bytes>) -> bool {
         Asked::Whole(command) => Some(PlayerKey::of(&command.party, command.player()?)),
         Asked::Pruned(_) => None,
     });
-    let mut strangers = keys.players.iter().filter(|key| is_stranger(key));
-    strangers.any(|key| has_accounts.contains(&bytes(key.uuid()))) || served.any(|key| is_stranger(&key))
+    served.any(|key| is_stranger(&key))
 }
 
 /// The lowest number that no other session writes under. The server gives it back when the session ends.

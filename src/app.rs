@@ -20,6 +20,7 @@ use crate::dialects::http::{Dialect, Host, Mount, PartyHost};
 use crate::dialects::{self, asyncapi, openapi};
 use crate::identity::TokenVerifier;
 use crate::identity::operators::Operators;
+use crate::identity::password::PasswordChecker;
 use crate::ledger::Party;
 use crate::metrics;
 use crate::sequencer::{BetBacklogs, Bounds, Health, Sequencer, Shared};
@@ -39,8 +40,8 @@ use crate::transport::http::live::Live;
 use crate::transport::http::mounts::{self, Serving};
 use crate::transport::http::operating::{self, Readiness};
 use crate::transport::http::origin::Origins;
-use crate::transport::http::server;
-use crate::transport::http::steps::Steps;
+use crate::transport::http::{places, server};
+use crate::wallet::{DatabaseHealth, LiveWallet, SharedWallet};
 
 /// Writers on Postgres. Two would decide one batch while the other commits, but halve the batches: on two cores that
 /// took a fifth more processor time for each command (see `docs/PERFORMANCE.md`).
@@ -156,7 +157,7 @@ pub fn wire_with(config: &Config, http: &[&'static Dialect]) -> anyhow::Result<W
     }
     let desk = |host: &PartyHost<'_>| Arc::new(Desk::of(host.party, host.settings, host.verifier.clone()));
     let desks = parties.iter().map(desk).collect();
-    let host = Host { config, parties };
+    let host = Host { config, parties, passwords: PasswordChecker::default() };
     let mut mounts = Vec::new();
     for dialect in http {
         mounts.extend((dialect.mounts)(&host)?);
@@ -182,7 +183,8 @@ pub async fn serve(
         .unzip();
     let (lanes_writer, lanes_state) = watch::channel(Health::Away("not connected yet".to_owned()));
     let (reader_writer, reader_state) = watch::channel(Health::Ready);
-    let readiness = Readiness { database: [lanes_state, reader_state], brokers, draining: draining.clone() };
+    let health = DatabaseHealth { lanes: lanes_state, reader: reader_state };
+    let readiness = Readiness { database: health.clone(), brokers, draining: draining.clone() };
     let database = database(&config);
     let bounds = Bounds {
         max_batch: config.ledger.max_batch,
@@ -193,8 +195,8 @@ pub async fn serve(
     let shared = Shared { bounds, backlogs: backlogs.clone(), health: Arc::new(lanes_writer.clone()) };
     let (sequencer, mut lanes) = start_sequencer(&database, shared, reader_writer)?;
     let reader = Reader::new(database.clone());
-    let steps = Steps::new(sequencer.clone(), reader.clone(), readiness.clone());
-    let http = start_http(&config, readiness, mounts, steps, &database).await?;
+    let wallet = LiveWallet::new(sequencer.clone(), reader.clone(), health, places::WORKING);
+    let http = start_http(&config, readiness, mounts, Arc::new(wallet), &database).await?;
     let stopping = tokio::spawn(async move {
         stop.await;
         tracing::info!("draining");
@@ -246,7 +248,7 @@ async fn start_http(
     config: &Config,
     readiness: Readiness,
     mounts: Vec<Mount>,
-    steps: Steps,
+    wallet: SharedWallet,
     database: &Database,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(listen) = config.http.listen else { return Ok(None) };
@@ -258,19 +260,19 @@ async fn start_http(
     let origins =
         Origins { is_loopback: listen.ip().is_loopback(), trusted: config.http.trusted_proxies.as_slice().into() };
     let operators = Operators::of(&config.operators).map(|operators| {
-        let (steps, readiness, origins) = (steps.clone(), readiness.clone(), origins.clone());
+        let (wallet, readiness, origins) = (Arc::clone(&wallet), readiness.clone(), origins.clone());
         let (config, operators) = (Arc::new(config.clone()), Arc::new(operators));
         let (reader, audits) = (Reader::new(database.clone()), Audits::new(database.clone()));
         let dead =
             DeadLetters::of(config.parties.keys().filter_map(|party| Some((party.clone(), broker(&config, party)?))));
         let live = Live::start(readiness.clone(), recorded.clone(), config.parties.keys().cloned().collect());
-        let api = admin::Api { config, operators, reader, audits, dead, steps, readiness, origins, live };
+        let api = admin::Api { config, operators, reader, audits, dead, wallet, readiness, origins, live };
         let api = Arc::new(api);
         admin::router(Arc::clone(&api)).merge(console::router(Console::new(api)))
     });
     let documents = documents::router(&document(config, &mounts), &asyncapi::document(config.parties.keys()));
     let serving = Serving {
-        steps,
+        wallet,
         mounts,
         elsewhere: &rest::DIALECT,
         origins,

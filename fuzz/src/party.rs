@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use purser::config::{Config, Environment};
 use purser::dialects::http::{Dialect, Host, Mount, PartyHost};
+use purser::identity::password::PasswordChecker;
 use purser::identity::{self, TokenVerifier};
 use purser::ledger::{Party, PlayerId};
 
@@ -22,6 +23,13 @@ pub const PLAYERS: [&str; 4] = ["alice", "555", "1030979", "cc_user"];
 
 /// 2026-11-20, when everything happens.
 pub const NOW: i64 = 1_795_132_800;
+
+/// The password of everybody.
+pub const PASSWORD: &str = "strong_password";
+
+/// Its hash, a cheap one: comparing shall not take the fuzzer's time.
+pub const PASSWORD_HASH: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$DHzw2Bd8E3vmMrOSg4lWZA$D7KnSjKAcIbKDcak3rK10Ej3hsJJDhrHNvpNP6jMosI";
 
 const CONFIG: &str = r#"
 [parties.acme]
@@ -58,7 +66,7 @@ currency = "KZT"
 keys_secret = "0123456789abcdef0123456789abcdef"
 [[parties.acme.codegames.users]]
 login = "cc_user"
-password_hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$4XjYtGrcmXzFGCbh7VCsQO6ABqtrVpbpMXZ6TWu0Mog"
+password_hash = "@password_hash"
 player = "cc_user"
 "#;
 
@@ -82,7 +90,8 @@ impl Setting {
         let pem = format!("-----BEGIN RSA PUBLIC KEY-----\n{}\n-----END RSA PUBLIC KEY-----\n", lines(&public));
         fs::write(directory.join("quickplay.pem"), pem)?;
         let path = directory.join("purser.toml");
-        fs::write(&path, CONFIG.replace("@directory", &directory.to_string_lossy()))?;
+        let config = CONFIG.replace("@directory", &directory.to_string_lossy());
+        fs::write(&path, config.replace("@password_hash", PASSWORD_HASH))?;
         let config = Config::load_from(Some(&path), &Environment::new())?;
         let party = Party::parse(PARTY)?;
         let jwt = config.parties[&party].jwt.clone().ok_or_else(|| anyhow::anyhow!("no key"))?;
@@ -94,7 +103,8 @@ impl Setting {
     pub fn mounts(&self, dialect: &Dialect) -> Vec<Mount> {
         let settings = &self.config.parties[&self.party];
         let of_party = PartyHost { party: &self.party, settings, verifier: Some(Arc::clone(&self.verifier)) };
-        let host = Host { config: &self.config, parties: vec![of_party] };
+        let passwords = PasswordChecker::default();
+        let host = Host { config: &self.config, parties: vec![of_party], passwords };
         (dialect.mounts)(&host).unwrap_or_else(|error| panic!("{}: {error}", dialect.name))
     }
 

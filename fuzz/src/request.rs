@@ -4,12 +4,12 @@
 use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use purser::dialects::http::{Mount, Request, Route};
+use purser::dialects::http::{Mount, PartyNote, Request, Route};
 use purser::dialects::{codegames, goplay};
 use purser::ledger::OrderId;
 use purser::ledger::command::Timestamp;
 
-use crate::party::{NOW, PLAYERS, SETTING};
+use crate::party::{NOW, PASSWORD, PLAYERS, SETTING};
 use crate::visitor;
 
 /// What stands for what no file can hold.
@@ -23,10 +23,10 @@ static PLACEHOLDERS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
 
 static SESSION: LazyLock<(String, String)> = LazyLock::new(|| {
     let mounts = SETTING.mounts(&codegames::DIALECT);
-    let request = b"POST /api/v1/auth/sign-in\n\n{\"login\":\"cc_user\",\"password\":\"x\"}";
-    let (route, request) = read(&mounts, request).expect("a sign-in");
-    // An even coin: the password is right.
-    let reply = visitor::play((route.handle)(request), 0);
+    let body = format!("{{\"login\":\"cc_user\",\"password\":\"{PASSWORD}\"}}");
+    let request = format!("POST /api/v1/auth/sign-in\n\n{body}");
+    let (route, request) = read(&mounts, request.as_bytes()).expect("a sign-in");
+    let reply = visitor::play(route, request, 0).expect("a session");
     let body: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
     let token = body.as_object().and_then(|body| body.values().find_map(|value| value.as_str())).expect("a token");
     ("{session}".to_owned(), token.to_owned())
@@ -36,7 +36,7 @@ static SESSION: LazyLock<(String, String)> = LazyLock::new(|| {
 static PAGE: LazyLock<[(String, String); 2]> = LazyLock::new(|| {
     let mounts = SETTING.mounts(&goplay::DIALECT);
     let (route, request) = read(&mounts, AUTHORIZE.as_bytes()).expect("an authorization request");
-    let reply = visitor::play((route.handle)(request), 0);
+    let reply = visitor::play(route, request, 0).expect("a page");
     let page = String::from_utf8(reply.body).expect("a page");
     let after = |text: &str, start: &str, end: char| {
         let rest = text.split_once(start).map(|(_, rest)| rest);
@@ -89,6 +89,7 @@ pub fn read<'a>(mounts: &'a [Mount], text: &[u8]) -> Option<(&'a Route, Request)
         correlation: Arc::from("fuzz"),
         address: std::net::Ipv4Addr::LOCALHOST.into(),
         is_local: true,
+        whose: PartyNote::default(),
     };
     Some((route, request))
 }

@@ -1,33 +1,40 @@
-//! Takes a handler's steps as the transport does, over a small ledger in memory, and looks at what is answered.
+//! Runs handlers on a small ledger in memory, and looks at what is answered.
 
 use std::sync::{Arc, LazyLock};
 
 use http::{HeaderName, HeaderValue};
 use purser::config::Secret;
-use purser::dialects::http::{Decided, Dialect, Next, Reply};
+use purser::dialects::http::{Dialect, Failure, Reply, Request, Route};
 use purser::identity::grants::{Client, Grant, GrantAct, GrantAnswer, GrantRefusal, Granted};
 use purser::identity::pkce::Challenge;
 use purser::identity::sealing::Vault;
-use purser::ledger::orders::{CancelOrder, PlaceBet, Terms};
 use purser::ledger::accounts::{Cash, OpenPlayer};
 use purser::ledger::command::Timestamp;
-use purser::ledger::shop::{Offer, StockOffers, Stocking};
 use purser::ledger::orders::OrderKey;
+use purser::ledger::orders::{CancelOrder, PlaceBet, Terms};
 use purser::ledger::player::Profile;
-use purser::ledger::transactions::{Adjust, Change, Label, StakeRules};
-use purser::ledger::{AccountAct, Act, Amount, Bucket, Command, Currency, ExternalId, Game, OrderAct, Outcome, PlayerId, Pocket, ShopAct, State, TransactionAct, Verdict, fold};
+use purser::ledger::shop::{Offer, OfferId, OfferState, StockOffers, Stocking};
+use purser::ledger::state::PlayerState;
+use purser::ledger::transactions::{Adjust, Change, FindBy, Finding, Label, ManualVoid, StakeRules, Transaction};
+use purser::ledger::{
+    AccountAct, Act, Amount, Bucket, Command, Currency, ExternalId, Game, Order, OrderAct, OrderId, Outcome, Party,
+    PlayerId, PlayerKey, Pocket, ShopAct, TransactionAct,
+};
+use purser::wallet::memory::MemoryWallet;
+use purser::wallet::{DecidedCommand, WalletError, WalletFuture, WalletPort};
+use tokio::runtime::{Builder, Runtime};
 
-use crate::party::{NOW, PLAYERS, SETTING};
+use crate::party::{NOW, PASSWORD_HASH, PLAYERS, SETTING};
 use crate::request;
 
-/// Steps that a request takes at the most.
-const STEPS: usize = 16;
-
-/// Numbers for what is decided of one request.
-const NUMBERS: std::ops::Range<i64> = 1_000..1_100;
+/// The round of the one transaction that there is.
+const ROUND: &str = "1";
 
 /// A player with money of every kind, orders that are open and cancelled, and an offer.
-static LEDGER: LazyLock<State> = LazyLock::new(|| ledger().expect("a ledger"));
+static LEDGER: LazyLock<MemoryWallet> = LazyLock::new(|| ledger().expect("a ledger"));
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("threads"));
 
 static VAULT: LazyLock<Vault> =
     LazyLock::new(|| Vault::open(&Secret::new("0123456789abcdef0123456789abcdef"), &SETTING.party).expect("a vault"));
@@ -36,7 +43,7 @@ static VAULT: LazyLock<Vault> =
 pub fn visit(dialect: &Dialect, mounts: &[purser::dialects::http::Mount], text: &[u8]) {
     let Some((route, request)) = request::read(mounts, text) else { return };
     let coin = text.iter().fold(0_u8, |coin, byte| coin.wrapping_mul(31).wrapping_add(*byte));
-    let reply = play((route.handle)(request), coin);
+    let reply = play(route, request, coin).unwrap_or_else(dialect.failure);
     assert!((200..600).contains(&reply.status), "{}: status {}", dialect.name, reply.status);
     assert!(!reply.code.is_empty(), "{}: a reply without a code", dialect.name);
     if reply.content_type == "application/json" {
@@ -48,48 +55,83 @@ pub fn visit(dialect: &Dialect, mounts: &[purser::dialects::http::Mount], text: 
     }
 }
 
-/// Goes on to the reply. The coin decides what the ledger does not.
-pub fn play(mut next: Next, coin: u8) -> Reply {
-    let mut state = LEDGER.clone();
-    state.numbers = NUMBERS.collect();
-    let yes = coin.is_multiple_of(2);
-    for _ in 0..STEPS {
-        next = match next {
-            Next::Reply(reply) => return reply,
-            Next::Of(_, next) => *next,
-            Next::Wait(_, then) => then(()),
-            Next::Decide(command, then) => then(decide(&mut state, *command)),
-            Next::Player(key, then) => then(state.players.get(&key).cloned()),
-            Next::Order(id, then) => then(state.orders.get(&id).cloned().map(|order| (order, alice()))),
-            Next::Void(_, source, then) => then(state.transactions.voids.get(&source).cloned()),
-            Next::Transactions(_, then) => {
-                then((1..NUMBERS.end).filter_map(|number| state.transactions.get(number).cloned()).collect())
-            }
-            Next::Offer(id, then) => then(state.shop.offers.get(&id).cloned()),
-            Next::SoldKeys { then, .. } => {
-                let sealed = |key| VAULT.seal(key).expect("sealed").sealed;
-                then(yes.then(|| (0..usize::from(coin % 5)).map(|_| sealed("KEY")).collect()))
-            }
-            Next::RefreshKeys(_, then) => then(()),
-            Next::CheckPassword { then, .. } => then(yes),
-            Next::PlayerOfLogin { then, .. } => then(yes.then(alice)),
-            Next::Grants(act, then) => then(grant(*act, coin)),
-        };
-    }
-    panic!("a request that comes to no end");
+/// What a handler answers. The coin decides what the ledger does not.
+pub fn play(route: &Route, request: Request, coin: u8) -> Result<Reply, Failure> {
+    let wallet = FuzzedWallet { ledger: LEDGER.clone(), coin };
+    RUNTIME.block_on((route.handle)(Arc::new(wallet), request))
 }
 
-/// Decides a command as a lane does. It must be one that a journal can hold.
-fn decide(state: &mut State, command: Command) -> Decided {
-    let written = serde_json::to_string(&command).expect("written");
-    let read: Command = serde_json::from_str(&written).unwrap_or_else(|error| panic!("{error}: {written}"));
-    let (keyed, again) = (command.keyed(), read.keyed());
-    assert_eq!((keyed.key, keyed.player, keyed.order), (again.key, again.player, again.order), "{written}");
-    let (batch, verdicts) = fold(state, [(&keyed, false)]);
-    state.numbers.drain(..batch.entries.len());
-    assert!(batch.accounts.iter().all(|account| account.balance >= 0), "below zero by {written}");
-    let Some(Verdict::Decided { outcome, repeated }) = verdicts.first() else { panic!("undecided: {written}") };
-    Decided { outcome: *outcome, repeated: *repeated }
+/// The ledger, and a coin for what is not in it.
+struct FuzzedWallet {
+    ledger: MemoryWallet,
+    coin: u8,
+}
+
+impl FuzzedWallet {
+    fn yes(&self) -> bool {
+        self.coin.is_multiple_of(2)
+    }
+}
+
+impl WalletPort for FuzzedWallet {
+    /// Decides a command as a lane does. It must be one that a journal can hold.
+    fn decide(&self, command: Command) -> WalletFuture<'_, DecidedCommand> {
+        let written = serde_json::to_string(&command).expect("written");
+        let read: Command = serde_json::from_str(&written).unwrap_or_else(|error| panic!("{error}: {written}"));
+        let (keyed, again) = (command.clone().keyed(), read.keyed());
+        assert_eq!((keyed.key, keyed.player, keyed.order), (again.key, again.player, again.order), "{written}");
+        let decided = self.ledger.apply(command);
+        let player = decided.as_ref().expect("decided").player.as_ref();
+        let accounts = player.map(|player| &player.accounts[..]).unwrap_or_default();
+        assert!(accounts.iter().all(|account| account.balance >= 0), "below zero by {written}");
+        now(decided)
+    }
+
+    fn balance(&self, party: Party, player: PlayerId, pocket: Pocket) -> WalletFuture<'_, Option<i64>> {
+        self.ledger.balance(party, player, pocket)
+    }
+
+    fn player(&self, key: PlayerKey) -> WalletFuture<'_, Option<PlayerState>> {
+        self.ledger.player(key)
+    }
+
+    fn order(&self, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
+        self.ledger.order(id)
+    }
+
+    /// All that there are, whichever are asked for.
+    fn transactions(&self, finding: Finding) -> WalletFuture<'_, Vec<Transaction>> {
+        self.ledger.transactions(Finding { by: FindBy::Round(ROUND.into()), ..finding })
+    }
+
+    fn void(&self, party: Party, source: i64) -> WalletFuture<'_, Option<ManualVoid>> {
+        self.ledger.void(party, source)
+    }
+
+    fn offer(&self, id: OfferId) -> WalletFuture<'_, Option<OfferState>> {
+        self.ledger.offer(id)
+    }
+
+    fn sold_keys(&self, _: Party, _: Arc<str>, _: i64) -> WalletFuture<'_, Option<Vec<Arc<str>>>> {
+        let sealed = |key| VAULT.seal(key).expect("sealed").sealed;
+        now(Ok(self.yes().then(|| (0..usize::from(self.coin % 5)).map(|_| sealed("KEY")).collect())))
+    }
+
+    fn player_of_login(&self, _: Party, _: String) -> WalletFuture<'_, Option<PlayerId>> {
+        now(Ok(self.yes().then(alice)))
+    }
+
+    fn password_hash(&self, _: PlayerKey) -> WalletFuture<'_, Option<Secret>> {
+        now(Ok(Some(Secret::new(PASSWORD_HASH))))
+    }
+
+    fn grants(&self, act: GrantAct) -> WalletFuture<'_, GrantAnswer> {
+        now(Ok(grant(act, self.coin)))
+    }
+}
+
+fn now<T: Send + 'static>(answer: Result<T, WalletError>) -> WalletFuture<'static, T> {
+    Box::pin(std::future::ready(answer))
 }
 
 fn grant(act: GrantAct, coin: u8) -> GrantAnswer {
@@ -133,7 +175,7 @@ pub fn order(external_id: &str) -> OrderKey {
 /// The number of a stake of the Balance Service's.
 pub const STAKE: i64 = 1;
 
-fn ledger() -> anyhow::Result<State> {
+fn ledger() -> anyhow::Result<MemoryWallet> {
     let mut acts = Vec::new();
     for player in PLAYERS {
         acts.extend(invitation(PlayerId::parse(player)?)?);
@@ -142,12 +184,22 @@ fn ledger() -> anyhow::Result<State> {
     let (id, name) = ("562".into(), "Card".into());
     let offer = Offer { id, name, price: Amount::new(95_630)?, currency: Currency::parse("KZT")? };
     let keys = ["A", "B", "C"].map(|key| VAULT.seal(key)).into_iter().collect::<Result<_, _>>()?;
-    acts.push(Act::Shop(ShopAct::StockOffers(StockOffers { offers: vec![Stocking { offer, keys }], key: "stock".into() })));
+    acts.push(Act::Shop(ShopAct::StockOffers(StockOffers {
+        offers: vec![Stocking { offer, keys }],
+        key: "stock".into(),
+    })));
     let reference = "a stake".into();
     acts.push(Act::Transaction(TransactionAct::Adjust(Adjust {
         player: PlayerId::parse("1030979")?,
         name: "a stake".into(),
-        label: Label { scope: "balance_service".into(), kind: 2, region: 20, partner: 100, reference, round: None },
+        label: Label {
+            scope: "balance_service".into(),
+            kind: 2,
+            region: 20,
+            partner: 100,
+            reference,
+            round: Some(ROUND.into()),
+        },
         currency: Currency::parse("GBP")?,
         product: 0,
         change: Change::Stake { total: 350, external: 0, from: vec![Bucket::Real] },
@@ -157,15 +209,14 @@ fn ledger() -> anyhow::Result<State> {
         stakes: StakeRules::OneEnd,
         token: None,
     })));
-    let party = &SETTING.party;
-    let command = |act| Command { party: party.clone(), at: Timestamp(NOW * 1_000_000), correlation: None, act };
-    let commands: Vec<_> = acts.into_iter().map(|act| command(act).keyed()).collect();
-    let mut state = State { numbers: (1..NUMBERS.start).collect(), ..State::default() };
-    let (_, verdicts) = fold(&mut state, commands.iter().map(|keyed| (keyed, false)));
-    let refused =
-        verdicts.iter().find(|verdict| !matches!(verdict, Verdict::Decided { outcome: Outcome::Done(_), .. }));
-    anyhow::ensure!(refused.is_none(), "{refused:?}");
-    Ok(state)
+    let wallet = MemoryWallet::with_numbers_from(STAKE + 1);
+    for act in acts {
+        let party = SETTING.party.clone();
+        let command = Command { party, at: Timestamp(NOW * 1_000_000), correlation: None, act };
+        let decided = wallet.apply(command)?;
+        anyhow::ensure!(matches!(decided.outcome, Outcome::Done(_)), "{decided:?}");
+    }
+    Ok(wallet)
 }
 
 /// A player with money in every bucket of every currency.
@@ -182,7 +233,12 @@ fn invitation(player: PlayerId) -> anyhow::Result<Vec<Act>> {
         for bucket in Bucket::ALL {
             let pocket = Pocket { bucket, ..Pocket::real(Currency::parse(code)?) };
             let key = format!("{player}-{code}-{}", bucket.as_str()).into();
-            acts.push(Act::Account(AccountAct::Deposit(Cash { player: player.clone(), pocket, amount: Amount::new(1_000_000)?, key })));
+            acts.push(Act::Account(AccountAct::Deposit(Cash {
+                player: player.clone(),
+                pocket,
+                amount: Amount::new(1_000_000)?,
+                key,
+            })));
         }
     }
     Ok(acts)
@@ -197,6 +253,11 @@ fn orders() -> anyhow::Result<Vec<Act>> {
         let (stake, pocket) = (Amount::new(100)?, pocket.clone());
         acts.push(Act::Order(OrderAct::PlaceBet(PlaceBet { player, order, round: 1, stake, pocket, terms })));
     }
-    acts.push(Act::Order(OrderAct::CancelOrder(CancelOrder { player: alice(), order: order("cancelled"), wallet: None, terms })));
+    acts.push(Act::Order(OrderAct::CancelOrder(CancelOrder {
+        player: alice(),
+        order: order("cancelled"),
+        wallet: None,
+        terms,
+    })));
     Ok(acts)
 }

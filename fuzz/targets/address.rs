@@ -23,9 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     for section in ["amqp", "database"] {
         fs::write(&*FILE, format!("[{section}]\nurl = '{text}'\n")).expect("written");
         let said = match Config::load_from(Some(&FILE), &Environment::new()) {
-            Ok(config) => {
-                config.warnings.join("\n") + &config.amqp.addresses_in(None).join("\n")
-            }
+            Ok(config) => config.warnings.join("\n") + &config.amqp.addresses_in(None).join("\n"),
             Err(error) => error.to_string(),
         };
         assert!(!said.contains("H1DD3N"), "{said}");

@@ -53,7 +53,7 @@ fuzz_target!(|bytes: &[u8]| {
             Ok(Opened::Staged(_) | Opened::Late(_)) => panic!("staged outside of a sandbox"),
             Err(Refused::Malformed(malformed)) => status::of_malformed(&malformed),
             Err(Refused::Denied(denied)) => status::of_denied(&denied),
-            Err(Refused::UnknownKey) => status::of_unknown_key(),
+            Err(Refused::UnknownKey | Refused::KeysUnavailable) => status::of_unknown_key(),
         };
         check(&reply);
         let publication = message::reply(&delivery, place, &ADMISSION, reply);

@@ -1,28 +1,25 @@
-//! What every HTTP dialect is made of: mounts, routes, and the steps from a request to its reply.
+//! What every HTTP dialect is made of: mounts, routes, and handlers that make a request a reply.
 //!
-//! A dialect neither waits nor reads: a handler returns the [`Next`] step, and the transport takes it and goes on
-//! with what came of it, until there is a [`Reply`]. So a dialect stays a pure translation, and whatever takes time
-//! is bounded in one place.
+//! A handler is an `async fn`: it asks the wallet, and awaits the answer. How long it may take, what is answered where it
+//! takes longer or the database is away, and what is counted and logged is the transport's, once for all of them.
 
 pub mod exact;
 pub mod html;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
-use crate::config::{Config, PartyConfig, Secret};
+use crate::config::{Config, PartyConfig};
 use crate::identity::TokenVerifier;
-use crate::identity::grants::{GrantAct, GrantAnswer};
-use crate::ledger::command::{Command, Timestamp};
-use crate::ledger::shop::{OfferId, OfferState};
-use crate::ledger::state::PlayerState;
-use crate::ledger::transactions::{Finding, ManualVoid, Transaction};
-use crate::ledger::{Order, OrderId, Outcome, Party, PlayerId, PlayerKey};
+use crate::identity::password::{PasswordChecker, PasswordError};
+use crate::ledger::Party;
+use crate::ledger::command::Timestamp;
+use crate::wallet::{SharedWallet, WalletError};
 
 /// A way of speaking HTTP with the ledger.
 pub struct Dialect {
@@ -38,6 +35,7 @@ pub struct Dialect {
 pub struct Host<'a> {
     pub config: &'a Config,
     pub parties: Vec<PartyHost<'a>>,
+    pub passwords: PasswordChecker,
 }
 
 /// One party, with what checks its players' tokens: absent where it has configured no key.
@@ -76,7 +74,30 @@ pub struct Route {
     pub document: fn() -> Value,
 }
 
-pub type Handler = Arc<dyn Fn(Request) -> Next + Send + Sync>;
+/// Makes a request a reply. Where it fails, the dialect's [`Failure`] is the reply.
+pub type Handler = Arc<dyn Fn(SharedWallet, Request) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
+
+/// The handler of a route: an `async fn` of what the mount's requests share, the wallet, and the request.
+pub fn handler<S, A, E>(
+    shared: &Arc<S>,
+    handle: impl Fn(Arc<S>, SharedWallet, Request) -> A + Send + Sync + 'static,
+) -> Handler
+where
+    S: Send + Sync + 'static,
+    A: Future<Output = Result<Reply, E>> + Send + 'static,
+    E: Into<HandlerError>,
+{
+    let shared = Arc::clone(shared);
+    Arc::new(move |wallet, request| {
+        let handling = handle(Arc::clone(&shared), wallet, request);
+        Box::pin(async move {
+            handling.await.or_else(|error| match error.into() {
+                HandlerError::Refused(reply) => Ok(*reply),
+                HandlerError::Failed(failure) => Err(failure),
+            })
+        })
+    })
+}
 
 /// A request, read whole.
 #[derive(Debug, Clone)]
@@ -97,6 +118,28 @@ pub struct Request {
     /// Whether it can only have been sent from this machine: listener, peer and `Host` are loopback, and no proxy has
     /// left a header in it.
     pub is_local: bool,
+    pub whose: PartyNote,
+}
+
+/// Whose request it is, for logs and metrics: the mount knows, or the handler finds out.
+#[derive(Debug, Clone, Default)]
+pub struct PartyNote(Arc<OnceLock<Party>>);
+
+impl PartyNote {
+    pub fn of(party: Option<&Party>) -> Self {
+        let note = Self::default();
+        party.into_iter().for_each(|party| note.set(party));
+        note
+    }
+
+    /// The first word holds.
+    pub fn set(&self, party: &Party) {
+        let _ = self.0.set(party.clone());
+    }
+
+    pub fn get(&self) -> Option<&Party> {
+        self.0.get()
+    }
 }
 
 impl Request {
@@ -191,66 +234,43 @@ impl Failure {
     }
 }
 
-/// Goes on with what came of a step.
-pub type Then<T> = Box<dyn FnOnce(T) -> Next + Send>;
-
-/// A command's outcome, and whether it was decided before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decided {
-    pub outcome: Outcome,
-    pub repeated: bool,
+impl From<WalletError> for Failure {
+    fn from(error: WalletError) -> Self {
+        match error {
+            WalletError::Unavailable => Self::Unavailable,
+            WalletError::Fault => Self::Fault,
+        }
+    }
 }
 
-/// What is to be done next about a request. Where a step fails, the dialect's [`Failure`] is the reply.
-pub enum Next {
-    Reply(Reply),
-    /// Note whose request it is, where the mount does not say, and go on.
-    Of(Party, Box<Next>),
-    /// Go on after this long: a sandbox keeps its callers waiting.
-    Wait(Duration, Then<()>),
-    /// Decide the command, and commit what follows.
-    Decide(Box<Command>, Then<Decided>),
-    /// Read a player with every account that was ever used.
-    Player(PlayerKey, Then<Option<PlayerState>>),
-    /// Read an order with its player's name.
-    Order(OrderId, Then<Option<(Order, PlayerId)>>),
-    /// Read transactions, oldest first.
-    Transactions(Finding, Then<Vec<Transaction>>),
-    /// Read the void that an operator decides, or decided, on for the transaction of this number.
-    Void(Party, i64, Then<Option<ManualVoid>>),
-    /// Read an offer and its stock.
-    Offer(OfferId, Then<Option<OfferState>>),
-    /// Read the sealed keys of an order, in the order of their sale; `None` where the buyer has no such order.
-    SoldKeys {
-        party: Party,
-        buyer: Arc<str>,
-        order: i64,
-        then: Then<Option<Vec<Arc<str>>>>,
-    },
-    /// Fetch a party's token keys again. Where there are none at all, the reply is [`Failure::Unavailable`].
-    RefreshKeys(Arc<TokenVerifier>, Then<()>),
-    /// Compare a password with its hash. Takes as long where there is nothing to compare with.
-    CheckPassword {
-        password: Secret,
-        against: PasswordHash,
-        then: Then<bool>,
-    },
-    /// Find the player who signs in with this text: a player's id, else the one player of that username.
-    PlayerOfLogin {
-        party: Party,
-        login: String,
-        then: Then<Option<PlayerId>>,
-    },
-    /// Keep, exchange, end or look at what players have allowed partners.
-    Grants(Box<GrantAct>, Then<GrantAnswer>),
+/// What ends a handler early: the dialect's own refusal, which is a reply as well, or a failure. Each dialect turns its
+/// refusals into one, so that `?` is all that a handler needs.
+#[derive(Debug)]
+pub enum HandlerError {
+    Refused(Box<Reply>),
+    Failed(Failure),
 }
 
-/// Where a password's hash is.
-#[derive(Debug, Clone)]
-pub enum PasswordHash {
-    Known(Secret),
-    /// The one that was set for the player.
-    OfPlayer(PlayerKey),
-    /// Nowhere: nobody is known by that name.
-    Nobody,
+impl From<Reply> for HandlerError {
+    fn from(refusal: Reply) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl From<Failure> for HandlerError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<WalletError> for HandlerError {
+    fn from(error: WalletError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<PasswordError> for HandlerError {
+    fn from(_: PasswordError) -> Self {
+        Self::Failed(Failure::Fault)
+    }
 }

@@ -1,10 +1,18 @@
 //! Passwords, kept as Argon2id hashes in PHC form (`$argon2id$v=19$…`).
 //!
-//! Both functions take tens of milliseconds by design: asynchronous callers put them on a blocking thread.
+//! Hashing and comparing take tens of milliseconds by design: asynchronous callers compare through a [`PasswordChecker`].
+
+use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::Semaphore;
+
+use crate::config::Secret;
+
+/// Passwords that are compared side by side: each takes 19 MiB and tens of milliseconds.
+const COMPARED_AT_ONCE: usize = 2;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
@@ -12,6 +20,39 @@ pub enum PasswordError {
     NotAHash,
     #[error("the password cannot be hashed")]
     Unhashable,
+    #[error("comparing the password was broken off")]
+    BrokenOff,
+}
+
+/// Compares passwords off the async threads, a few side by side; all clones together.
+#[derive(Clone)]
+pub struct PasswordChecker {
+    permits: Arc<Semaphore>,
+    /// How many were compared.
+    #[cfg(test)]
+    pub compared: Arc<std::sync::atomic::AtomicU32>,
+}
+
+impl Default for PasswordChecker {
+    fn default() -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(COMPARED_AT_ONCE)),
+            #[cfg(test)]
+            compared: Arc::default(),
+        }
+    }
+}
+
+impl PasswordChecker {
+    /// Whether the password is the one that the hash was made from. Takes as long where there is no hash.
+    pub async fn fits(&self, password: Secret, hash: Option<Secret>) -> Result<bool, PasswordError> {
+        #[cfg(test)]
+        self.compared.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let _permit = self.permits.acquire().await.map_err(|_| PasswordError::BrokenOff)?;
+        let comparing =
+            tokio::task::spawn_blocking(move || verify_if_known(password.expose(), hash.as_ref().map(Secret::expose)));
+        comparing.await.map_err(|_| PasswordError::BrokenOff)?
+    }
 }
 
 /// Stands in where nobody has set a password: as dear to compare with as any, and no password is known that fits it.
@@ -39,7 +80,7 @@ pub fn verify(password: &str, hash: &str) -> Result<bool, PasswordError> {
 }
 
 /// The same, and as much work where there is no hash: nobody learns from the time it takes whether somebody is known.
-pub fn verify_if_known(password: &str, hash: Option<&str>) -> Result<bool, PasswordError> {
+fn verify_if_known(password: &str, hash: Option<&str>) -> Result<bool, PasswordError> {
     verify_if_known_by(verify, password, hash)
 }
 
@@ -55,6 +96,14 @@ fn verify_if_known_by(
 /// The crate's default cost is OWASP's recommendation: 19 MiB, two passes, one lane.
 fn argon2id() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
+}
+
+/// A hash that is cheap to compare with, for tests of what is around it.
+#[cfg(test)]
+pub fn cheap_hash(password: &str) -> String {
+    let params = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
+    let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    cheap.hash_password(password.as_bytes()).unwrap().to_string()
 }
 
 #[cfg(test)]
@@ -89,6 +138,19 @@ mod tests {
             let cost = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
             assert_eq!(cost(against), cost(&known), "{password} {hash:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_checker_tells_a_password_that_fits_from_one_that_does_not() {
+        let (checker, hash) = (PasswordChecker::default(), Secret::new(cheap_hash("correct horse")));
+        for (password, hash, expected) in [
+            ("correct horse", Some(hash.clone()), true),
+            ("wrong horse", Some(hash), false),
+            ("correct horse", None, false),
+        ] {
+            assert_eq!(checker.fits(Secret::new(password), hash).await.unwrap(), expected, "{password}");
+        }
+        assert!(checker.fits(Secret::new("x"), Some(Secret::new("plain"))).await.is_err());
     }
 
     #[test]

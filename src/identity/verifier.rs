@@ -61,14 +61,23 @@ impl TokenVerifier {
 
     /// Checks a token, with newer keys where those at hand do not know its signer.
     pub async fn verify(&self, token: &str) -> Result<Verified, Rejection> {
-        match self.verify_now(token) {
-            Err(Rejection::UnknownKey) => self.refresh().await,
-            settled => return settled,
+        let checked = self.with_newer_keys(|| self.verify_now(token), |error| *error == Rejection::UnknownKey).await;
+        checked.unwrap_or(Err(Rejection::KeysUnavailable))
+    }
+
+    /// Makes an attempt with the keys at hand; where that lacks a key, fetches newer ones and makes it once more. `None`
+    /// where there are no keys at all: then nobody can tell whether a token is good.
+    pub async fn with_newer_keys<T, E>(
+        &self,
+        attempt: impl Fn() -> Result<T, E>,
+        lacks_key: impl FnOnce(&E) -> bool,
+    ) -> Option<Result<T, E>> {
+        match attempt() {
+            Err(error) if lacks_key(&error) => {}
+            settled => return Some(settled),
         }
-        match self.verify_now(token) {
-            Err(Rejection::UnknownKey) if !self.has_keys() => Err(Rejection::KeysUnavailable),
-            settled => settled,
-        }
+        self.refresh().await;
+        self.has_keys().then(attempt)
     }
 
     /// Reads the key set again, at most as often as its source should be asked. A failure keeps the set in use.

@@ -14,8 +14,8 @@ use super::backlog::BetBacklogs;
 use super::look::Look;
 use super::turns::Turns;
 use super::waiting::{Patience, WaitingRoom};
-use super::{Answer, Bounds, Health, Submission};
-use crate::ledger::{Keys, OrderId, OrderIds, Verdict, fold};
+use super::{Answer, Answering, Bounds, Health, LedgerView, Submission};
+use crate::ledger::{Keys, OrderId, OrderIds, State, Verdict, fold};
 use crate::metrics;
 use crate::storage::{Store, StoreError};
 
@@ -70,7 +70,18 @@ impl Item {
     fn bet(&self) -> Option<OrderId> {
         self.submission.keyed.bet().map(|order| order.accepted)
     }
+
+    /// What whoever submitted it wants to know of the ledger beside the outcome.
+    fn view(&self, state: &State) -> LedgerView {
+        match &self.submission.answering {
+            Answering::WithOutcome(_) => LedgerView::default(),
+            Answering::WithView(_) => LedgerView::of(state, &self.submission.keyed),
+        }
+    }
 }
+
+/// What came of one item of a batch that is committed.
+type Judged = (Verdict, LedgerView);
 
 /// What all lanes of a process share.
 #[derive(Clone)]
@@ -220,7 +231,7 @@ impl<S: Store> Lane<S> {
         let mut conflicts = 0;
         loop {
             match self.attempt(&batch).await {
-                Ok(verdicts) => return self.answer(batch, verdicts),
+                Ok(judged) => return self.answer(batch, judged),
                 Err(StoreError::Outage(why)) => self.sit_out(why).await,
                 Err(StoreError::Conflict(_) | StoreError::Contention(_)) if conflicts < CONFLICT_RETRIES => {
                     conflicts += 1;
@@ -239,12 +250,12 @@ impl<S: Store> Lane<S> {
         for item in batch {
             let item = [item];
             match self.try_alone(&item).await {
-                Ok(verdicts) => self.answer(item, verdicts),
+                Ok(judged) => self.answer(item, judged),
                 Err(why) if self.culprits < CULPRITS_IN_A_ROW => {
                     self.culprits += 1;
                     let [item] = item;
                     log_culprit(&item, &why);
-                    (item.submission.answering)(Answer::Failed);
+                    item.submission.answering.tell(Answer::Failed, LedgerView::default());
                 }
                 Err(why) => {
                     // So many in a row: rather than park everything that comes, try it again with what comes next.
@@ -258,11 +269,11 @@ impl<S: Store> Lane<S> {
     /// The verdict on a command by itself, or why the database does not take it. A conflict is no refusal: the next
     /// try sees what the other writer wrote, so only one that is met again and again is the command's own. Contention
     /// never is.
-    async fn try_alone(&mut self, item: &[Item; 1]) -> Result<Vec<Verdict>, String> {
+    async fn try_alone(&mut self, item: &[Item; 1]) -> Result<Vec<Judged>, String> {
         let (mut refusals, mut conflicts, mut contentions) = (0, 0, 0);
         loop {
             match self.attempt(item).await {
-                Ok(verdicts) => return Ok(verdicts),
+                Ok(judged) => return Ok(judged),
                 Err(StoreError::Outage(why)) => self.sit_out(why).await,
                 Err(StoreError::Contention(why)) if contentions >= CONTENTION_RETRIES => self.sit_out(why).await,
                 Err(StoreError::Contention(_)) => contentions += 1,
@@ -275,7 +286,7 @@ impl<S: Store> Lane<S> {
     }
 
     /// One transaction: load, decide, commit.
-    async fn attempt(&mut self, batch: &[Item]) -> Result<Vec<Verdict>, StoreError> {
+    async fn attempt(&mut self, batch: &[Item]) -> Result<Vec<Judged>, StoreError> {
         let began = Instant::now();
         let keys = Keys::of(batch.iter().map(|item| &item.submission.keyed));
         let mut state = self.store.load(&keys).await?;
@@ -294,18 +305,19 @@ impl<S: Store> Lane<S> {
         }
         self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
         metrics::batch(batch.len(), began.elapsed());
-        Ok(verdicts)
+        let judged = verdicts.into_iter().zip(batch).map(|(verdict, item)| (verdict, item.view(&state)));
+        Ok(judged.collect())
     }
 
-    fn answer(&mut self, batch: impl IntoIterator<Item = Item>, verdicts: Vec<Verdict>) {
+    fn answer(&mut self, batch: impl IntoIterator<Item = Item>, judged: Vec<Judged>) {
         let now = self.now();
         let mut known = Vec::new();
-        for (item, verdict) in batch.into_iter().zip(verdicts) {
+        for (item, (verdict, view)) in batch.into_iter().zip(judged) {
             match verdict {
                 Verdict::Waits(order) => self.park(item, order, now),
                 Verdict::Decided { outcome, repeated } => {
                     known.extend(item.submission.keyed.order.map(|order| order.accepted));
-                    (item.submission.answering)(Answer::Decided { outcome, repeated });
+                    item.submission.answering.tell(Answer::Decided { outcome, repeated }, view);
                 }
             }
         }

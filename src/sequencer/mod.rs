@@ -26,7 +26,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::ledger::command::Keyed;
-use crate::ledger::{Outcome, PlayerKey};
+use crate::ledger::state::PlayerState;
+use crate::ledger::transactions::Transaction;
+use crate::ledger::{Outcome, PlayerKey, State};
 use crate::storage::{Balances, Store};
 
 pub use backlog::BetBacklogs;
@@ -51,7 +53,37 @@ pub enum Answer {
 
 /// Called once, when the outcome is on the disk. Dropped uncalled where the program stops first: then nothing was
 /// promised, and the command comes again.
-pub type Answering = Box<dyn FnOnce(Answer) + Send + Sync>;
+pub enum Answering {
+    /// Told the outcome alone: a reply over the queues needs no more, and thousands a second are spared the copies.
+    WithOutcome(Box<dyn FnOnce(Answer) + Send + Sync>),
+    /// Told what the ledger holds about the command as well; nothing where it failed.
+    WithView(Box<dyn FnOnce(Answer, LedgerView) + Send + Sync>),
+}
+
+impl Answering {
+    fn tell(self, answer: Answer, view: LedgerView) {
+        match self {
+            Self::WithOutcome(tell) => tell(answer),
+            Self::WithView(tell) => tell(answer, view),
+        }
+    }
+}
+
+/// What the ledger holds about a command once its batch is committed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LedgerView {
+    /// The command's player.
+    pub player: Option<PlayerState>,
+    /// The transaction that the command made, now or before.
+    pub transaction: Option<Transaction>,
+}
+
+impl LedgerView {
+    fn of(state: &State, keyed: &Keyed) -> Self {
+        let player = state.players.get(&keyed.player).cloned();
+        Self { player, transaction: state.transactions.named(keyed.key).cloned() }
+    }
+}
 
 /// A command on its way to its lane.
 pub struct Submission {

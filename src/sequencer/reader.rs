@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Health;
 use super::turns::Turns;
-use crate::ledger::Party;
+use crate::ledger::{AccountId, Party, PlayerId, PlayerKey, Pocket};
 use crate::storage::{BalanceKey, Balances};
 
 /// Pause between tries while the database is away.
@@ -22,6 +22,20 @@ pub struct BalanceAsk {
     pub party: Party,
     pub key: BalanceKey,
     pub answering: Box<dyn FnOnce(Option<i64>) + Send>,
+}
+
+impl BalanceAsk {
+    /// A question for the balance of one of a player's accounts.
+    pub fn of(
+        party: Party,
+        player: &PlayerId,
+        pocket: &Pocket,
+        answering: Box<dyn FnOnce(Option<i64>) + Send>,
+    ) -> Self {
+        let player = PlayerKey::of(&party, player);
+        let key = BalanceKey { player, account: AccountId::of_player(player, pocket) };
+        Self { party, key, answering }
+    }
 }
 
 /// Answers until every handle is dropped.

@@ -4,7 +4,8 @@
 //! transaction and a constant number of round trips. Everything else reads: [`Balances`] for `balance.get`, and
 //! [`queries`] for people.
 //!
-//! Reading order: [`schema`], [`rows`], [`batch_rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`], [`offers`],
+//! Reading order: [`schema`], [`rows`], [`batch_rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`],
+//! [`questions`], [`offers`],
 //! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`],
 //! [`approvals`], [`lookups`], [`audit`], [`last_audit`], [`backup`].
 
@@ -23,6 +24,7 @@ pub mod balances;
 pub mod queries;
 pub mod offers;
 pub mod reader;
+mod questions;
 pub mod voids;
 pub mod journal;
 pub mod follow;

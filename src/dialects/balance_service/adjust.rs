@@ -1,38 +1,47 @@
 //! `AdjustBalance`: one movement of a user's money, of one of 32 types.
 
-use std::sync::Arc;
-
 use super::balance::check_home;
 use super::call::Members;
 use super::code::{Code, Refused, of_refusal};
 use super::decimal::Decimal;
-use super::desk::{Asked, Desk, SCOPE, result, then};
+use super::desk::{Asked, Desk, SCOPE, result};
 use super::kind::Family;
 use super::model::{Inserted, Memo};
 use super::params::{self, Adjust};
-use crate::dialects::http::{Decided, Next};
+use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::command::Act;
-use crate::ledger::transactions::{self, Buckets, Change, FindBy, Label, StakeRules, Transaction};
+use crate::ledger::transactions::{self, Buckets, Change, FindBy, Label, StakeRules};
 use crate::ledger::{Bucket, Currency, Done, Outcome, PlayerKey, TransactionAct, TransactionDone};
+use crate::wallet::{DecidedCommand, WalletPort};
 
 /// What tells of the type, before anything is known of what it needs.
 const TYPE: &str = "transaction_type_id";
 
-pub fn adjust(desk: &Arc<Desk>, params: &Members, asked: Asked) -> Result<Next, Refused> {
+pub async fn adjust(
+    desk: &Desk,
+    wallet: &dyn WalletPort,
+    params: &Members,
+    asked: Asked,
+) -> Result<Reply, HandlerError> {
     let (family, wanted) = decode(params)?;
     let currency = desk.currency(wanted.currency_id)?;
     let amounts = Amounts::of(&wanted, desk.exponent(currency))?;
     let change = change(desk, family, &wanted, &amounts)?;
     let currency_id = wanted.currency_id;
     let worth = desk.in_gbp(amounts.total, currency)?;
-    let adjust = in_ledger_words(wanted, currency, change, &amounts);
-    let adjust = transactions::Adjust { worth: Some(worth.into()), ..adjust? };
-    let player = PlayerKey::of(&desk.party, &adjust.player);
-    let decide = move |desk: &Arc<Desk>, found: Option<_>| {
-        check_home(desk, Some(currency_id), &found.ok_or(Code::UserUnknown)?)?;
-        Ok(Next::Decide(desk.command(asked, Act::Transaction(TransactionAct::Adjust(adjust))), then(desk, decided)))
+    let adjust = in_ledger_words(wanted, currency, change, &amounts)?;
+    let adjust = transactions::Adjust { worth: Some(worth.into()), ..adjust };
+    // Before anything is decided: a call that names another currency than the user's must leave no trace.
+    let player = wallet.player(PlayerKey::of(&desk.party, &adjust.player)).await?;
+    check_home(desk, Some(currency_id), &player.ok_or(Code::UserUnknown)?)?;
+    let decided = wallet.decide(desk.command(asked, Act::Transaction(TransactionAct::Adjust(adjust)))).await?;
+    let (number, is_new) = transaction_made(&decided)?;
+    let made = match decided.transaction.filter(|transaction| transaction.number == number) {
+        Some(made) => made,
+        // What gave a stake back before was another command's.
+        None => desk.transactions(wallet, FindBy::Number(number)).await?.pop().ok_or(Code::Unexpected)?,
     };
-    Ok(Next::Player(player, then(desk, decide)))
+    Ok(result(Inserted::of(desk, &made, is_new)?))
 }
 
 /// Decodes the parameters, once the type tells which of them must be there.
@@ -188,25 +197,20 @@ fn in_ledger_words(
     })
 }
 
-/// Shows the transaction that was made, now or before.
-fn decided(desk: &Arc<Desk>, decided: Decided) -> Result<Next, Refused> {
-    let (number, is_new) = match decided.outcome {
+/// The number of the transaction that was made, and whether it was made now.
+fn transaction_made(decided: &DecidedCommand) -> Result<(i64, bool), Refused> {
+    match decided.outcome {
         Outcome::Done(Done::Transaction(TransactionDone::Adjusted { transaction, .. })) => {
-            (transaction, !decided.repeated)
+            Ok((transaction, !decided.repeated))
         }
-        Outcome::Done(Done::Transaction(TransactionDone::AlreadyVoided { transaction })) => (transaction, false),
+        Outcome::Done(Done::Transaction(TransactionDone::AlreadyVoided { transaction })) => Ok((transaction, false)),
         Outcome::Done(Done::Transaction(
             TransactionDone::NothingUndone { .. }
             | TransactionDone::VoidQueued
             | TransactionDone::VoidApproved { .. }
             | TransactionDone::VoidDismissed,
-        )) => return Err(Code::Unrecognised.into()),
-        Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => return Err(Code::Unrecognised.into()),
-        Outcome::Refused(refusal) => return Err(of_refusal(refusal)),
-    };
-    let show = move |desk: &Arc<Desk>, found: Vec<Transaction>| {
-        let made = found.last().ok_or(Code::Unexpected)?;
-        Ok(result(Inserted::of(desk, made, is_new)?))
-    };
-    Ok(Next::Transactions(desk.finding(FindBy::Number(number)), then(desk, show)))
+        )) => Err(Code::Unrecognised.into()),
+        Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => Err(Code::Unrecognised.into()),
+        Outcome::Refused(refusal) => Err(of_refusal(refusal)),
+    }
 }

@@ -1,18 +1,17 @@
 //! `GetUserBalance`.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::call::Members;
 use super::code::{Code, Refused};
 use super::decimal::written;
-use super::desk::{Desk, result, then};
+use super::desk::{Desk, result};
 use super::params::{self, Params, UserBalance};
-use crate::dialects::http::Next;
+use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::state::PlayerState;
 use crate::ledger::{Bucket, PlayerKey, Pocket};
+use crate::wallet::WalletPort;
 
 /// Amounts are major units, as text.
 #[derive(Serialize, JsonSchema)]
@@ -26,17 +25,13 @@ pub struct Balances {
     ring_fenced: String,
 }
 
-pub fn get(desk: &Arc<Desk>, params: &Members) -> Result<Next, Refused> {
+pub async fn get(desk: &Desk, wallet: &dyn WalletPort, params: &Members) -> Result<Reply, HandlerError> {
     let asked = UserBalance::of(params)?;
     let player = PlayerKey::of(&desk.party, &params::player(asked.user_id)?);
     if let Some(id) = asked.currency_id {
         desk.currency(id)?;
     }
-    Ok(Next::Player(player, then(desk, move |desk, found| balances(desk, &asked, found))))
-}
-
-fn balances(desk: &Arc<Desk>, asked: &UserBalance, found: Option<PlayerState>) -> Result<Next, Refused> {
-    let player = found.ok_or(Code::UserUnknown)?;
+    let player = wallet.player(player).await?.ok_or(Code::UserUnknown)?;
     check_home(desk, asked.currency_id, &player)?;
     let currency = player.player.profile.home_currency;
     let exponent = desk.exponent(currency);

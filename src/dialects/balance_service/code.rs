@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::dialects::http::{Failure, Reply};
+use crate::dialects::http::{Failure, HandlerError, Reply};
 use crate::ledger::{AccountRefusal, Refusal, TransactionRefusal};
 
 /// The longest `message`, in characters.
@@ -100,6 +100,18 @@ pub struct Refused {
 impl From<Code> for Refused {
     fn from(code: Code) -> Self {
         code.because("")
+    }
+}
+
+impl From<Refused> for HandlerError {
+    fn from(refused: Refused) -> Self {
+        refused.reply().into()
+    }
+}
+
+impl From<Code> for HandlerError {
+    fn from(code: Code) -> Self {
+        Refused::from(code).into()
     }
 }
 

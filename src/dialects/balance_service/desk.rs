@@ -1,4 +1,4 @@
-//! One party's counter: what a request asks for, and the steps to its answer.
+//! One party's counter: what a request asks for, and which method answers it.
 
 use std::sync::Arc;
 
@@ -10,10 +10,11 @@ use super::code::{Code, Refused};
 use super::decimal;
 use super::{adjust, balance, find, gate, queue};
 use crate::config::{BalanceService, Config};
-use crate::dialects::http::{Next, Reply, Request, Then};
+use crate::dialects::http::{HandlerError, Reply, Request};
 use crate::ledger::command::{Act, Command, Timestamp};
-use crate::ledger::transactions::{FindBy, Finding};
+use crate::ledger::transactions::{FindBy, Finding, Transaction};
 use crate::ledger::{Currency, Party};
+use crate::wallet::WalletPort;
 
 /// Whose words transactions of this dialect's are labelled with.
 pub const SCOPE: &str = "balance_service";
@@ -44,34 +45,36 @@ struct Success<T> {
 }
 
 impl Desk {
-    /// Takes a request as far as it goes without waiting; `address` is the method that its address names.
-    pub fn answer(self: &Arc<Self>, address: &str, request: &Request) -> Next {
-        next(self.open(address, request))
-    }
-
-    fn open(self: &Arc<Self>, address: &str, request: &Request) -> Result<Next, Refused> {
+    /// Answers a request; `address` is the method that its address names.
+    pub async fn answer(
+        &self,
+        address: &str,
+        wallet: &dyn WalletPort,
+        request: &Request,
+    ) -> Result<Reply, HandlerError> {
         gate::check_key(&self.settings.api_keys, request)?;
         gate::check_headers(request)?;
         let Call { method, params } = call::parse(address, &request.body)?;
         let asked = Asked { at: request.at, correlation: request.correlation.clone() };
         match method {
-            Method::GetUserBalance => balance::get(self, &params),
-            Method::AdjustBalance => adjust::adjust(self, &params, asked),
-            Method::QueueManualVoidReturn => queue::queue_void(self, &params, asked),
-            Method::GetTransactionsByGameRound => find::by_round(self, &params),
-            Method::GetTransactionById => find::by_id(self, &params),
-            Method::GetTransactionsByPartnerTransactionId => find::by_reference(self, &params),
-            Method::GetLatestTransactionByTransactionTypeId => find::latest(self, &params),
+            Method::GetUserBalance => balance::get(self, wallet, &params).await,
+            Method::AdjustBalance => adjust::adjust(self, wallet, &params, asked).await,
+            Method::QueueManualVoidReturn => queue::queue_void(self, wallet, &params, asked).await,
+            Method::GetTransactionsByGameRound => find::by_round(self, wallet, &params).await,
+            Method::GetTransactionById => find::by_id(self, wallet, &params).await,
+            Method::GetTransactionsByPartnerTransactionId => find::by_reference(self, wallet, &params).await,
+            Method::GetLatestTransactionByTransactionTypeId => find::latest(self, wallet, &params).await,
         }
     }
 
-    pub fn command(&self, asked: Asked, act: Act) -> Box<Command> {
+    pub fn command(&self, asked: Asked, act: Act) -> Command {
         let Asked { at, correlation } = asked;
-        Box::new(Command { party: self.party.clone(), at, correlation: Some(correlation), act })
+        Command { party: self.party.clone(), at, correlation: Some(correlation), act }
     }
 
-    pub fn finding(&self, by: FindBy) -> Finding {
-        Finding { party: self.party.clone(), scope: SCOPE.into(), by }
+    /// This dialect's transactions of the party's, oldest first.
+    pub async fn transactions(&self, wallet: &dyn WalletPort, by: FindBy) -> Result<Vec<Transaction>, HandlerError> {
+        Ok(wallet.transactions(Finding { party: self.party.clone(), scope: SCOPE.into(), by }).await?)
     }
 
     pub fn exponent(&self, currency: Currency) -> u32 {
@@ -101,20 +104,6 @@ impl Desk {
 }
 
 /// A result: what a call is answered with when it is not refused.
-pub fn result(result: impl Serialize) -> Next {
-    Next::Reply(Reply::json(200, "0", &Success { id: (), result }))
-}
-
-/// The step that follows: a refusal is a reply as well.
-pub fn next(step: Result<Next, Refused>) -> Next {
-    step.unwrap_or_else(|refused| Next::Reply(refused.reply()))
-}
-
-/// Goes on with what came of a step, on the same desk.
-pub fn then<T: Send + 'static>(
-    desk: &Arc<Desk>,
-    go_on: impl FnOnce(&Arc<Desk>, T) -> Result<Next, Refused> + Send + 'static,
-) -> Then<T> {
-    let desk = desk.clone();
-    Box::new(move |found| next(go_on(&desk, found)))
+pub fn result(result: impl Serialize) -> Reply {
+    Reply::json(200, "0", &Success { id: (), result })
 }

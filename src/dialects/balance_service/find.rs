@@ -1,27 +1,26 @@
 //! The methods that show transactions.
 
-use std::sync::Arc;
-
 use super::call::Members;
 use super::code::{Code, Refused};
-use super::desk::{Desk, result, then};
+use super::desk::{Desk, result};
 use super::model::Selected;
 use super::params::{self, ById, ByReference, ByRound, Latest, Params};
-use crate::dialects::http::Next;
+use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::PlayerKey;
-use crate::ledger::transactions::{FindBy, Transaction};
+use crate::ledger::transactions::FindBy;
+use crate::wallet::WalletPort;
 
-pub fn by_round(desk: &Arc<Desk>, params: &Members) -> Result<Next, Refused> {
+pub async fn by_round(desk: &Desk, wallet: &dyn WalletPort, params: &Members) -> Result<Reply, HandlerError> {
     let asked = ByRound::of(params)?;
-    Ok(find_all(desk, FindBy::Round(asked.game_round_id.to_string().into())))
+    find_all(desk, wallet, FindBy::Round(asked.game_round_id.to_string().into())).await
 }
 
-pub fn by_id(desk: &Arc<Desk>, params: &Members) -> Result<Next, Refused> {
+pub async fn by_id(desk: &Desk, wallet: &dyn WalletPort, params: &Members) -> Result<Reply, HandlerError> {
     let asked = ById::of(params)?;
-    Ok(find_one(desk, FindBy::Number(asked.id)))
+    find_one(desk, wallet, FindBy::Number(asked.id)).await
 }
 
-pub fn by_reference(desk: &Arc<Desk>, params: &Members) -> Result<Next, Refused> {
+pub async fn by_reference(desk: &Desk, wallet: &dyn WalletPort, params: &Members) -> Result<Reply, HandlerError> {
     let asked = ByReference::of(params)?;
     params::check_reference(&asked.partner_transaction_id)?;
     let by = FindBy::Reference {
@@ -29,10 +28,10 @@ pub fn by_reference(desk: &Arc<Desk>, params: &Members) -> Result<Next, Refused>
         region: asked.provider_region_id,
         reference: asked.partner_transaction_id.into(),
     };
-    Ok(find_all(desk, by))
+    find_all(desk, wallet, by).await
 }
 
-pub fn latest(desk: &Arc<Desk>, params: &Members) -> Result<Next, Refused> {
+pub async fn latest(desk: &Desk, wallet: &dyn WalletPort, params: &Members) -> Result<Reply, HandlerError> {
     let asked = Latest::of(params)?;
     let by = FindBy::Latest {
         player: PlayerKey::of(&desk.party, &params::player(asked.user_id)?),
@@ -40,21 +39,17 @@ pub fn latest(desk: &Arc<Desk>, params: &Members) -> Result<Next, Refused> {
         partner: asked.partner_id,
         kind: asked.transaction_type_id,
     };
-    Ok(find_one(desk, by))
+    find_one(desk, wallet, by).await
 }
 
-fn find_all(desk: &Arc<Desk>, by: FindBy) -> Next {
-    let show = |desk: &Arc<Desk>, found: Vec<Transaction>| {
-        let shown: Result<Vec<Selected>, Refused> = found.iter().map(|found| Selected::of(desk, found)).collect();
-        Ok(result(shown?))
-    };
-    Next::Transactions(desk.finding(by), then(desk, show))
+async fn find_all(desk: &Desk, wallet: &dyn WalletPort, by: FindBy) -> Result<Reply, HandlerError> {
+    let found = desk.transactions(wallet, by).await?;
+    let shown: Result<Vec<Selected>, Refused> = found.iter().map(|found| Selected::of(desk, found)).collect();
+    Ok(result(shown?))
 }
 
-fn find_one(desk: &Arc<Desk>, by: FindBy) -> Next {
-    let show = |desk: &Arc<Desk>, found: Vec<Transaction>| {
-        let found = found.last().ok_or(Code::TransactionUnknown)?;
-        Ok(result(Selected::of(desk, found)?))
-    };
-    Next::Transactions(desk.finding(by), then(desk, show))
+async fn find_one(desk: &Desk, wallet: &dyn WalletPort, by: FindBy) -> Result<Reply, HandlerError> {
+    let found = desk.transactions(wallet, by).await?;
+    let found = found.last().ok_or(Code::TransactionUnknown)?;
+    Ok(result(Selected::of(desk, found)?))
 }

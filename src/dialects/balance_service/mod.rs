@@ -23,7 +23,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::dialects::http::{Dialect, Handler, Host, Mount, MountError, Request, Route};
+use crate::dialects::http::{self, Dialect, Handler, Host, Mount, MountError, Request, Route};
+use crate::wallet::SharedWallet;
 use call::Method;
 use desk::Desk;
 
@@ -46,13 +47,15 @@ fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
 /// The methods' own addresses, so that each is documented and counted by itself, and one for all other spellings.
 fn routes(desk: &Arc<Desk>) -> Vec<Route> {
     let of_methods = Method::ALL.into_iter().map(|method| {
-        let desk = desk.clone();
-        let handle = move |request: Request| desk.answer(method.name(), &request);
-        route(method.path(), method.name(), Arc::new(handle), document::of(method))
+        let handle = http::handler(desk, move |desk: Arc<Desk>, wallet: SharedWallet, request: Request| async move {
+            desk.answer(method.name(), &*wallet, &request).await
+        });
+        route(method.path(), method.name(), handle, document::of(method))
     });
-    let desk = desk.clone();
-    let handle = move |request: Request| desk.answer(request.parameter("method").unwrap_or_default(), &request);
-    of_methods.chain([route("/{method}", "other", Arc::new(handle), document::elsewhere)]).collect()
+    let elsewhere = http::handler(desk, |desk: Arc<Desk>, wallet: SharedWallet, request: Request| async move {
+        desk.answer(request.parameter("method").unwrap_or_default(), &*wallet, &request).await
+    });
+    of_methods.chain([route("/{method}", "other", elsewhere, document::elsewhere)]).collect()
 }
 
 fn route(path: &'static str, operation: &'static str, handle: Handler, document: fn() -> Value) -> Route {

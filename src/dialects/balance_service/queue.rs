@@ -1,45 +1,44 @@
 //! `QueueManualVoidReturn`: asks an operator to void a transaction, and moves nothing.
 
-use std::sync::Arc;
-
 use super::call::Members;
 use super::code::{Code, Refused, of_refusal};
-use super::desk::{Asked, Desk, result, then};
+use super::desk::{Asked, Desk, result};
 use super::kind::VOID_RETURN;
 use super::model::Memo;
 use super::params::{self, Params, QueueVoid};
-use crate::dialects::http::{Decided, Next};
+use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::command::Act;
-use crate::ledger::transactions::{self, FindBy, ManualVoid, Transaction, VoidState};
+use crate::ledger::transactions::{self, FindBy, VoidState};
 use crate::ledger::{Done, Outcome, TransactionAct, TransactionDone};
+use crate::wallet::WalletPort;
 
-pub fn queue_void(desk: &Arc<Desk>, params: &Members, asked: Asked) -> Result<Next, Refused> {
+pub async fn queue_void(
+    desk: &Desk,
+    wallet: &dyn WalletPort,
+    params: &Members,
+    asked: Asked,
+) -> Result<Reply, HandlerError> {
     let wanted = QueueVoid::of(params)?;
     if wanted.transaction_type_id != VOID_RETURN {
-        return Err(Code::TransactionType.because(format!("only {VOID_RETURN} can be queued")));
+        return Err(Code::TransactionType.because(format!("only {VOID_RETURN} can be queued")).into());
     }
-    let finding = desk.finding(FindBy::Number(wanted.source_bet365_games_transaction_id));
-    Ok(Next::Transactions(finding, then(desk, move |desk, found: Vec<_>| queue(desk, &found, asked))))
-}
-
-fn queue(desk: &Arc<Desk>, found: &[Transaction], asked: Asked) -> Result<Next, Refused> {
+    let found = desk.transactions(wallet, FindBy::Number(wanted.source_bet365_games_transaction_id)).await?;
     let source = found.last().ok_or(Code::TransactionUnknown)?;
     let (player, source) = (params::player(Memo::of(source)?.user_id)?, source.number);
-    let decide = move |desk: &Arc<Desk>, known: Option<ManualVoid>| {
-        // What was dismissed opens again; whoever asks for it at the same moment asks for the same.
-        let attempt = known.map_or(0, |void| void.attempt.saturating_add((void.state == VoidState::Dismissed).into()));
-        let act = Act::Transaction(TransactionAct::QueueVoid(transactions::QueueVoid {
-            player,
-            source,
-            kind: VOID_RETURN,
-            attempt,
-        }));
-        Ok(Next::Decide(desk.command(asked, act), then(desk, |_, decided: Decided| queued(decided.outcome))))
-    };
-    Ok(Next::Void(desk.party.clone(), source, then(desk, decide)))
+    // What was dismissed opens again; whoever asks for it at the same moment asks for the same.
+    let known = wallet.void(desk.party.clone(), source).await?;
+    let attempt = known.map_or(0, |void| void.attempt.saturating_add((void.state == VoidState::Dismissed).into()));
+    let act = Act::Transaction(TransactionAct::QueueVoid(transactions::QueueVoid {
+        player,
+        source,
+        kind: VOID_RETURN,
+        attempt,
+    }));
+    let decided = wallet.decide(desk.command(asked, act)).await?;
+    Ok(queued(decided.outcome)?)
 }
 
-fn queued(outcome: Outcome) -> Result<Next, Refused> {
+fn queued(outcome: Outcome) -> Result<Reply, Refused> {
     match outcome {
         Outcome::Done(Done::Transaction(TransactionDone::VoidQueued)) => Ok(result(true)),
         Outcome::Done(Done::Transaction(

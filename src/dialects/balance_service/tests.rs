@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -12,16 +13,17 @@ use super::kind::Family;
 use super::params::{ById, ByReference, ByRound, Latest, Params, QueueVoid, UserBalance};
 use super::{DIALECT, document};
 use crate::config::{BalanceService, Config, Environment, Secret};
-use crate::dialects::http::{Decided, Failure, Next, Reply, Request};
+use crate::dialects::http::{Failure, HandlerError, PartyNote, Reply, Request};
 use crate::ledger::account::Bucket;
-use crate::ledger::command::{Act, Timestamp};
+use crate::ledger::accounts::{Cash, OpenPlayer};
+use crate::ledger::command::{Act, Command, Timestamp};
 use crate::ledger::player::Profile;
-use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::Change;
 use crate::ledger::{
-    AccountRefusal, Currency, Done, OrderDone, OrderRefusal, Outcome, Party, Player, PlayerId, Refusal, TransactionAct,
-    TransactionRefusal,
+    AccountAct, AccountRefusal, Amount, Currency, Done, OrderDone, OrderRefusal, Outcome, Party, PlayerId, Pocket,
+    Refusal, TransactionAct, TransactionRefusal,
 };
+use crate::wallet::memory::MemoryWallet;
 
 fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
@@ -67,6 +69,7 @@ fn request(method: &str, address: &str, headers: &[(&str, &str)], body: &[u8]) -
         correlation: "c".into(),
         address: std::net::Ipv4Addr::LOCALHOST.into(),
         is_local: true,
+        whose: PartyNote::default(),
     }
 }
 
@@ -75,15 +78,17 @@ fn call(method: &str, params: &Value) -> Request {
     request("POST", method, &HEADERS, body.as_bytes())
 }
 
-/// What the desk makes of a request.
-fn answer(desk: &Arc<Desk>, request: &Request) -> Next {
-    desk.answer(request.parameter("method").unwrap(), request)
+/// What a request is answered with, on a wallet that knows nobody.
+fn answer(desk: &Desk, request: &Request) -> Reply {
+    answer_with(&MemoryWallet::default(), desk, request)
 }
 
-fn replied(next: Next) -> Reply {
-    match next {
-        Next::Reply(reply) => reply,
-        _ => panic!("there is more to do"),
+fn answer_with(wallet: &MemoryWallet, desk: &Desk, request: &Request) -> Reply {
+    let answer = desk.answer(request.parameter("method").unwrap(), wallet, request).now_or_never();
+    match answer.expect("a wallet in memory answers at once") {
+        Ok(reply) => reply,
+        Err(HandlerError::Refused(reply)) => *reply,
+        Err(HandlerError::Failed(failed)) => failure(failed),
     }
 }
 
@@ -98,8 +103,7 @@ fn refused(reply: &Reply) -> (i64, String) {
     (code, error["message"].as_str().unwrap().to_owned())
 }
 
-fn code_of(next: Next) -> (i64, String) {
-    let reply = replied(next);
+fn code_of(reply: Reply) -> (i64, String) {
     assert_eq!(reply.status, 200);
     refused(&reply)
 }
@@ -139,7 +143,7 @@ fn a_call_without_one_of_the_keys_is_unauthorized_before_anything_else() {
     ];
     for (keys, headers, is_local, status) in cases {
         let request = Request { is_local, ..request("GET", "nothing", headers, b"") };
-        let reply = replied(answer(&desk_with(keys), &request));
+        let reply = answer(&desk_with(keys), &request);
         assert_eq!(reply.status, status, "{headers:?}");
         assert_eq!(refused(&reply).0, if status == 200 { 1 } else { 401 }, "{headers:?}");
     }
@@ -272,11 +276,10 @@ fn other_types_are_1009_and_named_before_what_else_is_missing() {
         let params = json!({ "transaction_type_id": kind });
         assert_eq!(code_of(answer(&desk(), &call("AdjustBalance", &params))).0, 1009, "{kind}");
         let params = json!({ "transaction_type_id": kind, "source_bet365_games_transaction_id": 1 });
-        let next = answer(&desk(), &call("QueueManualVoidReturn", &params));
-        assert_eq!(matches!(next, Next::Transactions(..)), kind == 6, "{kind}");
-        if kind != 6 {
-            assert_eq!(code_of(next).0, 1009, "{kind}");
-        }
+        let wallet = MemoryWallet::default();
+        let reply = answer_with(&wallet, &desk(), &call("QueueManualVoidReturn", &params));
+        let (code, asked) = if kind == 6 { (1010, &["transactions"][..]) } else { (1009, &[][..]) };
+        assert_eq!((code_of(reply).0, &*wallet.take_asked()), (code, asked), "{kind}");
     }
 }
 
@@ -315,17 +318,62 @@ fn amounts_of_the_wrong_sign_or_that_do_not_add_up_are_1006() {
     }
 }
 
-/// A player of the party's, as the transport finds one.
-fn player(home: &str) -> PlayerState {
+/// A wallet whose one player has this home currency, and 100.00 of it.
+fn wallet(home: &str) -> MemoryWallet {
+    let wallet = MemoryWallet::with_numbers_from(1);
+    let player = PlayerId::parse("1030979").unwrap();
     let profile = Profile { home_currency: currency(home), username: None, nickname: None, email: None, gender: None };
-    PlayerState::new(Player { party: Party::parse("acme").unwrap(), id: PlayerId::parse("1030979").unwrap(), profile })
+    // The calls' product, which has accounts of its own.
+    let pocket = Pocket { product: 19, ..Pocket::real(currency(home)) };
+    let cash = Cash { player: player.clone(), pocket, amount: Amount::new(10_000).unwrap(), key: "a".into() };
+    for act in
+        [Act::Account(AccountAct::OpenPlayer(OpenPlayer { player, profile })), Act::Account(AccountAct::Deposit(cash))]
+    {
+        let command = Command { party: Party::parse("acme").unwrap(), at: Timestamp(0), correlation: None, act };
+        assert!(matches!(wallet.apply(command).unwrap().outcome, Outcome::Done(_)));
+    }
+    wallet
 }
 
-/// The command that an adjustment becomes, for a player with this home currency.
-fn decided(params: &Value, home: &str, outcome: Outcome) -> (Box<crate::ledger::Command>, Next) {
-    let Next::Player(_, then) = answer(&desk(), &call("AdjustBalance", params)) else { panic!("no player is read") };
-    let Next::Decide(command, then) = then(Some(player(home))) else { panic!("nothing is decided") };
-    (command, then(Decided { outcome, repeated: false }))
+/// The command that an adjustment becomes, for a player with this home currency, and the reply to its outcome.
+fn decided(params: &Value, home: &str, outcome: Outcome) -> (Command, Reply) {
+    let wallet = wallet(home);
+    wallet.answer_next(outcome);
+    let reply = answer_with(&wallet, &desk(), &call("AdjustBalance", params));
+    assert_eq!(wallet.take_asked(), ["player", "decide"]);
+    (wallet.take_commands().remove(0), reply)
+}
+
+/// A result's transaction, and whether it is new.
+fn inserted(reply: &Reply) -> (i64, bool) {
+    let body: Value = serde_json::from_slice(&reply.body).unwrap();
+    let result = &body["result"];
+    let number = result["bet365_games_transaction_id"].as_i64().unwrap_or_else(|| panic!("no result: {body}"));
+    (number, result["is_new"].as_bool().unwrap())
+}
+
+#[test]
+fn an_adjustment_asks_one_question_beside_its_decision() {
+    let (wallet, desk) = (wallet("GBP"), desk());
+    let adjust = |params: &Value| inserted(&answer_with(&wallet, &desk, &call("AdjustBalance", params)));
+    let stake = with(adjustment(2), &[("total_amount", json!("-3.5"))]);
+    let (number, is_new) = adjust(&stake);
+    assert!(is_new);
+    assert_eq!(adjust(&stake), (number, false), "the same again");
+    let void = |reference: &str| {
+        let changes = [
+            ("source_bet365_games_transaction_id", json!(number)),
+            ("real_amount", json!("3.5")),
+            ("total_amount", json!("3.5")),
+            ("partner_transaction_id", json!(reference)),
+        ];
+        with(adjustment(4), &changes)
+    };
+    let (voided, is_new) = adjust(&void("first"));
+    assert!(is_new && voided > number);
+    assert_eq!(wallet.take_asked(), ["player", "decide"].repeat(3));
+    assert_eq!(adjust(&void("second")), (voided, false), "given back before");
+    assert_eq!(wallet.take_asked(), ["player", "decide", "transactions"], "by another command than this one");
 }
 
 #[test]
@@ -390,20 +438,21 @@ fn every_refusal_of_the_ledger_has_its_code() {
     ];
     for (refusal, code) in cases {
         assert_eq!(i64::from(of_refusal(refusal).code.told().0), code, "{refusal:?}");
-        let (_, next) = decided(&adjustment(2), "GBP", Outcome::Refused(refusal));
-        assert_eq!(code_of(next).0, code, "{refusal:?}");
+        let (_, reply) = decided(&adjustment(2), "GBP", Outcome::Refused(refusal));
+        assert_eq!(code_of(reply).0, code, "{refusal:?}");
     }
-    let (_, next) = decided(&adjustment(2), "GBP", Outcome::Done(Done::Order(OrderDone::BetPlaced)));
-    assert_eq!(code_of(next).0, 1008);
+    let (_, reply) = decided(&adjustment(2), "GBP", Outcome::Done(Done::Order(OrderDone::BetPlaced)));
+    assert_eq!(code_of(reply).0, 1008);
 }
 
 #[test]
 fn a_user_who_is_unknown_is_1001_and_another_currency_than_the_users_1011() {
     let balance = json!({ "user_id": 1030979, "product_id": 4, "currency_id": 1 });
     for (method, params) in [("GetUserBalance", balance), ("AdjustBalance", adjustment(2))] {
-        for (found, code) in [(None, 1001), (Some(player("EUR")), 1011)] {
-            let Next::Player(_, then) = answer(&desk(), &call(method, &params)) else { panic!("no player is read") };
-            assert_eq!(code_of(then(found)).0, code, "{method}");
+        for (wallet, code) in [(MemoryWallet::default(), 1001), (wallet("EUR"), 1011)] {
+            wallet.take_asked();
+            let reply = answer_with(&wallet, &desk(), &call(method, &params));
+            assert_eq!((code_of(reply).0, wallet.take_asked()), (code, vec!["player"]), "{method}");
         }
     }
 }
@@ -490,9 +539,9 @@ proptest! {
     /// Every request is either understood or answered with an error of the dialect's.
     #[test]
     fn no_bytes_make_it_panic(body in prop_oneof![prop::collection::vec(any::<u8>(), 0..256), nearly()]) {
-        if let Next::Reply(reply) = answer(&desk(), &request("POST", "AdjustBalance", &HEADERS, &body)) {
-            let (code, message) = refused(&reply);
-            prop_assert!([4, 5, 6, 7, 1006, 1009, 1011].contains(&code), "{code} {message}");
-        }
+        let reply = answer(&desk(), &request("POST", "AdjustBalance", &HEADERS, &body));
+        let (code, message) = refused(&reply);
+        // What is understood is of a user who is unknown here.
+        prop_assert!([4, 5, 6, 7, 1001, 1006, 1009, 1011].contains(&code), "{code} {message}");
     }
 }

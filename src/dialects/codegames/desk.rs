@@ -8,12 +8,14 @@ use super::refusal::{Code, Refusal};
 use super::users::{User, Users};
 use super::wire::{self, Check, Keys, Pay, Purchase, SignIn};
 use crate::config::Secret;
-use crate::dialects::http::{Decided, Failure, Next, PasswordHash, Request};
+use crate::dialects::http::{Failure, HandlerError, Reply, Request};
+use crate::identity::password::PasswordChecker;
 use crate::identity::sealing::Vault;
 use crate::identity::throttle::{Standing, Throttle, Wait};
 use crate::ledger::command::{Act, Command};
-use crate::ledger::shop::{BuyKeys, OfferId, OfferState};
+use crate::ledger::shop::{BuyKeys, OfferId};
 use crate::ledger::{Amount, Currency, Done, Outcome, Party, ShopAct, ShopDone};
+use crate::wallet::{DecidedCommand, SharedWallet};
 
 /// One party's hub.
 pub struct Desk {
@@ -21,84 +23,58 @@ pub struct Desk {
     pub currency: Currency,
     pub exponent: u32,
     pub users: Users,
-    pub vault: Arc<Vault>,
+    pub vault: Vault,
+    pub passwords: PasswordChecker,
     pub throttle: Mutex<Throttle>,
 }
 
 impl Desk {
     /// The seed tells an unknown login from a wrong password; both take as long. Who is signed in already and sends the
     /// token along does not wait for what others have tried.
-    pub fn sign_in(self: &Arc<Self>, request: &Request) -> Next {
-        let sent = match wire::read::<SignIn>(&request.body).and_then(SignIn::check) {
-            Ok(sent) => sent,
-            Err(refusal) => return refuse(&refusal),
-        };
+    pub async fn sign_in(self: Arc<Self>, _: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+        let sent = wire::read::<SignIn>(&request.body).and_then(SignIn::check)?;
         let renewing = request.bearer().and_then(|token| self.users.signed_in(token, request.at));
         let is_signed_in = renewing.is_some_and(|user| *user.login == *sent.login);
         let standing = if is_signed_in { Standing::SignedIn } else { Standing::Stranger(request.address) };
         if let Err(Wait(seconds)) = self.throttle().admit(&sent.login, standing, request.at) {
-            return Next::Reply(answer::too_many(seconds));
+            return Ok(answer::too_many(seconds));
         }
-        let user = self.users.named(&sent.login).cloned();
-        let against =
-            user.as_ref().map_or(PasswordHash::Nobody, |user| PasswordHash::Known(user.password_hash.clone()));
-        let (desk, at) = (Arc::clone(self), request.at);
-        let then = Box::new(move |is_right| match user {
-            Some(user) if is_right => {
-                desk.throttle().succeeded(&user.login, standing, at);
-                Next::Reply(answer::signed_in(user.token(at)))
-            }
-            Some(_) => refuse(&Code::InvalidCredentials.plainly()),
-            None => refuse(&Code::UserNotFound.plainly()),
-        });
-        Next::CheckPassword { password: Secret::new(sent.password), against, then }
+        let user = self.users.named(&sent.login);
+        let hash = user.map(|user| user.password_hash.clone());
+        let is_right = self.passwords.fits(Secret::new(sent.password), hash).await?;
+        let user = user.ok_or(Code::UserNotFound)?;
+        if !is_right {
+            return Err(Code::InvalidCredentials.into());
+        }
+        self.throttle().succeeded(&user.login, standing, request.at);
+        Ok(answer::signed_in(user.token(request.at)))
     }
 
     /// What an offer costs, and how many keys of it there are.
-    pub fn check(self: &Arc<Self>, request: &Request) -> Next {
-        let read = || {
-            self.signed_in(request)?;
-            let (id, currency) = wire::read::<Check>(&request.body)?.parse()?;
-            self.check_currency(currency).map(|()| id)
-        };
-        let id = match read() {
-            Ok(id) => id,
-            Err(refusal) => return refuse(&refusal),
-        };
-        let desk = Arc::clone(self);
-        Next::Offer(
-            OfferId::of(&self.party, &id),
-            Box::new(move |found| {
-                let Some(state) = found else { return refuse(&Code::OfferNotFound.plainly()) };
-                if state.offer.currency != desk.currency {
-                    return refuse(&Code::WrongCurrency.plainly());
-                }
-                if state.stock < 1 {
-                    return refuse(&Code::OutOfStock.plainly());
-                }
-                Next::Reply(answer::offered(state.stock, state.offer.price.minor(), desk.exponent))
-            }),
-        )
+    pub async fn check(self: Arc<Self>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+        self.signed_in(&request)?;
+        let (id, currency) = wire::read::<Check>(&request.body)?.parse()?;
+        self.check_currency(currency)?;
+        let found = wallet.offer(OfferId::of(&self.party, &id)).await?;
+        let state = found.ok_or(Code::OfferNotFound)?;
+        self.check_currency(state.offer.currency)?;
+        if state.stock < 1 {
+            return Err(Code::OutOfStock.into());
+        }
+        Ok(answer::offered(state.stock, state.offer.price.minor(), self.exponent))
     }
 
     /// Takes the money and the keys in one.
-    pub fn pay(self: &Arc<Self>, request: &Request) -> Next {
-        let read = || {
-            let user = self.signed_in(request)?;
-            let purchase = wire::read::<Pay>(&request.body)?.parse(self.exponent)?;
-            self.check_currency(purchase.currency).map(|()| (user, purchase))
+    pub async fn pay(self: Arc<Self>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+        let user = self.signed_in(&request)?;
+        let purchase = wire::read::<Pay>(&request.body)?.parse(self.exponent)?;
+        self.check_currency(purchase.currency)?;
+        let Some(price) = purchase.price else {
+            // A number that no price can be, so that the ledger cannot be asked.
+            let found = wallet.offer(OfferId::of(&self.party, &purchase.offer)).await?;
+            return Err(found.map_or(Code::OfferNotFound, |_| Code::WrongPrice).into());
         };
-        let (user, purchase) = match read() {
-            Ok(read) => read,
-            Err(refusal) => return refuse(&refusal),
-        };
-        match purchase.price {
-            Some(price) => {
-                let command = self.buy(&user, purchase, price, request);
-                Next::Decide(Box::new(command), Box::new(ordered))
-            }
-            None => Next::Offer(OfferId::of(&self.party, &purchase.offer), Box::new(wrongly_priced)),
-        }
+        ordered(&wallet.decide(self.buy(&user, purchase, price, &request)).await?)
     }
 
     fn buy(&self, user: &User, purchase: Purchase, price: Amount, request: &Request) -> Command {
@@ -117,22 +93,18 @@ impl Desk {
     }
 
     /// The keys of an order of the asker's own.
-    pub fn keys(self: &Arc<Self>, request: &Request) -> Next {
-        let read = || {
-            let user = self.signed_in(request)?;
-            let order = wire::read::<Keys>(&request.body)?.parse()?;
-            order.map(|order| (user, order)).ok_or_else(|| Code::OrderNotFound.plainly())
-        };
-        let (user, order) = match read() {
-            Ok(read) => read,
-            Err(refusal) => return refuse(&refusal),
-        };
-        let (party, buyer, vault) = (self.party.clone(), Arc::clone(&user.login), Arc::clone(&self.vault));
-        let then = Box::new(move |found: Option<Vec<Arc<str>>>| match found {
-            Some(sealed) => opened(&vault, &sealed, order),
-            None => refuse(&Code::OrderNotFound.plainly()),
-        });
-        Next::SoldKeys { party, buyer, order, then }
+    pub async fn keys(self: Arc<Self>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+        let user = self.signed_in(&request)?;
+        let order = wire::read::<Keys>(&request.body)?.parse()?.ok_or(Code::OrderNotFound)?;
+        let found = wallet.sold_keys(self.party.clone(), Arc::clone(&user.login), order).await?;
+        let sealed = found.ok_or(Code::OrderNotFound)?;
+        match sealed.iter().map(|sealed| self.vault.unseal(sealed)).collect::<Result<Vec<String>, _>>() {
+            Ok(keys) => Ok(answer::bought(keys)),
+            Err(error) => {
+                tracing::error!(order, "{error}");
+                Err(Failure::Fault.into())
+            }
+        }
     }
 
     /// No panic can leave the counts half changed, so a poisoned lock is as good as any.
@@ -151,42 +123,19 @@ impl Desk {
 }
 
 /// A transaction's name is good for one purchase, the same one included: the seed calls the second a duplicate.
-fn ordered(decided: Decided) -> Next {
+fn ordered(decided: &DecidedCommand) -> Result<Reply, HandlerError> {
     match decided.outcome {
         Outcome::Done(Done::Shop(ShopDone::KeysBought { order, .. })) if decided.repeated => {
-            refuse(&Refusal::already_bought(order))
+            Err(Refusal::already_bought(order).into())
         }
-        Outcome::Done(Done::Shop(ShopDone::KeysBought { order, .. })) => Next::Reply(answer::paid(order)),
-        Outcome::Refused(refusal) => Refusal::of(refusal).map_or_else(fault, |refusal| refuse(&refusal)),
+        Outcome::Done(Done::Shop(ShopDone::KeysBought { order, .. })) => Ok(answer::paid(order)),
+        Outcome::Refused(refusal) => Err(Refusal::of(refusal).map_or(Failure::Fault.into(), HandlerError::from)),
         // What other acts end with.
         Outcome::Done(
             Done::Account(_)
             | Done::Order(_)
             | Done::Transaction(_)
             | Done::Shop(ShopDone::VipBought { .. } | ShopDone::OffersStocked { .. }),
-        ) => fault(),
+        ) => Err(Failure::Fault.into()),
     }
-}
-
-/// The price is a number that no price can be, so that the ledger cannot be asked.
-fn wrongly_priced(found: Option<OfferState>) -> Next {
-    refuse(&found.map_or(Code::OfferNotFound, |_| Code::WrongPrice).plainly())
-}
-
-fn opened(vault: &Vault, sealed: &[Arc<str>], order: i64) -> Next {
-    match sealed.iter().map(|sealed| vault.unseal(sealed)).collect::<Result<Vec<String>, _>>() {
-        Ok(keys) => Next::Reply(answer::bought(keys)),
-        Err(error) => {
-            tracing::error!(order, "{error}");
-            fault()
-        }
-    }
-}
-
-fn refuse(refusal: &Refusal) -> Next {
-    Next::Reply(answer::refused(refusal))
-}
-
-fn fault() -> Next {
-    Next::Reply(answer::failed(Failure::Fault))
 }

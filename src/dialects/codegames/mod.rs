@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use http::Method;
 
-use super::http::{Dialect, Failure, Host, Mount, MountError, Next, PartyHost, Reply, Request, Route};
+use super::http::{Dialect, Failure, Handler, Host, Mount, MountError, PartyHost, Reply, Route, handler};
 use crate::identity::sealing::Vault;
 use crate::identity::throttle::{PROGRAMS, Throttle};
 use desk::Desk;
@@ -41,19 +41,23 @@ fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountErro
         currency: settings.currency,
         exponent: host.config.exponent(settings.currency),
         users: Users::new(of.party, settings).ok_or_else(unusable)?,
-        vault: Arc::new(Vault::open(&settings.keys_secret, of.party).map_err(|_| unusable())?),
+        vault: Vault::open(&settings.keys_secret, of.party).map_err(|_| unusable())?,
+        passwords: host.passwords.clone(),
         throttle: Mutex::new(Throttle::new(PROGRAMS)),
     });
-    let route = |path, operation, handle: fn(&Arc<Desk>, &Request) -> Next, document| {
-        let desk = Arc::clone(&desk);
-        let handle = Arc::new(move |request: Request| handle(&desk, &request));
-        Route { method: Some(Method::POST), path, operation, max_body: MAX_BODY, handle, document }
+    let route = |path, operation, handle: Handler, document| Route {
+        method: Some(Method::POST),
+        path,
+        operation,
+        max_body: MAX_BODY,
+        handle,
+        document,
     };
     let routes = vec![
-        route("/auth/sign-in", "sign-in", Desk::sign_in, document::sign_in),
-        route("/partner/product-offers/check", "check", Desk::check, document::check),
-        route("/partner/product-offers/pay", "pay", Desk::pay, document::pay),
-        route("/partner/product-offers/keys", "keys", Desk::keys, document::keys),
+        route("/auth/sign-in", "sign-in", handler(&desk, Desk::sign_in), document::sign_in),
+        route("/partner/product-offers/check", "check", handler(&desk, Desk::check), document::check),
+        route("/partner/product-offers/pay", "pay", handler(&desk, Desk::pay), document::pay),
+        route("/partner/product-offers/keys", "keys", handler(&desk, Desk::keys), document::keys),
     ];
     Ok(Some(Mount { dialect: &DIALECT, party: Some(of.party.clone()), path: settings.path.clone(), routes }))
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::answer;
+use crate::dialects::http::HandlerError;
 use crate::ledger;
 
 /// A refusal: its code and HTTP status, and a sentence for whoever reads it.
@@ -77,6 +79,18 @@ impl Code {
             Self::InsufficientFunds => "The balance is too small",
         };
         Refusal { code: self, message: message.into() }
+    }
+}
+
+impl From<Refusal> for HandlerError {
+    fn from(refusal: Refusal) -> Self {
+        answer::refused(&refusal).into()
+    }
+}
+
+impl From<Code> for HandlerError {
+    fn from(code: Code) -> Self {
+        code.plainly().into()
     }
 }
 

@@ -1,5 +1,6 @@
-//! Decoders and handlers driven by hand.
+//! Handlers on a wallet in memory, and decoders on any bytes.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use http::{HeaderMap, Method};
@@ -10,11 +11,13 @@ use super::desk::Desk;
 use super::users::Users;
 use super::wire::{self, Check, Keys, MAX_COUNT, Pay, SignIn};
 use crate::config::{CodeGames, CodeGamesUser, Secret};
-use crate::dialects::http::{Next, PasswordHash, Reply, Request};
+use crate::dialects::http::{HandlerError, PartyNote, Reply, Request};
+use crate::identity::password::{PasswordChecker, cheap_hash};
 use crate::identity::sealing::Vault;
 use crate::identity::throttle::{Limits, PROGRAMS, Throttle};
 use crate::ledger::command::Timestamp;
 use crate::ledger::{Currency, Party, PlayerId};
+use crate::wallet::memory::MemoryWallet;
 
 const HOUR: i64 = 3_600_000_000;
 const FREE_TRIES: u32 = 10;
@@ -25,14 +28,15 @@ fn desk() -> Arc<Desk> {
     let keys_secret = Secret::new("secret");
     let user = CodeGamesUser {
         login: "cc_user".to_owned(),
-        password_hash: Secret::new("$argon2id$"),
+        password_hash: Secret::new(cheap_hash(RIGHT)),
         player: PlayerId::parse("cc_user").unwrap(),
     };
-    let vault = Arc::new(Vault::open(&keys_secret, &party).unwrap());
+    let vault = Vault::open(&keys_secret, &party).unwrap();
     let settings = CodeGames { path: String::new(), currency, keys_secret, users: vec![user] };
     let users = Users::new(&party, &settings).unwrap();
     let throttle = Mutex::new(Throttle::new(Limits { free_tries: FREE_TRIES, ..PROGRAMS }));
-    Arc::new(Desk { party, currency, exponent: 2, users, vault, throttle })
+    let passwords = PasswordChecker::default();
+    Arc::new(Desk { party, currency, exponent: 2, users, vault, passwords, throttle })
 }
 
 fn request(token: &str, body: &serde_json::Value, at: i64) -> Request {
@@ -49,73 +53,82 @@ fn request(token: &str, body: &serde_json::Value, at: i64) -> Request {
         correlation: "test".into(),
         address: std::net::Ipv4Addr::LOCALHOST.into(),
         is_local: true,
+        whose: PartyNote::default(),
     }
 }
 
-fn replied(next: Next) -> Reply {
-    let Next::Reply(reply) = next else { panic!("no reply") };
-    reply
+/// What a handler answers, on a wallet that knows nobody.
+async fn sign_in_with(desk: &Arc<Desk>, request: Request) -> Reply {
+    replied(Arc::clone(desk).sign_in(Arc::new(MemoryWallet::default()), request).await)
 }
 
-/// Signs in; answers with what the password is compared with, and with the reply to the answer.
-fn sign_in(desk: &Arc<Desk>, login: &str, is_right: bool) -> (bool, Reply) {
-    let body = json!({"login": login, "password": "p"});
-    let Next::CheckPassword { against, then, .. } = desk.sign_in(&request("", &body, 0)) else { panic!("no check") };
-    (matches!(against, PasswordHash::Known(_)), replied(then(is_right)))
+fn replied(answer: Result<Reply, HandlerError>) -> Reply {
+    match answer {
+        Ok(reply) => reply,
+        Err(HandlerError::Refused(reply)) => *reply,
+        Err(HandlerError::Failed(failure)) => panic!("{failure:?}"),
+    }
 }
 
-#[test]
-fn a_password_is_compared_whoever_is_named() {
+const RIGHT: &str = "p";
+const WRONG: &str = "wrong";
+
+async fn sign_in(desk: &Arc<Desk>, login: &str, password: &str) -> Reply {
+    sign_in_with(desk, request("", &json!({"login": login, "password": password}), 0)).await
+}
+
+#[tokio::test]
+async fn a_password_is_compared_whoever_is_named() {
     let desk = desk();
-    let codes =
-        [("cc_user", true), ("cc_user", false), ("nobody", false), ("nobody", true)].map(|(login, is_right)| {
-            let (is_known, reply) = sign_in(&desk, login, is_right);
-            (is_known, reply.status)
-        });
-    assert_eq!(codes, [(true, 200), (true, 401), (false, 404), (false, 404)]);
+    let cases = [("cc_user", RIGHT, 200), ("cc_user", WRONG, 401), ("nobody", WRONG, 404), ("nobody", RIGHT, 404)];
+    for (compared, (login, password, status)) in (1..).zip(cases) {
+        assert_eq!(sign_in(&desk, login, password).await.status, status, "{login} {password}");
+        assert_eq!(desk.passwords.compared.load(Ordering::Relaxed), compared, "{login} {password}");
+    }
 }
 
-#[test]
-fn who_guesses_too_often_waits() {
+#[tokio::test]
+async fn who_guesses_too_often_waits() {
     let desk = desk();
     for _ in 0..FREE_TRIES {
-        assert_eq!(sign_in(&desk, "cc_user", false).1.status, 401);
+        assert_eq!(sign_in(&desk, "cc_user", WRONG).await.status, 401);
     }
-    let body = json!({"login": "cc_user", "password": "p"});
-    let reply = replied(desk.sign_in(&request("", &body, 0)));
+    let reply = sign_in(&desk, "cc_user", RIGHT).await;
     assert_eq!((reply.status, &*reply.code), (429, "TOO_MANY_REQUESTS"));
     assert_eq!(reply.headers, [("retry-after", "10".to_owned())]);
-    assert_eq!(sign_in(&desk, "other", false).1.status, 404, "each login for itself");
+    assert_eq!(sign_in(&desk, "other", WRONG).await.status, 404, "each login for itself");
 }
 
-#[test]
-fn who_is_signed_in_renews_whatever_others_have_tried() {
+#[tokio::test]
+async fn who_is_signed_in_renews_whatever_others_have_tried() {
     let desk = desk();
     let token = desk.users.named("cc_user").unwrap().token(Timestamp(0));
     for _ in 0..FREE_TRIES {
-        assert_eq!(sign_in(&desk, "cc_user", false).1.status, 401);
+        assert_eq!(sign_in(&desk, "cc_user", WRONG).await.status, 401);
     }
-    let body = json!({"login": "cc_user", "password": "p"});
-    let statuses = ["", "forged", &token].map(|token| match desk.sign_in(&request(token, &body, 0)) {
-        Next::CheckPassword { then, .. } => replied(then(true)).status,
-        next => replied(next).status,
-    });
-    assert_eq!(statuses, [429, 429, 200]);
-    let other = json!({"login": "other", "password": "p"});
+    let body = json!({"login": "cc_user", "password": RIGHT});
+    for (token, status) in [("", 429), ("forged", 429), (&token, 200)] {
+        assert_eq!(sign_in_with(&desk, request(token, &body, 0)).await.status, status, "{token}");
+    }
+    let other = json!({"login": "other", "password": RIGHT});
     for _ in 0..FREE_TRIES {
-        assert!(matches!(desk.sign_in(&request("", &other, 0)), Next::CheckPassword { .. }));
+        assert_eq!(sign_in_with(&desk, request("", &other, 0)).await.status, 404);
     }
-    assert_eq!(replied(desk.sign_in(&request(&token, &other, 0))).status, 429, "a token speaks for its own login");
+    let status = sign_in_with(&desk, request(&token, &other, 0)).await.status;
+    assert_eq!(status, 429, "a token speaks for its own login");
 }
 
-#[test]
-fn a_session_ends_after_an_hour() {
+#[tokio::test]
+async fn a_session_ends_after_an_hour() {
     let desk = desk();
-    let reply: serde_json::Value = serde_json::from_slice(&sign_in(&desk, "cc_user", true).1.body).unwrap();
+    let reply: serde_json::Value = serde_json::from_slice(&sign_in(&desk, "cc_user", RIGHT).await.body).unwrap();
     let token = reply["token"].as_str().unwrap();
     let body = json!({"id": "1", "currency": "KZT"});
-    assert!(matches!(desk.check(&request(token, &body, HOUR - 1)), Next::Offer(..)));
-    assert_eq!(replied(desk.check(&request(token, &body, HOUR))).status, 401);
+    for (at, status, asked) in [(HOUR - 1, 404, &["offer"][..]), (HOUR, 401, &[])] {
+        let wallet = Arc::new(MemoryWallet::default());
+        let reply = replied(Arc::clone(&desk).check(wallet.clone(), request(token, &body, at)).await);
+        assert_eq!((reply.status, &*wallet.take_asked()), (status, asked), "{at}");
+    }
 }
 
 proptest! {

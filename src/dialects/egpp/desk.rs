@@ -99,8 +99,10 @@ pub enum Denied {
 pub enum Refused {
     Malformed(Malformed),
     Denied(Denied),
-    /// The token names a key that is not known yet: refresh the keys and open the message again.
+    /// The token names a key that is not known (yet).
     UnknownKey,
+    /// There are no keys at all, so nobody can tell whether a token is good.
+    KeysUnavailable,
 }
 
 impl Desk {
@@ -122,6 +124,23 @@ impl Desk {
     pub fn open(&self, operation: Operation, body: &[u8], envelope: &Envelope<'_>) -> Result<Opened, Refused> {
         let request = wire::parse(operation, body, &self.rules.currencies).map_err(Refused::Malformed)?;
         self.admit(operation, request, envelope)
+    }
+
+    /// Opens a message, with newer keys where those at hand do not know a token's signer.
+    pub async fn open_with_newer_keys(
+        &self,
+        operation: Operation,
+        body: &[u8],
+        envelope: &Envelope<'_>,
+    ) -> Result<Opened, Refused> {
+        self.with_newer_keys(|| self.open(operation, body, envelope)).await
+    }
+
+    /// Makes an attempt, and another with newer keys where the first met a token of an unknown key.
+    pub async fn with_newer_keys<T>(&self, attempt: impl Fn() -> Result<T, Refused>) -> Result<T, Refused> {
+        let Some(verifier) = &self.verifier else { return attempt() };
+        let settled = verifier.with_newer_keys(attempt, |refused| *refused == Refused::UnknownKey).await;
+        settled.unwrap_or(Err(Refused::KeysUnavailable))
     }
 
     /// Lets a well-formed request through, once it is known whose it is.

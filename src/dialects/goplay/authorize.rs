@@ -14,46 +14,45 @@ use super::scope;
 use super::ticket::{cookie_of, is_https, set_cookie};
 use super::wire::OauthError;
 use crate::config::Secret;
-use crate::dialects::http::{Next, PasswordHash, Reply, Request};
-use crate::identity::grants::{Grant, GrantAct, GrantAnswer, Granted, TokenHash, random_text};
+use crate::dialects::http::{HandlerError, Reply, Request};
+use crate::identity::grants::{Grant, GrantAct, Granted, TokenHash, random_text};
 use crate::identity::throttle::{Standing, Wait};
 use crate::ledger::command::Timestamp;
 use crate::ledger::{PlayerId, PlayerKey};
+use crate::wallet::{SharedWallet, WalletPort};
 
 /// The longest name and password that are looked at, in bytes; `purser player add` takes no longer password.
 const MAX_TYPED: usize = 1024;
 
 /// `GET`: the page, or what is wrong with the request.
-pub fn show(desk: &Arc<Desk>, request: Request) -> Next {
-    Next::Reply(match Asked::parse(desk, &Parameters::of_query(&request)) {
-        Ok(asked) => Visit::new(desk, &request, asked, "").page(200, "page", None),
-        Err(wrong) => refused(wrong, 302),
-    })
+pub async fn show(desk: Arc<Desk>, _: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+    match Asked::parse(&desk, &Parameters::of_query(&request)) {
+        Ok(asked) => Ok(SignInRequest::new(&desk, &request, asked, "").page(200, "page", None)),
+        Err(wrong) => Ok(refused(wrong, 302)),
+    }
 }
 
 /// `POST`: the page, filled in.
-pub fn submit(desk: &Arc<Desk>, request: Request) -> Next {
+pub async fn submit(desk: Arc<Desk>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
     let Some(form) = Parameters::of_form(&request) else {
-        return Next::Reply(page::problem(400, "invalid_request", "This is not the form of the sign-in page."));
+        return Ok(page::problem(400, "invalid_request", "This is not the form of the sign-in page."));
     };
-    let asked = match Asked::parse(desk, &form) {
-        Ok(asked) => asked,
-        Err(wrong) => return Next::Reply(refused(wrong, 303)),
-    };
+    let asked = Asked::parse(&desk, &form).map_err(|wrong| refused(wrong, 303))?;
     let Ok(typed) = Typed::read(&form) else {
-        return Next::Reply(page::problem(400, "invalid_request", "The form has a field more than once."));
+        return Ok(page::problem(400, "invalid_request", "The form has a field more than once."));
     };
     let fits = cookie_of(&request).is_some_and(|cookie| desk.tickets.fits(cookie, &asked, &typed.ticket));
-    let visit = Visit::new(desk, &request, asked, &typed.username);
+    let sign_in = SignInRequest::new(&desk, &request, asked, &typed.username);
     if !fits {
         let problem = "This page was out of date, or cookies are off. Please try again.";
-        return Next::Reply(visit.page(403, "out_of_date", Some(problem)));
+        return Ok(sign_in.page(403, "out_of_date", Some(problem)));
     }
     if typed.denies {
         let denied = OauthError::new("access_denied", "The player has not allowed it");
-        return Next::Reply(redirect(303, denied.error, visit.asked.back.with_error(&denied)));
+        return Ok(redirect(303, denied.error, sign_in.asked.back.with_error(&denied)));
     }
-    visit.look_up(typed.password)
+    let player = sign_in.check_password(&*wallet, typed.password).await?;
+    sign_in.allow(&*wallet, player).await
 }
 
 /// What was typed and pressed.
@@ -73,8 +72,8 @@ impl Typed {
 }
 
 /// A player before the page.
-struct Visit {
-    desk: Arc<Desk>,
+struct SignInRequest<'a> {
+    desk: &'a Desk,
     asked: Asked,
     username: String,
     at: Timestamp,
@@ -82,13 +81,12 @@ struct Visit {
     is_https: bool,
 }
 
-impl Visit {
-    fn new(desk: &Arc<Desk>, request: &Request, asked: Asked, username: &str) -> Self {
-        let (desk, username) = (Arc::clone(desk), username.to_owned());
+impl<'a> SignInRequest<'a> {
+    fn new(desk: &'a Desk, request: &Request, asked: Asked, username: &str) -> Self {
         Self {
             desk,
             asked,
-            username,
+            username: username.to_owned(),
             at: request.at,
             from: Standing::Stranger(request.address),
             is_https: is_https(request),
@@ -107,45 +105,34 @@ impl Visit {
         self.page(403, "wrong_password", Some("Username or password is wrong."))
     }
 
-    /// Finds out whose password it would be.
-    fn look_up(self, password: Secret) -> Next {
+    /// The player whose name and password these are. A name that nobody has takes the same way as a player's: its password
+    /// is looked for, and one is hashed.
+    async fn check_password(&self, wallet: &dyn WalletPort, password: Secret) -> Result<PlayerId, HandlerError> {
         if self.username.is_empty() || password.expose().is_empty() {
             let problem = "Please enter your username and your password.";
-            return Next::Reply(self.page(400, "incomplete", Some(problem)));
+            return Err(self.page(400, "incomplete", Some(problem)).into());
         }
         if self.username.len() > MAX_TYPED || password.expose().len() > MAX_TYPED {
-            return Next::Reply(self.wrong_password());
+            return Err(self.wrong_password().into());
         }
-        let (party, login) = (self.desk.party.clone(), self.username.clone());
-        Next::PlayerOfLogin { party, login, then: Box::new(move |player| self.admit(password, player)) }
+        let player = wallet.player_of_login(self.desk.party.clone(), self.username.clone()).await?;
+        self.admit(player.as_ref())?;
+        let key = player.as_ref().map_or_else(PlayerKey::nobody, |player| PlayerKey::of(&self.desk.party, player));
+        let hash = wallet.password_hash(key).await?;
+        let is_right = self.desk.passwords.fits(password, hash).await?;
+        player.filter(|_| is_right).ok_or_else(|| self.wrong_password().into())
     }
 
-    /// Tries the password, if it may be tried now. A player's names count together.
-    fn admit(self, password: Secret, player: Option<PlayerId>) -> Next {
-        let login = player.as_ref().map_or(self.username.as_str(), PlayerId::as_str);
-        let admitted = self.desk.throttle().admit(login, self.from, self.at);
-        match admitted {
-            Ok(()) => self.sign_in(password, player),
-            Err(Wait(seconds)) => {
-                let problem = format!("Too many tries. Please wait {seconds} seconds and try again.");
-                let page = self.page(429, "too_many_tries", Some(&problem));
-                Next::Reply(page.with_header("retry-after", seconds.to_string()))
-            }
-        }
+    /// Whether a password may be tried now. A player's names count together.
+    fn admit(&self, player: Option<&PlayerId>) -> Result<(), HandlerError> {
+        let login = player.map_or(self.username.as_str(), PlayerId::as_str);
+        let Err(Wait(seconds)) = self.desk.throttle().admit(login, self.from, self.at) else { return Ok(()) };
+        let problem = format!("Too many tries. Please wait {seconds} seconds and try again.");
+        let page = self.page(429, "too_many_tries", Some(&problem));
+        Err(page.with_header("retry-after", seconds.to_string()).into())
     }
 
-    /// A name that nobody has takes the same way as a player's: its password is looked for, and one is hashed.
-    fn sign_in(self, password: Secret, player: Option<PlayerId>) -> Next {
-        let key = player.as_ref().map(|player| PlayerKey::of(&self.desk.party, player));
-        let against = PasswordHash::OfPlayer(key.unwrap_or_else(PlayerKey::nobody));
-        let then = Box::new(move |is_right: bool| match player.filter(|_| is_right) {
-            Some(player) => self.allow(player),
-            None => Next::Reply(self.wrong_password()),
-        });
-        Next::CheckPassword { password, against, then }
-    }
-
-    fn allow(self, player: PlayerId) -> Next {
+    async fn allow(self, wallet: &dyn WalletPort, player: PlayerId) -> Result<Reply, HandlerError> {
         self.desk.throttle().succeeded(player.as_str(), self.from, self.at);
         let Self { desk, asked, at, .. } = self;
         let grant = Grant {
@@ -158,14 +145,11 @@ impl Visit {
         let granted = Granted { grant, scope: scope::text(&asked.scopes).into() };
         let code = random_text();
         let act = GrantAct::Allow { granted, code: TokenHash::of(code.expose()), at };
-        let then = move |allowed: GrantAnswer| {
-            let address = match allowed {
-                Ok(_) => asked.back.address(&[("code", code.expose())]),
-                Err(_) => asked.back.with_error(&OauthError::new("server_error", "The code could not be kept")),
-            };
-            Next::Reply(redirect(303, "allowed", address))
+        let address = match wallet.grants(act).await? {
+            Ok(_) => asked.back.address(&[("code", code.expose())]),
+            Err(_) => asked.back.with_error(&OauthError::new("server_error", "The code could not be kept")),
         };
-        Next::Grants(Box::new(act), Box::new(then))
+        Ok(redirect(303, "allowed", address))
     }
 }
 

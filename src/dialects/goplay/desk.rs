@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::ticket::TicketKey;
 use crate::config::{GoPlay, OauthClient, VipLevel};
 use crate::identity::grants::Client;
+use crate::identity::password::PasswordChecker;
 use crate::identity::throttle::{PEOPLE, Throttle};
 use crate::ledger::Party;
 
@@ -14,13 +15,14 @@ pub struct Desk {
     /// Decimal places of the GoPlay token.
     pub exponent: u32,
     pub tickets: TicketKey,
+    pub passwords: PasswordChecker,
     throttle: Mutex<Throttle>,
 }
 
 impl Desk {
-    pub fn new(party: Party, settings: GoPlay, exponent: u32) -> Self {
+    pub fn new(party: Party, settings: GoPlay, exponent: u32, passwords: PasswordChecker) -> Self {
         let tickets = TicketKey::of_secrets(settings.clients.iter().map(|client| &client.secret));
-        Self { party, settings, exponent, tickets, throttle: Mutex::new(Throttle::new(PEOPLE)) }
+        Self { party, settings, exponent, tickets, passwords, throttle: Mutex::new(Throttle::new(PEOPLE)) }
     }
 
     pub fn configured(&self, id: &str) -> Option<&OauthClient> {

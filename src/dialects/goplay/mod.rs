@@ -22,7 +22,7 @@ use std::sync::Arc;
 use ::http::Method;
 use serde_json::Value;
 
-use crate::dialects::http::{Dialect, Failure, Host, Mount, MountError, Next, Reply, Request, Route};
+use crate::dialects::http::{Dialect, Failure, Handler, Host, Mount, MountError, Reply, Route, handler};
 use desk::Desk;
 
 pub static DIALECT: Dialect = Dialect { name: "goplay", mounts, failure };
@@ -37,26 +37,24 @@ fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
     let goplays = host.parties.iter().filter_map(|party| Some((party.party, party.settings.goplay.as_ref()?)));
     let mounts = goplays.map(|(party, goplay)| {
         let exponent = host.config.exponent(goplay.currency);
-        let desk = Arc::new(Desk::new(party.clone(), goplay.clone(), exponent));
+        let desk = Arc::new(Desk::new(party.clone(), goplay.clone(), exponent, host.passwords.clone()));
         Mount { dialect: &DIALECT, party: Some(party.clone()), path: goplay.path.clone(), routes: routes(&desk) }
     });
     Ok(mounts.collect())
 }
 
 fn routes(desk: &Arc<Desk>) -> Vec<Route> {
-    let route = |method, path, operation, handle: fn(&Arc<Desk>, Request) -> Next, document: fn() -> Value| {
-        let desk = Arc::clone(desk);
+    let route = |method, path, operation, handle: Handler, document: fn() -> Value| {
         let max_body = if method == Method::GET { NO_BODY } else { MAX_FORM };
-        let handle = Arc::new(move |request| handle(&desk, request));
         Route { method: Some(method), path, operation, max_body, handle, document }
     };
     vec![
-        route(Method::GET, "/oauth/authorize", "authorize.page", authorize::show, document::show),
-        route(Method::POST, "/oauth/authorize", "authorize", authorize::submit, document::submit),
-        route(Method::POST, "/oauth/token", "token", token::exchange, document::exchange),
-        route(Method::POST, "/oauth/revoke", "revoke", token::revoke, document::revoke),
-        route(Method::GET, "/partner/1/profile", "profile", partner::profile, document::profile),
-        route(Method::POST, "/partner/1/vip", "vip", partner::buy_vip, document::buy_vip),
+        route(Method::GET, "/oauth/authorize", "authorize.page", handler(desk, authorize::show), document::show),
+        route(Method::POST, "/oauth/authorize", "authorize", handler(desk, authorize::submit), document::submit),
+        route(Method::POST, "/oauth/token", "token", handler(desk, token::exchange), document::exchange),
+        route(Method::POST, "/oauth/revoke", "revoke", handler(desk, token::revoke), document::revoke),
+        route(Method::GET, "/partner/1/profile", "profile", handler(desk, partner::profile), document::profile),
+        route(Method::POST, "/partner/1/vip", "vip", handler(desk, partner::buy_vip), document::buy_vip),
     ]
 }
 

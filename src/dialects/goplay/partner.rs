@@ -10,27 +10,24 @@ use super::scope::Scope;
 use super::wire::{Profile, Said, unstored};
 use crate::config::VipLevel;
 use crate::dialects::http::exact::Number;
-use crate::dialects::http::{Next, Reply, Request};
-use crate::identity::grants::{Grant, GrantAct, Granted, TokenHash};
+use crate::dialects::http::{HandlerError, Reply, Request};
+use crate::identity::grants::{Grant, GrantAct, TokenHash};
 use crate::ledger::account::{Bucket, Pocket};
 use crate::ledger::command::{Act, Command};
 use crate::ledger::outcome::{Done, Outcome, Refusal};
 use crate::ledger::shop::BuyVip;
 use crate::ledger::state::PlayerState;
 use crate::ledger::{AccountRefusal, Amount, PlayerKey, ShopAct, ShopDone, ShopRefusal};
+use crate::wallet::{SharedWallet, WalletPort};
 
 /// The longest `Idempotency-Key`, in characters.
 const MAX_KEY: usize = 255;
 
-pub fn profile(desk: &Arc<Desk>, request: Request) -> Next {
+pub async fn profile(desk: Arc<Desk>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
     let (query, no_form) = (Parameters::of_query(&request), Parameters::none());
-    let shop = Arc::clone(desk);
-    with_grant(desk, &request, [&query, &no_form], Scope::Profile, move |grant| {
-        let key = PlayerKey::of(&shop.party, &grant.player);
-        let told =
-            move |player: Option<PlayerState>| Next::Reply(player.map_or_else(gone, |player| told(&shop, &player)));
-        Next::Player(key, Box::new(told))
-    })
+    let grant = grant_of(&desk, &*wallet, &request, [&query, &no_form], Scope::Profile).await?;
+    let player = wallet.player(PlayerKey::of(&desk.party, &grant.player)).await?;
+    Ok(told(&desk, &player.ok_or_else(gone)?))
 }
 
 fn told(desk: &Desk, state: &PlayerState) -> Reply {
@@ -51,31 +48,19 @@ fn told(desk: &Desk, state: &PlayerState) -> Reply {
     unstored(Reply::json(200, "ok", &reply))
 }
 
-pub fn buy_vip(desk: &Arc<Desk>, request: Request) -> Next {
+pub async fn buy_vip(desk: Arc<Desk>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
     let query = Parameters::of_query(&request);
-    let Some(form) = Parameters::of_form(&request) else {
-        return Next::Reply(malformed("The body must be application/x-www-form-urlencoded"));
-    };
-    let level = match level(&query, &form) {
-        Ok(level) => level.unwrap_or_default().to_owned(),
-        Err(_) => return Next::Reply(malformed("level is there more than once")),
-    };
-    let key = match idempotency_key(&request) {
-        Ok(key) => key.map(str::to_owned),
-        Err(why) => return Next::Reply(malformed(why)),
-    };
-    let (shop, at, correlation) = (Arc::clone(desk), request.at, Arc::clone(&request.correlation));
-    with_grant(desk, &request, [&query, &form], Scope::Vip, move |grant| {
-        let buy = shop.level(&level).and_then(|level| purchase(&shop, level, &grant, key.as_deref()));
-        let Some(buy) = buy else { return Next::Reply(refused("vip_unknown", "There is no such VIP level")) };
-        let command = Command {
-            party: shop.party.clone(),
-            at,
-            correlation: Some(correlation),
-            act: Act::Shop(ShopAct::BuyVip(buy)),
-        };
-        Next::Decide(Box::new(command), Box::new(|decided| Next::Reply(bought(decided.outcome))))
-    })
+    let form = Parameters::of_form(&request);
+    let form = form.ok_or_else(|| malformed("The body must be application/x-www-form-urlencoded"))?;
+    let level = level(&query, &form).map_err(|_| malformed("level is there more than once"))?.unwrap_or_default();
+    let key = idempotency_key(&request).map_err(malformed)?;
+    let grant = grant_of(&desk, &*wallet, &request, [&query, &form], Scope::Vip).await?;
+    let buy = desk.level(level).and_then(|level| purchase(&desk, level, &grant, key));
+    let buy = buy.ok_or_else(|| refused("vip_unknown", "There is no such VIP level"))?;
+    let (party, correlation) = (desk.party.clone(), Some(Arc::clone(&request.correlation)));
+    let decided =
+        wallet.decide(Command { party, at: request.at, correlation, act: Act::Shop(ShopAct::BuyVip(buy)) }).await?;
+    Ok(bought(decided.outcome))
 }
 
 fn level<'a>(query: &'a Parameters, form: &'a Parameters) -> Result<Option<&'a str>, Repeated> {
@@ -148,26 +133,22 @@ fn why_not(refusal: Refusal) -> (&'static str, &'static str) {
     }
 }
 
-/// Goes on with what the access token is good for (RFC 6750).
-fn with_grant(
+/// What the access token is good for (RFC 6750).
+async fn grant_of(
     desk: &Desk,
+    wallet: &dyn WalletPort,
     request: &Request,
     places: [&Parameters; 2],
     needed: Scope,
-    then: impl FnOnce(Grant) -> Next + Send + 'static,
-) -> Next {
-    let token = match access_token(request, places) {
-        Ok(Some(token)) => TokenHash::of(token),
-        Ok(None) => return Next::Reply(unauthorized("", "An access_token is needed")),
-        Err(why) => return Next::Reply(malformed(why)),
-    };
-    let act = GrantAct::Look { access: token, party: desk.party.clone(), at: request.at };
-    let checked = move |answer: Result<Granted, _>| match answer {
-        Ok(granted) if needed.is_in(&granted.scope) => then(granted.grant),
-        Ok(_) => Next::Reply(insufficient(needed)),
-        Err(_) => Next::Reply(unauthorized(", error=\"invalid_token\"", "The access_token is not valid (any more)")),
-    };
-    Next::Grants(Box::new(act), Box::new(checked))
+) -> Result<Grant, HandlerError> {
+    let token = access_token(request, places).map_err(malformed)?;
+    let token = token.ok_or_else(|| unauthorized("", "An access_token is needed"))?;
+    let act = GrantAct::Look { access: TokenHash::of(token), party: desk.party.clone(), at: request.at };
+    match wallet.grants(act).await? {
+        Ok(granted) if needed.is_in(&granted.scope) => Ok(granted.grant),
+        Ok(_) => Err(insufficient(needed).into()),
+        Err(_) => Err(unauthorized(", error=\"invalid_token\"", "The access_token is not valid (any more)").into()),
+    }
 }
 
 /// The one token in query, form or header.

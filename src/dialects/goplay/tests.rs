@@ -1,26 +1,34 @@
-//! The operations without a server: their steps are taken by hand, for any bytes that may come.
+//! The operations without a server, on a wallet in memory, for any bytes that may come.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
+use tokio::runtime::{Builder, Runtime};
 use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::*;
 use crate::config::{GoPlay, OauthClient, Secret, VipLevel};
-use crate::dialects::http::{Decided, PasswordHash};
-use crate::identity::grants::{Client, Grant, GrantAct, GrantAnswer, GrantRefusal, Granted, TokenHash};
+use crate::dialects::http::{PartyNote, Request};
+use crate::identity::grants::{Client, Exchange, Grant, GrantAct, Granted, Proof, TokenHash};
+use crate::identity::password::{PasswordChecker, cheap_hash};
 use crate::identity::pkce::Challenge;
-use crate::ledger::command::{Act, Timestamp};
-use crate::ledger::outcome::{Done, Outcome};
-use crate::ledger::player::{Player, Profile};
-use crate::ledger::state::PlayerState;
-use crate::ledger::{Currency, Party, PlayerId, PlayerKey, ShopAct, ShopDone};
+use crate::ledger::accounts::{Cash, OpenPlayer};
+use crate::ledger::command::{Act, Command, Timestamp};
+use crate::ledger::outcome::Outcome;
+use crate::ledger::player::Profile;
+use crate::ledger::{AccountAct, Amount, Currency, Party, PlayerId, PlayerKey, Pocket, ShopAct};
+use crate::wallet::WalletPort;
+use crate::wallet::memory::MemoryWallet;
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const REDIRECT: &str = "https://shop.example/back?keep=1";
+const NOW: Timestamp = Timestamp(1_000_000);
+/// Of the level `gold`, in minor units: all that alice has.
+const PRICE: i64 = 2500;
 
 fn acme() -> Party {
     Party::parse("acme").unwrap()
@@ -39,10 +47,10 @@ fn desk() -> Arc<Desk> {
     let settings = GoPlay {
         path: String::new(),
         currency: Currency::parse("GPT").unwrap(),
-        vip: vec![VipLevel { name: "gold".to_owned(), price_minor: 2500 }],
+        vip: vec![VipLevel { name: "gold".to_owned(), price_minor: PRICE }],
         clients: vec![client("vip-shop"), client("<other>")],
     };
-    Arc::new(Desk::new(acme(), settings, 2))
+    Arc::new(Desk::new(acme(), settings, 2, PasswordChecker::default()))
 }
 
 fn request(method: Method, query: &str, body: &[u8], headers: &[(&str, &str)]) -> Request {
@@ -60,63 +68,20 @@ fn request(method: Method, query: &str, body: &[u8], headers: &[(&str, &str)]) -
         query: query.to_owned(),
         headers: map,
         body: body.to_vec(),
-        at: Timestamp(1_000_000),
+        at: NOW,
         correlation: "c".into(),
         address: std::net::Ipv4Addr::LOCALHOST.into(),
         is_local: true,
+        whose: PartyNote::default(),
     }
 }
 
-/// Every step, taken in a world where alice's password is `right` and the only token is `good`.
-fn finish(mut next: Next) -> Reply {
-    loop {
-        next = match next {
-            Next::Of(_, next) => *next,
-            Next::Reply(reply) => return reply,
-            Next::PlayerOfLogin { login, then, .. } => then((login == "alice").then(alice)),
-            Next::CheckPassword { password, against, then } => {
-                let of_alice = PlayerKey::of(&acme(), &alice());
-                then(password.expose() == "right" && matches!(against, PasswordHash::OfPlayer(key) if key == of_alice))
-            }
-            Next::Grants(act, then) => then(granted(&act)),
-            Next::Player(_, then) => then(Some(player())),
-            Next::Decide(command, then) => {
-                let Act::Shop(ShopAct::BuyVip(buy)) = &command.act else { panic!("{:?}", command.act) };
-                assert_eq!((&*buy.level, buy.price.minor()), ("gold", 2500));
-                then(Decided {
-                    outcome: Outcome::Done(Done::Shop(ShopDone::VipBought { balance: 0 })),
-                    repeated: false,
-                })
-            }
-            Next::Wait(..)
-            | Next::Order(..)
-            | Next::Transactions(..)
-            | Next::Void(..)
-            | Next::Offer(..)
-            | Next::SoldKeys { .. }
-            | Next::RefreshKeys(..) => panic!("not a step of GoPlay's"),
-        };
-    }
-}
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().build().unwrap());
 
-fn granted(act: &GrantAct) -> GrantAnswer {
-    let grant = Grant {
-        id: Uuid::nil(),
-        client: Client { party: acme(), id: "vip-shop".into() },
-        player: alice(),
-        redirect_uri: REDIRECT.into(),
-        challenge: Challenge::parse(CHALLENGE).unwrap(),
-    };
-    let known = match act {
-        GrantAct::Allow { .. } => true,
-        GrantAct::Exchange(exchange) => exchange.given == TokenHash::of("good"),
-        GrantAct::Look { access, .. } => *access == TokenHash::of("good"),
-        GrantAct::Revoke { .. } => false,
-    };
-    known.then(|| Granted { grant, scope: "profile vip".into() }).ok_or(GrantRefusal::Unknown)
-}
-
-fn player() -> PlayerState {
+/// A world where alice's password is `right`, the only code is `code`, the only access token `good`, and the only refresh
+/// token `refresh_token`.
+static WALLET: LazyLock<MemoryWallet> = LazyLock::new(|| {
+    let wallet = MemoryWallet::with_numbers_from(1);
     let profile = Profile {
         home_currency: Currency::parse("GPT").unwrap(),
         username: None,
@@ -124,7 +89,52 @@ fn player() -> PlayerState {
         email: None,
         gender: None,
     };
-    PlayerState::new(Player { party: acme(), id: alice(), profile })
+    let pocket = Pocket::real(Currency::parse("GPT").unwrap());
+    let cash = Cash { player: alice(), pocket, amount: Amount::new(PRICE).unwrap(), key: "a".into() };
+    for act in [
+        Act::Account(AccountAct::OpenPlayer(OpenPlayer { player: alice(), profile })),
+        Act::Account(AccountAct::Deposit(cash)),
+    ] {
+        let decided = wallet.apply(Command { party: acme(), at: Timestamp(0), correlation: None, act }).unwrap();
+        assert!(matches!(decided.outcome, Outcome::Done(_)), "{decided:?}");
+    }
+    wallet.set_password_hash(PlayerKey::of(&acme(), &alice()), &cheap_hash("right"));
+    let allow = |code: &str| GrantAct::Allow { granted: granted(), code: TokenHash::of(code), at: NOW };
+    let exchange = GrantAct::Exchange(Exchange {
+        given: TokenHash::of("spent"),
+        proof: Proof::Code { redirect_uri: REDIRECT.to_owned(), challenge: Challenge::parse(CHALLENGE) },
+        client: granted().grant.client,
+        access: TokenHash::of("good"),
+        refresh: TokenHash::of("refresh_token"),
+        at: NOW,
+    });
+    for act in [allow("spent"), exchange, allow("code")] {
+        assert!(RUNTIME.block_on(wallet.grants(act)).unwrap().is_ok());
+    }
+    wallet.take_asked();
+    wallet
+});
+
+fn granted() -> Granted {
+    let grant = Grant {
+        id: Uuid::new_v4(),
+        client: Client { party: acme(), id: "vip-shop".into() },
+        player: alice(),
+        redirect_uri: REDIRECT.into(),
+        challenge: Challenge::parse(CHALLENGE).unwrap(),
+    };
+    Granted { grant, scope: "profile vip".into() }
+}
+
+/// What a handler answers, and the wallet that it asked.
+fn finish(handle: &Handler, request: Request) -> (Reply, Arc<MemoryWallet>) {
+    let wallet = Arc::new(WALLET.clone());
+    let reply = RUNTIME.block_on(handle(wallet.clone(), request)).unwrap_or_else(failure);
+    for command in wallet.take_commands() {
+        let Act::Shop(ShopAct::BuyVip(buy)) = &command.act else { panic!("{:?}", command.act) };
+        assert_eq!((&*buy.level, buy.price.minor()), ("gold", PRICE));
+    }
+    (reply, wallet)
 }
 
 fn form(pairs: &[(&str, &str)]) -> String {
@@ -141,7 +151,7 @@ const ASKING: [(&str, &str); 6] = [
 ];
 
 fn shown(desk: &Arc<Desk>, pairs: &[(&str, &str)]) -> Reply {
-    finish(authorize::show(desk, request(Method::GET, &form(pairs), b"", &[])))
+    finish(&handler(desk, authorize::show), request(Method::GET, &form(pairs), b"", &[])).0
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
@@ -157,7 +167,7 @@ fn ticket(reply: &Reply) -> (String, String) {
 
 fn submitted(desk: &Arc<Desk>, cookie: &str, pairs: &[(&str, &str)]) -> Reply {
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookie)];
-    finish(authorize::submit(desk, request(Method::POST, "", form(pairs).as_bytes(), &headers)))
+    finish(&handler(desk, authorize::submit), request(Method::POST, "", form(pairs).as_bytes(), &headers)).0
 }
 
 #[test]
@@ -197,37 +207,24 @@ fn a_ticket_is_good_with_its_cookie_and_its_request_alone() {
     }
 }
 
-/// The steps of a sign-in up to its reply, by name.
-fn steps_of_sign_in(username: &str, password: &str) -> (Vec<&'static str>, Reply) {
+/// What a sign-in with a wrong password asks the wallet, how many passwords it compares, and its reply.
+fn wrong_sign_in(username: &str) -> (Vec<&'static str>, u32, Reply) {
     let desk = desk();
     let (ticket, cookie) = ticket(&shown(&desk, &ASKING));
-    let typed = [("username", username), ("password", password), ("decision", "allow"), ("ticket", &ticket)];
+    let typed = [("username", username), ("password", "wrong"), ("decision", "allow"), ("ticket", &ticket)];
     let body = form(&[ASKING.as_slice(), &typed].concat());
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookie.as_str())];
-    let mut next = authorize::submit(&desk, request(Method::POST, "", body.as_bytes(), &headers));
-    let mut steps = Vec::new();
-    loop {
-        next = match next {
-            Next::Reply(reply) => return (steps, reply),
-            Next::PlayerOfLogin { login, then, .. } => {
-                steps.push("player of login");
-                then((login == "alice").then(alice))
-            }
-            Next::CheckPassword { against: PasswordHash::OfPlayer(_), then, .. } => {
-                steps.push("password of player");
-                then(false)
-            }
-            _ => panic!("another step of {username}'s after {steps:?}"),
-        };
-    }
+    let request = request(Method::POST, "", body.as_bytes(), &headers);
+    let (reply, wallet) = finish(&handler(&desk, authorize::submit), request);
+    (wallet.take_asked(), desk.passwords.compared.load(Ordering::Relaxed), reply)
 }
 
 #[test]
-fn a_name_that_nobody_has_takes_the_same_steps_as_a_wrong_password() {
-    let (of_alice, of_nobody) = (steps_of_sign_in("alice", "wrong"), steps_of_sign_in("nobody", "wrong"));
-    assert_eq!(of_alice.0, ["player of login", "password of player"]);
-    assert_eq!(of_nobody.0, of_alice.0);
-    assert_eq!((of_nobody.1.status, of_nobody.1.code), (of_alice.1.status, of_alice.1.code));
+fn a_name_that_nobody_has_takes_the_same_way_as_a_wrong_password() {
+    let (of_alice, of_nobody) = (wrong_sign_in("alice"), wrong_sign_in("nobody"));
+    assert_eq!((&of_alice.0[..], of_alice.1), (&["player_of_login", "password_hash"][..], 1));
+    assert_eq!((&of_nobody.0, of_nobody.1), (&of_alice.0, of_alice.1));
+    assert_eq!((of_nobody.2.status, of_nobody.2.code), (of_alice.2.status, of_alice.2.code));
 }
 
 #[test]
@@ -297,7 +294,7 @@ fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
     let values = prop_oneof![
         3 => prop::sample::select(vec![
             "vip-shop", REDIRECT, "code", "S256", CHALLENGE, VERIFIER, "profile", "vip profile", "alice", "right",
-            "deny", "authorization_code", "refresh_token", "good", "a secret: +1%20", "gold", "", "\0", "é",
+            "deny", "authorization_code", "refresh_token", "good", "spent", "a secret: +1%20", "gold", "", "\0", "é",
         ]).prop_map(str::to_owned),
         1 => any::<String>(),
     ];
@@ -360,7 +357,7 @@ proptest! {
         headers.extend(is_form.then_some(("content-type", "application/x-www-form-urlencoded; charset=utf-8")));
         for route in routes(&desk()) {
             let method = route.method.clone().unwrap();
-            let reply = finish((route.handle)(request(method, &query, &body, &headers)));
+            let (reply, _) = finish(&route.handle, request(method, &query, &body, &headers));
             check(&(route.document)(), &reply);
         }
     }

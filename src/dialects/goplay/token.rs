@@ -7,39 +7,30 @@ use super::desk::Desk;
 use super::parameters::Parameters;
 use super::scope;
 use super::wire::{OauthError, Tokens, unstored};
-use crate::dialects::http::{Next, Reply, Request};
+use crate::dialects::http::{HandlerError, Reply, Request};
 use crate::identity::grants::{ACCESS_LIFE, Exchange, GrantAct, GrantRefusal, Proof, TokenHash, random_text};
 use crate::identity::pkce::Challenge;
+use crate::wallet::SharedWallet;
 
-pub fn exchange(desk: &Arc<Desk>, request: Request) -> Next {
-    match exchanging(desk, &request) {
-        Ok(next) => next,
-        Err(error) => Next::Reply(error.reply()),
+pub async fn exchange(desk: Arc<Desk>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+    let (access, refresh) = (random_text(), random_text());
+    let exchange = read_exchange(&desk, &request, TokenHash::of(access.expose()), TokenHash::of(refresh.expose()))?;
+    match wallet.grants(GrantAct::Exchange(exchange)).await? {
+        Ok(granted) => Ok(tokens(access.expose(), refresh.expose(), &granted.scope)),
+        Err(refusal) => Err(refused(refusal).into()),
     }
 }
 
-fn exchanging(desk: &Desk, request: &Request) -> Result<Next, OauthError> {
+fn read_exchange(
+    desk: &Desk,
+    request: &Request,
+    access: TokenHash,
+    refresh: TokenHash,
+) -> Result<Exchange, OauthError> {
     let form = Parameters::of_form(request).ok_or_else(not_a_form)?;
     let client = desk.client(authenticate(desk, request, &form)?);
     let (given, proof) = proof(&form)?;
-    let (access, refresh) = (random_text(), random_text());
-    let exchange = Exchange {
-        given: TokenHash::of(given),
-        proof,
-        client,
-        access: TokenHash::of(access.expose()),
-        refresh: TokenHash::of(refresh.expose()),
-        at: request.at,
-    };
-    Ok(Next::Grants(
-        Box::new(GrantAct::Exchange(exchange)),
-        Box::new(move |answer| {
-            Next::Reply(match answer {
-                Ok(granted) => tokens(access.expose(), refresh.expose(), &granted.scope),
-                Err(refusal) => refused(refusal).reply(),
-            })
-        }),
-    ))
+    Ok(Exchange { given: TokenHash::of(given), proof, client, access, refresh, at: request.at })
 }
 
 /// What is exchanged, and what must come with it.
@@ -87,14 +78,13 @@ fn refused(refusal: GrantRefusal) -> OauthError {
 }
 
 /// Answers the same whether there was anything to revoke or not (RFC 7009, 2.2).
-pub fn revoke(desk: &Arc<Desk>, request: Request) -> Next {
-    match revoking(desk, &request) {
-        Ok(act) => Next::Grants(Box::new(act), Box::new(|_| Next::Reply(unstored(Reply::empty(200, "revoked"))))),
-        Err(error) => Next::Reply(error.reply()),
-    }
+pub async fn revoke(desk: Arc<Desk>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+    let act = read_revocation(&desk, &request)?;
+    let _ = wallet.grants(act).await?;
+    Ok(unstored(Reply::empty(200, "revoked")))
 }
 
-fn revoking(desk: &Desk, request: &Request) -> Result<GrantAct, OauthError> {
+fn read_revocation(desk: &Desk, request: &Request) -> Result<GrantAct, OauthError> {
     let form = Parameters::of_form(request).ok_or_else(not_a_form)?;
     let client = desk.client(authenticate(desk, request, &form)?);
     let token = form.one("token")?.ok_or_else(|| OauthError::invalid_request("token is missing"))?;

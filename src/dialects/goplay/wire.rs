@@ -4,8 +4,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use super::parameters::Repeated;
-use crate::dialects::http::Reply;
 use crate::dialects::http::exact::Number;
+use crate::dialects::http::{HandlerError, Reply};
 
 /// Seed 002, `GET /partner/1/profile`. What a player has not given is empty.
 #[derive(Serialize, JsonSchema)]
@@ -109,6 +109,12 @@ impl OauthError {
 impl From<Repeated> for OauthError {
     fn from(_: Repeated) -> Self {
         Self::invalid_request("A parameter is there more than once")
+    }
+}
+
+impl From<OauthError> for HandlerError {
+    fn from(error: OauthError) -> Self {
+        error.reply().into()
     }
 }
 

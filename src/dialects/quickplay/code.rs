@@ -1,5 +1,7 @@
 //! The error codes of the seed's table, and the one that we add.
 
+use super::answer;
+use crate::dialects::http::HandlerError;
 use crate::ledger::{AccountRefusal, Refusal};
 
 /// Why a call is refused.
@@ -72,5 +74,11 @@ impl Code {
             // No act of this dialect's is refused for these.
             Refusal::Order(_) | Refusal::Shop(_) => Self::Refused,
         }
+    }
+}
+
+impl From<Code> for HandlerError {
+    fn from(code: Code) -> Self {
+        answer::refused(code).into()
     }
 }

@@ -8,11 +8,13 @@ use super::answer;
 use super::code::Code;
 use super::wire::{self, Auth, Movement, Transaction, UserDetails};
 use crate::config::exponent_of;
-use crate::dialects::http::{Failure, Next, Request};
+use crate::dialects::http::{Failure, HandlerError, Reply, Request};
 use crate::identity::{Rejection, SignatureKey, TimeClaim, TokenVerifier, Verified};
 use crate::ledger::command::{Act, Command, CommandKey, Timestamp};
+use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::{self, Adjust, Change, FindBy, Finding, Label, StakeRules, TransactionState};
 use crate::ledger::{Currency, Done, Outcome, Party, PlayerId, PlayerKey, Pocket, TransactionAct, TransactionDone};
+use crate::wallet::{SharedWallet, WalletPort};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -31,52 +33,41 @@ pub struct Desk {
 
 impl Desk {
     /// Who the player of a token is.
-    pub fn auth(self: &Arc<Self>, request: &Request) -> Next {
-        let read = || {
-            self.check_signature(request)?;
-            wire::read::<Auth>(&request.body)
-        };
-        let auth = match read() {
-            Ok(auth) => auth,
-            Err(code) => return refuse(code),
-        };
-        let desk = Arc::clone(self);
-        self.identify(wire::token(auth.token.as_ref()), request, move |player| desk.show(player, None))
+    pub async fn auth(self: Arc<Self>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+        self.check_signature(&request)?;
+        let auth = wire::read::<Auth>(&request.body)?;
+        let player = self.identify(wire::token(auth.token.as_ref()), &request).await?;
+        self.show_now(&*wallet, &player).await
     }
 
     /// A player's name and balance.
-    pub fn user_details(self: &Arc<Self>, request: &Request) -> Next {
-        let read = || {
-            self.check_signature(request)?;
-            let asked: UserDetails = wire::read(&request.body)?;
-            wire::player(asked.user_id.as_ref(), asked.user.as_ref())
-        };
-        match read() {
-            Ok(player) => self.show(player, None),
-            Err(code) => refuse(code),
-        }
+    pub async fn user_details(self: Arc<Self>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+        self.check_signature(&request)?;
+        let asked: UserDetails = wire::read(&request.body)?;
+        let player = wire::player(asked.user_id.as_ref(), asked.user.as_ref())?;
+        self.show_now(&*wallet, &player).await
     }
 
     /// Moves money.
-    pub fn transaction(self: &Arc<Self>, request: &Request) -> Next {
-        let (sent, movement) = match self.read_transaction(request) {
-            Ok(read) => read,
-            Err(code) => return refuse(code),
-        };
+    pub async fn transaction(self: Arc<Self>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+        let (sent, movement) = self.read_transaction(&request)?;
         let named = wire::player(sent.user_id.as_ref(), sent.user.as_ref());
-        let (at, correlation) = (request.at, Arc::clone(&request.correlation));
-        if let Change::Refund { .. } = movement.change {
-            return named.map_or_else(refuse, |player| self.cancel(player, sent, movement, (at, correlation)));
-        }
-        if movement.kind != 0 {
-            return named.map_or_else(refuse, |player| self.apply(player, movement, at, correlation));
-        }
-        let desk = Arc::clone(self);
-        self.identify(wire::token(sent.token.as_ref()), request, move |player| match named {
-            Ok(named) if named == player => desk.apply(player, movement, at, correlation),
-            Ok(_) => refuse(Code::InvalidToken),
-            Err(code) => refuse(code),
-        })
+        let (player, movement) = if let Change::Refund { .. } = movement.change {
+            let player = named?;
+            let movement = self.in_currency_of_entry(&*wallet, &player, &sent, movement).await?;
+            (player, movement)
+        } else if movement.kind == 0 {
+            // Only an entry needs the player's own word, and whatever is wrong with the token is told first.
+            let player = self.identify(wire::token(sent.token.as_ref()), &request).await?;
+            if named? != player {
+                return Err(Code::InvalidToken.into());
+            }
+            (player, movement)
+        } else {
+            (named?, movement)
+        };
+        let decided = wallet.decide(self.command(player, movement, &request)).await?;
+        self.answer(decided.player.as_ref(), decided.outcome)
     }
 
     fn read_transaction(&self, request: &Request) -> Result<(Transaction, Movement), Code> {
@@ -98,84 +89,60 @@ impl Desk {
         if is_good { Ok(()) } else { Err(Code::InvalidSignature) }
     }
 
-    /// Goes on with the player of the call's token, fetching newer keys once where those at hand do not know it.
-    fn identify(
-        &self,
-        sent: Option<&str>,
-        request: &Request,
-        then: impl FnOnce(PlayerId) -> Next + Send + 'static,
-    ) -> Next {
-        let Some(token) = sent.or_else(|| request.header("token")).filter(|token| !token.is_empty()) else {
-            return refuse(Code::InvalidToken);
-        };
-        let at = request.at;
-        let settle = move |verified: Result<Verified, Rejection>| match verified {
-            Ok(verified) => player_at(&verified, at).map_or_else(refuse, then),
-            Err(_) => refuse(Code::InvalidToken),
-        };
-        match self.verifier.verify_now(token) {
-            Err(Rejection::UnknownKey) => {
-                let (verifier, token) = (Arc::clone(&self.verifier), token.to_owned());
-                let then = Box::new(move |()| settle(verifier.verify_now(&token)));
-                Next::RefreshKeys(Arc::clone(&self.verifier), then)
-            }
-            verified => settle(verified),
+    /// The player of the call's token.
+    async fn identify(&self, sent: Option<&str>, request: &Request) -> Result<PlayerId, HandlerError> {
+        let token = sent.or_else(|| request.header("token")).filter(|token| !token.is_empty());
+        match self.verifier.verify(token.ok_or(Code::InvalidToken)?).await {
+            Ok(verified) => Ok(player_at(&verified, request.at)?),
+            // Nobody can tell whether the token is good: that is no fault of the caller's.
+            Err(Rejection::KeysUnavailable) => Err(Failure::Unavailable.into()),
+            Err(_) => Err(Code::InvalidToken.into()),
         }
     }
 
-    /// Cancels an entry, whose amount is in the currency that was entered with, whatever is configured by now.
-    fn cancel(
-        self: &Arc<Self>,
-        player: PlayerId,
-        sent: Transaction,
-        movement: Movement,
-        (at, correlation): (Timestamp, Arc<str>),
-    ) -> Next {
-        let key = PlayerKey::of(&self.party, &player);
-        let round = movement.contest.as_deref().unwrap_or_default().into();
-        let (party, by) = (self.party.clone(), FindBy::RoundOf { player: key, round });
-        let finding = Finding { party, scope: super::DIALECT.name.into(), by };
-        let desk = Arc::clone(self);
-        Next::Transactions(
-            finding,
-            Box::new(move |found: Vec<_>| match desk.in_currency_of_entry(&found, &sent, movement) {
-                Ok(movement) => desk.apply(player, movement, at, correlation),
-                Err(code) => refuse(code),
-            }),
-        )
-    }
-
-    /// The same cancel again is read as before; else it is of the entry that its amount fits, those first that are open.
-    fn in_currency_of_entry(
+    /// Reads a cancel of an entry in the currency that was entered with, whatever is configured by now. The same cancel
+    /// again is read as before; else it is of the entry that its amount fits, those first that are open.
+    async fn in_currency_of_entry(
         &self,
-        found: &[transactions::Transaction],
+        wallet: &dyn WalletPort,
+        player: &PlayerId,
         sent: &Transaction,
-        movement: Movement,
-    ) -> Result<Movement, Code> {
-        let read_in = |currency: Currency| sent.movement(exponent_of(&self.currencies, currency));
+        mut movement: Movement,
+    ) -> Result<Movement, HandlerError> {
+        let player = PlayerKey::of(&self.party, player);
+        let by = FindBy::RoundOf { player, round: movement.contest.as_deref().unwrap_or_default().into() };
+        let finding = Finding { party: self.party.clone(), scope: super::DIALECT.name.into(), by };
+        let found = wallet.transactions(finding).await?;
         let before = found.iter().find(|known| known.key == self.key_of(&movement));
-        let fits = |entry: &&transactions::Transaction| {
-            let Ok(Movement { change: Change::Refund { amount, .. }, .. }) = read_in(entry.currency) else {
-                return false;
-            };
-            entry.is_stake() && entry.moved.real.checked_neg() == Some(amount)
-        };
+        let fits = |entry: &&transactions::Transaction| self.is_of_entry(sent, entry);
         let open = || found.iter().filter(|entry| entry.state == TransactionState::Open).find(fits);
         let entry = before.or_else(open).or_else(|| found.iter().find(fits));
         let currency = entry.map(|entry| entry.currency).filter(|currency| *currency != self.currency);
         let Some(theirs) = currency else { return Ok(movement) };
-        let mut movement = read_in(theirs)?;
+        movement = self.read_in(sent, theirs)?;
         if let Change::Refund { currency, .. } = &mut movement.change {
             *currency = Some(theirs);
         }
         Ok(movement)
     }
 
+    /// Whether a cancel's amount is that of an entry, read in the entry's currency.
+    fn is_of_entry(&self, sent: &Transaction, entry: &transactions::Transaction) -> bool {
+        let Ok(Movement { change: Change::Refund { amount, .. }, .. }) = self.read_in(sent, entry.currency) else {
+            return false;
+        };
+        entry.is_stake() && entry.moved.real.checked_neg() == Some(amount)
+    }
+
+    fn read_in(&self, sent: &Transaction, currency: Currency) -> Result<Movement, Code> {
+        sent.movement(exponent_of(&self.currencies, currency))
+    }
+
     fn key_of(&self, movement: &Movement) -> CommandKey {
         CommandKey::of_adjust(&self.party, &wire::ledger_name(&movement.name))
     }
 
-    fn apply(self: &Arc<Self>, player: PlayerId, movement: Movement, at: Timestamp, correlation: Arc<str>) -> Next {
+    fn command(&self, player: PlayerId, movement: Movement, request: &Request) -> Command {
         let label = Label {
             scope: super::DIALECT.name.into(),
             kind: movement.kind,
@@ -185,7 +152,7 @@ impl Desk {
             round: movement.contest.map(Into::into),
         };
         let adjust = Adjust {
-            player: player.clone(),
+            player,
             name: wire::ledger_name(&movement.name).into(),
             label,
             currency: self.currency,
@@ -197,50 +164,45 @@ impl Desk {
             stakes: StakeRules::OneEnd,
             token: None,
         };
-        let party = self.party.clone();
-        let command = Command {
-            party,
-            at,
-            correlation: Some(correlation),
+        Command {
+            party: self.party.clone(),
+            at: request.at,
+            correlation: Some(Arc::clone(&request.correlation)),
             act: Act::Transaction(TransactionAct::Adjust(adjust)),
-        };
-        let desk = Arc::clone(self);
-        Next::Decide(Box::new(command), Box::new(move |decided| desk.answer(player, decided.outcome)))
-    }
-
-    /// A repeat has the balance of the first time: it is the same answer.
-    fn answer(self: &Arc<Self>, player: PlayerId, outcome: Outcome) -> Next {
-        match outcome {
-            Outcome::Done(Done::Transaction(
-                TransactionDone::Adjusted { balance, .. } | TransactionDone::NothingUndone { balance },
-            )) => self.show(player, Some(balance)),
-            Outcome::Refused(refusal) => refuse(Code::of(refusal)),
-            // What other acts end with.
-            Outcome::Done(Done::Transaction(
-                TransactionDone::AlreadyVoided { .. }
-                | TransactionDone::VoidQueued
-                | TransactionDone::VoidApproved { .. }
-                | TransactionDone::VoidDismissed,
-            )) => Next::Reply(answer::failed(Failure::Fault)),
-            Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => {
-                Next::Reply(answer::failed(Failure::Fault))
-            }
         }
     }
 
-    /// Answers with a player, and with the balance of now where no other is given.
-    fn show(&self, player: PlayerId, balance: Option<i64>) -> Next {
-        let (key, pocket, exponent) = (PlayerKey::of(&self.party, &player), Pocket::real(self.currency), self.exponent);
-        Next::Player(
-            key,
-            Box::new(move |found| match found {
-                Some(state) => {
-                    let balance = balance.unwrap_or_else(|| state.account(&pocket).balance);
-                    Next::Reply(answer::user(&state.player, balance, exponent))
-                }
-                None => refuse(Code::InvalidUser),
-            }),
-        )
+    /// A repeat has the balance of the first time: it is the same answer.
+    fn answer(&self, player: Option<&PlayerState>, outcome: Outcome) -> Result<Reply, HandlerError> {
+        match outcome {
+            Outcome::Done(Done::Transaction(
+                TransactionDone::Adjusted { balance, .. } | TransactionDone::NothingUndone { balance },
+            )) => Ok(self.show(player.ok_or(Code::InvalidUser)?, balance)),
+            Outcome::Refused(refusal) => Err(Code::of(refusal).into()),
+            // What other acts end with.
+            Outcome::Done(
+                Done::Account(_)
+                | Done::Order(_)
+                | Done::Shop(_)
+                | Done::Transaction(
+                    TransactionDone::AlreadyVoided { .. }
+                    | TransactionDone::VoidQueued
+                    | TransactionDone::VoidApproved { .. }
+                    | TransactionDone::VoidDismissed,
+                ),
+            ) => Err(Failure::Fault.into()),
+        }
+    }
+
+    /// A player with the balance of now.
+    async fn show_now(&self, wallet: &dyn WalletPort, player: &PlayerId) -> Result<Reply, HandlerError> {
+        let found = wallet.player(PlayerKey::of(&self.party, player)).await?;
+        let state = found.ok_or(Code::InvalidUser)?;
+        Ok(self.show(&state, state.account(&Pocket::real(self.currency)).balance))
+    }
+
+    fn show(&self, state: &PlayerState, balance: i64) -> Reply {
+        answer::user(&state.player, balance, self.exponent)
     }
 }
 
@@ -251,8 +213,4 @@ fn player_at(verified: &Verified, at: Timestamp) -> Result<PlayerId, Code> {
         Err(TimeClaim::Expired) => Err(Code::TokenExpired),
         Err(TimeClaim::NotYetValid) => Err(Code::InvalidToken),
     }
-}
-
-fn refuse(code: Code) -> Next {
-    Next::Reply(answer::refused(code))
 }

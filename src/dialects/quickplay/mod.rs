@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::http::{Dialect, Failure, Host, Mount, MountError, Next, PartyHost, Reply, Request, Route};
+use super::http::{Dialect, Failure, Handler, Host, Mount, MountError, PartyHost, Reply, Route, handler};
 use crate::identity::SignatureKey;
 use desk::Desk;
 
@@ -47,15 +47,18 @@ fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountErro
         signer,
         verifier,
     });
-    let route = |path, operation, handle: fn(&Arc<Desk>, &Request) -> Next, document| {
-        let desk = Arc::clone(&desk);
-        let handle = Arc::new(move |request: Request| handle(&desk, &request));
-        Route { method: Some(Method::POST), path, operation, max_body: MAX_BODY, handle, document }
+    let route = |path, operation, handle: Handler, document| Route {
+        method: Some(Method::POST),
+        path,
+        operation,
+        max_body: MAX_BODY,
+        handle,
+        document,
     };
     let routes = vec![
-        route("/auth", "auth", Desk::auth, document::auth),
-        route("/user-details", "user-details", Desk::user_details, document::user_details),
-        route("/transaction", "transaction", Desk::transaction, document::transaction),
+        route("/auth", "auth", handler(&desk, Desk::auth), document::auth),
+        route("/user-details", "user-details", handler(&desk, Desk::user_details), document::user_details),
+        route("/transaction", "transaction", handler(&desk, Desk::transaction), document::transaction),
     ];
     Ok(Some(Mount { dialect: &DIALECT, party: Some(of.party.clone()), path: settings.path.clone(), routes }))
 }

@@ -20,11 +20,8 @@ use crate::dialects::egpp::desk::Refused;
 use crate::dialects::egpp::sandbox::{self, Staged};
 use crate::dialects::egpp::status;
 use crate::dialects::egpp::{BalanceQuestion, Desk, Opened, Operation, Reply};
-use crate::ledger::AccountId;
-use crate::ledger::PlayerKey;
 use crate::metrics::QueueTimes;
-use crate::sequencer::{Answer, BalanceAsk, Sequencer, Source, Stopped, Submission};
-use crate::storage::BalanceKey;
+use crate::sequencer::{Answer, Answering, BalanceAsk, Sequencer, Source, Stopped, Submission};
 
 /// Pause between attempts to fetch a party's first keys.
 const KEYS_PAUSE: Duration = Duration::from_secs(1);
@@ -201,8 +198,7 @@ fn take(queue: &Arc<Queue>, taken: Taken, sequencer: &Sequencer, answers: &Answe
             // the delivery unacked: it comes again.
             let (queue, sequencer, answers) = (Arc::clone(queue), sequencer.clone(), answers.clone());
             tokio::spawn(async move {
-                refresh_keys(&queue, &answers).await;
-                let opened = open(&queue, &taken.0);
+                let opened = open_with_newer_keys(&queue, &taken.0, &answers).await;
                 pass_on(&queue, taken, opened, &sequencer, &answers)
             });
             Ok(())
@@ -217,20 +213,21 @@ fn age(delivery: &Delivery) -> Option<i64> {
     clock::now().0.div_euclid(1_000_000).checked_sub(sent)
 }
 
-/// Fetches the party's keys. While none were ever had, a token can be neither taken nor refused: that is an outage, so
-/// it waits, for as long as the session lives.
-async fn refresh_keys(queue: &Queue, answers: &Answers) {
-    let Some(verifier) = &queue.desk.verifier else { return };
-    verifier.refresh().await;
-    while !verifier.has_keys() && !answers.is_closed() {
-        tokio::time::sleep(KEYS_PAUSE).await;
-        verifier.refresh().await;
-    }
-}
-
 fn open(queue: &Queue, delivery: &Delivery) -> Result<Opened, Refused> {
     let envelope = message::envelope(&delivery.properties, clock::now());
     queue.desk.open(queue.operation, &delivery.data, &envelope)
+}
+
+/// Opens a delivery once the party's keys are fetched again. While none were ever had, a token can be neither taken nor
+/// refused: that is an outage, so it waits, for as long as the session lives.
+async fn open_with_newer_keys(queue: &Queue, delivery: &Delivery, answers: &Answers) -> Result<Opened, Refused> {
+    loop {
+        let envelope = message::envelope(&delivery.properties, clock::now());
+        match queue.desk.open_with_newer_keys(queue.operation, &delivery.data, &envelope).await {
+            Err(Refused::KeysUnavailable) if !answers.is_closed() => tokio::time::sleep(KEYS_PAUSE).await,
+            opened => return opened,
+        }
+    }
 }
 
 /// Submits what was opened; what could not be opened is answered at once.
@@ -250,15 +247,15 @@ fn pass_on(
     match opened {
         Ok(Opened::Command(command)) => {
             let source = queue.source;
-            let answering = Box::new(move |answer| send(queue, delivery, held, Verdict::Answer(answer)));
+            let answer = move |answer| send(queue, delivery, held, Verdict::Answer(answer));
+            let answering = Answering::WithOutcome(Box::new(answer));
             sequencer.submit(Submission { keyed: command.keyed(), source, answering })
         }
         Ok(Opened::Balance(question)) => {
-            let player = PlayerKey::of(&queue.desk.rules.party, &question.player);
-            let key = BalanceKey { player, account: AccountId::of_player(player, &question.pocket) };
-            let (party, question) = (queue.desk.rules.party.clone(), Box::new(question));
+            let (party, player) = (queue.desk.rules.party.clone(), question.player.clone());
+            let (pocket, question) = (question.pocket.clone(), Box::new(question));
             let answering = Box::new(move |balance| send(queue, delivery, held, Verdict::Balance(question, balance)));
-            sequencer.balance(BalanceAsk { party, key, answering })
+            sequencer.balance(BalanceAsk::of(party, &player, &pocket, answering))
         }
         Ok(Opened::Staged(staged)) => {
             send(queue, delivery, held, Verdict::Staged(staged));
@@ -284,6 +281,7 @@ fn verdict_of(refused: &Refused) -> Verdict {
     match refused {
         Refused::Malformed(malformed) => Verdict::Malformed(malformed.0.clone(), status::of_malformed(malformed)),
         Refused::Denied(denied) => Verdict::Denied(status::of_denied(denied)),
-        Refused::UnknownKey => Verdict::Denied(status::of_unknown_key()),
+        // Without keys it comes here only where its session is dead, and then nobody is told.
+        Refused::UnknownKey | Refused::KeysUnavailable => Verdict::Denied(status::of_unknown_key()),
     }
 }

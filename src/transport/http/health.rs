@@ -4,7 +4,6 @@ use super::operating::Readiness;
 use super::runbook::{self, Pieces, Remedy};
 use crate::ledger::Party;
 use crate::metrics::Samples;
-use crate::sequencer::Health;
 use crate::transport::amqp::Broker;
 
 /// Rows that the index of histories may be behind: as the alert has it.
@@ -83,12 +82,8 @@ pub fn troubles<'a>(
 }
 
 fn of_database(readiness: &Readiness) -> Vec<Trouble> {
-    let away = readiness.database.iter().find_map(|health| match &*health.borrow() {
-        Health::Ready => None,
-        Health::Away(why) => Some(why.clone()),
-    });
     let trouble = |why| Trouble::of_row("The database is away", None, why, "`/readyz`: `database: away");
-    away.map(trouble).into_iter().collect()
+    readiness.database.away().map(trouble).into_iter().collect()
 }
 
 fn of_brokers(readiness: &Readiness) -> Vec<Trouble> {
@@ -155,7 +150,9 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
+    use crate::sequencer::Health;
     use crate::transport::amqp::topology::Mismatch;
+    use crate::wallet::DatabaseHealth;
 
     fn party(name: &str) -> Party {
         Party::parse(name).unwrap()
@@ -164,7 +161,7 @@ mod tests {
     fn readiness(database: Health, brokers: Vec<(&str, Broker)>, is_draining: bool) -> Readiness {
         let health = watch::channel(database).1;
         Readiness {
-            database: [health.clone(), health],
+            database: DatabaseHealth { lanes: health.clone(), reader: health },
             brokers: brokers.into_iter().map(|(name, state)| (party(name), watch::channel(state).1)).collect(),
             draining: watch::channel(is_draining).1,
         }

@@ -17,11 +17,11 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use super::operating::RETRY_AFTER;
 use super::origin::{self, Origins};
 use super::server::Client;
-use super::steps::Steps;
 use crate::clock;
-use crate::dialects::http::{Dialect, Failure, Mount, MountError, Next, Reply, Request, Route};
+use crate::dialects::http::{Dialect, Failure, Mount, MountError, PartyNote, Reply, Request, Route};
 use crate::ledger::Party;
 use crate::metrics;
+use crate::wallet::SharedWallet;
 
 /// How long a client may take to send a body.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ const MAX_CORRELATION: usize = 128;
 
 /// What requests are answered with.
 pub struct Serving {
-    pub steps: Steps,
+    pub wallet: SharedWallet,
     pub mounts: Vec<Mount>,
     /// Answers where no mount does.
     pub elsewhere: &'static Dialect,
@@ -41,8 +41,8 @@ pub struct Serving {
 }
 
 /// One route with what its requests share.
-struct Counter {
-    steps: Steps,
+struct BoundRoute {
+    wallet: SharedWallet,
     dialect: &'static Dialect,
     party: Option<Party>,
     route: Route,
@@ -76,7 +76,7 @@ fn full_path(mount: &Mount, route: &Route) -> String {
 
 /// Every mount's routes. The mounts are checked.
 pub fn router(serving: Serving) -> Router {
-    let Serving { steps, mounts, elsewhere, origins, patience } = serving;
+    let Serving { wallet, mounts, elsewhere, origins, patience } = serving;
     let mut prefixes: Vec<(String, &'static Dialect)> =
         mounts.iter().map(|mount| (mount.path.clone(), mount.dialect)).filter(|(path, _)| !path.is_empty()).collect();
     prefixes.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
@@ -85,9 +85,10 @@ pub fn router(serving: Serving) -> Router {
         let party = mount.party.clone();
         let paths: Vec<String> = mount.routes.iter().map(|route| full_path(&mount, route)).collect();
         for (path, route) in paths.into_iter().zip(mount.routes) {
-            let (steps, party, dialect, origins) = (steps.clone(), party.clone(), mount.dialect, origins.clone());
-            let counter = Counter { steps, dialect, party, route, origins, patience };
-            router = router.route(&path, counter.method_router());
+            let (wallet, party) = (Arc::clone(&wallet), party.clone());
+            let (dialect, origins) = (mount.dialect, origins.clone());
+            let bound = BoundRoute { wallet, dialect, party, route, origins, patience };
+            router = router.route(&path, bound.method_router());
         }
     }
     let dialect_of = move |uri: &Uri| {
@@ -103,20 +104,18 @@ pub fn router(serving: Serving) -> Router {
         })
 }
 
-impl Counter {
+impl BoundRoute {
     fn method_router(self) -> MethodRouter {
-        let counter = Arc::new(self);
-        let method = counter.route.method.clone();
-        let handler = {
-            let counter = Arc::clone(&counter);
-            move |parameters: Result<RawPathParams, RawPathParamsRejection>, request: axum::extract::Request| {
-                let counter = Arc::clone(&counter);
-                async move {
-                    match parameters {
-                        Ok(parameters) => counter.answer(&parameters, request).await,
-                        // A segment that is no UTF-8 names nothing.
-                        Err(_) => response(failed(counter.dialect, Failure::NotFound)),
-                    }
+        let bound = Arc::new(self);
+        let method = bound.route.method.clone();
+        let handler = move |parameters: Result<RawPathParams, RawPathParamsRejection>,
+                            request: axum::extract::Request| {
+            let bound = Arc::clone(&bound);
+            async move {
+                match parameters {
+                    Ok(parameters) => bound.answer(&parameters, request).await,
+                    // A segment that is no UTF-8 names nothing.
+                    Err(_) => response(failed(bound.dialect, Failure::NotFound)),
                 }
             }
         };
@@ -130,19 +129,20 @@ impl Counter {
         let began = Instant::now();
         let trace = header_text(&request, "traceparent").filter(|text| is_traceparent(text));
         let correlation = correlation(&request);
-        let mut party = self.party.clone();
+        let whose = PartyNote::of(self.party.as_ref());
         let reply = match request.extensions().get::<Client>().cloned() {
             Some(client) => {
-                let read = self.read(parameters, request, client.address.ip(), Arc::clone(&correlation)).await;
+                let (peer, noted) = (client.address.ip(), (Arc::clone(&correlation), whose.clone()));
+                let read = self.read(parameters, request, peer, noted).await;
                 match read.and_then(|request| Ok((request, client.place.work().ok_or(Failure::Unavailable)?))) {
-                    Ok((request, _work)) => self.handle(request, &mut party).await,
+                    Ok((request, _work)) => self.handle(request).await,
                     Err(failure) => failed(self.dialect, failure),
                 }
             }
             // The server puts one into every request.
             None => failed(self.dialect, Failure::Fault),
         };
-        let party = party.as_ref().map_or("-", Party::as_str);
+        let party = whose.get().map_or("-", Party::as_str);
         self.tell(&reply, (party, &correlation, trace.as_deref()), began.elapsed());
         let mut response = response(reply);
         let own = [("x-correlation-id", Some(correlation.to_string())), ("traceparent", trace)];
@@ -154,12 +154,9 @@ impl Counter {
         response
     }
 
-    async fn handle(&self, request: Request, party: &mut Option<Party>) -> Reply {
-        let working = async {
-            let next: Next = (self.route.handle)(request);
-            self.steps.take(next, party).await
-        };
-        match tokio::time::timeout(self.patience, working).await {
+    async fn handle(&self, request: Request) -> Reply {
+        let handling = (self.route.handle)(Arc::clone(&self.wallet), request);
+        match tokio::time::timeout(self.patience, handling).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(failure)) => failed(self.dialect, failure),
             Err(_) => failed(self.dialect, Failure::Unavailable),
@@ -171,7 +168,7 @@ impl Counter {
         parameters: &RawPathParams,
         request: axum::extract::Request,
         peer: IpAddr,
-        correlation: Arc<str>,
+        (correlation, whose): (Arc<str>, PartyNote),
     ) -> Result<Request, Failure> {
         let (parts, body) = request.into_parts();
         // Said before it is sent: nothing of it has to be read.
@@ -198,6 +195,7 @@ impl Counter {
             correlation,
             address,
             is_local,
+            whose,
         })
     }
 

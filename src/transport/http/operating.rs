@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use crate::ledger::Party;
 use crate::metrics;
-use crate::sequencer::Health;
 use crate::transport::amqp::Broker;
+use crate::wallet::DatabaseHealth;
 
 /// Seconds after which a caller should ask again while something is away.
 pub const RETRY_AFTER: &str = "1";
@@ -23,8 +23,7 @@ pub const RETRY_AFTER: &str = "1";
 /// What `/readyz` looks at.
 #[derive(Clone)]
 pub struct Readiness {
-    /// Its writers and its reader.
-    pub database: [watch::Receiver<Health>; 2],
+    pub database: DatabaseHealth,
     /// None where no broker is configured.
     pub brokers: Vec<(Party, watch::Receiver<Broker>)>,
     pub draining: watch::Receiver<bool>,
@@ -71,7 +70,7 @@ async fn readyz(State(readiness): State<Readiness>) -> Response {
 impl Readiness {
     /// Whether the database can be written and read.
     pub fn is_database_there(&self) -> bool {
-        self.database.iter().all(|health| *health.borrow() == Health::Ready)
+        self.database.is_there()
     }
 
     fn record(&self) {
@@ -83,10 +82,7 @@ impl Readiness {
     }
 
     fn report(&self) -> Report {
-        let away = self.database.iter().find_map(|health| match &*health.borrow() {
-            Health::Ready => None,
-            Health::Away(why) => Some(format!("away: {why}")),
-        });
+        let away = self.database.away().map(|why| format!("away: {why}"));
         let database = away.map_or_else(|| Ok("ready".to_owned()), Err);
         let broker = self.report_broker();
         let ready = database.is_ok() && broker.is_ok() && !*self.draining.borrow();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use purser::ledger::command::Keyed;
 use purser::ledger::{Batch, Keys, OrderId, State};
-use purser::sequencer::{Answer, BetBacklogs, Bounds, Health, Sequencer, Shared, Source, Submission};
+use purser::sequencer::{Answer, Answering, BetBacklogs, Bounds, Health, Sequencer, Shared, Source, Submission};
 use purser::storage::{Store, StoreError, Writer};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -133,7 +133,7 @@ impl Stage {
     pub async fn submit(&self, keyed: Keyed, source: Source) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         // Nobody listens any more where the test has failed already.
-        let answering = Box::new(move |answered| _ = answer.send(answered));
+        let answering = Answering::WithOutcome(Box::new(move |answered| _ = answer.send(answered)));
         assert!(self.sequencer.submit(Submission { keyed, source, answering }).is_ok(), "the lane takes");
         answered
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::sequencer::{Answer, BetBacklogs, Health, Lanes, Shared, Source, Submission};
+use purser::sequencer::{Answer, Answering, BetBacklogs, Health, Lanes, Shared, Source, Submission};
 use purser::transport::amqp::tally::Cohort;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -158,12 +158,12 @@ impl Consumer {
         let promise = Promise::of(&self.world, self.process, &delivery);
         let (number, keyed) = (promise.number(), promise.keyed());
         let answers = self.answers.clone();
-        let answering = Box::new(move |answer| {
+        let answering = Answering::WithOutcome(Box::new(move |answer| {
             promise.keep(answer);
             // The publisher outlives its senders, but for a crash.
             drop(answers.send(Answered { delivery, answer, _place: place }));
             drop(undecided);
-        });
+        }));
         let source = Source(u32::try_from(self.queue).expect("few queues"));
         let taken = self.lanes.submit(Submission { keyed, source, answering }).is_ok();
         if taken {

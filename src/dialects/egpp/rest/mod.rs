@@ -9,10 +9,11 @@ pub mod wire;
 mod reply;
 mod document;
 
+use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::Method;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::desk::{BalanceQuestion, Channel, Denied, Refused};
@@ -20,15 +21,22 @@ use super::sandbox::{self, Staged};
 use super::wire::{MAX_BODY, Malformed, PlayerField, Request as Asked};
 use super::{Desk, Envelope, Opened, Operation, status};
 use crate::config::Secret;
-use crate::dialects::http::{Dialect, Failure, Host, Mount, MountError, Next, Reply, Request, Route};
+use crate::dialects::http::{
+    Dialect, Failure, Handler, HandlerError, Host, Mount, MountError, Reply, Request, Route, handler,
+};
 use crate::identity::claimed_home;
-use crate::ledger::command::{Command, Timestamp};
-use crate::ledger::{Act, Currency, OrderAct, OrderId, OrderRefusal, Outcome, PlayerId, PlayerKey, Refusal};
+use crate::ledger::command::Command;
+use crate::ledger::{Act, Currency, OrderAct, OrderId, OrderRefusal, Outcome, Party, PlayerId, PlayerKey, Refusal};
+use crate::wallet::{SharedWallet, WalletPort};
 
 pub static DIALECT: Dialect = Dialect { name: "rest", mounts, failure };
 
 /// Where the routes are. The seed's version goes into the path (section 5, "Versioning").
 const PATH: &str = "/v1";
+
+/// Requests that a sandbox keeps waiting side by side; more are told to come again, so that they take no places from
+/// parties that are in earnest.
+const SANDBOX_WAITS_AT_ONCE: usize = 32;
 
 fn failure(failure: Failure) -> Reply {
     reply::of_status(status::of_failure(failure.status()))
@@ -36,222 +44,230 @@ fn failure(failure: Failure) -> Reply {
 
 /// One mount for all parties: each request says whose it is.
 fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
-    let counters = host.parties.iter().map(|party| Counter {
+    let of_parties = host.parties.iter().map(|party| PartyEndpoint {
         desk: Desk::of(party.party, party.settings, party.verifier.clone()),
         issuer: party.settings.jwt.as_ref().and_then(|jwt| jwt.issuer.clone()),
         api_keys: party.settings.rest.as_ref().map(|rest| rest.api_keys.clone()).unwrap_or_default(),
     });
-    let counters: Arc<[Arc<Counter>]> = counters.map(Arc::new).collect();
-    let route = |method, path, operation, handle: Handle, document| {
-        let counters = Arc::clone(&counters);
-        let handle = Arc::new(move |request| handle(&counters, request).unwrap_or_else(|reply| Next::Reply(*reply)));
-        Route { method: Some(method), path, operation, max_body: MAX_BODY, handle, document }
+    let parties = of_parties.collect();
+    let api = &Arc::new(Api { parties, sandbox_waits: Semaphore::new(SANDBOX_WAITS_AT_ONCE) });
+    let route = |method, path, operation, handle: Handler, document| Route {
+        method: Some(method),
+        path,
+        operation,
+        max_body: MAX_BODY,
+        handle,
+        document,
     };
     let routes = vec![
-        route(Method::GET, "/balance/{playerId}", "balance.get", balance_get, document::balance_get),
-        route(Method::POST, "/order", "order.bet", order_bet, document::order_bet),
-        route(Method::GET, "/order/{betId}", "order.get", order_get, document::order_get),
-        route(Method::PUT, "/order/{betId}", "order.bet.result", order_bet_result, document::order_bet_result),
-        route(Method::DELETE, "/order/{betId}", "order.bet.cancel", order_bet_cancel, document::order_bet_cancel),
-        route(Method::POST, "/token", "token", token, document::token),
+        route(Method::GET, "/balance/{playerId}", "balance.get", handler(api, balance_get), document::balance_get),
+        route(Method::POST, "/order", "order.bet", handler(api, order_bet), document::order_bet),
+        route(Method::GET, "/order/{betId}", "order.get", handler(api, order_get), document::order_get),
+        route(
+            Method::PUT,
+            "/order/{betId}",
+            "order.bet.result",
+            handler(api, order_bet_result),
+            document::order_bet_result,
+        ),
+        route(
+            Method::DELETE,
+            "/order/{betId}",
+            "order.bet.cancel",
+            handler(api, order_bet_cancel),
+            document::order_bet_cancel,
+        ),
+        route(Method::POST, "/token", "token", handler(api, token), document::token),
     ];
     Ok(vec![Mount { dialect: &DIALECT, party: None, path: PATH.to_owned(), routes }])
 }
 
-type Handle = fn(&[Arc<Counter>], Request) -> Result<Next, Box<Reply>>;
+/// Every party, as requests find it.
+struct Api {
+    parties: Vec<PartyEndpoint>,
+    /// Of all requests together.
+    sandbox_waits: Semaphore,
+}
 
-/// One party's desk, and what its provider proves itself with.
-struct Counter {
+/// One party, and what its provider proves itself with.
+struct PartyEndpoint {
     desk: Desk,
     issuer: Option<String>,
     api_keys: Vec<Secret>,
 }
 
 /// A request whose party is known.
-struct Visit {
-    counter: Arc<Counter>,
+struct PartyRequest<'a> {
+    api: &'a Api,
+    endpoint: &'a PartyEndpoint,
+    request: &'a Request,
     /// The player's token, from whichever place it was in.
     token: String,
     has_key: bool,
-    at: Timestamp,
-    correlation: Arc<str>,
 }
 
-fn balance_get(counters: &[Arc<Counter>], request: Request) -> Result<Next, Box<Reply>> {
+async fn balance_get(api: Arc<Api>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
     let player = request.parameter("playerId").unwrap_or_default();
-    let asked = wire::balance_get(player, &request.query_pairs(), &currencies(counters, &request));
-    let asked = asked.map_err(malformed)?;
-    Ok(Visit::of(counters, &request)?.open(Operation::BalanceGet, asked, None))
+    let asked = wire::balance_get(player, &request.query_pairs(), &api.currencies(&request))?;
+    PartyRequest::of(&api, &request)?.carry_out(&*wallet, Operation::BalanceGet, asked, None).await
 }
 
-fn order_bet(counters: &[Arc<Counter>], request: Request) -> Result<Next, Box<Reply>> {
-    let asked = wire::order_bet(json(&request)?, &currencies(counters, &request)).map_err(malformed)?;
-    Ok(Visit::of(counters, &request)?.with_key()?.open(Operation::OrderBet, asked, None))
+async fn order_bet(api: Arc<Api>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+    let asked = wire::order_bet(json(&request)?, &api.currencies(&request))?;
+    let provider = PartyRequest::of(&api, &request)?.with_key()?;
+    provider.carry_out(&*wallet, Operation::OrderBet, asked, None).await
 }
 
-fn order_bet_result(counters: &[Arc<Counter>], request: Request) -> Result<Next, Box<Reply>> {
+async fn order_bet_result(api: Arc<Api>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
     let order = bet_id(&request)?;
-    let asked = wire::order_bet_result(json(&request)?, &currencies(counters, &request)).map_err(malformed)?;
-    Ok(Visit::of(counters, &request)?.with_key()?.open(Operation::OrderBetResult, asked, Some(order)))
+    let asked = wire::order_bet_result(json(&request)?, &api.currencies(&request))?;
+    let provider = PartyRequest::of(&api, &request)?.with_key()?;
+    provider.carry_out(&*wallet, Operation::OrderBetResult, asked, Some(order)).await
 }
 
-fn order_bet_cancel(counters: &[Arc<Counter>], request: Request) -> Result<Next, Box<Reply>> {
+async fn order_bet_cancel(api: Arc<Api>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
     let order = bet_id(&request)?;
     let asked = match (request.body.is_empty(), request.query.is_empty()) {
         (true, _) => wire::cancel_by_query(&request.query_pairs()),
         (false, true) => wire::order_bet_cancel(json(&request)?),
         (false, false) => Err(Malformed("the parameters must be in the body or in the query, not in both".to_owned())),
     };
-    let asked = asked.map_err(malformed)?;
-    Ok(Visit::of(counters, &request)?.with_key()?.open(Operation::OrderBetCancel, asked, Some(order)))
+    let asked = asked?;
+    let provider = PartyRequest::of(&api, &request)?.with_key()?;
+    provider.carry_out(&*wallet, Operation::OrderBetCancel, asked, Some(order)).await
 }
 
-fn order_get(counters: &[Arc<Counter>], request: Request) -> Result<Next, Box<Reply>> {
+async fn order_get(api: Arc<Api>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
     let order = bet_id(&request)?;
-    let visit = Visit::of(counters, &request)?;
-    Ok(visit.identified(move |visit, player| {
-        let party = visit.counter.desk.rules.party.clone();
-        let found = Box::new(move |found: Option<(crate::ledger::Order, PlayerId)>| {
-            let ours = found.filter(|(order, _)| order.party == party);
-            Next::Reply(reply::of_order(ours, &player))
-        });
-        Next::Order(order, found)
-    }))
+    let asking = PartyRequest::of(&api, &request)?;
+    let player = asking.player().await?;
+    let found = wallet.order(order).await?;
+    Ok(reply::of_order(found.filter(|(order, _)| order.party == *asking.party()), &player))
 }
 
-fn token(counters: &[Arc<Counter>], request: Request) -> Result<Next, Box<Reply>> {
-    let asked = wire::token(json(&request)?).map_err(malformed)?;
-    let visit = Visit::with_token(counters, &request, asked.token)?;
-    Ok(visit.identified(move |visit, player| {
-        let key = PlayerKey::of(&visit.counter.desk.rules.party, &player);
-        Next::Player(key, Box::new(move |found| Next::Reply(reply::of_token(found, asked.wallet))))
-    }))
+async fn token(api: Arc<Api>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+    let asked = wire::token(json(&request)?)?;
+    let asking = PartyRequest::with_token(&api, &request, asked.token)?;
+    let player = asking.player().await?;
+    let found = wallet.player(PlayerKey::of(asking.party(), &player)).await?;
+    Ok(reply::of_token(found, asked.wallet))
 }
 
-impl Visit {
-    fn of(counters: &[Arc<Counter>], request: &Request) -> Result<Self, Box<Reply>> {
+impl<'a> PartyRequest<'a> {
+    fn of(api: &'a Api, request: &'a Request) -> Result<Self, HandlerError> {
         let Some(authorization) = request.header("authorization") else {
             return Err(unauthorized("a player token is required"));
         };
         let token = request.bearer().map(str::to_owned);
         let token = token.filter(|_| !authorization.is_empty());
-        Self::with_token(counters, request, token.ok_or_else(|| unauthorized(NOT_BEARER))?)
+        Self::with_token(api, request, token.ok_or_else(|| unauthorized(NOT_BEARER))?)
     }
 
-    fn with_token(counters: &[Arc<Counter>], request: &Request, token: String) -> Result<Self, Box<Reply>> {
-        let counter = counter_of(counters, Some(&token)).ok_or_else(|| unauthorized("the token is no party's here"))?;
+    fn with_token(api: &'a Api, request: &'a Request, token: String) -> Result<Self, HandlerError> {
+        let endpoint = api.endpoint_of(Some(&token)).ok_or_else(|| unauthorized("the token is no party's here"))?;
         let has_key = match request.header("x-api-key") {
-            Some(given) if Secret::is_among(given, &counter.api_keys) => true,
-            Some(_) if !counter.api_keys.is_empty() => return Err(unauthorized("x-api-key is not the provider's")),
+            Some(given) if Secret::is_among(given, &endpoint.api_keys) => true,
+            Some(_) if !endpoint.api_keys.is_empty() => return Err(unauthorized("x-api-key is not the provider's")),
             _ => false,
         };
-        let (counter, correlation) = (Arc::clone(counter), Arc::clone(&request.correlation));
-        Ok(Self { counter, token, has_key, at: request.at, correlation })
+        Ok(Self { api, endpoint, request, token, has_key })
     }
 
     /// Where the party's provider has a key, whatever moves money needs it: a player has a token, too, and with it alone
     /// could bet on a game whose end is known already.
-    fn with_key(self) -> Result<Self, Box<Reply>> {
-        if self.has_key || self.counter.api_keys.is_empty() {
+    fn with_key(self) -> Result<Self, HandlerError> {
+        if self.has_key || self.endpoint.api_keys.is_empty() {
             Ok(self)
         } else {
             Err(unauthorized("the provider's own key is required in the header x-api-key"))
         }
     }
 
-    fn open(self, operation: Operation, asked: Asked, order: Option<OrderId>) -> Next {
-        let party = self.counter.desk.rules.party.clone();
-        Next::Of(party, Box::new(self.try_open(operation, asked, order, true)))
+    fn party(&self) -> &'a Party {
+        &self.endpoint.desk.rules.party
     }
 
-    /// `again`: whether the party's keys may still be fetched anew.
-    fn try_open(self, operation: Operation, asked: Asked, order: Option<OrderId>, again: bool) -> Next {
-        let opened = self.with_envelope(|desk, envelope| desk.admit(operation, asked.clone(), envelope));
-        match opened {
-            Ok(opened) => self.go_on(opened, order),
-            Err(Refused::UnknownKey) if again => {
-                self.refreshed(move |visit| visit.try_open(operation, asked, order, false))
+    /// Does what is asked; `order` is the one in the path.
+    async fn carry_out(
+        &self,
+        wallet: &dyn WalletPort,
+        operation: Operation,
+        asked: Asked,
+        order: Option<OrderId>,
+    ) -> Result<Reply, HandlerError> {
+        self.request.whose.set(self.party());
+        let (desk, authorization) = (&self.endpoint.desk, self.authorization());
+        let envelope = self.envelope(&authorization);
+        let mut opened = desk.with_newer_keys(|| desk.admit(operation, asked.clone(), &envelope)).await?;
+        loop {
+            match opened {
+                Opened::Balance(question) => return self.balance(wallet, question).await,
+                Opened::Command(command) => return decide(wallet, *command, order).await,
+                Opened::Staged(staged) => return self.staged_reply(staged).await,
+                Opened::Late(later) => {
+                    self.wait_in_sandbox(tokio::time::sleep(sandbox::DELAY)).await?;
+                    opened = *later;
+                }
             }
-            Err(refused) => Next::Reply(of_refused(&refused)),
         }
     }
 
-    fn go_on(self, opened: Opened, order: Option<OrderId>) -> Next {
-        match opened {
-            Opened::Balance(question) => self.balance(question),
-            Opened::Command(command) => decide(*command, order),
-            Opened::Late(opened) => Next::Wait(sandbox::DELAY, Box::new(move |()| self.go_on(*opened, order))),
-            Opened::Staged(staged) => staged_reply(staged),
-        }
+    /// The token's player.
+    async fn player(&self) -> Result<PlayerId, HandlerError> {
+        self.request.whose.set(self.party());
+        let (desk, authorization) = (&self.endpoint.desk, self.authorization());
+        let envelope = self.envelope(&authorization);
+        // What is only read needs what a balance needs.
+        let identify = || desk.identify(Operation::BalanceGet, &PlayerField::Absent, &envelope);
+        Ok(desk.with_newer_keys(identify).await?)
     }
 
-    /// Goes on with the token's player.
-    fn identified(self, then: impl FnOnce(&Self, PlayerId) -> Next + Send + 'static) -> Next {
-        let party = self.counter.desk.rules.party.clone();
-        Next::Of(party, Box::new(self.try_identify(then, true)))
+    fn authorization(&self) -> String {
+        format!("Bearer {}", self.token)
     }
 
-    fn try_identify(self, then: impl FnOnce(&Self, PlayerId) -> Next + Send + 'static, again: bool) -> Next {
-        let identified = self.with_envelope(|desk, envelope| {
-            // What is only read needs what a balance needs.
-            desk.identify(Operation::BalanceGet, &PlayerField::Absent, envelope)
-        });
-        match identified {
-            Ok(player) => then(&self, player),
-            Err(Refused::UnknownKey) if again => self.refreshed(move |visit| visit.try_identify(then, false)),
-            Err(refused) => Next::Reply(of_refused(&refused)),
-        }
-    }
-
-    fn with_envelope<T>(&self, work: impl FnOnce(&Desk, &Envelope<'_>) -> T) -> T {
-        let authorization = format!("Bearer {}", self.token);
-        let envelope = Envelope {
+    fn envelope<'b>(&'b self, authorization: &'b str) -> Envelope<'b> {
+        Envelope {
             channel: Channel::Http { has_key: self.has_key },
-            correlation: Some(&self.correlation),
-            authorization: Some(&authorization),
+            correlation: Some(&self.request.correlation),
+            authorization: Some(authorization),
             sent_at: None,
-            received_at: self.at,
-        };
-        work(&self.counter.desk, &envelope)
-    }
-
-    fn refreshed(self, then: impl FnOnce(Self) -> Next + Send + 'static) -> Next {
-        match self.counter.desk.verifier.clone() {
-            Some(verifier) => Next::RefreshKeys(verifier, Box::new(move |()| then(self))),
-            None => Next::Reply(of_refused(&Refused::UnknownKey)),
+            received_at: self.request.at,
         }
     }
 
-    fn balance(&self, question: BalanceQuestion) -> Next {
-        let key = PlayerKey::of(&self.counter.desk.rules.party, &question.player);
-        Next::Player(
-            key,
-            Box::new(move |found| {
-                let balance = found.map(|player| player.account(&question.pocket).balance);
-                Next::Reply(reply::of_balance(&question, balance))
-            }),
-        )
+    async fn balance(&self, wallet: &dyn WalletPort, question: BalanceQuestion) -> Result<Reply, HandlerError> {
+        let (player, pocket) = (question.player.clone(), question.pocket.clone());
+        let balance = wallet.balance(self.party().clone(), player, pocket).await?;
+        Ok(reply::of_balance(&question, balance))
     }
-}
 
-/// Where there is no answer, the request runs out of time.
-fn staged_reply(staged: Staged) -> Next {
-    let reply = staged.reply().map(reply::of_status);
-    reply.map_or_else(|| Next::Wait(Duration::MAX, Box::new(move |()| staged_reply(staged))), Next::Reply)
+    /// Where there is no answer, the request runs out of time.
+    async fn staged_reply(&self, staged: Staged) -> Result<Reply, HandlerError> {
+        match staged.reply() {
+            Some(status) => Ok(reply::of_status(status)),
+            None => self.wait_in_sandbox(pending()).await,
+        }
+    }
+
+    /// Whoever waits holds a place that others could use.
+    async fn wait_in_sandbox<T>(&self, waiting: impl Future<Output = T>) -> Result<T, HandlerError> {
+        let _permit = self.api.sandbox_waits.try_acquire().map_err(|_| Failure::Unavailable)?;
+        Ok(waiting.await)
+    }
 }
 
 const NOT_BEARER: &str = "the authorization header must read 'Bearer <token>'";
 
 /// `order` is the one in the path: what the body names must be the same.
-fn decide(command: Command, order: Option<OrderId>) -> Next {
+async fn decide(wallet: &dyn WalletPort, command: Command, order: Option<OrderId>) -> Result<Reply, HandlerError> {
     let named = command.order();
     if order.is_some() && order != named {
-        return Next::Reply(reply::of_status(status::of_refusal(Refusal::Order(OrderRefusal::OrderUnknown))));
+        return Err(reply::of_status(status::of_refusal(Refusal::Order(OrderRefusal::OrderUnknown))).into());
     }
     let created = matches!(command.act, Act::Order(OrderAct::PlaceBet(_))).then_some(named).flatten();
-    let decided =
-        Box::new(move |decided: crate::dialects::http::Decided| Next::Reply(answered(decided.outcome, created)));
-    Next::Decide(Box::new(command), decided)
+    let decided = wallet.decide(command).await?;
+    Ok(answered(decided.outcome, created))
 }
 
 /// The reply to a bet (its order's), result or cancel that is decided, the same whenever it is asked for.
@@ -259,53 +275,61 @@ pub fn answered(outcome: Outcome, placed: Option<OrderId>) -> Reply {
     reply::of_outcome(outcome, placed.map(|id| format!("{PATH}/order/{}", id.uuid())))
 }
 
-/// The counter that a token belongs to, by what it claims; its signature is checked there.
-fn counter_of<'a>(counters: &'a [Arc<Counter>], token: Option<&str>) -> Option<&'a Arc<Counter>> {
-    let home = token.and_then(claimed_home).unwrap_or_default();
-    if let Some(party) = home.party {
-        return counters.iter().find(|counter| counter.desk.rules.party.as_str() == party);
+impl Api {
+    /// The party that a token belongs to, by what it claims; its signature is checked there.
+    fn endpoint_of(&self, token: Option<&str>) -> Option<&PartyEndpoint> {
+        let home = token.and_then(claimed_home).unwrap_or_default();
+        if let Some(party) = home.party {
+            return self.parties.iter().find(|endpoint| endpoint.desk.rules.party.as_str() == party);
+        }
+        let has_issued = |endpoint: &&PartyEndpoint| endpoint.issuer.is_some() && endpoint.issuer == home.issuer;
+        self.parties.iter().find(has_issued).or(match &self.parties[..] {
+            [only] => Some(only),
+            _ => None,
+        })
     }
-    let by_issuer = counters.iter().find(|counter| counter.issuer.is_some() && counter.issuer == home.issuer);
-    by_issuer.or(match counters {
-        [only] => Some(only),
-        _ => None,
-    })
+
+    /// The currencies that a request may name: its party's, or any party's where it does not say whose it is.
+    fn currencies(&self, request: &Request) -> Vec<Currency> {
+        match self.endpoint_of(request.bearer()) {
+            Some(endpoint) => endpoint.desk.rules.currencies.clone(),
+            None => self.parties.iter().flat_map(|endpoint| endpoint.desk.rules.currencies.iter().copied()).collect(),
+        }
+    }
 }
 
-/// The currencies that a request may name: its party's, or any party's where it does not say whose it is.
-fn currencies(counters: &[Arc<Counter>], request: &Request) -> Vec<Currency> {
-    match counter_of(counters, request.bearer()) {
-        Some(counter) => counter.desk.rules.currencies.clone(),
-        None => counters.iter().flat_map(|counter| counter.desk.rules.currencies.iter().copied()).collect(),
-    }
-}
-
-fn bet_id(request: &Request) -> Result<OrderId, Box<Reply>> {
+fn bet_id(request: &Request) -> Result<OrderId, HandlerError> {
     let id = request.parameter("betId").and_then(|id| Uuid::try_parse(id).ok());
-    id.map(OrderId::from_uuid).ok_or_else(|| malformed(Malformed("betId must be a UUID".to_owned())))
+    id.map(OrderId::from_uuid).ok_or_else(|| Malformed("betId must be a UUID".to_owned()).into())
 }
 
-fn json(request: &Request) -> Result<&[u8], Box<Reply>> {
+fn json(request: &Request) -> Result<&[u8], HandlerError> {
     if request.is_content_type("application/json") {
         Ok(&request.body)
     } else {
-        Err(Box::new(reply::of_status(status::of_failure(415))))
+        Err(reply::of_status(status::of_failure(415)).into())
     }
 }
 
-fn malformed(malformed: Malformed) -> Box<Reply> {
-    Box::new(reply::of_status(status::of_malformed(&malformed)))
+fn unauthorized(why: &'static str) -> HandlerError {
+    Refused::Denied(Denied::Unauthorized(why)).into()
 }
 
-fn unauthorized(why: &'static str) -> Box<Reply> {
-    Box::new(of_refused(&Refused::Denied(Denied::Unauthorized(why))))
+impl From<Malformed> for HandlerError {
+    fn from(malformed: Malformed) -> Self {
+        Refused::Malformed(malformed).into()
+    }
 }
 
-fn of_refused(refused: &Refused) -> Reply {
-    let status = match refused {
-        Refused::Malformed(malformed) => status::of_malformed(malformed),
-        Refused::Denied(denied) => status::of_denied(denied),
-        Refused::UnknownKey => status::of_unknown_key(),
-    };
-    reply::of_status(status)
+impl From<Refused> for HandlerError {
+    fn from(refused: Refused) -> Self {
+        let status = match refused {
+            Refused::Malformed(malformed) => status::of_malformed(&malformed),
+            Refused::Denied(denied) => status::of_denied(&denied),
+            Refused::UnknownKey => status::of_unknown_key(),
+            // Nobody can tell whether the token is good: that is no fault of the caller's.
+            Refused::KeysUnavailable => return Failure::Unavailable.into(),
+        };
+        reply::of_status(status).into()
+    }
 }

@@ -19,11 +19,12 @@ use crate::admin::trail::{self, Deed};
 use crate::admin::voids;
 use crate::clock;
 use crate::config::PartyConfig;
-use crate::dialects::http::{Decided, Failure, Reply};
+use crate::dialects::http::{Failure, Reply};
 use crate::ledger::accounts::Cash;
 use crate::ledger::command::{Act, Command};
 use crate::ledger::{AccountAct, Currency, Done, Outcome, Party, TransactionDone};
 use crate::storage::voids as queue;
+use crate::wallet::DecidedCommand;
 
 pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
     let reply = match asked.route.call {
@@ -82,10 +83,10 @@ impl Api {
         party: &Party,
         act: Act,
         currency: Option<Currency>,
-    ) -> Result<Decided, Problem> {
+    ) -> Result<DecidedCommand, Problem> {
         let (party, correlation) = (party.clone(), Some(Arc::clone(&asked.correlation)));
         let command = Command { party, at: clock::now(), correlation, act: act.clone() };
-        let decided = self.steps.decide(command).await?;
+        let decided = self.wallet.decide(command).await.map_err(Failure::from)?;
         match decided.outcome {
             Outcome::Done(_) => Ok(decided),
             Outcome::Refused(refusal) => {

@@ -37,7 +37,6 @@ use super::mounts::{self, BODY_TIMEOUT};
 use super::operating::Readiness;
 use super::origin::{self, Origins};
 use super::server::Client;
-use super::steps::Steps;
 use crate::admin::Viewing;
 use crate::admin::audits::Audits;
 use crate::admin::trail::{self, Actor, Deed};
@@ -48,6 +47,7 @@ use crate::identity::operators::{Operators, SignedIn};
 use crate::ledger::Party;
 use crate::metrics;
 use crate::storage::Reader;
+use crate::wallet::SharedWallet;
 
 /// The longest body that is read, in bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -67,7 +67,7 @@ pub struct Api {
     pub reader: Reader,
     pub audits: Audits,
     pub dead: DeadLetters,
-    pub steps: Steps,
+    pub wallet: SharedWallet,
     pub readiness: Readiness,
     pub origins: Origins,
     pub live: Arc<Live>,

@@ -4,16 +4,23 @@
 use std::sync::Arc;
 
 use http::Method;
-use purser::dialects::http::{Dialect, Failure, Host, Mount, MountError, Next, Reply, Request, Route};
+use purser::dialects::http::{Dialect, Failure, HandlerError, Host, Mount, MountError, Reply, Request, Route, handler};
 use purser::ledger::command::Command;
 use purser::ledger::transactions::{Adjust, Change, Label};
 use purser::ledger::{
-    AccountRefusal, Act, Bucket, Done, Outcome, Party, PlayerId, Refusal, TransactionAct, TransactionDone,
+    AccountRefusal, Act, Bucket, Currency, Done, Outcome, Party, PlayerId, Refusal, TransactionAct, TransactionDone,
 };
+use purser::wallet::SharedWallet;
 use serde::Deserialize;
 use serde_json::json;
 
 pub static DIALECT: Dialect = Dialect { name: "tab", mounts, failure };
+
+/// One party's bar.
+struct Bar {
+    party: Party,
+    currency: Currency,
+}
 
 /// A drink and who drank it.
 #[derive(Deserialize)]
@@ -40,29 +47,22 @@ fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
             path: "/drinks",
             operation: "drink",
             max_body: 1024,
-            handle: {
-                let party = party.clone();
-                Arc::new(move |request| drink(&party, currency, &request))
-            },
+            handle: handler(&Arc::new(Bar { party: party.clone(), currency }), drink),
             document: || json!({ "operationId": "drink", "responses": { "200": { "description": "Cheers." } } }),
         }],
     };
     Ok(host.parties.iter().map(|party| mount(party.party, party.settings.currencies[0])).collect())
 }
 
-fn drink(party: &Party, currency: purser::ledger::Currency, request: &Request) -> Next {
-    let Ok(drink) = serde_json::from_slice::<Drink>(&request.body) else {
-        return Next::Reply(told(400, "that is no drink"));
-    };
-    let Ok(player) = PlayerId::parse(&drink.player) else {
-        return Next::Reply(told(400, "that is no player"));
-    };
+async fn drink(bar: Arc<Bar>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+    let drink: Drink = serde_json::from_slice(&request.body).map_err(|_| told(400, "that is no drink"))?;
+    let player = PlayerId::parse(&drink.player).map_err(|_| told(400, "that is no player"))?;
     let receipt = drink.receipt.to_string();
     let adjust = Adjust {
         player,
         name: format!("tab:{receipt}").into(),
         label: Label { scope: "tab".into(), kind: 0, region: 0, partner: 0, reference: receipt.into(), round: None },
-        currency,
+        currency: bar.currency,
         product: 0,
         change: Change::Stake { total: drink.price, external: 0, from: vec![Bucket::Real] },
         memo: "".into(),
@@ -72,12 +72,12 @@ fn drink(party: &Party, currency: purser::ledger::Currency, request: &Request) -
         token: None,
     };
     let command = Command {
-        party: party.clone(),
+        party: bar.party.clone(),
         at: request.at,
         correlation: Some(Arc::clone(&request.correlation)),
         act: Act::Transaction(TransactionAct::Adjust(adjust)),
     };
-    Next::Decide(Box::new(command), Box::new(|decided| Next::Reply(of_outcome(decided.outcome))))
+    Ok(of_outcome(wallet.decide(command).await?.outcome))
 }
 
 fn of_outcome(outcome: Outcome) -> Reply {

@@ -1,0 +1,190 @@
+//! The wallet that runs: commands on the lanes, balances in the balance reader's batches, other questions on pooled
+//! connections. A request does not wait through an outage, as a delivery of a queue does: it is told to ask again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use super::port::{DecidedCommand, WalletError, WalletFuture, WalletPort};
+use crate::config::Secret;
+use crate::identity::grants::{GrantAct, GrantAnswer};
+use crate::ledger::shop::{OfferId, OfferState};
+use crate::ledger::state::PlayerState;
+use crate::ledger::transactions::{Finding, ManualVoid, Transaction};
+use crate::ledger::{Command, Order, OrderId, Party, PlayerId, PlayerKey, Pocket};
+use crate::sequencer::{Answer, Answering, BalanceAsk, Health, Sequencer, Source, Submission};
+use crate::storage::{Reader, StoreError};
+
+/// Where requests come from, for the waiting rooms: the bound on commands under way is one on those that wait, too.
+const SOURCE: Source = Source(u32::MAX);
+
+/// How long a command that is under way when the database goes away may still be answered. After that the caller is
+/// told to ask again; whether the command went through, the repeat will tell.
+const OUTAGE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whether the database can be written, by the lanes' word, and read, by the balance reader's.
+#[derive(Clone)]
+pub struct DatabaseHealth {
+    pub lanes: watch::Receiver<Health>,
+    pub reader: watch::Receiver<Health>,
+}
+
+impl DatabaseHealth {
+    pub fn is_there(&self) -> bool {
+        self.away().is_none()
+    }
+
+    /// Why the database is away, where it is.
+    pub fn away(&self) -> Option<String> {
+        [&self.lanes, &self.reader].into_iter().find_map(|health| match &*health.borrow() {
+            Health::Ready => None,
+            Health::Away(why) => Some(why.clone()),
+        })
+    }
+}
+
+/// The served ledger's handle.
+#[derive(Clone)]
+pub struct LiveWallet {
+    sequencer: Sequencer,
+    reader: Reader,
+    health: DatabaseHealth,
+    /// Commands that are under way side by side.
+    commands: Arc<Semaphore>,
+}
+
+impl LiveWallet {
+    /// `commands_at_once`: as many as there may be requests. A client who goes away leaves one behind, and may be back with
+    /// the next before it is decided.
+    pub fn new(sequencer: Sequencer, reader: Reader, health: DatabaseHealth, commands_at_once: usize) -> Self {
+        Self { sequencer, reader, health, commands: Arc::new(Semaphore::new(commands_at_once)) }
+    }
+
+    async fn decide_on_lane(&self, command: Command) -> Result<DecidedCommand, WalletError> {
+        if !self.health.is_there() {
+            return Err(WalletError::Unavailable);
+        }
+        let deciding = async {
+            let room = Arc::clone(&self.commands).acquire_owned().await.map_err(|_| WalletError::Unavailable)?;
+            let (answer, answered) = oneshot::channel();
+            let answering = Answering::WithView(Box::new(move |decided, view| {
+                // Nobody may be listening any more: the request ran out of time.
+                let _ = answer.send((decided, view));
+                drop(room);
+            }));
+            let submission = Submission { keyed: command.keyed(), source: SOURCE, answering };
+            self.sequencer.submit(submission).map_err(|_| WalletError::Unavailable)?;
+            answered.await.map_err(|_| WalletError::Unavailable)
+        };
+        match unless_away(&self.health.lanes, deciding).await? {
+            (Answer::Decided { outcome, repeated }, view) => {
+                Ok(DecidedCommand { outcome, repeated, player: view.player, transaction: view.transaction })
+            }
+            (Answer::Failed, _) => Err(WalletError::Fault),
+        }
+    }
+
+    async fn ask_for_balance(
+        &self,
+        party: Party,
+        player: PlayerId,
+        pocket: Pocket,
+    ) -> Result<Option<i64>, WalletError> {
+        if !is_ready(&self.health.reader) {
+            return Err(WalletError::Unavailable);
+        }
+        let asking = async {
+            let (answer, answered) = oneshot::channel();
+            let answering = Box::new(move |balance| {
+                // Nobody may be listening any more.
+                let _ = answer.send(balance);
+            });
+            let ask = BalanceAsk::of(party, &player, &pocket, answering);
+            self.sequencer.balance(ask).map_err(|_| WalletError::Unavailable)?;
+            answered.await.map_err(|_| WalletError::Unavailable)
+        };
+        unless_away(&self.health.reader, asking).await
+    }
+}
+
+impl WalletPort for LiveWallet {
+    fn decide(&self, command: Command) -> WalletFuture<'_, DecidedCommand> {
+        Box::pin(self.decide_on_lane(command))
+    }
+
+    fn balance(&self, party: Party, player: PlayerId, pocket: Pocket) -> WalletFuture<'_, Option<i64>> {
+        Box::pin(self.ask_for_balance(party, player, pocket))
+    }
+
+    fn player(&self, key: PlayerKey) -> WalletFuture<'_, Option<PlayerState>> {
+        Box::pin(async move { answered(self.reader.player(key).await) })
+    }
+
+    fn order(&self, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
+        Box::pin(async move { answered(self.reader.order(id).await) })
+    }
+
+    fn transactions(&self, finding: Finding) -> WalletFuture<'_, Vec<Transaction>> {
+        Box::pin(async move { answered(self.reader.transactions(finding).await) })
+    }
+
+    fn void(&self, party: Party, source: i64) -> WalletFuture<'_, Option<ManualVoid>> {
+        Box::pin(async move { answered(self.reader.void(party, source).await) })
+    }
+
+    fn offer(&self, id: OfferId) -> WalletFuture<'_, Option<OfferState>> {
+        Box::pin(async move { answered(self.reader.offer(id).await) })
+    }
+
+    fn sold_keys(&self, party: Party, buyer: Arc<str>, order: i64) -> WalletFuture<'_, Option<Vec<Arc<str>>>> {
+        Box::pin(async move { answered(self.reader.sold_keys(party, buyer, order).await) })
+    }
+
+    fn player_of_login(&self, party: Party, login: String) -> WalletFuture<'_, Option<PlayerId>> {
+        Box::pin(async move { answered(self.reader.player_of_login(party, login).await) })
+    }
+
+    fn password_hash(&self, player: PlayerKey) -> WalletFuture<'_, Option<Secret>> {
+        Box::pin(async move { Ok(answered(self.reader.password_hash(player).await)?.map(Secret::new)) })
+    }
+
+    fn grants(&self, act: GrantAct) -> WalletFuture<'_, GrantAnswer> {
+        Box::pin(async move { answered(self.reader.grants(act).await) })
+    }
+}
+
+fn answered<T>(answer: Result<T, StoreError>) -> Result<T, WalletError> {
+    answer.map_err(|error| {
+        tracing::warn!(%error, "the database did not answer a question");
+        WalletError::Unavailable
+    })
+}
+
+fn is_ready(health: &watch::Receiver<Health>) -> bool {
+    *health.borrow() == Health::Ready
+}
+
+/// Waits for an answer, but not while the database is away for longer than a moment.
+async fn unless_away<T>(
+    health: &watch::Receiver<Health>,
+    asking: impl Future<Output = Result<T, WalletError>>,
+) -> Result<T, WalletError> {
+    tokio::select! {
+        answer = asking => answer,
+        () = outage(health.clone()) => Err(WalletError::Unavailable),
+    }
+}
+
+/// Ends when the database has been away for a while.
+async fn outage(mut health: watch::Receiver<Health>) {
+    loop {
+        if health.wait_for(|health| *health != Health::Ready).await.is_err() {
+            return std::future::pending().await;
+        }
+        tokio::time::sleep(OUTAGE_PATIENCE).await;
+        if !is_ready(&health) {
+            return;
+        }
+    }
+}

@@ -14,8 +14,8 @@ use purser::ledger::orders::OrderKey;
 use purser::ledger::orders::{PlaceBet, Terms};
 use purser::ledger::player::Profile;
 use purser::ledger::{AccountAct, Amount, Currency, ExternalId, Game, OrderAct, Outcome, Party, PlayerId, Pocket};
-use purser::sequencer::direct;
 use purser::storage::{Database, audit};
+use purser::wallet::direct;
 use tokio_postgres::NoTls;
 
 /// Measures the ledger alone.

@@ -23,7 +23,6 @@ use crate::identity::operators::Operators;
 use crate::identity::password::PasswordChecker;
 use crate::ledger::Party;
 use crate::metrics;
-use crate::sequencer::{BetBacklogs, Bounds, Health, Sequencer, Shared};
 use crate::storage::postgres::Address;
 use crate::storage::{Database, Reader, StoreError, sqlite};
 use crate::tls::Files;
@@ -41,6 +40,7 @@ use crate::transport::http::mounts::{self, Serving};
 use crate::transport::http::operating::{self, Readiness};
 use crate::transport::http::origin::Origins;
 use crate::transport::http::{places, server};
+use crate::wallet::{BetBacklogs, Bounds, Health, Sequencer, Shared};
 use crate::wallet::{DatabaseHealth, LiveWallet, SharedWallet};
 
 /// Writers on Postgres. Two would decide one batch while the other commits, but halve the batches: on two cores that

@@ -4,8 +4,8 @@
 //! exactly once to a double-entry ledger, and answer.
 //!
 //! The modules in reading order: [`ledger`] decides, purely; [`dialects`] translate bytes into its words and back;
-//! [`identity`] says whose player it is; [`storage`] keeps the ledger; [`sequencer`] feeds it in batches;
-//! [`wallet`] is what everything that speaks with partners asks;
+//! [`identity`] says whose player it is; [`storage`] keeps the ledger; [`wallet`] feeds it in batches, and is what
+//! everything that speaks with partners asks;
 //! [`admin`] is what operators ask and do; [`transport`] moves bytes; [`config`] reads what the operator wants;
 //! [`provider`] plays a game provider; [`conformance`] judges wallets as one; [`app`] puts the program together and
 //! [`cli`] is its face. `docs/ARCHITECTURE.md` is the map.
@@ -16,7 +16,6 @@ pub mod ledger;
 pub mod dialects;
 pub mod identity;
 pub mod storage;
-pub mod sequencer;
 pub mod wallet;
 pub mod admin;
 pub mod transport;

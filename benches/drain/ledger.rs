@@ -13,8 +13,8 @@ use purser::ledger::orders::OrderKey;
 use purser::ledger::orders::{PlaceBet, Terms};
 use purser::ledger::player::Profile;
 use purser::ledger::{AccountAct, Amount, Currency, ExternalId, Game, OrderAct, Outcome, Party, PlayerId, Pocket};
-use purser::sequencer::direct;
 use purser::storage::{Database, audit, sqlite};
+use purser::wallet::direct;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 

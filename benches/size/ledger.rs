@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
-use purser::sequencer::direct;
 use purser::storage::Database;
 use purser::storage::queries::AnyConnection;
+use purser::wallet::direct;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 

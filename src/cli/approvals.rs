@@ -11,8 +11,8 @@ use crate::app;
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::Outcome;
-use crate::sequencer::direct;
 use crate::storage::{Database, Reader};
+use crate::wallet::direct;
 
 /// Approvals that are listed at the most, oldest first: whoever decides begins there.
 const MOST_LISTED: i64 = 1000;

@@ -15,8 +15,8 @@ use crate::ledger::accounts::Cash as Movement;
 use crate::ledger::command::Command;
 use crate::ledger::money::format_decimal;
 use crate::ledger::{AccountDone, AccountRefusal, Currency, Done, Outcome, Party, PlayerId, Pocket, Refusal};
-use crate::sequencer::direct;
 use crate::storage::Reader;
+use crate::wallet::direct;
 
 #[derive(Args)]
 pub struct Cash {

@@ -10,8 +10,8 @@ use crate::ledger::accounts::{Cash, OpenPlayer};
 use crate::ledger::command::{Act, Command};
 use crate::ledger::player::Profile;
 use crate::ledger::{AccountAct, Amount, Currency, Outcome, Party, PlayerId, Pocket};
-use crate::sequencer::direct;
 use crate::storage::Database;
+use crate::wallet::direct;
 
 /// How long a player's token is good for.
 const TOKEN_TTL: Duration = Duration::from_secs(3600);

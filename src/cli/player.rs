@@ -15,8 +15,8 @@ use crate::identity::password;
 use crate::ledger::accounts::OpenPlayer;
 use crate::ledger::command::{Act, Command};
 use crate::ledger::{AccountAct, AccountRefusal, Outcome, Party, PlayerId, PlayerKey, Refusal};
-use crate::sequencer::direct;
 use crate::storage::{Database, passwords};
+use crate::wallet::direct;
 
 /// The longest password that is taken, in bytes.
 const MAX_PASSWORD: usize = 1024;

@@ -16,9 +16,9 @@ use crate::ledger::command::Command;
 use crate::ledger::money::format_decimal;
 use crate::ledger::transactions::VoidState;
 use crate::ledger::{AccountRefusal, Currency, Done, Outcome, Refusal, TransactionDone, TransactionRefusal};
-use crate::sequencer::direct;
 use crate::storage::Reader;
 use crate::storage::voids::{self, Queued};
+use crate::wallet::direct;
 
 #[derive(Subcommand)]
 pub enum Voids {

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::port::{DecidedCommand, WalletError, WalletFuture, WalletPort};
+use super::{Answer, Answering, BalanceAsk, Health, Sequencer, Source, Submission};
 use crate::config::Secret;
 use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::{Finding, ManualVoid, Transaction};
 use crate::ledger::{Command, Order, OrderId, Party, PlayerId, PlayerKey, Pocket};
-use crate::sequencer::{Answer, Answering, BalanceAsk, Health, Sequencer, Source, Submission};
 use crate::storage::{Reader, StoreError};
 
 /// Where requests come from, for the waiting rooms: the bound on commands under way is one on those that wait, too.

@@ -1,12 +1,31 @@
-//! The wallet: what everything that speaks with partners asks.
+//! The wallet, the application layer: what everything that speaks with partners asks.
 //!
-//! [`port`] is the whole of it to whoever asks: one trait. [`live`] is the wallet that runs: commands go through the
-//! sequencer's lanes, questions to a few pooled connections. [`memory`] is the same ledger over a state in memory, for unit
-//! tests and fuzzing.
+//! [`port`] is the whole of it to a dialect: one trait. [`live`] is the wallet that runs, [`memory`] the same ledger over a
+//! state in memory, for unit tests and fuzzing.
+//!
+//! Behind the live one: [`sequencer`] (the handle that commands and questions for balances go in at), [`lane`] (load, fold,
+//! commit), [`turns`] (parties fill a batch in turns), [`waiting`] (results and cancels without their bet), [`backlog`] and
+//! [`survey`] (until when they wait), [`reader`] (balances); and for the command line [`direct`] (commands without a lane),
+//! [`replay`] and [`rehearsal`].
 
 pub mod port;
 pub mod live;
 pub mod memory;
+pub mod sequencer;
+pub mod lane;
+pub mod turns;
+pub mod waiting;
+pub mod backlog;
+pub mod survey;
+mod look;
+pub mod reader;
+pub mod direct;
+pub mod replay;
+pub mod rehearsal;
 
+pub use backlog::BetBacklogs;
+pub use lane::Shared;
 pub use live::{DatabaseHealth, LiveWallet};
 pub use port::{DecidedCommand, SharedWallet, WalletError, WalletFuture, WalletPort};
+pub use reader::BalanceAsk;
+pub use sequencer::{Answer, Answering, Bounds, Health, Lanes, LedgerView, Sequencer, Source, Stopped, Submission};

@@ -13,11 +13,11 @@ use purser::cli::journal::line::{self, Malformed};
 use purser::ledger::command::{Keyed, Timestamp};
 use purser::ledger::recorded::Recorded;
 use purser::ledger::{AccountDone, Done, Keys, OrderDone, Outcome, Party, TransactionDone};
-use purser::sequencer::replay::{Comparison, Replay, ReplayError};
 use purser::storage::audit::Report;
 use purser::storage::journal::{self, Told};
 use purser::storage::queries::AnyConnection;
 use purser::storage::{Store, StoreError};
+use purser::wallet::replay::{Comparison, Replay, ReplayError};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use purser::ledger::Keys;
-use purser::sequencer::{Answer, Health, Source};
 use purser::storage::Store;
+use purser::wallet::{Answer, Health, Source};
 use tokio::sync::oneshot;
 
 use crate::patience::{until, within_deadline};

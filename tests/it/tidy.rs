@@ -22,12 +22,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("identity", &["ledger", "config"]),
     ("storage", &["ledger", "identity::grants", "identity::pkce", "tls"]),
     (
-        "sequencer",
-        &["ledger", "metrics", "storage::Store", "storage::StoreError", "storage::Balances", "storage::BalanceKey"],
-    ),
-    (
         "wallet",
-        &["ledger", "sequencer", "config::Secret", "identity::grants", "storage::Reader", "storage::StoreError"],
+        &[
+            "ledger",
+            "metrics",
+            "config::Secret",
+            "identity::grants",
+            "storage::Store",
+            "storage::StoreError",
+            "storage::Balances",
+            "storage::BalanceKey",
+            "storage::Reader",
+        ],
     ),
     ("admin", &["ledger", "config", "clock", "dialects::egpp", "storage"]),
     (
@@ -35,7 +41,6 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "admin",
             "dialects",
-            "sequencer",
             "ledger",
             "clock",
             "metrics",
@@ -52,9 +57,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "storage::queries",
             "storage::trail",
             "tls",
-            "wallet::DatabaseHealth",
-            "wallet::DecidedCommand",
-            "wallet::SharedWallet",
+            "wallet",
         ],
     ),
     ("config", &["ledger"]),

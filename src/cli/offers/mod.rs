@@ -21,8 +21,8 @@ use crate::ledger::command::{Act, Command};
 use crate::ledger::money::format_decimal;
 use crate::ledger::shop::{OfferState, StockOffers, Stocking};
 use crate::ledger::{Done, Outcome, Party, ShopAct, ShopDone};
-use crate::sequencer::direct;
 use crate::storage::offers;
+use crate::wallet::direct;
 
 #[derive(Subcommand)]
 pub enum Offers {

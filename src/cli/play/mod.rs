@@ -22,9 +22,9 @@ use crate::ledger::{
     AccountAct, AccountRefusal, Amount, Currency, ExternalId, Game, Outcome, Party, PlayerId, Pocket, Refusal, Wallet,
 };
 use crate::provider::{Provider, ProviderError, Reply, Request};
-use crate::sequencer::direct;
 use crate::storage::Database;
 use crate::transport::amqp::topology;
+use crate::wallet::direct;
 
 /// How long a token is good for that is made here: a snippet is tried for a while.
 const TOKEN_TTL: Duration = Duration::from_secs(3600);

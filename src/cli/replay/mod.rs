@@ -21,7 +21,7 @@ use crate::cli::journal::seal::Sealing;
 use crate::config::Config;
 use crate::ledger::Outcome;
 use crate::ledger::recorded::Recorded;
-use crate::sequencer::replay::{Comparison, Replay as Applying, ReplayError};
+use crate::wallet::replay::{Comparison, Replay as Applying, ReplayError};
 use preview::{Flow, Preview};
 use source::{Batch, Source, SourceError};
 

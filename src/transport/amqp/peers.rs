@@ -30,9 +30,9 @@ use super::topology::{self, PEERS, short};
 use super::watch::{ReplyWatch, ToWatcher};
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
-use crate::sequencer::BetBacklogs;
-use crate::sequencer::backlog::Mark;
-use crate::sequencer::survey::{SessionId, Survey, Surveys};
+use crate::wallet::BetBacklogs;
+use crate::wallet::backlog::Mark;
+use crate::wallet::survey::{SessionId, Survey, Surveys};
 
 /// The pause between surveys: what a result without a bet waits for besides its grace.
 const PAUSE: Duration = Duration::from_millis(25);

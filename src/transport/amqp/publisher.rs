@@ -22,7 +22,7 @@ use super::{topology, watch};
 use crate::clock;
 use crate::dialects::egpp::{Reply, status};
 use crate::metrics;
-use crate::sequencer::Answer;
+use crate::wallet::Answer;
 
 /// Answers published together at the most.
 const MAX_BATCH: usize = 512;

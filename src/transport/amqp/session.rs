@@ -34,8 +34,8 @@ use super::{Settings, topology::request_queue};
 use crate::dialects::egpp::{Desk, Operation};
 use crate::ledger::Party;
 use crate::metrics::QueueTimes;
-use crate::sequencer::{BetBacklogs, Sequencer, Source};
 use crate::tls::TlsError;
+use crate::wallet::{BetBacklogs, Sequencer, Source};
 
 /// How long declaring and subscribing, and closing may each take.
 const PATIENCE: Duration = Duration::from_secs(15);

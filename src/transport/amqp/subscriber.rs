@@ -21,7 +21,7 @@ use crate::dialects::egpp::sandbox::{self, Staged};
 use crate::dialects::egpp::status;
 use crate::dialects::egpp::{BalanceQuestion, Desk, Opened, Operation, Reply};
 use crate::metrics::QueueTimes;
-use crate::sequencer::{Answer, Answering, BalanceAsk, Sequencer, Source, Stopped, Submission};
+use crate::wallet::{Answer, Answering, BalanceAsk, Sequencer, Source, Stopped, Submission};
 
 /// Pause between attempts to fetch a party's first keys.
 const KEYS_PAUSE: Duration = Duration::from_secs(1);

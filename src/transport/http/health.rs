@@ -150,9 +150,9 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::sequencer::Health;
     use crate::transport::amqp::topology::Mismatch;
     use crate::wallet::DatabaseHealth;
+    use crate::wallet::Health;
 
     fn party(name: &str) -> Party {
         Party::parse(name).unwrap()

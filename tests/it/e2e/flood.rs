@@ -10,8 +10,8 @@ use purser::ledger::accounts::{Cash, OpenPlayer};
 use purser::ledger::command::{Act, Command};
 use purser::ledger::player::Profile;
 use purser::ledger::{AccountAct, Amount, Currency, PlayerId, Pocket};
-use purser::sequencer::direct;
 use purser::transport::amqp::topology::{request_queue, short};
+use purser::wallet::direct;
 
 use super::flooder::{FLOODS, Flood, Flooding, LARGE, LOUD, PLAYERS, Replies, What, player};
 use super::neighbour::{self, CALM, Latencies, Neighbour};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use purser::ledger::command::Keyed;
 use purser::ledger::{Batch, Keys, OrderId, State};
-use purser::sequencer::{Answer, Answering, BetBacklogs, Bounds, Health, Sequencer, Shared, Source, Submission};
 use purser::storage::{Store, StoreError, Writer};
+use purser::wallet::{Answer, Answering, BetBacklogs, Bounds, Health, Sequencer, Shared, Source, Submission};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 

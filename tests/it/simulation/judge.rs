@@ -9,7 +9,7 @@ use purser::ledger::{
     AccountAct, AccountRefusal, Act, CommandKey, Done, Entry, OrderAct, OrderDone, OrderIds, OrderRefusal, Outcome,
     Refusal,
 };
-use purser::sequencer::Answer;
+use purser::wallet::Answer;
 
 use super::books::Books;
 use super::broker::Delivery;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use purser::sequencer::BetBacklogs;
-use purser::sequencer::survey::{SessionId, Survey, Surveys};
 use purser::transport::amqp::tally::Tally;
+use purser::wallet::BetBacklogs;
+use purser::wallet::survey::{SessionId, Survey, Surveys};
 use tokio::time::timeout;
 use uuid::Uuid;
 

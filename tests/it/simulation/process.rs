@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::sequencer::{Answer, Answering, BetBacklogs, Health, Lanes, Shared, Source, Submission};
 use purser::transport::amqp::tally::Cohort;
+use purser::wallet::{Answer, Answering, BetBacklogs, Health, Lanes, Shared, Source, Submission};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 

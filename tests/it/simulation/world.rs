@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use purser::ledger::Batch;
 use purser::ledger::command::Timestamp;
-use purser::sequencer::Bounds;
 use purser::storage::StoreError;
+use purser::wallet::Bounds;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};

@@ -2,8 +2,8 @@ use purser::admin::approvals as road;
 use purser::admin::trail::Actor;
 use purser::cli::Failure;
 use purser::config::Role;
-use purser::sequencer::direct;
 use purser::storage::Reader;
+use purser::wallet::direct;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

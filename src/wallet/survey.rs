@@ -121,7 +121,7 @@ impl Position {
 mod tests {
     use super::*;
     use crate::ledger::Party;
-    use crate::sequencer::backlog::BetBacklogs;
+    use crate::wallet::backlog::BetBacklogs;
 
     const A: SessionId = Uuid::from_u128(1);
     const B: SessionId = Uuid::from_u128(2);

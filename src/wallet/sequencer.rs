@@ -2,20 +2,9 @@
 //!
 //! While one batch commits, the next collects itself: at low load a batch is one command and latency is one commit;
 //! at high load throughput grows with the batch, with no timer to tune. A player's commands all go through one
-//! [`lane`], in the order in which they came; a result or cancel that overtook its bet sits in the [`waiting`] room, at least
-//! until its bet can no longer lie in the queue ([`backlog`], [`survey`]).
-//! Parties fill a batch in [`turns`], so that a flood from one does not hold up the others.
-
-pub mod lane;
-pub mod turns;
-pub mod waiting;
-pub mod backlog;
-pub mod survey;
-mod look;
-pub mod reader;
-pub mod direct;
-pub mod replay;
-pub mod rehearsal;
+//! [`super::lane`], in the order in which they came; a result or cancel that overtook its bet sits in the [`super::waiting`] room, at least
+//! until its bet can no longer lie in the queue ([`super::backlog`], [`super::survey`]).
+//! Parties fill a batch in [`super::turns`], so that a flood from one does not hold up the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,15 +14,13 @@ use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::lane::{Lane, Shared};
+use super::reader::{self, BalanceAsk};
 use crate::ledger::command::Keyed;
 use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::Transaction;
 use crate::ledger::{Outcome, PlayerKey, State};
 use crate::storage::{Balances, Store};
-
-pub use backlog::BetBacklogs;
-pub use lane::Shared;
-pub use reader::BalanceAsk;
 
 /// Where a command came from: waiting rooms are bounded for each source apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,7 +48,7 @@ pub enum Answering {
 }
 
 impl Answering {
-    fn tell(self, answer: Answer, view: LedgerView) {
+    pub(super) fn tell(self, answer: Answer, view: LedgerView) {
         match self {
             Self::WithOutcome(tell) => tell(answer),
             Self::WithView(tell) => tell(answer, view),
@@ -79,7 +66,7 @@ pub struct LedgerView {
 }
 
 impl LedgerView {
-    fn of(state: &State, keyed: &Keyed) -> Self {
+    pub(super) fn of(state: &State, keyed: &Keyed) -> Self {
         let player = state.players.get(&keyed.player).cloned();
         Self { player, transaction: state.transactions.named(keyed.key).cloned() }
     }
@@ -111,7 +98,7 @@ pub struct Bounds {
     pub max_batch: usize,
     /// How long a result or cancel waits for its bet.
     pub ordering_grace: Duration,
-    /// Waiting commands of one source, in all lanes together, above which its patience is cut (see [`waiting`]).
+    /// Waiting commands of one source, in all lanes together, above which its patience is cut (see [`super::waiting`]).
     pub crowding_limit: usize,
 }
 
@@ -132,7 +119,7 @@ impl Lanes {
         let lanes = stores.into_iter().map(|store| {
             let (sender, inbox) = mpsc::unbounded_channel();
             let jitter = StdRng::from_rng(&mut seeds);
-            let lane = lane::Lane::new(store, inbox, shared.clone(), jitter);
+            let lane = Lane::new(store, inbox, shared.clone(), jitter);
             tasks.push(tokio::spawn(lane.run()));
             sender
         });

@@ -72,16 +72,16 @@ impl Item {
     }
 
     /// What whoever submitted it wants to know of the ledger beside the outcome.
-    fn view(&self, state: &State) -> LedgerView {
+    fn view(&self, state: &State) -> Option<Box<LedgerView>> {
         match &self.submission.answering {
-            Answering::WithOutcome(_) => LedgerView::default(),
-            Answering::WithView(_) => LedgerView::of(state, &self.submission.keyed),
+            Answering::WithOutcome(_) => None,
+            Answering::WithView(_) => Some(Box::new(LedgerView::of(state, &self.submission.keyed))),
         }
     }
 }
 
-/// What came of one item of a batch that is committed.
-type Judged = (Verdict, LedgerView);
+/// What came of one item of a batch that is committed. Boxed, since a batch of the queues' has none of the second.
+type Judged = (Verdict, Option<Box<LedgerView>>);
 
 /// What all lanes of a process share.
 #[derive(Clone)]
@@ -255,7 +255,7 @@ impl<S: Store> Lane<S> {
                     self.culprits += 1;
                     let [item] = item;
                     log_culprit(&item, &why);
-                    item.submission.answering.tell(Answer::Failed, LedgerView::default());
+                    item.submission.answering.tell(Answer::Failed, None);
                 }
                 Err(why) => {
                     // So many in a row: rather than park everything that comes, try it again with what comes next.

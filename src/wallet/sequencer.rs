@@ -43,15 +43,15 @@ pub enum Answer {
 pub enum Answering {
     /// Told the outcome alone: a reply over the queues needs no more, and thousands a second are spared the copies.
     WithOutcome(Box<dyn FnOnce(Answer) + Send + Sync>),
-    /// Told what the ledger holds about the command as well; nothing where it failed.
+    /// Told what the ledger holds about the command as well; nothing of it where it failed.
     WithView(Box<dyn FnOnce(Answer, LedgerView) + Send + Sync>),
 }
 
 impl Answering {
-    pub(super) fn tell(self, answer: Answer, view: LedgerView) {
+    pub(super) fn tell(self, answer: Answer, view: Option<Box<LedgerView>>) {
         match self {
             Self::WithOutcome(tell) => tell(answer),
-            Self::WithView(tell) => tell(answer, view),
+            Self::WithView(tell) => tell(answer, view.map(|view| *view).unwrap_or_default()),
         }
     }
 }

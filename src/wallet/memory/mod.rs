@@ -185,9 +185,9 @@ impl Books {
         let all = (0..self.next_number).filter_map(|number| self.ledger.transactions.get(number));
         let theirs =
             all.filter(|transaction| transaction.party == finding.party && transaction.label.scope == finding.scope);
-        let found = theirs.filter(|transaction| is_found_by(transaction, &finding.by)).cloned();
+        let mut found = theirs.filter(|transaction| is_found_by(transaction, &finding.by)).cloned();
         match finding.by {
-            FindBy::Latest { .. } => found.last().into_iter().collect(),
+            FindBy::Latest { .. } => found.next_back().into_iter().collect(),
             FindBy::Number(_) | FindBy::Round(_) | FindBy::RoundOf { .. } | FindBy::Reference { .. } => found.collect(),
         }
     }

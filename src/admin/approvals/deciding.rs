@@ -126,7 +126,7 @@ fn denial(
 
 /// Whether both are the same person: an operator's name is the system user's of that name, and whoever became another
 /// user is who signed in.
-fn is_same_person(one: &str, other: &str) -> bool {
+pub fn is_same_person(one: &str, other: &str) -> bool {
     fn person(who: &str) -> &str {
         let who = who.split_once(", signed in as ").map_or(who, |(_, signed_in)| signed_in);
         who.strip_prefix("os:").unwrap_or(who)

@@ -26,7 +26,7 @@ use crate::storage::approvals::{self, ApprovalState};
 use crate::storage::queries::AnyConnection;
 
 pub use self::asking::{Request, Road, road};
-pub use self::deciding::{Denial, approve, reject};
+pub use self::deciding::{Denial, approve, is_same_person, reject};
 pub use crate::storage::approvals::Approval;
 
 /// An approval, as it is shown.
@@ -157,11 +157,24 @@ pub fn list(
 ) -> Result<Vec<Shown>, StoreError> {
     let at = clock::now();
     let found = approvals::page(conn, (!all).then_some(at), after, most)?;
-    let one = |approval: &Approval| {
-        let rows = if approval.state == ApprovalState::Approved { approval.rows(conn)? } else { Vec::new() };
-        Ok(shown(config, approval, &rows, at))
-    };
-    found.iter().map(one).collect()
+    found.iter().map(|approval| standing(conn, config, approval, at)).collect()
+}
+
+/// The approval of this id; `None` where there is none.
+pub fn find(conn: &mut AnyConnection, config: &Config, id: Uuid) -> Result<Option<Shown>, StoreError> {
+    let found = approvals::find(conn, id)?;
+    found.map(|approval| standing(conn, config, &approval, clock::now())).transpose()
+}
+
+fn standing(
+    conn: &mut AnyConnection,
+    config: &Config,
+    approval: &Approval,
+    at: Timestamp,
+) -> Result<Shown, StoreError> {
+    // Whether it was moved is the journal's to say, where the program may have ended before it was written here.
+    let rows = if approval.state == ApprovalState::Approved { approval.rows(conn)? } else { Vec::new() };
+    Ok(shown(config, approval, &rows, at))
 }
 
 /// The movement under another key.

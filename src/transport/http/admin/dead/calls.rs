@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use super::PartyLetters;
 use super::plan::{LetterAct, Plan, Stage};
-use super::snapshot::{COLUMNS, GROUP_COLUMNS};
+use super::snapshot::{COLUMNS, GROUP_COLUMNS, Snapshot};
 use crate::admin::refusals::Kind;
 use crate::admin::trail::{self, Deed};
 use crate::config::Role;
 use crate::dialects::http::Reply;
+use crate::ledger::Party;
 use crate::storage::StoreError;
 use crate::transport::amqp::choice::LetterFilter;
 use crate::transport::amqp::dead::DeadError;
@@ -78,10 +79,21 @@ fn beside(plan: &Arc<Plan>, work: impl Future<Output = Result<(), RunError>> + S
 }
 
 impl Api {
-    fn letters(&self, asked: &Asked) -> Result<Arc<PartyLetters>, Problem> {
-        let party = asked.party()?;
+    fn letters(&self, party: &Party) -> Result<Arc<PartyLetters>, Problem> {
         let why = || Problem::refused(Kind::Conflict, "amqp.url is empty: there is no broker to ask".to_owned());
-        self.dead.of_party(&party).ok_or_else(why)
+        self.dead.of_party(party).ok_or_else(why)
+    }
+
+    /// What lies in a party's dead letters, or lay there not long ago.
+    pub async fn dead_letters(&self, party: &Party) -> Result<Arc<Snapshot>, Problem> {
+        self.letters(party)?.snapshot().await?.ok_or_else(Problem::busy)
+    }
+
+    /// A plan of this name, as a path has it.
+    pub fn plan(&self, party: &Party, id: &str) -> Result<Arc<Plan>, Problem> {
+        let id = Uuid::try_parse(id).map_err(|_| Problem::bad_request("a plan is named by a UUID"))?;
+        let plan = self.letters(party)?.plan(id);
+        plan.ok_or_else(|| Problem::not_found("there is no such plan any more: they are kept for ten minutes"))
     }
 }
 
@@ -94,7 +106,7 @@ impl From<DeadError> for Problem {
 
 pub async fn list(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
     let page = Page::read(&asked.query)?;
-    let snapshot = api.letters(asked)?.snapshot().await?.ok_or_else(Problem::busy)?;
+    let snapshot = api.dead_letters(&asked.party()?).await?;
     let after = place(&page)?;
     let later: Vec<_> = snapshot.letters.iter().skip(after).take(page.limit + 1).collect();
     let listing = Listing::new(&COLUMNS, &page, &later, |letter| letter.number.to_string())?;
@@ -103,7 +115,7 @@ pub async fn list(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
 
 pub async fn groups(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
     let page = Page::read(&asked.query)?;
-    let snapshot = api.letters(asked)?.snapshot().await?.ok_or_else(Problem::busy)?;
+    let snapshot = api.dead_letters(&asked.party()?).await?;
     let (after, groups) = (place(&page)?, snapshot.groups());
     let later: Vec<_> = groups.iter().skip(after).take(page.limit + 1).collect();
     let listing = Listing::new(&GROUP_COLUMNS, &page, &later, |group| group.number.to_string())?;
@@ -114,7 +126,7 @@ fn place(page: &Page) -> Result<usize, Problem> {
     Ok(usize::try_from(page.after_number()?.unwrap_or(0)).unwrap_or(0))
 }
 
-fn seen(listing: Listing, snapshot: &super::snapshot::Snapshot) -> Listing {
+fn seen(listing: Listing, snapshot: &Snapshot) -> Listing {
     listing
         .with("taken_at", snapshot.taken_at.clone())
         .with("seen", snapshot.letters.len())
@@ -123,7 +135,8 @@ fn seen(listing: Listing, snapshot: &super::snapshot::Snapshot) -> Listing {
 
 /// Looks, and touches nothing.
 pub async fn make_plan(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
-    let (party, letters) = (asked.party()?, api.letters(asked)?);
+    let party = asked.party()?;
+    let letters = api.letters(&party)?;
     let NewPlan { act, filter } = asked.read()?;
     let plan = Arc::new(Plan::new(party, act, filter.letters()?));
     check_role(api, asked, &plan).await?;
@@ -147,21 +160,12 @@ pub async fn make_plan(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
 }
 
 pub fn show_plan(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
-    Ok(Answer::Shown(told(&find(api, asked)?.1, 200)))
+    let plan = api.plan(&asked.party()?, asked.parameters.get("plan"))?;
+    Ok(Answer::Shown(told(&plan, 200)))
 }
 
 fn told(plan: &Plan, status: u16) -> Reply {
     Reply::json(status, status.to_string(), &plan.shown())
-}
-
-fn find(api: &Api, asked: &Asked) -> Result<(Arc<PartyLetters>, Arc<Plan>), Problem> {
-    let id = Uuid::try_parse(asked.parameters.get("plan"));
-    let id = id.map_err(|_| Problem::bad_request("a plan is named by a UUID"))?;
-    let letters = api.letters(asked)?;
-    let plan = letters.plan(id);
-    let plan =
-        plan.ok_or_else(|| Problem::not_found("there is no such plan any more: they are kept for ten minutes"))?;
-    Ok((letters, plan))
 }
 
 /// To lose letters for good takes more than to put them back.
@@ -182,7 +186,8 @@ fn deed(plan: &Plan) -> Deed {
 
 /// Does what is planned, once. Asked again it tells how far that is.
 pub async fn run(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
-    let (letters, plan) = find(api, asked)?;
+    let party = asked.party()?;
+    let (letters, plan) = (api.letters(&party)?, api.plan(&party, asked.parameters.get("plan"))?);
     check_role(api, asked, &plan).await?;
     if plan.begin() {
         let (reader, actor, running) = (api.reader.clone(), asked.actor.clone(), Arc::clone(&plan));

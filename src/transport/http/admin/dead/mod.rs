@@ -6,8 +6,8 @@
 //!
 //! Reading order: [`snapshot`] (what is seen), [`plan`] (what is to be done), [`calls`].
 
-mod snapshot;
-mod plan;
+pub mod snapshot;
+pub mod plan;
 pub(super) mod calls;
 
 use std::collections::BTreeMap;

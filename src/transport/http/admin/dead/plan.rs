@@ -88,43 +88,43 @@ struct State {
 
 /// A letter that a plan would touch.
 #[derive(Debug, Clone, Serialize)]
-struct Named {
-    id: String,
-    reason: String,
-    queue: String,
+pub struct Named {
+    pub id: String,
+    pub reason: String,
+    pub queue: String,
 }
 
 /// A plan, as it is shown.
 #[derive(Serialize)]
 pub struct PlanShown {
-    id: Uuid,
-    party: Party,
-    act: LetterAct,
-    filter: Value,
-    state: Stage,
-    made_at: String,
+    pub id: Uuid,
+    pub party: Party,
+    pub act: LetterAct,
+    pub filter: Value,
+    pub state: Stage,
+    pub made_at: String,
     /// How many letters were looked at, of how many.
-    seen: u64,
-    waiting: u64,
+    pub seen: u64,
+    pub waiting: u64,
     /// How many it touches, and the first of them.
-    touches: usize,
-    letters: Vec<Named>,
+    pub touches: usize,
+    pub letters: Vec<Named>,
     /// Meant, and left where they are: they were no requests to the queue that they came from.
-    homeless: u64,
+    pub homeless: u64,
     /// Whether all that are meant are in it; the rest takes another plan.
-    is_whole: bool,
+    pub is_whole: bool,
     /// Over the act, the filter and every letter that it touches.
-    digest: String,
+    pub digest: String,
     /// Where it is run.
-    run: String,
+    pub run: String,
     /// How many were touched so far.
-    done: u64,
+    pub done: u64,
     /// Planned, and there no more when it was run.
-    gone: Option<u64>,
+    pub gone: Option<u64>,
     /// What those that were put back were answered, by code; null where nobody can tell.
-    answered: Option<BTreeMap<String, u64>>,
-    unanswered: Option<u64>,
-    error: Option<String>,
+    pub answered: Option<BTreeMap<String, u64>>,
+    pub unanswered: Option<u64>,
+    pub error: Option<String>,
 }
 
 impl Plan {

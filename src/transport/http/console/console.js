@@ -3,7 +3,6 @@
 (() => {
   const keys = document.getElementById("keys");
   const search = document.getElementById("q");
-  const home = document.querySelector(".brand").href;
   const on = document.getElementById("keys-on");
   const show = document.getElementById("show-keys");
   const OFF = "purser-keys-off";
@@ -16,7 +15,8 @@
   show.hidden = false;
   show.addEventListener("click", () => keys.showModal());
 
-  const pages = { o: "", v: "voids", h: "health" };
+  const links = [...document.querySelectorAll("nav a[data-key]")];
+  const pages = Object.fromEntries(links.map((link) => [link.dataset.key, link.href]));
   const acts = {
     "/": () => { search.focus(); search.select(); },
     "?": () => keys.showModal(),
@@ -28,14 +28,14 @@
       event.preventDefault();
       acts[event.key]();
     } else if (event.key in pages) {
-      location.href = home + pages[event.key];
+      location.href = pages[event.key];
     }
   });
 
-  // The overview looks again every two seconds, but not under somebody's hands.
+  // What goes on is looked at again every two seconds, but not under somebody's hands, and not once it is over.
   const live = document.getElementById("live");
   const pause = document.getElementById("pause");
-  if (live && pause) {
+  if (live && pause && !("over" in live.dataset)) {
     let isPaused = false;
     pause.hidden = false;
     pause.addEventListener("click", () => {
@@ -50,6 +50,7 @@
           const page = new DOMParser().parseFromString(await answer.text(), "text/html");
           const newer = page.getElementById("live");
           if (newer) live.replaceChildren(...newer.childNodes);
+          if (newer && "over" in newer.dataset) return location.reload();
         } catch {
           // The server is away: what was seen last stands, and the next look tells.
         }

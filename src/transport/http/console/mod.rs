@@ -7,7 +7,8 @@
 //!
 //! Reading order: [`sessions`] (who is signed in), [`same_site`] (where forms come from), [`sign_in`], [`frame`] (what every
 //! page has), [`pages`] (which there are), [`overview`], [`find`], [`player`], [`records`] (orders, transactions, journal
-//! rows), [`told`] (commands and outcomes in words), [`voids`], [`trail`], [`health`], [`plots`], [`forms`].
+//! rows), [`told`] (commands and outcomes in words), [`new_player`], [`dead`] (dead letters), [`plan`] (what is done with them),
+//! [`voids`], [`approvals`], [`audit`], [`trail`], [`health`], [`plots`], [`forms`].
 
 mod sessions;
 mod same_site;
@@ -19,7 +20,12 @@ mod find;
 mod player;
 mod records;
 mod told;
+mod new_player;
+mod dead;
+mod plan;
 mod voids;
+mod approvals;
+mod audit;
 mod trail;
 mod health;
 mod plots;

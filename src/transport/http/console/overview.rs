@@ -42,6 +42,7 @@ struct OverviewPage {
     /// The request queues' operations, as the columns are called.
     operations: [&'static str; 4],
     waiting: String,
+    approvals: String,
     troubles: Vec<Trouble>,
     plots: Vec<Plot>,
     paces: Vec<Pace>,
@@ -78,6 +79,7 @@ pub async fn show(console: &Console, asked: Asked) -> Result<String, Problem> {
         parties: config.parties.iter().map(|(party, settings)| line(party, settings.is_sandbox)).collect(),
         operations: ["balances", "bets", "results", "cancels"],
         waiting: counted(&samples, "purser_waiting_commands", &[]),
+        approvals: counted(&samples, "purser_approvals_pending", &[]),
         troubles: health::troubles(readiness, &samples, config.parties.keys()),
         database: if readiness.is_database_there() { "ready" } else { "away" },
         version: env!("CARGO_PKG_VERSION"),

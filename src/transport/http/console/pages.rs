@@ -4,7 +4,10 @@ use axum::http::request::Parts;
 use url::form_urlencoded;
 
 use super::frame::Frame;
-use super::{Console, PATH, SCRIPT, STYLE, find, health, overview, player, records, trail, voids};
+use super::{
+    Console, PATH, SCRIPT, STYLE, approvals, audit, dead, find, health, new_player, overview, plan, player, records,
+    trail, voids,
+};
 use crate::admin::{self, Viewing};
 use crate::config::Role;
 use crate::ledger::{Party, PlayerId};
@@ -16,10 +19,17 @@ pub enum Page {
     Overview,
     Search,
     Player,
+    NewPlayer,
     Order,
     Transaction,
     Entry,
+    DeadLetters,
+    DeadLetter,
+    Plan,
     Voids,
+    Approvals,
+    Approval,
+    Audit,
     Trail,
     Health,
 }
@@ -43,14 +53,29 @@ const fn page(page: Page, path: &'static str, operation: &'static str) -> PageRo
 }
 
 /// Every page there is. Their paths are those of `/admin/v1`, where it has the same.
-const PAGES: [PageRoute; 9] = [
+const PAGES: [PageRoute; 16] = [
     PageRoute { needs_database: false, ..page(Page::Overview, "/", "overview") },
     page(Page::Search, "/search", "search"),
     page(Page::Player, "/parties/{party}/players/{player}", "player"),
+    PageRoute { role: Role::Operator, ..page(Page::NewPlayer, "/new-player", "new player") },
     page(Page::Order, "/orders/{order}", "order"),
     page(Page::Transaction, "/transactions/{number}", "transaction"),
     page(Page::Entry, "/journal/{number}", "journal"),
+    // What lies in the broker is there while the database is away.
+    PageRoute { needs_database: false, ..page(Page::DeadLetters, "/dead-letters", "dead letters") },
+    PageRoute {
+        needs_database: false,
+        ..page(Page::DeadLetter, "/parties/{party}/dead-letters/letters/{number}", "dead letter")
+    },
+    PageRoute {
+        needs_database: false,
+        ..page(Page::Plan, "/parties/{party}/dead-letters/plans/{plan}", "dead letter plan")
+    },
     page(Page::Voids, "/voids", "voids"),
+    PageRoute { role: Role::Approver, ..page(Page::Approvals, "/approvals", "approvals") },
+    // Whoever asked may look what became of it; others have to be approvers.
+    PageRoute { role: Role::Operator, ..page(Page::Approval, "/approvals/{approval}", "approval") },
+    PageRoute { role: Role::Operator, ..page(Page::Audit, "/audit", "audit") },
     PageRoute { role: Role::Admin, ..page(Page::Trail, "/trail", "trail") },
     PageRoute { needs_database: false, ..page(Page::Health, "/health", "health") },
 ];
@@ -108,6 +133,22 @@ impl Asked {
         found.map(|(party, _)| party).ok_or_else(|| Problem::not_found("there is no such party"))
     }
 
+    /// The party that a page is about: that of its path, else the one that the query chooses, else the first.
+    pub fn chosen_party(&self) -> Result<Party, Problem> {
+        let chosen = [self.parameters.get("party"), self.value("party")].into_iter().find(|name| !name.is_empty());
+        let config = &self.viewing.config;
+        let party = match chosen {
+            Some(name) => admin::party(config, name).map(|(party, _)| party),
+            None => config.parties.keys().next().cloned(),
+        };
+        party.ok_or_else(|| Problem::not_found("there is no such party"))
+    }
+
+    /// The names of all parties, to choose from.
+    pub fn parties(&self) -> Vec<String> {
+        self.viewing.config.parties.keys().map(ToString::to_string).collect()
+    }
+
     pub fn player(&self) -> Result<PlayerId, Problem> {
         let player = PlayerId::recorded(self.parameters.get("player"));
         player.map_err(|error| Problem::bad_request(format!("player {error}")))
@@ -124,10 +165,17 @@ pub async fn show(console: &Console, route: &PageRoute, asked: Asked) -> Result<
         Page::Overview => overview::show(console, asked).await,
         Page::Search => find::show(console, asked).await,
         Page::Player => player::show(console, asked, None).await,
+        Page::NewPlayer => new_player::show(asked, None),
         Page::Order => records::order(console, asked).await,
         Page::Transaction => records::transaction(console, asked).await,
         Page::Entry => records::entry(console, asked).await,
+        Page::DeadLetters => dead::show(console, asked, None).await,
+        Page::DeadLetter => dead::show_letter(console, asked).await,
+        Page::Plan => plan::show(console, asked, None),
         Page::Voids => voids::show(console, asked, None).await,
+        Page::Approvals => approvals::show(console, asked).await,
+        Page::Approval => approvals::show_one(console, asked, None).await,
+        Page::Audit => audit::show(console, asked, None).await,
         Page::Trail => trail::show(console, asked).await,
         Page::Health => health::show(console, asked),
     }

@@ -36,7 +36,21 @@ struct Session {
 
 /// What is said once, on the next page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice(pub String);
+pub struct Notice {
+    pub text: String,
+    /// The page that it is about: its path below the console's, and what the link says.
+    pub link: Option<(String, String)>,
+}
+
+impl Notice {
+    pub fn of(text: impl Into<String>) -> Self {
+        Self { text: text.into(), link: None }
+    }
+
+    pub fn with_link(self, path: impl Into<String>, says: impl Into<String>) -> Self {
+        Self { link: Some((path.into(), says.into())), ..self }
+    }
+}
 
 /// What a browser holds.
 #[derive(Clone, PartialEq, Eq)]
@@ -151,8 +165,8 @@ mod tests {
     fn a_notice_is_said_once() {
         let sessions = Sessions::default();
         let id = sessions.open(operator("a"), hours(0));
-        sessions.say(&id, Notice("done".to_owned()));
-        assert_eq!((sessions.take_notice(&id), sessions.take_notice(&id)), (Some(Notice("done".to_owned())), None));
+        sessions.say(&id, Notice::of("done"));
+        assert_eq!((sessions.take_notice(&id), sessions.take_notice(&id)), (Some(Notice::of("done")), None));
     }
 
     #[test]

@@ -6,13 +6,17 @@ use crate::e2e::stage::{ACME, Base, Stage};
 use crate::http::admin::{open, shown, token};
 use crate::http::client::Call;
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 12] = [
     "/",
     "/search?q=alice",
     "/parties/acme/players/alice",
     "/orders/00000000-0000-0000-0000-000000000000",
     "/journal/1",
+    "/new-player",
+    "/dead-letters",
     "/voids",
+    "/approvals",
+    "/audit",
     "/trail",
     "/health",
 ];
@@ -35,7 +39,9 @@ async fn nobody_sees_anything_without_signing_in() {
             assert!(text.contains("name=\"token\"") && !text.contains("acme</") && !text.contains("alice@"), "{text}");
         }
     }
-    for path in ["/sign-out", "/parties/acme/players/alice/deposits", "/parties/acme/voids/1/approve", "/nothing"] {
+    for path in
+        ["/sign-out", "/parties/acme/players/alice/deposits", "/parties/acme/voids/1/approve", "/audit", "/nothing"]
+    {
         let sent = form(path, &[("amount", "1.00")]).header("sec-fetch-site", "same-origin").send(&stage).await;
         assert_eq!(sent.status, 401, "{path}");
     }

@@ -130,3 +130,43 @@ async fn voids_are_decided_with_a_reason() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_player_is_added_by_a_form() {
+    on_both(async |base| {
+        let stage = open(base).await;
+        let [viewer, operator] = [sign_in(&stage, Role::Viewer).await, sign_in(&stage, Role::Operator).await];
+        let asked = page(&stage, &operator, "/new-player?party=zenith").await;
+        assert!(asked.contains("action=\"./parties/zenith/players\""), "{asked}");
+        assert_eq!(get(&viewer, "/new-player").send(&stage).await.status, 403);
+        assert!(!page(&stage, &viewer, "/").await.contains("new-player"));
+
+        let path = "/parties/acme/players";
+        let pairs = [("player", " b/b "), ("currency", "GBP"), ("username", "bob"), ("nickname", ""), ("email", "")];
+        assert_eq!(post(&viewer, path, &pairs).send(&stage).await.status, 403);
+        let elsewhere = form(path, &pairs).header("cookie", &*operator).header("sec-fetch-site", "cross-site");
+        assert_eq!(elsewhere.send(&stage).await.status, 403);
+        for (said, pairs) in [("Added player b/b.", &pairs[..]), ("There was this player already", &pairs[..3])] {
+            let added = post(&operator, path, pairs).send(&stage).await;
+            assert_eq!((added.status, added.header("location")), (303, "players/b%2Fb"), "{}", added.text());
+            let shown = page(&stage, &operator, "/parties/acme/players/b%2Fb").await;
+            assert!(
+                shown.contains(said) && shown.contains("<dd>GBP</dd>") && shown.contains("<dd>bob</dd>"),
+                "{shown}"
+            );
+        }
+        for (pairs, status, says) in [
+            ([("player", "b/b"), ("username", "bob2")], 409, "value=\"bob2\""),
+            ([("player", "carl"), ("username", "bob")], 409, "another player"),
+            ([("player", "carl"), ("currency", "XXX")], 400, "value=\"carl\""),
+            ([("player", ""), ("username", "carl")], 400, "value=\"carl\""),
+        ] {
+            let refused = post(&operator, path, &pairs).send(&stage).await;
+            let text = refused.text();
+            assert_eq!((refused.status, text.contains(says)), (status, true), "{text}");
+            assert!(text.contains("role=\"alert\""), "{text}");
+        }
+        stage.audit().await;
+    })
+    .await;
+}

@@ -1,11 +1,14 @@
 //! `/console` from outside, over real HTTP.
 //!
 //! Reading order: the set-up below, [`access`] (who may what, and what keeps pages safe), [`forms`] (what they do, once),
-//! [`pages`] (what is shown, and where links lead).
+//! [`pages`] (what is shown, and where links lead), [`dead`] (dead letters and plans), [`approvals`], [`audit`].
 
 mod access;
 mod forms;
 mod pages;
+mod dead;
+mod approvals;
+mod audit;
 
 use purser::config::Role;
 

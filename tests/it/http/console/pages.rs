@@ -10,13 +10,17 @@ use crate::e2e::wire::{Wire, bet, code};
 use crate::http::admin::looks::{MARKUP, adjustment, rpc};
 use crate::http::admin::open;
 
+/// How paths end that take forms alone.
+const FORMS: [&str; 7] = ["/deposits", "/withdrawals", "/players", "/plans", "/approve", "/dismiss", "/sign-out"];
+
 /// What [`MARKUP`] is written as.
 const ESCAPED: &str = "&#60;b&#62;=1+1&#60;/b&#62;&#34;&#39;&#38;";
 
-/// A bet of alice's, and a payment with a name that is markup whose partner asks to take it back.
+/// A bet of alice's, a dead letter, and a payment with a name that is markup whose partner asks to take it back.
 async fn play(stage: &Stage) -> i64 {
     let mut wire = Wire::connect(stage).await;
     assert_eq!(code(&wire.ask(bet("one")).await), "201");
+    crate::e2e::dead::park(&wire, MARKUP).await;
     stage
         .done(&["player", "add", "--party", "acme", "--player", "77", "--currency", "GBP", "--nickname", MARKUP])
         .await;
@@ -54,23 +58,32 @@ async fn every_link_leads_to_a_page_below_whatever_path_a_proxy_shows_it() {
         while let Some(at) = waiting.pop_front() {
             let mut whole = at.clone();
             whole.set_fragment(None);
-            if !seen.insert(whole) || seen.len() > 60 {
+            if !seen.insert(whole) || seen.len() > 120 {
                 continue;
             }
             let query = at.query().map(|query| format!("?{query}")).unwrap_or_default();
             let below = at.path().strip_prefix("/purser/console").unwrap_or_else(|| panic!("{at} is elsewhere"));
             let response = get(&cookie, &format!("{below}{query}")).send(&stage).await;
             // What is sent, not asked for, says so.
-            let is_form =
-                below.ends_with("/deposits") || below.ends_with("/withdrawals") || below.ends_with("/sign-out");
-            let is_form = is_form || below.ends_with("/approve") || below.ends_with("/dismiss");
+            let is_form = FORMS.iter().any(|form| below.ends_with(form));
             assert_eq!(response.status, if is_form { 405 } else { 200 }, "{base:?} {at}: {}", response.text());
             if response.header("content-type").starts_with("text/html") && !is_form {
                 waiting.extend(links(&response.text(), &at));
             }
         }
         let seen: Vec<&str> = seen.iter().map(Url::path).collect();
-        for kind in ["/orders/", "/journal/", "/transactions/", "/players/77", "/console.js", "/approve"] {
+        for kind in [
+            "/orders/",
+            "/journal/",
+            "/transactions/",
+            "/players/77",
+            "/console.js",
+            "/approve",
+            "/letters/",
+            "/plans",
+            "/audit",
+            "/players",
+        ] {
             assert!(seen.iter().any(|path| path.contains(kind)), "{kind} was not met: {seen:?}");
         }
         let moved = get(&cookie, "").send(&stage).await;

@@ -1,0 +1,179 @@
+//! Dead letters: what lay there at the last look, by what they died of, one of them whole, and the form that plans what is
+//! done with them.
+
+use askama::Template;
+use url::form_urlencoded;
+
+use super::Console;
+use super::forms::Failed;
+use super::frame::Frame;
+use super::pages::Asked;
+use crate::config::Role;
+use crate::transport::http::admin::dead::snapshot::{Group, LetterShown, Snapshot};
+use crate::transport::http::admin::listing::Page;
+use crate::transport::http::admin::problem::Problem;
+
+/// What letters of one group say.
+struct Cause {
+    reason: String,
+    error: String,
+    queue: String,
+}
+
+struct GroupLine {
+    group: Group,
+    /// The query that lists its letters.
+    query: String,
+}
+
+/// The form that makes a plan, with what was typed or is meant.
+struct PlanForm {
+    party: String,
+    is_drop: bool,
+    may_drop: bool,
+    id: String,
+    reason: String,
+    error: String,
+    queue: String,
+    died_since: String,
+    /// Why the last try did nothing.
+    why: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "console/dead.html")]
+struct DeadPage {
+    frame: Frame,
+    party: String,
+    parties: Vec<String>,
+    taken_at: String,
+    seen: usize,
+    waiting: u64,
+    groups: Vec<GroupLine>,
+    /// The group whose letters are listed; else all are.
+    cause: Option<Cause>,
+    letters: Vec<LetterShown>,
+    /// The query of the first page of these letters.
+    query: String,
+    is_first: bool,
+    next: Option<usize>,
+    form: Option<PlanForm>,
+}
+
+#[derive(Template)]
+#[template(path = "console/letter.html")]
+struct LetterPage {
+    frame: Frame,
+    party: String,
+    letter: LetterShown,
+    taken_at: String,
+    /// What letters like this one are listed by.
+    query: String,
+    /// What looks for its id elsewhere.
+    search: String,
+    may_plan: bool,
+    may_drop: bool,
+}
+
+impl Cause {
+    /// The group that a query chooses.
+    fn read(asked: &Asked) -> Option<Self> {
+        let is_named = asked.query.iter().any(|(name, _)| name == "reason");
+        let text = |name: &str| asked.value(name).to_owned();
+        is_named.then(|| Self { reason: text("reason"), error: text("error"), queue: text("queue") })
+    }
+
+    fn has(&self, letter: &LetterShown) -> bool {
+        letter.reason == self.reason && letter.error == self.error && letter.queue == self.queue
+    }
+}
+
+fn query(party: &str, cause: Option<(&str, &str, &str)>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("party", party);
+    if let Some((reason, error, queue)) = cause {
+        query.append_pair("reason", reason).append_pair("error", error).append_pair("queue", queue);
+    }
+    query.finish()
+}
+
+/// The page, with the form that did nothing where there is one.
+pub async fn show(console: &Console, asked: Asked, failed: Option<&Failed>) -> Result<String, Problem> {
+    let (party, page) = (asked.chosen_party()?, Page::read(&asked.query)?);
+    let after = usize::try_from(page.after_number()?.unwrap_or(0)).unwrap_or(0);
+    let cause = Cause::read(&asked);
+    let snapshot = console.api.dead_letters(&party).await?;
+    let party = party.to_string();
+    let mut letters = listed(&snapshot, cause.as_ref(), after, page.limit + 1);
+    let next = (letters.len() > page.limit).then(|| letters[page.limit - 1].number);
+    letters.truncate(page.limit);
+    let group = |group: Group| {
+        let query = query(&party, Some((&group.reason, &group.error, &group.queue)));
+        GroupLine { group, query }
+    };
+    let role = asked.viewing.role;
+    let chosen = cause.as_ref().map(|cause| (&*cause.reason, &*cause.error, &*cause.queue));
+    let page = DeadPage {
+        parties: asked.parties(),
+        taken_at: snapshot.taken_at.clone(),
+        seen: snapshot.letters.len(),
+        waiting: snapshot.waiting,
+        groups: snapshot.groups().into_iter().map(group).collect(),
+        query: query(&party, chosen),
+        form: (role >= Role::Operator).then(|| form(&party, role, cause.as_ref(), failed)),
+        cause,
+        letters,
+        is_first: after == 0,
+        next,
+        party,
+        frame: asked.frame,
+    };
+    Ok(page.render()?)
+}
+
+fn listed(snapshot: &Snapshot, cause: Option<&Cause>, after: usize, most: usize) -> Vec<LetterShown> {
+    let meant = snapshot.letters.iter().filter(|letter| cause.is_none_or(|cause| cause.has(letter)));
+    meant.filter(|letter| letter.number > after).take(most).cloned().collect()
+}
+
+fn form(party: &str, role: Role, cause: Option<&Cause>, failed: Option<&Failed>) -> PlanForm {
+    let value = |name: &str, meant: Option<&String>| match failed {
+        Some(failed) => failed.value(name).to_owned(),
+        None => meant.cloned().unwrap_or_default(),
+    };
+    PlanForm {
+        party: party.to_owned(),
+        is_drop: value("act", None) == "drop",
+        may_drop: role >= Role::Admin,
+        id: value("id", None),
+        reason: value("reason", cause.map(|cause| &cause.reason)),
+        error: value("error", cause.map(|cause| &cause.error)),
+        queue: value("queue", cause.map(|cause| &cause.queue)),
+        died_since: value("died_since", None),
+        why: failed.map(|failed| failed.why.clone()),
+    }
+}
+
+/// A letter is named by its place in a look, so a later look may have another one there.
+pub async fn show_letter(console: &Console, asked: Asked) -> Result<String, Problem> {
+    let (party, number) = (asked.party()?, asked.number()?);
+    let snapshot = console.api.dead_letters(&party).await?;
+    if snapshot.taken_at != asked.value("look") {
+        return Err(Problem::not_found("the dead letters were looked at anew since: find it in the list again"));
+    }
+    let letter = snapshot.letters.iter().find(|letter| i64::try_from(letter.number) == Ok(number)).cloned();
+    let letter = letter.ok_or_else(|| Problem::not_found("the look has no such letter"))?;
+    let (party, role) = (party.to_string(), asked.viewing.role);
+    let page = LetterPage {
+        query: query(&party, Some((&letter.reason, &letter.error, &letter.queue))),
+        search: form_urlencoded::Serializer::new(String::new()).append_pair("q", &letter.id).finish(),
+        taken_at: snapshot.taken_at.clone(),
+        // A filter for no id would take all.
+        may_plan: role >= Role::Operator && !letter.id.is_empty(),
+        may_drop: role >= Role::Admin,
+        party,
+        letter,
+        frame: asked.frame,
+    };
+    Ok(page.render()?)
+}

@@ -1,0 +1,78 @@
+//! A plan for dead letters: what it would touch, the form that runs it, and what came of that.
+
+use askama::Template;
+
+use super::Console;
+use super::forms::Failed;
+use super::frame::Frame;
+use super::pages::Asked;
+use crate::admin::shown;
+use crate::config::Role;
+use crate::ledger::command::Timestamp;
+use crate::transport::amqp::choice::LetterFilter;
+use crate::transport::http::admin::dead::plan::{LetterAct, PlanShown, Stage};
+use crate::transport::http::admin::problem::Problem;
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+#[derive(Template)]
+#[template(path = "console/plan.html")]
+struct PlanPage {
+    frame: Frame,
+    plan: PlanShown,
+    party: String,
+    /// What its letters say.
+    filter: Vec<(&'static str, String)>,
+    stage: &'static str,
+    is_drop: bool,
+    /// Whether it changes by itself.
+    is_going: bool,
+    may_run: bool,
+    /// Why the last form did nothing.
+    why: Option<String>,
+}
+
+/// The page, with the form that did nothing where there is one.
+pub fn show(console: &Console, asked: Asked, failed: Option<&Failed>) -> Result<String, Problem> {
+    let party = asked.party()?;
+    let plan = console.api.plan(&party, asked.parameters.get("plan"))?;
+    let (filter, plan) = (described(&plan.filter), plan.shown());
+    let is_drop = plan.act == LetterAct::Drop;
+    let needed = if is_drop { Role::Admin } else { Role::Operator };
+    let page = PlanPage {
+        party: party.to_string(),
+        filter,
+        stage: told(plan.state),
+        is_drop,
+        is_going: matches!(plan.state, Stage::Looking | Stage::Running),
+        may_run: plan.state == Stage::Ready && plan.touches > 0 && asked.viewing.role >= needed,
+        plan,
+        why: failed.map(|failed| failed.why.clone()),
+        frame: asked.frame,
+    };
+    Ok(page.render()?)
+}
+
+fn told(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Looking => "looking what there is",
+        Stage::Ready => "ready: nothing was touched yet",
+        Stage::Running => "running",
+        Stage::Done => "done",
+        Stage::Failed => "failed",
+    }
+}
+
+fn described(filter: &LetterFilter) -> Vec<(&'static str, String)> {
+    let LetterFilter { id, reason, error, queue, died_since } = filter;
+    let since = died_since.map(|seconds| shown::moment(Timestamp(seconds.saturating_mul(MICROS_PER_SECOND))));
+    let said = [
+        ("Id", id.clone()),
+        ("Reason", reason.clone()),
+        ("Error", error.clone()),
+        ("Came from", queue.clone()),
+        ("Died since", since),
+    ];
+    let without_tokens = |text: String| crate::admin::redaction::without_tokens(&text);
+    said.into_iter().filter_map(|(name, text)| Some((name, without_tokens(text?)))).collect()
+}

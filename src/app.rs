@@ -25,6 +25,7 @@ use crate::ledger::Party;
 use crate::metrics;
 use crate::storage::postgres::Address;
 use crate::storage::{Database, Reader, StoreError, sqlite};
+use crate::telemetry::Spans;
 use crate::tls::Files;
 use crate::transport::amqp::admission::Admission;
 use crate::transport::amqp::direct::SharedNodes;
@@ -53,6 +54,9 @@ const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// Members of each queue where the broker is a cluster: one on every node, up to so many. More would not survive more than
 /// anybody has seen, and make every message slower.
 const CLUSTER_GROUP_SIZE: u32 = 5;
+
+/// How long the end waits for a collector that is slow.
+const SPANS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long an HTTP request may take, beside what a result may wait for its bet.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
@@ -222,7 +226,8 @@ pub async fn serve(
     if config.ledger.history {
         tokio::spawn(history::follow(database, draining.clone()));
     }
-    let amqp = subscribe(&config, broker_writers, (&sequencer, &backlogs), &draining);
+    let spans = Spans::start(&config.telemetry)?;
+    let amqp = subscribe(&config, broker_writers, (&sequencer, &backlogs, &spans), &draining);
     tracing::info!("serving");
 
     tokio::select! {
@@ -238,6 +243,9 @@ pub async fn serve(
     let draining = drain_all(amqp, http, lanes);
     if tokio::time::timeout(config.shutdown.grace, draining).await.is_err() {
         tracing::warn!("not everything was finished in time; what was not acked comes again");
+    }
+    if let Some(spans) = spans {
+        spans.flush(SPANS_PATIENCE).await;
     }
     Ok(())
 }
@@ -296,7 +304,7 @@ pub fn document(config: &Config, mounts: &[Mount]) -> Value {
 fn subscribe(
     config: &Config,
     parties: Vec<(Arc<Desk>, watch::Sender<Broker>)>,
-    (sequencer, backlogs): (&Sequencer, &BetBacklogs),
+    (sequencer, backlogs, spans): (&Sequencer, &BetBacklogs, &Option<Arc<Spans>>),
     draining: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let first_sources = (0..).step_by(Operation::ALL.len());
@@ -312,6 +320,7 @@ fn subscribe(
             first_source,
             sequencer: sequencer.clone(),
             backlogs: backlogs.clone(),
+            spans: spans.clone(),
             broker: state,
             draining: draining.clone(),
         })

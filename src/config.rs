@@ -23,6 +23,7 @@ mod party;
 mod secret;
 mod section;
 mod server;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,6 +44,7 @@ pub use operators::{MIN_TOKEN, Operator, Role, TokenHash, WeakToken, check_token
 pub use party::{Limits, PartyAmqp, PartyConfig, PlayerTokens};
 pub use secret::Secret;
 pub use server::{Database, DatabaseUrl, Http, Ledger, Shutdown};
+pub use telemetry::Telemetry;
 
 use crate::ledger::ids::{Currency, Party};
 use crate::ledger::money;
@@ -66,6 +68,8 @@ pub struct Config {
     pub operators: Vec<Operator>,
     /// What one person alone may not move by hand.
     pub approvals: ApprovalRules,
+    /// Where traces go.
+    pub telemetry: Telemetry,
     /// Exponents of token currencies, by currency.
     pub currencies: BTreeMap<Currency, u32>,
     /// Never empty.
@@ -115,6 +119,7 @@ impl Config {
             operators: operators::operators(root.list("operators")?, http.admin_token.as_ref())?,
             http,
             approvals: approvals::approvals(root.require("approvals")?.section()?)?,
+            telemetry: telemetry::telemetry(root.require("telemetry")?.section()?)?,
             ledger: server::ledger(root.require("ledger")?.section()?)?,
             shutdown: server::shutdown(root.require("shutdown")?.section()?)?,
             currencies,

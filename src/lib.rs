@@ -7,6 +7,7 @@
 //! [`identity`] says whose player it is; [`storage`] keeps the ledger; [`wallet`] feeds it in batches, and is what
 //! everything that speaks with partners asks;
 //! [`admin`] is what operators ask and do; [`transport`] moves bytes; [`config`] reads what the operator wants;
+//! [`metrics`] is what is counted, [`telemetry`] what is traced;
 //! [`provider`] plays a game provider; [`conformance`] judges wallets as one; [`app`] puts the program together and
 //! [`cli`] is its face. `docs/ARCHITECTURE.md` is the map.
 
@@ -23,6 +24,7 @@ pub mod config;
 pub mod clock;
 pub mod tls;
 pub mod metrics;
+pub mod telemetry;
 pub mod provider;
 pub mod conformance;
 pub mod app;

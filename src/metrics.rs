@@ -41,7 +41,7 @@ enum Kind {
 }
 
 /// Every metric, with its HELP. (`process_*` has its own.)
-const DESCRIPTIONS: [(Kind, &str, &str); 21] = [
+const DESCRIPTIONS: [(Kind, &str, &str); 23] = [
     (Kind::Counter, "purser_requests_total", "Requests from queues that were answered and acked."),
     (
         Kind::Histogram,
@@ -60,6 +60,8 @@ const DESCRIPTIONS: [(Kind, &str, &str); 21] = [
     (Kind::Counter, "purser_http_requests_total", "HTTP requests that were answered, by the dialect's own code."),
     (Kind::Histogram, "purser_http_seconds", "What HTTP requests took."),
     (Kind::Gauge, "purser_voids_pending", "Manual voids that wait for an operator."),
+    (Kind::Counter, "purser_spans_exported_total", "Spans of traces that the collector has taken."),
+    (Kind::Counter, "purser_spans_lost_total", "Spans of traces that were dropped, by why."),
     (Kind::Gauge, "purser_approvals_pending", "Movements by hand that wait for a second person."),
     (
         Kind::Gauge,
@@ -87,6 +89,7 @@ pub fn start() -> Result<PrometheusHandle, BuildError> {
     let handle = record()?;
     describe();
     let commit = COMMIT.filter(|commit| !commit.is_empty()).unwrap_or("unknown");
+    introduce_spans();
     gauge!("purser_build_info", "version" => env!("CARGO_PKG_VERSION"), "commit" => commit).set(1.0);
     let kept = handle.clone();
     tokio::spawn(async move {
@@ -218,6 +221,40 @@ pub fn voids_pending(party: &str, voids: i64) {
 pub fn approvals_pending(approvals: i64) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     gauge!("purser_approvals_pending").set(approvals as f64);
+}
+
+/// Why a span went nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpanLoss {
+    /// More came than the collector takes.
+    QueueFull,
+    /// It is away, or does not want it.
+    ExportFailed,
+}
+
+impl SpanLoss {
+    const ALL: [Self; 2] = [Self::QueueFull, Self::ExportFailed];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::ExportFailed => "export_failed",
+        }
+    }
+}
+
+/// Shows the counters of spans before there is one to count.
+fn introduce_spans() {
+    spans_exported(0);
+    SpanLoss::ALL.into_iter().for_each(|why| spans_lost(why, 0));
+}
+
+pub fn spans_exported(spans: u64) {
+    counter!("purser_spans_exported_total").increment(spans);
+}
+
+pub fn spans_lost(why: SpanLoss, spans: u64) {
+    counter!("purser_spans_lost_total", "reason" => why.as_str()).increment(spans);
 }
 
 /// When an audit last found nothing wrong, in microseconds since 1970; 0 where none has.

@@ -210,6 +210,19 @@ impl Setting {
         })
     }
 
+    /// A part of a whole.
+    pub fn share(self) -> Result<f64, ConfigError> {
+        let number = match &self.kind {
+            ValueKind::Float(number) => Some(*number),
+            #[expect(clippy::cast_precision_loss, reason = "only 0 and 1 fit")]
+            ValueKind::I64(number) => Some(*number as f64),
+            ValueKind::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let number = number.filter(|number| (0.0..=1.0).contains(number));
+        number.ok_or_else(|| self.place.wrong("must be a number from 0 to 1"))
+    }
+
     pub fn duration(self, allowed: RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
         let (least, most) = (humantime::format_duration(*allowed.start()), humantime::format_duration(*allowed.end()));
         let problem = format!("must be a duration such as \"15s\", from {least} to {most}");

@@ -18,6 +18,7 @@ use super::{Answer, Answering, Bounds, Health, LedgerView, Submission};
 use crate::ledger::{Keys, OrderId, OrderIds, State, Verdict, fold};
 use crate::metrics;
 use crate::storage::{Store, StoreError};
+use crate::telemetry::BatchTrace;
 
 /// How often a batch is tried again because somebody else was faster, before its commands are tried apart.
 const CONFLICT_RETRIES: u32 = 10;
@@ -287,9 +288,17 @@ impl<S: Store> Lane<S> {
 
     /// One transaction: load, decide, commit.
     async fn attempt(&mut self, batch: &[Item]) -> Result<Vec<Judged>, StoreError> {
+        let mut trace = BatchTrace::begin(batch.len(), batch.iter().filter_map(|item| item.submission.trace.as_ref()));
+        let attempted = self.transact(batch, &mut trace).await;
+        trace.end(attempted.is_ok());
+        attempted
+    }
+
+    async fn transact(&mut self, batch: &[Item], trace: &mut BatchTrace) -> Result<Vec<Judged>, StoreError> {
         let began = Instant::now();
         let keys = Keys::of(batch.iter().map(|item| &item.submission.keyed));
         let mut state = self.store.load(&keys).await?;
+        trace.step("load");
         let commands = batch.iter().map(|item| (&item.submission.keyed, item.may_wait));
         // A panic in the core is a bug, but the batch is only data: treat it as a batch that cannot be applied.
         let folded = catch_unwind(AssertUnwindSafe(|| fold(&mut state, commands)));
@@ -297,10 +306,12 @@ impl<S: Store> Lane<S> {
             self.store.abandon().await;
             return Err(StoreError::Rejected("deciding the batch panicked".to_owned()));
         };
+        trace.step("decide");
         if decided.is_empty() {
             self.store.abandon().await;
         } else {
             self.store.commit(decided).await?;
+            trace.step("commit");
             self.culprits = 0;
         }
         self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);

@@ -73,7 +73,7 @@ impl LiveWallet {
                 let _ = answer.send((decided, view));
                 drop(room);
             }));
-            let submission = Submission { keyed: command.keyed(), source: SOURCE, answering };
+            let submission = Submission { keyed: command.keyed(), source: SOURCE, answering, trace: None };
             self.sequencer.submit(submission).map_err(|_| WalletError::Unavailable)?;
             answered.await.map_err(|_| WalletError::Unavailable)
         };

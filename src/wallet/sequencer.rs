@@ -21,6 +21,7 @@ use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::Transaction;
 use crate::ledger::{Outcome, PlayerKey, State};
 use crate::storage::{Balances, Store};
+use crate::telemetry::MessageTrace;
 
 /// Where a command came from: waiting rooms are bounded for each source apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +78,8 @@ pub struct Submission {
     pub keyed: Keyed,
     pub source: Source,
     pub answering: Answering,
+    /// Where it came in a message that is traced.
+    pub trace: Option<Arc<MessageTrace>>,
 }
 
 /// The sequencer has stopped taking.

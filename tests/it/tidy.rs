@@ -26,6 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "ledger",
             "metrics",
+            "telemetry",
             "config::Secret",
             "identity::grants",
             "storage::Store",
@@ -44,6 +45,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ledger",
             "clock",
             "metrics",
+            "telemetry",
             "identity::operators",
             "identity::throttle",
             "config::Config",
@@ -63,6 +65,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["ledger"]),
     ("clock", &["ledger"]),
     ("metrics", &[]),
+    ("telemetry", &["config::Telemetry", "metrics"]),
     ("tls", &[]),
     ("conformance", &[]),
 ];

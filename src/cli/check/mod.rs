@@ -4,10 +4,12 @@ mod files;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
+use url::Url;
 
 use super::{Ended, output};
 use crate::app;
@@ -16,8 +18,12 @@ use crate::identity::TokenVerifier;
 use crate::ledger::Party;
 use crate::storage::StoreError;
 use crate::storage::migrations::Schema;
+use crate::telemetry;
 use crate::transport::amqp::comparison::{self, Comparison};
 use crate::transport::amqp::connection;
+
+/// How long a collector may take to be connected to.
+const COLLECTOR_PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Args)]
 pub struct Check {
@@ -51,6 +57,7 @@ impl Check {
         lines.extend(keys(&config, &demo).await);
         lines.push(line("database", database(&config).await));
         lines.extend(brokers(&config).await);
+        lines.extend(traces(&config).await);
         let demo_file = demo.iter().flatten().next().map(|secret| secret.path.as_path());
         lines.extend(warnings(&config, demo_file));
         let fit = lines.iter().all(|line| line.fit);
@@ -84,6 +91,23 @@ fn sandboxes(config: &Config) -> Option<Line> {
     let names: Vec<&str> = sandboxes.map(|(party, _)| party.as_str()).collect();
     let says = || format!("{}: test players, such as test-500, behave as they are named", names.join(", "));
     (!names.is_empty()).then(|| line("sandboxes", Ok(says())))
+}
+
+/// Where traces go, if anywhere. That nobody is there is no reason not to serve.
+async fn traces(config: &Config) -> Option<Line> {
+    let collector = telemetry::collector(config.telemetry.otlp_endpoint.as_deref())?;
+    let url = Url::parse(&collector).ok();
+    let place = url.as_ref().and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
+    let Some((host, port)) = place else {
+        return Some(line("traces", Err("the collector's address is no URL".to_owned())));
+    };
+    let reaching = tokio::time::timeout(COLLECTOR_PATIENCE, tokio::net::TcpStream::connect((host.as_str(), port)));
+    if !matches!(reaching.await, Ok(Ok(_))) {
+        let says = format!("nobody answers at {host}:{port}, where traces go: they are dropped and counted");
+        return Some(Line { what: "traces".to_owned(), fit: true, level: Level::Warn, says });
+    }
+    let share = config.telemetry.sample_ratio;
+    Some(line("traces", Ok(format!("to {host}:{port}, a share of {share} of messages without a trace of their own"))))
 }
 
 fn warnings(config: &Config, demo_secret: Option<&Path>) -> Vec<Line> {

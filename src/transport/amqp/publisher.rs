@@ -22,6 +22,7 @@ use super::{topology, watch};
 use crate::clock;
 use crate::dialects::egpp::{Reply, status};
 use crate::metrics;
+use crate::telemetry::MessageTrace;
 use crate::wallet::Answer;
 
 /// Answers published together at the most.
@@ -96,6 +97,7 @@ pub(super) struct Prepared {
     pub reply: Option<Publication>,
     copy: Option<Publication>,
     dead_letter: Option<Publication>,
+    trace: Option<Arc<MessageTrace>>,
 }
 
 /// What is counted and logged of a delivery.
@@ -104,6 +106,15 @@ enum Told {
     Answered(&'static str),
     Silent,
     Unfit(Unfit),
+}
+
+impl Told {
+    fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Answered(code) => Some(code),
+            Self::Silent | Self::Unfit(_) => None,
+        }
+    }
 }
 
 impl Prepared {
@@ -122,13 +133,15 @@ pub(super) struct Published {
     reply: Option<PublisherConfirm>,
     copy: Option<PublisherConfirm>,
     dead_letter: Option<PublisherConfirm>,
+    trace: Option<Arc<MessageTrace>>,
 }
 
 fn prepare(answered: Answered) -> Prepared {
     let (told, reply, parked) = fate(&answered);
-    let Answered { queue, delivery, received, .. } = answered;
+    let Answered { queue, delivery, received, trace, .. } = answered;
     let (place, admission) = ((&queue.desk.rules.party, queue.operation), &queue.admission);
     let reply = reply.map(|reply| message::reply(&delivery, place, admission, reply));
+    let reply = reply.map(|reply| traced(reply, trace.as_deref()));
     let copy = reply.as_ref().and_then(|reply| message::copy(&delivery, admission, reply));
     let reply = match queue.watch.as_ref().and_then(|watch| watch.watcher()) {
         Some(watcher) => Some(watch::handed_over(watcher, &delivery, reply, parked.as_ref())),
@@ -140,7 +153,14 @@ fn prepare(answered: Answered) -> Prepared {
         message::dead_letter(&delivery, place, admission, Died { reason, error: &error, at })
     });
     let correlation = message::correlation(&delivery.properties).map(|id| id.as_str().to_owned()).unwrap_or_default();
-    Prepared { tag: delivery.delivery_tag, received, correlation, told, reply, copy, dead_letter, queue }
+    Prepared { tag: delivery.delivery_tag, received, correlation, told, reply, copy, dead_letter, trace, queue }
+}
+
+/// A reply whose `traceparent` is its own span's, where the request is traced; else it has the request's.
+fn traced(reply: Publication, trace: Option<&MessageTrace>) -> Publication {
+    let Some(trace) = trace else { return reply };
+    let traceparent = trace.reply(reply.exchange.as_str(), reply.routing_key.as_str());
+    Publication { properties: reply.properties.with_headers(message::traced(&traceparent)), ..reply }
 }
 
 /// A dead letter's reason, and what exactly.
@@ -183,11 +203,11 @@ async fn publish(channel: &Channel, batch: Vec<Prepared>) -> lapin::Result<Vec<P
 }
 
 pub(super) async fn publish_one(channel: &Channel, prepared: Prepared) -> lapin::Result<Published> {
-    let Prepared { queue, tag, received, correlation, told, reply, copy, dead_letter } = prepared;
+    let Prepared { queue, tag, received, correlation, told, reply, copy, dead_letter, trace } = prepared;
     let dead_letter = maybe_send(channel, dead_letter).await?;
     let copy = maybe_send(channel, copy).await?;
     let reply = maybe_send(channel, reply).await?;
-    Ok(Published { queue, tag, received, correlation, told, reply, copy, dead_letter })
+    Ok(Published { queue, tag, received, correlation, told, reply, copy, dead_letter, trace })
 }
 
 async fn maybe_send(channel: &Channel, publication: Option<Publication>) -> lapin::Result<Option<PublisherConfirm>> {
@@ -226,6 +246,9 @@ pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> 
             None => done.push_mut(Done::of(published.queue)),
         };
         of_queue.tags.push(published.tag);
+        if let Some(trace) = published.trace {
+            trace.end(published.told.code());
+        }
         match published.told {
             Told::Silent => {}
             Told::Answered(code) => {

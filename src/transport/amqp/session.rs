@@ -34,6 +34,7 @@ use super::{Settings, topology::request_queue};
 use crate::dialects::egpp::{Desk, Operation};
 use crate::ledger::Party;
 use crate::metrics::QueueTimes;
+use crate::telemetry::Spans;
 use crate::tls::TlsError;
 use crate::wallet::{BetBacklogs, Sequencer, Source};
 
@@ -97,6 +98,8 @@ pub struct Context {
     pub settings: Settings,
     pub desk: Arc<Desk>,
     pub admission: Arc<Admission>,
+    /// Where traces go, if anywhere.
+    pub spans: Option<Arc<Spans>>,
     /// What is known about direct replies.
     pub direct: SharedNodes,
     /// The source of the party's first queue; the others follow.
@@ -272,6 +275,7 @@ impl Session<'_> {
             let queue = Queue {
                 desk,
                 admission,
+                spans: self.context.spans.clone(),
                 mended,
                 operation,
                 prefetch,

@@ -21,6 +21,7 @@ use crate::dialects::egpp::sandbox::{self, Staged};
 use crate::dialects::egpp::status;
 use crate::dialects::egpp::{BalanceQuestion, Desk, Opened, Operation, Reply};
 use crate::metrics::QueueTimes;
+use crate::telemetry::{MessageTrace, Received, Spans};
 use crate::wallet::{Answer, Answering, BalanceAsk, Sequencer, Source, Stopped, Submission};
 
 /// Pause between attempts to fetch a party's first keys.
@@ -30,6 +31,8 @@ const KEYS_PAUSE: Duration = Duration::from_secs(1);
 pub struct Queue {
     pub desk: Arc<Desk>,
     pub admission: Arc<Admission>,
+    /// Where traces go, if anywhere.
+    pub spans: Option<Arc<Spans>>,
     /// Deliveries of this connection that nobody could read as they came.
     pub mended: Mended,
     pub operation: Operation,
@@ -66,6 +69,23 @@ impl Queue {
         self.admission.admit(&queue, delivery, is_mended)
     }
 
+    /// Begins the trace of a delivery, where it is sampled.
+    fn trace(&self, delivery: &Delivery) -> Option<Arc<MessageTrace>> {
+        let (spans, properties) = (self.spans.as_ref()?, &delivery.properties);
+        let sampled = spans.sample(message::header(properties, "traceparent"))?;
+        let party = &self.desk.rules.party;
+        let about = Received {
+            queue: &topology::request_queue(party, self.operation),
+            exchange: delivery.exchange.as_str(),
+            party: party.as_str(),
+            operation: self.operation.name(),
+            correlation: message::correlation(properties).map(lapin::types::ShortString::as_str),
+            delivery_tag: delivery.delivery_tag,
+            bytes: delivery.data.len(),
+        };
+        Some(Arc::new(MessageTrace::begin(spans, sampled, about)))
+    }
+
     /// Acks all that is done, also behind what will not be done any more.
     pub async fn flush(&self) -> lapin::Result<()> {
         let mut acks = self.acks.lock().await;
@@ -93,6 +113,8 @@ pub struct Answered {
     pub queue: Arc<Queue>,
     pub delivery: Box<Delivery>,
     pub received: Instant,
+    /// Where it is sampled.
+    pub trace: Option<Arc<MessageTrace>>,
     pub verdict: Verdict,
 }
 
@@ -167,7 +189,8 @@ impl Subscriber {
         let Ok(room) = Arc::clone(&self.queue.room).acquire_owned().await else { return false };
         let counts = self.queue.operation == Operation::OrderBet;
         let undecided = counts.then(|| self.queue.tally.receive(delivery.redelivered));
-        let held = Held { room, undecided, received };
+        let trace = self.queue.trace(&delivery);
+        let held = Held { room, undecided, received, trace };
         take(&self.queue, (Box::new(delivery), held), &self.sequencer, &self.answers).is_ok()
     }
 }
@@ -177,16 +200,17 @@ struct Held {
     room: OwnedSemaphorePermit,
     undecided: Option<Arc<Cohort>>,
     received: Instant,
+    trace: Option<Arc<MessageTrace>>,
 }
 
 type Taken = (Box<Delivery>, Held);
 
 fn take(queue: &Arc<Queue>, taken: Taken, sequencer: &Sequencer, answers: &Answers) -> Result<(), Stopped> {
     if let Err(unfit) = queue.admit(&taken.0) {
-        let (delivery, Held { received, .. }) = taken;
+        let (delivery, Held { received, trace, .. }) = taken;
         let (queue, verdict) = (Arc::clone(queue), Verdict::Unfit(unfit));
         // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
-        drop(answers.send(Answered { queue, delivery, received, verdict }));
+        drop(answers.send(Answered { queue, delivery, received, trace, verdict }));
         return Ok(());
     }
     if let Some(age_s) = age(&taken.0) {
@@ -241,15 +265,16 @@ fn pass_on(
     let (queue, sender) = (Arc::clone(queue), answers.clone());
     // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
     let send = move |queue: Arc<Queue>, delivery, held: Held, verdict| {
-        drop(sender.send(Answered { queue, delivery, received: held.received, verdict }));
-        drop((held.room, held.undecided));
+        let Held { room, undecided, received, trace } = held;
+        drop(sender.send(Answered { queue, delivery, received, trace, verdict }));
+        drop((room, undecided));
     };
     match opened {
         Ok(Opened::Command(command)) => {
-            let source = queue.source;
+            let (source, trace) = (queue.source, held.trace.clone());
             let answer = move |answer| send(queue, delivery, held, Verdict::Answer(answer));
             let answering = Answering::WithOutcome(Box::new(answer));
-            sequencer.submit(Submission { keyed: command.keyed(), source, answering })
+            sequencer.submit(Submission { keyed: command.keyed(), source, answering, trace })
         }
         Ok(Opened::Balance(question)) => {
             let (party, player) = (queue.desk.rules.party.clone(), question.player.clone());

@@ -38,6 +38,7 @@ mod hosts;
 mod cluster;
 mod disk;
 mod clocks;
+mod traces;
 mod tls;
 mod permissions;
 mod flooder;

@@ -134,7 +134,7 @@ impl Stage {
         let (answer, answered) = oneshot::channel();
         // Nobody listens any more where the test has failed already.
         let answering = Answering::WithOutcome(Box::new(move |answered| _ = answer.send(answered)));
-        assert!(self.sequencer.submit(Submission { keyed, source, answering }).is_ok(), "the lane takes");
+        assert!(self.sequencer.submit(Submission { keyed, source, answering, trace: None }).is_ok(), "the lane takes");
         answered
     }
 

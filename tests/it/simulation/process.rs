@@ -165,7 +165,7 @@ impl Consumer {
             drop(undecided);
         }));
         let source = Source(u32::try_from(self.queue).expect("few queues"));
-        let taken = self.lanes.submit(Submission { keyed, source, answering }).is_ok();
+        let taken = self.lanes.submit(Submission { keyed, source, answering, trace: None }).is_ok();
         if taken {
             self.world.judge().accepted(number, self.world.now());
         } else {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import axe_playwright_python
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
@@ -60,7 +61,9 @@ class Browser:
         return self.find("main").text
 
     def until(self, what, condition):
-        WebDriverWait(self.driver, PATIENCE_S).until(lambda _: condition(), f"pages: not {what}: {self.driver.title}")
+        # Between two pages there is neither of them.
+        between = [StaleElementReferenceException, NoSuchElementException]
+        WebDriverWait(self.driver, PATIENCE_S, ignored_exceptions=between).until(lambda _: condition(), f"pages: not {what}: {self.driver.title}")
 
     def note(self, finding):
         print(f"FOUND {finding}", file=sys.stderr)

@@ -162,7 +162,11 @@ impl Filled {
         let database = named(&arguments.pg_url, &name)?;
         fill(&database, arguments.players, arguments.prefilled).await?;
         // As a server that has been up for a while knows its tables.
-        connect(&url_of(&database)).await?.batch_execute("VACUUM ANALYZE; CHECKPOINT").await?;
+        let client = connect(&url_of(&database)).await?;
+        // One by one: several statements at once would be a transaction, in which nothing can be vacuumed.
+        for sql in ["VACUUM ANALYZE", "CHECKPOINT"] {
+            client.batch_execute(sql).await?;
+        }
         // A database that somebody is connected to is no template.
         let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ";
         execute(&arguments.pg_url, &format!("{ended}'{name}'")).await?;

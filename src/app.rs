@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 
 use crate::admin::audits::Audits;
 use crate::config::{Amqp, Config, DatabaseUrl, LeaderLocator, QueueType};
-use crate::dialects::egpp::{Desk, Operation, rest};
-use crate::dialects::http::{Dialect, Host, Mount, PartyHost};
+use crate::dialects::egpp::{EgppHandler, Operation, rest};
+use crate::dialects::http::{Dialect, Mount, MountContext, PartyContext};
 use crate::dialects::{self, asyncapi, openapi};
 use crate::identity::TokenVerifier;
 use crate::identity::operators::Operators;
@@ -31,7 +31,7 @@ use crate::transport::amqp::admission::Admission;
 use crate::transport::amqp::direct::SharedNodes;
 use crate::transport::amqp::session::Context;
 use crate::transport::amqp::topology::{self, QueueSettings};
-use crate::transport::amqp::{Broker, Nodes, Settings, Supervisor, TLS_NAMES};
+use crate::transport::amqp::{AmqpSettings, Broker, BrokerNodes, Supervisor, TLS_NAMES};
 use crate::transport::http::admin::dead::DeadLetters;
 use crate::transport::http::admin::{self, routes};
 use crate::transport::http::console::{self, Console};
@@ -73,12 +73,12 @@ pub fn database(config: &Config) -> Database {
 }
 
 /// How to reach the broker for a party; `None` where none is configured.
-pub fn broker(config: &Config, party: &Party) -> Option<Settings> {
+pub fn broker(config: &Config, party: &Party) -> Option<AmqpSettings> {
     let amqp = &config.amqp;
     let vhost = config.parties.get(party).and_then(|party| party.amqp.vhost.as_deref());
     let urls = amqp.urls_in(vhost);
-    (!urls.is_empty()).then(|| Settings {
-        nodes: Nodes::new(urls),
+    (!urls.is_empty()).then(|| AmqpSettings {
+        nodes: BrokerNodes::new(urls),
         user: amqp.user.clone(),
         queues: queues(amqp),
         prefetch: amqp.prefetch,
@@ -91,8 +91,8 @@ fn queues(amqp: &Amqp) -> QueueSettings {
     let is_cluster = amqp.urls.len() > 1;
     QueueSettings {
         queue_type: match amqp.queue_type {
-            QueueType::Quorum => topology::QueueType::Quorum,
-            QueueType::Classic => topology::QueueType::Classic,
+            QueueType::Quorum => topology::BrokerQueueType::Quorum,
+            QueueType::Classic => topology::BrokerQueueType::Classic,
         },
         delivery_limit: amqp.delivery_limit,
         group_size: amqp.queue_group_size.or(is_cluster.then_some(CLUSTER_GROUP_SIZE)),
@@ -139,7 +139,7 @@ impl Encryption {
 /// What is made of the configuration before anything runs.
 pub struct Wiring {
     /// One counter per party.
-    pub desks: Vec<Arc<Desk>>,
+    pub desks: Vec<Arc<EgppHandler>>,
     /// Every HTTP dialect in use.
     pub mounts: Vec<Mount>,
 }
@@ -157,11 +157,11 @@ pub fn wire_with(config: &Config, http: &[&'static Dialect]) -> anyhow::Result<W
             Some(jwt) => Some(TokenVerifier::open(party, jwt).with_context(|| format!("parties.{party}.jwt"))?),
             None => None,
         };
-        parties.push(PartyHost { party, settings, verifier });
+        parties.push(PartyContext { party, settings, verifier });
     }
-    let desk = |host: &PartyHost<'_>| Arc::new(Desk::of(host.party, host.settings, host.verifier.clone()));
-    let desks = parties.iter().map(desk).collect();
-    let host = Host { config, parties, passwords: PasswordChecker::default() };
+    let handler = |host: &PartyContext<'_>| Arc::new(EgppHandler::of(host.party, host.settings, host.verifier.clone()));
+    let desks = parties.iter().map(handler).collect();
+    let host = MountContext { config, parties, passwords: PasswordChecker::default() };
     let mut mounts = Vec::new();
     for dialect in http {
         mounts.extend((dialect.mounts)(&host)?);
@@ -180,9 +180,9 @@ pub async fn serve(
     let (drain, draining) = watch::channel(false);
     let served = desks.iter().filter(|_| !config.amqp.urls.is_empty());
     let (broker_writers, brokers): (Vec<_>, Vec<_>) = served
-        .map(|desk| {
+        .map(|handler| {
             let (writer, state) = watch::channel(Broker::Away("not connected yet".to_owned()));
-            ((Arc::clone(desk), writer), (desk.rules.party.clone(), state))
+            ((Arc::clone(handler), writer), (handler.rules.party.clone(), state))
         })
         .unzip();
     let (lanes_writer, lanes_state) = watch::channel(Health::Away("not connected yet".to_owned()));
@@ -195,7 +195,7 @@ pub async fn serve(
         ordering_grace: config.ledger.ordering_grace,
         crowding_limit: usize::from(config.amqp.prefetch) / CROWD_SHARE_OF_PREFETCH,
     };
-    let backlogs = BetBacklogs::of(broker_writers.iter().map(|(desk, _)| desk.rules.party.clone()));
+    let backlogs = BetBacklogs::of(broker_writers.iter().map(|(handler, _)| handler.rules.party.clone()));
     let shared = Shared { bounds, backlogs: backlogs.clone(), health: Arc::new(lanes_writer.clone()) };
     let (sequencer, mut lanes) = start_sequencer(&database, shared, reader_writer)?;
     let reader = Reader::new(database.clone());
@@ -303,20 +303,20 @@ pub fn document(config: &Config, mounts: &[Mount]) -> Value {
 /// Starts a supervisor for each party.
 fn subscribe(
     config: &Config,
-    parties: Vec<(Arc<Desk>, watch::Sender<Broker>)>,
+    parties: Vec<(Arc<EgppHandler>, watch::Sender<Broker>)>,
     (sequencer, backlogs, spans): (&Sequencer, &BetBacklogs, &Option<Arc<Spans>>),
     draining: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let first_sources = (0..).step_by(Operation::ALL.len());
-    let contexts = parties.into_iter().zip(first_sources).filter_map(|((desk, state), first_source)| {
-        let party = &desk.rules.party;
+    let contexts = parties.into_iter().zip(first_sources).filter_map(|((handler, state), first_source)| {
+        let party = &handler.rules.party;
         let (settings, rules) = (broker(config, party)?, &config.parties.get(party)?.amqp);
         Some(Context {
             rooms: std::array::from_fn(|_| Arc::new(Semaphore::new(usize::from(settings.prefetch)))),
             admission: Arc::new(Admission::new(&settings, rules.users.clone(), rules.reply_queues.clone())),
             direct: SharedNodes::default(),
             settings,
-            desk,
+            handler,
             first_source,
             sequencer: sequencer.clone(),
             backlogs: backlogs.clone(),

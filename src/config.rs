@@ -35,15 +35,15 @@ pub use dialects::{
     BalanceService, CodeGames, CodeGamesUser, GoPlay, OauthClient, QuickPlay, Rest, SignatureDigest, VipLevel,
 };
 pub use effective::Effective;
-pub use error::{ConfigError, Place};
+pub use error::{ConfigError, SettingPlace};
 pub use files::SecretFile;
 pub use jwt::{Jwt, JwtKey, MIN_HMAC_SECRET_BYTES};
 pub use layers::Environment;
 pub use network::Network;
-pub use operators::{MIN_TOKEN, Operator, Role, TokenHash, WeakToken, check_token};
-pub use party::{Limits, PartyAmqp, PartyConfig, PlayerTokens};
+pub use operators::{MIN_TOKEN, Operator, OperatorTokenHash, Role, WeakToken, check_token};
+pub use party::{PartyAmqp, PartyConfig, PlayerTokens, StakeLimits};
 pub use secret::Secret;
-pub use server::{Database, DatabaseUrl, Http, Ledger, Shutdown};
+pub use server::{DatabaseSettings, DatabaseUrl, HttpSettings, Ledger, Shutdown};
 pub use telemetry::Telemetry;
 
 use crate::ledger::ids::{Currency, Party};
@@ -59,9 +59,9 @@ const OPERATORS_OWN: [&str; 2] = ["admin", "console"];
 
 #[derive(Debug, Clone)]
 pub struct Config {
-    pub database: Database,
+    pub database: DatabaseSettings,
     pub amqp: Amqp,
-    pub http: Http,
+    pub http: HttpSettings,
     pub ledger: Ledger,
     pub shutdown: Shutdown,
     /// Who may look at the ledger and act on it by hand, the one of `http.admin_token` included.
@@ -150,7 +150,7 @@ impl Config {
             };
             if let Some(token) = config.all_currencies().find(|currency| !known(*currency)) {
                 let own = if config.currencies.contains(&token) { ".currencies" } else { "" };
-                let place = Place { key: format!("parties.{party}{own}"), origin: None };
+                let place = SettingPlace { key: format!("parties.{party}{own}"), origin: None };
                 return Err(place.wrong(format!(
                     "names {token}, which is not in ISO 4217: say how many decimal places it has, [currencies.{token}] exponent = 2"
                 )));
@@ -165,7 +165,7 @@ impl Config {
             |currency: &Currency| self.parties.values().any(|party| party.all_currencies().any(|c| c == *currency));
         match self.approvals.threshold.keys().find(|currency| !used(currency)) {
             Some(currency) => {
-                let place = Place { key: format!("approvals.threshold.{currency}"), origin: None };
+                let place = SettingPlace { key: format!("approvals.threshold.{currency}"), origin: None };
                 Err(place.wrong("is for a currency that no party has"))
             }
             None => Ok(()),
@@ -180,11 +180,11 @@ impl Config {
                 let key = format!("parties.{party}.{dialect}.path");
                 let first = path.split('/').nth(1).unwrap_or_default();
                 if OPERATORS_OWN.contains(&first) {
-                    let place = Place { key, origin: None };
+                    let place = SettingPlace { key, origin: None };
                     return Err(place.wrong(format!("begins with /{first}, which is the operators' own")));
                 }
                 if let Some(other) = taken.get(path) {
-                    let place = Place { key, origin: None };
+                    let place = SettingPlace { key, origin: None };
                     return Err(place.wrong(format!("equals {other}; give each dialect of each party its own")));
                 }
                 taken.insert(path, key);

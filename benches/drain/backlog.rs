@@ -12,7 +12,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Queue};
 use purser::dialects::egpp::Operation;
-use purser::transport::amqp::topology::{self, QueueSettings, QueueType};
+use purser::transport::amqp::topology::{self, BrokerQueueType, QueueSettings};
 use serde_json::json;
 
 use crate::Arguments;
@@ -57,9 +57,12 @@ impl Backlog {
         for queue in [REPLIES, &request_queue(), &dead] {
             channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
         }
-        let mismatches =
-            topology::declare(&connection, &[ledger::party()], QueueSettings::new(QueueType::Quorum, DELIVERY_LIMIT))
-                .await?;
+        let mismatches = topology::declare(
+            &connection,
+            &[ledger::party()],
+            QueueSettings::new(BrokerQueueType::Quorum, DELIVERY_LIMIT),
+        )
+        .await?;
         ensure!(mismatches.is_empty(), "the broker has other queues of these names: {mismatches:?}");
         let mut of_type = FieldTable::default();
         let queue_type = if arguments.quorum_replies { "quorum" } else { "classic" };

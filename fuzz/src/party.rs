@@ -11,7 +11,7 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use purser::config::{Config, Environment};
-use purser::dialects::http::{Dialect, Host, Mount, PartyHost};
+use purser::dialects::http::{Dialect, MountContext, Mount, PartyContext};
 use purser::identity::password::PasswordChecker;
 use purser::identity::{self, TokenVerifier};
 use purser::ledger::{Party, PlayerId};
@@ -102,9 +102,9 @@ impl Setting {
     /// A dialect's mounts.
     pub fn mounts(&self, dialect: &Dialect) -> Vec<Mount> {
         let settings = &self.config.parties[&self.party];
-        let of_party = PartyHost { party: &self.party, settings, verifier: Some(Arc::clone(&self.verifier)) };
+        let of_party = PartyContext { party: &self.party, settings, verifier: Some(Arc::clone(&self.verifier)) };
         let passwords = PasswordChecker::default();
-        let host = Host { config: &self.config, parties: vec![of_party], passwords };
+        let host = MountContext { config: &self.config, parties: vec![of_party], passwords };
         (dialect.mounts)(&host).unwrap_or_else(|error| panic!("{}: {error}", dialect.name))
     }
 

@@ -15,7 +15,7 @@ use purser::ledger::orders::{CancelOrder, PlaceBet, Terms};
 use purser::ledger::player::Profile;
 use purser::ledger::shop::{Offer, OfferId, OfferState, StockOffers, Stocking};
 use purser::ledger::state::PlayerState;
-use purser::ledger::transactions::{Adjust, Change, FindBy, Finding, Label, ManualVoid, StakeRules, Transaction};
+use purser::ledger::transactions::{Adjust, Change, FindBy, TransactionQuery, Label, ManualVoid, StakeRules, Transaction};
 use purser::ledger::{
     AccountAct, Act, Amount, Bucket, Command, Currency, ExternalId, Game, Order, OrderAct, OrderId, Outcome, Party,
     PlayerId, PlayerKey, Pocket, ShopAct, TransactionAct,
@@ -100,8 +100,8 @@ impl WalletPort for FuzzedWallet {
     }
 
     /// All that there are, whichever are asked for.
-    fn transactions(&self, finding: Finding) -> WalletFuture<'_, Vec<Transaction>> {
-        self.ledger.transactions(Finding { by: FindBy::Round(ROUND.into()), ..finding })
+    fn transactions(&self, finding: TransactionQuery) -> WalletFuture<'_, Vec<Transaction>> {
+        self.ledger.transactions(TransactionQuery { by: FindBy::Round(ROUND.into()), ..finding })
     }
 
     fn void(&self, party: Party, source: i64) -> WalletFuture<'_, Option<ManualVoid>> {

@@ -5,20 +5,20 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use purser::config::Secret;
-use purser::dialects::egpp::desk::Refused;
-use purser::dialects::egpp::{Desk, Opened, Reply, status};
+use purser::dialects::egpp::handler::EgppRefused;
+use purser::dialects::egpp::{EgppHandler, Opened, EgppReply, status};
 use purser::ledger::command::Timestamp;
 use purser::tls::Files;
 use purser::transport::amqp::admission::Admission;
 use purser::transport::amqp::message::{self, Died};
-use purser::transport::amqp::{Nodes, Settings, TLS_NAMES, topology};
+use purser::transport::amqp::{BrokerNodes, AmqpSettings, TLS_NAMES, topology};
 use purser_fuzz::message::read;
 use purser_fuzz::party::{NOW, SETTING};
 
-static DESKS: LazyLock<[Desk; 2]> = LazyLock::new(|| {
+static DESKS: LazyLock<[EgppHandler; 2]> = LazyLock::new(|| {
     [false, true].map(|is_trusting| {
         let settings = &SETTING.config.parties[&SETTING.party];
-        let mut desk = Desk::of(&SETTING.party, settings, Some(SETTING.verifier.clone()));
+        let mut desk = EgppHandler::of(&SETTING.party, settings, Some(SETTING.verifier.clone()));
         desk.rules.trusts_player_ids = is_trusting;
         desk
     })
@@ -26,10 +26,10 @@ static DESKS: LazyLock<[Desk; 2]> = LazyLock::new(|| {
 
 /// Purser is the broker's user `purser`, and anybody may name any reply queue.
 static ADMISSION: LazyLock<Admission> = LazyLock::new(|| {
-    let settings = Settings {
-        nodes: Nodes::new(vec![Secret::new("amqp://purser:secret@127.0.0.1/%2f")]),
+    let settings = AmqpSettings {
+        nodes: BrokerNodes::new(vec![Secret::new("amqp://purser:secret@127.0.0.1/%2f")]),
         user: None,
-        queues: topology::QueueSettings::new(topology::QueueType::Quorum, 20),
+        queues: topology::QueueSettings::new(topology::BrokerQueueType::Quorum, 20),
         prefetch: 10,
         tls: Files { names: &TLS_NAMES, ca: None, identity: None },
     };
@@ -51,9 +51,9 @@ fuzz_target!(|bytes: &[u8]| {
                 status::of_fault()
             }
             Ok(Opened::Staged(_) | Opened::Late(_)) => panic!("staged outside of a sandbox"),
-            Err(Refused::Malformed(malformed)) => status::of_malformed(&malformed),
-            Err(Refused::Denied(denied)) => status::of_denied(&denied),
-            Err(Refused::UnknownKey | Refused::KeysUnavailable) => status::of_unknown_key(),
+            Err(EgppRefused::Malformed(malformed)) => status::of_malformed(&malformed),
+            Err(EgppRefused::Denied(denied)) => status::of_denied(&denied),
+            Err(EgppRefused::UnknownKey | EgppRefused::KeysUnavailable) => status::of_unknown_key(),
         };
         check(&reply);
         let publication = message::reply(&delivery, place, &ADMISSION, reply);
@@ -69,7 +69,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(letter.properties.user_id().is_none() && letter.properties.expiration().is_none());
 });
 
-fn check(reply: &Reply) {
+fn check(reply: &EgppReply) {
     let body: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
     let length = |name: &str| body[name].as_str().map_or(0, |text| text.chars().count());
     assert!(length("error") <= 200 && length("description") <= 100, "{body}");

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use purser::dialects::balance_service::timestamp::is_utc_timestamp;
-use purser::dialects::http::exact::{Decimal, Name, Number};
+use purser::dialects::http::exact::{WireAmount, WireId, Number};
 use purser::ledger::money::{format_decimal, parse_decimal, parse_number};
 
 /// What a text is in minor units, by another arithmetic.
@@ -24,9 +24,9 @@ fn by_the_book(text: &str, exponent: u32) -> Option<i64> {
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let _ = is_utc_timestamp(text);
-    let name: Option<Name> = serde_json::from_str(text).ok();
-    let _ = name.and_then(Name::checked);
-    let json: Option<Decimal> = serde_json::from_str(text).ok();
+    let name: Option<WireId> = serde_json::from_str(text).ok();
+    let _ = name.and_then(WireId::checked);
+    let json: Option<WireAmount> = serde_json::from_str(text).ok();
     for exponent in [0, 2, 8, 9, 18] {
         if let Ok(minor) = parse_decimal(text, exponent) {
             assert_eq!(by_the_book(text, exponent), Some(minor), "{text} at {exponent}");
@@ -37,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         let _ = parse_number(text, exponent);
         if let Some(Ok(minor)) = json.as_ref().map(|json| json.minor(exponent)) {
-            let again = Decimal::Text(format_decimal(minor, exponent));
+            let again = WireAmount::Text(format_decimal(minor, exponent));
             assert_eq!(again.minor(exponent).ok(), Some(minor), "{text}");
         }
     }

@@ -10,7 +10,7 @@ use super::shown::{self, Exact};
 use super::trail::{self, Actor, Deed};
 use crate::clock;
 use crate::ledger::command::Timestamp;
-use crate::storage::audit::{self, Progress, Report};
+use crate::storage::audit::{self, AuditReport, Progress};
 use crate::storage::{Database, Reader, StoreError, last_audit};
 
 /// Starts audits, and knows which runs.
@@ -41,7 +41,7 @@ pub struct RunningShown {
 
 /// What is known of audits.
 #[derive(Debug, Serialize)]
-pub struct Shown {
+pub struct AuditsShown {
     pub running: Option<RunningShown>,
     /// The last that has ended, in any process on this ledger.
     pub last: Option<EndedShown>,
@@ -118,12 +118,12 @@ impl Audits {
     }
 
     /// What runs, and what the last one found.
-    pub async fn show(&self, reader: &Reader) -> Result<Shown, StoreError> {
+    pub async fn show(&self, reader: &Reader) -> Result<AuditsShown, StoreError> {
         let last = reader.ask(last_audit::read).await?;
         let running = self.lock().as_ref().map(Running::shown);
         let succeeded_at = last.as_ref().map(|last| last.succeeded_at).filter(|at| *at > 0);
         let succeeded_at = succeeded_at.map(|at| shown::moment(Timestamp(at)));
-        Ok(Shown { running, last: last.map(ended), succeeded_at })
+        Ok(AuditsShown { running, last: last.map(ended), succeeded_at })
     }
 
     /// No panic can leave the place half taken, so a poisoned lock is as good as any.
@@ -141,7 +141,7 @@ impl Drop for Place {
     }
 }
 
-fn told(report: &Report) -> Result<(bool, String, String), StoreError> {
+fn told(report: &AuditReport) -> Result<(bool, String, String), StoreError> {
     let is_sound = report.findings.is_empty();
     let outcome = if is_sound {
         format!("done: the ledger is sound, digest {}", report.digest)

@@ -45,7 +45,7 @@ impl Direction {
 /// What is to be moved, as it is asked for.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct CashRequest {
     /// In major units: 12.34
     pub amount: String,
     pub currency: String,
@@ -63,7 +63,7 @@ fn real() -> String {
 
 /// A movement as it is told; the same whenever it is asked for again.
 #[derive(Debug, Serialize)]
-pub struct Moved {
+pub struct CashMoved {
     pub party: Party,
     pub player: PlayerId,
     pub currency: Currency,
@@ -76,7 +76,7 @@ pub struct Moved {
     pub key: Arc<str>,
 }
 
-impl Asked {
+impl CashRequest {
     /// The movement in the ledger's words. Errors name the field first.
     pub fn movement(&self, config: &Config, party: &Party, player: PlayerId) -> Result<Cash, Invalid> {
         check_text("key", &self.key, MAX_KEY)?;
@@ -128,13 +128,13 @@ fn check_text(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
 }
 
 /// What a movement is answered with; `None` where it was refused.
-pub fn answer(config: &Config, party: &Party, cash: &Cash, outcome: Outcome) -> Option<Moved> {
+pub fn answer(config: &Config, party: &Party, cash: &Cash, outcome: Outcome) -> Option<CashMoved> {
     let Outcome::Done(Done::Account(AccountDone::Deposited { balance } | AccountDone::Withdrawn { balance })) = outcome
     else {
         return None;
     };
     let currency = cash.pocket.currency;
-    Some(Moved {
+    Some(CashMoved {
         party: party.clone(),
         player: cash.player.clone(),
         currency,

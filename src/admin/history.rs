@@ -7,14 +7,14 @@ use super::shown::{self, Exact};
 use super::{Viewing, redaction};
 use crate::ledger::{Party, PlayerId};
 use crate::storage::StoreError;
-use crate::storage::history::{self, Found, HistoryRow, RecordedCommand};
+use crate::storage::history::{self, HistoryAnswer, HistoryRow, RecordedCommand};
 use crate::storage::queries::AnyConnection;
 
 pub const COLUMNS: [&str; 6] = ["number", "at", "act", "correlation", "outcome", "is_pruned"];
 
 /// A row of the journal, as far as a list of them tells.
 #[derive(Debug, Serialize)]
-pub struct Shown {
+pub struct HistoryShown {
     pub number: Exact,
     /// When the command was received.
     pub at: String,
@@ -37,14 +37,14 @@ pub fn of_player(
     player: &PlayerId,
     before: Option<i64>,
     most: usize,
-) -> Result<Result<Vec<Shown>, i64>, StoreError> {
+) -> Result<Result<Vec<HistoryShown>, i64>, StoreError> {
     Ok(match history::of_player(conn, party, player, before, most)? {
-        Found::Rows(rows) => Ok(rows.iter().map(|row| shown(viewing, row)).collect::<Result<_, _>>()?),
-        Found::Behind(by) => Err(by),
+        HistoryAnswer::Rows(rows) => Ok(rows.iter().map(|row| shown(viewing, row)).collect::<Result<_, _>>()?),
+        HistoryAnswer::Behind(by) => Err(by),
     })
 }
 
-fn shown(viewing: &Viewing, row: &HistoryRow) -> Result<Shown, StoreError> {
+fn shown(viewing: &Viewing, row: &HistoryRow) -> Result<HistoryShown, StoreError> {
     let damaged = |error: serde_json::Error| StoreError::Rejected(format!("journal row {}: {error}", row.number));
     let command = match &row.command {
         RecordedCommand::Whole(command) => {
@@ -54,7 +54,7 @@ fn shown(viewing: &Viewing, row: &HistoryRow) -> Result<Shown, StoreError> {
         RecordedCommand::Pruned(_) => None,
     };
     let text = |name: &str| command.as_ref()?.get(name)?.as_str().map(str::to_owned);
-    Ok(Shown {
+    Ok(HistoryShown {
         number: Exact(row.number),
         at: shown::moment(row.at),
         act: text("act"),

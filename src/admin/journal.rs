@@ -10,11 +10,11 @@ use crate::dialects::egpp::{Operation, rest, status};
 use crate::ledger::command::{Act, Command, CommandKey, Timestamp};
 use crate::ledger::{AccountAct, Currency, OrderAct, OrderDone, Outcome};
 use crate::storage::StoreError;
-use crate::storage::lookups::{self, Entry, Leg, Named, Neighbour};
+use crate::storage::lookups::{self, JournalLookup, NamedAccount, NeighbourRow, TransferWithNames};
 use crate::storage::queries::AnyConnection;
 
 #[derive(Debug, Serialize)]
-pub struct Shown {
+pub struct JournalShown {
     pub number: Exact,
     pub party: String,
     /// When the command was received.
@@ -30,14 +30,14 @@ pub struct Shown {
     pub transfers: Vec<TransferShown>,
     /// What the accounts of each currency gained altogether: nothing.
     pub sums: Vec<Sum>,
-    pub chain: Chain,
+    pub chain: ChainShown,
     /// What the same command is answered when it comes again, by whatever way it comes.
     pub replies: Vec<ReplyShown>,
 }
 
 /// Where the row stands in its writer's chain.
 #[derive(Debug, Serialize)]
-pub struct Chain {
+pub struct ChainShown {
     pub hash: String,
     /// `sealed` where pruning has been past it: then it stands by itself.
     pub kind: &'static str,
@@ -94,19 +94,23 @@ pub struct ReplyShown {
 }
 
 /// The row of this number; `None` where there is none.
-pub fn show(conn: &mut AnyConnection, viewing: &Viewing, number: i64) -> Result<Option<Shown>, StoreError> {
+pub fn show(conn: &mut AnyConnection, viewing: &Viewing, number: i64) -> Result<Option<JournalShown>, StoreError> {
     lookups::entry(conn, number)?.map(|entry| of_entry(viewing, entry)).transpose()
 }
 
 /// The rows that are kept under these keys, oldest first.
-pub fn kept_under(conn: &mut AnyConnection, viewing: &Viewing, keys: &[CommandKey]) -> Result<Vec<Shown>, StoreError> {
+pub fn kept_under(
+    conn: &mut AnyConnection,
+    viewing: &Viewing,
+    keys: &[CommandKey],
+) -> Result<Vec<JournalShown>, StoreError> {
     let numbers = lookups::kept_under(conn, keys)?;
     let shown = numbers.into_iter().map(|number| show(conn, viewing, number));
     shown.filter_map(Result::transpose).collect()
 }
 
-fn of_entry(viewing: &Viewing, entry: Entry) -> Result<Shown, StoreError> {
-    let Entry { row, legs, previous, next, is_sealed, holds } = entry;
+fn of_entry(viewing: &Viewing, entry: JournalLookup) -> Result<JournalShown, StoreError> {
+    let JournalLookup { row, legs, previous, next, is_sealed, holds } = entry;
     let damaged = |error: serde_json::Error| StoreError::Rejected(format!("journal row {}: {error}", row.seq));
     let outcome: Outcome = serde_json::from_str(&row.outcome).map_err(damaged)?;
     let text: Value = serde_json::from_str(&row.command).map_err(damaged)?;
@@ -115,8 +119,8 @@ fn of_entry(viewing: &Viewing, entry: Entry) -> Result<Shown, StoreError> {
         (!is_pruned).then(|| serde_json::from_str(&row.command)).transpose().map_err(damaged)?;
     let key = row.key.as_deref().map(Uuid::from_slice).transpose();
     let key = key.map_err(|error| StoreError::Rejected(format!("journal row {}: {error}", row.seq)))?;
-    let link = |Neighbour { seq, hash }| Link { number: Exact(seq), hash: shown::hex(&hash) };
-    Ok(Shown {
+    let link = |NeighbourRow { seq, hash }| Link { number: Exact(seq), hash: shown::hex(&hash) };
+    Ok(JournalShown {
         number: Exact(row.seq),
         party: row.party,
         at: shown::moment(Timestamp(row.at)),
@@ -127,7 +131,7 @@ fn of_entry(viewing: &Viewing, entry: Entry) -> Result<Shown, StoreError> {
         outcome: redaction::exact(serde_json::to_value(outcome).map_err(damaged)?),
         sums: sums(viewing, &legs)?,
         transfers: legs.into_iter().map(|leg| transfer(viewing, leg)).collect::<Result<_, _>>()?,
-        chain: Chain {
+        chain: ChainShown {
             hash: shown::hex(&row.hash),
             kind: if is_sealed { "sealed" } else { "chained" },
             holds,
@@ -138,9 +142,9 @@ fn of_entry(viewing: &Viewing, entry: Entry) -> Result<Shown, StoreError> {
     })
 }
 
-fn transfer(viewing: &Viewing, leg: Leg) -> Result<TransferShown, StoreError> {
+fn transfer(viewing: &Viewing, leg: TransferWithNames) -> Result<TransferShown, StoreError> {
     let currency = currency(&leg.debit.currency)?;
-    let account = |Named { id, side, player, currency: _, bucket, wallet, product }| AccountShown {
+    let account = |NamedAccount { id, side, player, currency: _, bucket, wallet, product }| AccountShown {
         id,
         side,
         player,
@@ -158,7 +162,7 @@ fn transfer(viewing: &Viewing, leg: Leg) -> Result<TransferShown, StoreError> {
 }
 
 /// Added up from both sides as they are stored, so that a wrong one would show.
-fn sums(viewing: &Viewing, legs: &[Leg]) -> Result<Vec<Sum>, StoreError> {
+fn sums(viewing: &Viewing, legs: &[TransferWithNames]) -> Result<Vec<Sum>, StoreError> {
     let mut sums: std::collections::BTreeMap<&str, i64> = std::collections::BTreeMap::new();
     let overflow = || StoreError::Rejected("transfers add up to more than 64 bits hold".to_owned());
     for leg in legs {

@@ -12,7 +12,7 @@ use crate::storage::StoreError;
 use crate::storage::queries::{self, AnyConnection};
 
 #[derive(Debug, Serialize)]
-pub struct Shown {
+pub struct OrderShown {
     /// The `betId` of REST.
     pub order: Uuid,
     pub party: Party,
@@ -25,7 +25,7 @@ pub struct Shown {
     /// Paid out or refunded; null where the order has no currency.
     pub paid: Option<String>,
     pub paid_minor: Exact,
-    pub journal: Vec<journal::Shown>,
+    pub journal: Vec<journal::JournalShown>,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,10 +42,10 @@ pub struct StakeShown {
 }
 
 /// The order of this id; `None` where there is none.
-pub fn show(conn: &mut AnyConnection, viewing: &Viewing, id: OrderId) -> Result<Option<Shown>, StoreError> {
+pub fn show(conn: &mut AnyConnection, viewing: &Viewing, id: OrderId) -> Result<Option<OrderShown>, StoreError> {
     let Some((order, player)) = queries::order(conn, id)? else { return Ok(None) };
     let currency = order.stake.as_ref().map(|stake| stake.pocket.currency);
-    Ok(Some(Shown {
+    Ok(Some(OrderShown {
         order: id.uuid(),
         party: order.party,
         game: order.key.game,

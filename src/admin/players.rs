@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shown::{self, Exact};
 use super::{Invalid, Viewing};
-use crate::config::{Config, Limits, PartyConfig};
+use crate::config::{Config, PartyConfig, StakeLimits};
 use crate::ledger::accounts::OpenPlayer;
 use crate::ledger::command::Timestamp;
 use crate::ledger::player::Profile;
@@ -15,7 +15,7 @@ use crate::storage::queries::{self, AnyConnection};
 
 /// A player, with every bucket.
 #[derive(Debug, Serialize)]
-pub struct Shown {
+pub struct PlayerShown {
     pub party: Party,
     pub player: PlayerId,
     pub home_currency: Currency,
@@ -59,7 +59,7 @@ pub fn show(
     party: &Party,
     player: &PlayerId,
     at: Timestamp,
-) -> Result<Option<Shown>, StoreError> {
+) -> Result<Option<PlayerShown>, StoreError> {
     let Some(found) = queries::player(conn, PlayerKey::of(party, player))? else { return Ok(None) };
     let config = &*viewing.config;
     let profile = found.player.profile.clone();
@@ -71,7 +71,7 @@ pub fn show(
         balance: shown::amount(config, account.balance, account.pocket.currency),
         balance_minor: Exact(account.balance),
     };
-    Ok(Some(Shown {
+    Ok(Some(PlayerShown {
         party: party.clone(),
         player: player.clone(),
         home_currency: profile.home_currency,
@@ -118,7 +118,7 @@ fn limits(config: &Config, party: &Party, player: &PlayerState, day: i32) -> Res
     Ok(shown)
 }
 
-fn limit(config: &Config, currency: Currency, day: i32, staked: i64, limits: Option<&Limits>) -> LimitShown {
+fn limit(config: &Config, currency: Currency, day: i32, staked: i64, limits: Option<&StakeLimits>) -> LimitShown {
     let (max_bet, max_stake) = limits.map_or((None, None), |limits| (limits.max_bet, limits.max_stake_per_day));
     let written = |minor: Option<i64>| minor.map(|minor| shown::amount(config, minor, currency));
     LimitShown {

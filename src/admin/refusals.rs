@@ -6,7 +6,7 @@ use crate::ledger::{AccountAct, AccountRefusal, Act, Currency, Refusal, Transact
 
 /// How a refusal stands to what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RefusalKind {
     /// It names something that is not there.
     Unknown,
     /// It cannot be done as things are.
@@ -14,25 +14,25 @@ pub enum Kind {
 }
 
 /// A refusal, told. `currency` is what amounts in it are of.
-pub fn told(config: &Config, act: &Act, currency: Option<Currency>, refusal: Refusal) -> (Kind, String) {
-    let conflict = |text: &str| (Kind::Conflict, text.to_owned());
+pub fn told(config: &Config, act: &Act, currency: Option<Currency>, refusal: Refusal) -> (RefusalKind, String) {
+    let conflict = |text: &str| (RefusalKind::Conflict, text.to_owned());
     let amount = |minor| match currency {
         Some(currency) => format!("{} {currency}", shown::amount(config, minor, currency)),
         None => format!("{minor} minor units"),
     };
-    let otherwise = || (Kind::Conflict, format!("refused: {refusal:?}"));
+    let otherwise = || (RefusalKind::Conflict, format!("refused: {refusal:?}"));
     match refusal {
         Refusal::Account(refusal) => match refusal {
-            AccountRefusal::PlayerUnknown => (Kind::Unknown, "there is no such player".to_owned()),
+            AccountRefusal::PlayerUnknown => (RefusalKind::Unknown, "there is no such player".to_owned()),
             AccountRefusal::KeyReused => conflict(key_reused(act)),
             AccountRefusal::InsufficientFunds { balance } => {
-                (Kind::Conflict, format!("the balance is {}, too little; nothing was moved", amount(balance)))
+                (RefusalKind::Conflict, format!("the balance is {}, too little; nothing was moved", amount(balance)))
             }
             AccountRefusal::BalanceOverflow => conflict("the balance would be more than an account can hold"),
         },
         Refusal::Transaction(refusal) => match refusal {
             TransactionRefusal::VoidUnknown | TransactionRefusal::TransactionUnknown => {
-                (Kind::Unknown, "there is no void of this transaction".to_owned())
+                (RefusalKind::Unknown, "there is no void of this transaction".to_owned())
             }
             TransactionRefusal::VoidResolved => conflict(VOID_RESOLVED),
             TransactionRefusal::TransactionEnded => {

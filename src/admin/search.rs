@@ -9,7 +9,7 @@ use crate::ledger::command::CommandKey;
 use crate::ledger::orders::OrderKey;
 use crate::ledger::{ExternalId, OrderId, Party, PlayerId, PlayerKey};
 use crate::storage::StoreError;
-use crate::storage::history::{self, Found as Looked};
+use crate::storage::history::{self, HistoryAnswer as Looked};
 use crate::storage::lookups;
 use crate::storage::queries::{self, AnyConnection};
 
@@ -25,7 +25,7 @@ pub const PAGES: &str = "/admin/v1";
 /// What a text may be, in the order in which it is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum SearchPlace {
     Player,
     Username,
     ExternalId,
@@ -38,7 +38,7 @@ pub enum Place {
     CorrelationId,
 }
 
-impl Place {
+impl SearchPlace {
     pub const ALL: [Self; 10] = [
         Self::Player,
         Self::Username,
@@ -55,27 +55,27 @@ impl Place {
 
 /// What was found, and where it was looked for.
 #[derive(Debug, Serialize)]
-pub struct Found {
+pub struct SearchResult {
     pub q: String,
     pub found: Vec<Hit>,
     /// Every kind of name and number that the text was compared with.
-    pub looked: Vec<Place>,
+    pub looked: Vec<SearchPlace>,
     /// Those that the text cannot be: not a number, say, or too long.
-    pub passed_over: Vec<Place>,
+    pub passed_over: Vec<SearchPlace>,
     pub parties: Vec<Party>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Hit {
     /// What the text is.
-    pub is: Place,
+    pub is: SearchPlace,
     pub party: String,
     /// Its page; null where it came from another ledger's journal, in which it had another number.
     pub path: Option<String>,
 }
 
 impl Hit {
-    fn new(is: Place, party: impl ToString, page: &[&str]) -> Self {
+    fn new(is: SearchPlace, party: impl ToString, page: &[&str]) -> Self {
         let path = page.iter().fold(PAGES.to_owned(), |path, part| path + "/" + &encoded(part));
         Self { is, party: party.to_string(), path: Some(path) }
     }
@@ -89,10 +89,10 @@ pub fn encoded(part: &str) -> String {
 }
 
 /// Looks everywhere.
-pub fn run(conn: &mut AnyConnection, viewing: &Viewing, q: &str) -> Result<Found, StoreError> {
+pub fn run(conn: &mut AnyConnection, viewing: &Viewing, q: &str) -> Result<SearchResult, StoreError> {
     let parties: Vec<Party> = viewing.config.parties.keys().cloned().collect();
-    let mut whole = Found { q: q.to_owned(), found: vec![], looked: vec![], passed_over: vec![], parties };
-    for place in Place::ALL {
+    let mut whole = SearchResult { q: q.to_owned(), found: vec![], looked: vec![], passed_over: vec![], parties };
+    for place in SearchPlace::ALL {
         match look(conn, viewing, place, q)? {
             Some(hits) => {
                 whole.looked.push(place);
@@ -105,41 +105,48 @@ pub fn run(conn: &mut AnyConnection, viewing: &Viewing, q: &str) -> Result<Found
 }
 
 /// `None` where the text cannot be what is looked for.
-fn look(conn: &mut AnyConnection, viewing: &Viewing, place: Place, q: &str) -> Result<Option<Vec<Hit>>, StoreError> {
+fn look(
+    conn: &mut AnyConnection,
+    viewing: &Viewing,
+    place: SearchPlace,
+    q: &str,
+) -> Result<Option<Vec<Hit>>, StoreError> {
     // Postgres would take a NUL for damage rather than for a name.
     let name = Some(q).filter(|name| !name.contains('\0'));
     let number = q.parse::<i64>().ok();
     match (place, name, number) {
-        (Place::Player, ..) => PlayerId::recorded(q).ok().map(|id| players(conn, viewing, &id)).transpose(),
-        (Place::Username, Some(name), _) => usernames(conn, viewing, name).map(Some),
-        (Place::ExternalId, ..) => ExternalId::recorded(q).ok().map(|id| external_ids(conn, viewing, &id)).transpose(),
-        (Place::BetId, ..) => Uuid::try_parse(q).ok().map(|id| bet_id(conn, id)).transpose(),
-        (Place::PartnerTransactionId, Some(name), _) => references(conn, name).map(Some),
-        (Place::CodegamesTxnId, Some(name), _) => purchases(conn, viewing, name).map(Some),
-        (Place::TransactionNumber, _, Some(number)) => {
+        (SearchPlace::Player, ..) => PlayerId::recorded(q).ok().map(|id| players(conn, viewing, &id)).transpose(),
+        (SearchPlace::Username, Some(name), _) => usernames(conn, viewing, name).map(Some),
+        (SearchPlace::ExternalId, ..) => {
+            ExternalId::recorded(q).ok().map(|id| external_ids(conn, viewing, &id)).transpose()
+        }
+        (SearchPlace::BetId, ..) => Uuid::try_parse(q).ok().map(|id| bet_id(conn, id)).transpose(),
+        (SearchPlace::PartnerTransactionId, Some(name), _) => references(conn, name).map(Some),
+        (SearchPlace::CodegamesTxnId, Some(name), _) => purchases(conn, viewing, name).map(Some),
+        (SearchPlace::TransactionNumber, _, Some(number)) => {
             let found = lookups::transaction(conn, number)?;
             Ok(Some(found.map(|(found, _)| transaction(place, number, found.party)).into_iter().collect()))
         }
-        (Place::CodegamesOrder, _, Some(number)) => {
+        (SearchPlace::CodegamesOrder, _, Some(number)) => {
             let Some(found) = lookups::purchase(conn, number)? else { return Ok(Some(Vec::new())) };
             // A replay keeps an order's number, and gives its row one of its own.
             let is_its_row = lookups::has_made_order(conn, number)?;
             let hit = entry(place, number, found.party);
             Ok(Some(vec![Hit { path: hit.path.filter(|_| is_its_row), ..hit }]))
         }
-        (Place::JournalNumber, _, Some(number)) => {
+        (SearchPlace::JournalNumber, _, Some(number)) => {
             let party = lookups::party_of_entry(conn, number)?;
             Ok(Some(party.map(|party| entry(place, number, party)).into_iter().collect()))
         }
-        (Place::CorrelationId, Some(name), _) => correlations(conn, viewing, name),
+        (SearchPlace::CorrelationId, Some(name), _) => correlations(conn, viewing, name),
         (
-            Place::Username
-            | Place::PartnerTransactionId
-            | Place::CodegamesTxnId
-            | Place::TransactionNumber
-            | Place::CodegamesOrder
-            | Place::JournalNumber
-            | Place::CorrelationId,
+            SearchPlace::Username
+            | SearchPlace::PartnerTransactionId
+            | SearchPlace::CodegamesTxnId
+            | SearchPlace::TransactionNumber
+            | SearchPlace::CodegamesOrder
+            | SearchPlace::JournalNumber
+            | SearchPlace::CorrelationId,
             ..,
         ) => Ok(None),
     }
@@ -149,7 +156,7 @@ fn players(conn: &mut AnyConnection, viewing: &Viewing, id: &PlayerId) -> Result
     let mut hits = Vec::new();
     for party in viewing.config.parties.keys() {
         if queries::player(conn, PlayerKey::of(party, id))?.is_some() {
-            hits.push(player(Place::Player, party, id.as_str()));
+            hits.push(player(SearchPlace::Player, party, id.as_str()));
         }
     }
     Ok(hits)
@@ -159,7 +166,7 @@ fn usernames(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Result<
     let mut hits = Vec::new();
     for party in viewing.config.parties.keys() {
         let named = lookups::players_named(conn, party, name)?;
-        hits.extend(named.iter().map(|id| player(Place::Username, party, id)));
+        hits.extend(named.iter().map(|id| player(SearchPlace::Username, party, id)));
     }
     Ok(hits)
 }
@@ -171,7 +178,7 @@ fn external_ids(conn: &mut AnyConnection, viewing: &Viewing, id: &ExternalId) ->
         for game in &settings.games {
             let order = OrderId::of(party, &OrderKey { game: game.clone(), external_id: id.clone() });
             if queries::order(conn, order)?.is_some() {
-                hits.push(Hit::new(Place::ExternalId, party, &["orders", &order.uuid().to_string()]));
+                hits.push(Hit::new(SearchPlace::ExternalId, party, &["orders", &order.uuid().to_string()]));
             }
         }
     }
@@ -180,13 +187,14 @@ fn external_ids(conn: &mut AnyConnection, viewing: &Viewing, id: &ExternalId) ->
 
 fn bet_id(conn: &mut AnyConnection, id: Uuid) -> Result<Vec<Hit>, StoreError> {
     let found = queries::order(conn, OrderId::from_uuid(id))?;
-    let hit = |(order, _): (crate::ledger::Order, _)| Hit::new(Place::BetId, order.party, &["orders", &id.to_string()]);
+    let hit =
+        |(order, _): (crate::ledger::Order, _)| Hit::new(SearchPlace::BetId, order.party, &["orders", &id.to_string()]);
     Ok(found.map(hit).into_iter().collect())
 }
 
 fn references(conn: &mut AnyConnection, name: &str) -> Result<Vec<Hit>, StoreError> {
     let called = lookups::transactions_called(conn, name)?;
-    let hit = |(number, party)| transaction(Place::PartnerTransactionId, number, party);
+    let hit = |(number, party)| transaction(SearchPlace::PartnerTransactionId, number, party);
     Ok(called.into_iter().map(hit).collect())
 }
 
@@ -195,7 +203,7 @@ fn purchases(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Result<
     for (party, settings) in &viewing.config.parties {
         let keys = purchase_keys(party, settings, name);
         for number in lookups::kept_under(conn, &keys)? {
-            hits.push(entry(Place::CodegamesTxnId, number, party));
+            hits.push(entry(SearchPlace::CodegamesTxnId, number, party));
         }
     }
     Ok(hits)
@@ -207,7 +215,7 @@ fn correlations(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Resu
     for party in viewing.config.parties.keys() {
         let Looked::Rows(rows) = history::of_correlation(conn, party, name)? else { return Ok(None) };
         let rows = rows.iter().take(MOST_HITS);
-        hits.extend(rows.map(|row| entry(Place::CorrelationId, row.number, party)));
+        hits.extend(rows.map(|row| entry(SearchPlace::CorrelationId, row.number, party)));
     }
     Ok(Some(hits))
 }
@@ -217,15 +225,15 @@ fn purchase_keys(party: &Party, settings: &PartyConfig, name: &str) -> Vec<Comma
     users.map(|user| CommandKey::of_buy_keys(party, &user.login, name)).collect()
 }
 
-fn player(is: Place, party: &Party, id: &str) -> Hit {
+fn player(is: SearchPlace, party: &Party, id: &str) -> Hit {
     Hit::new(is, party, &["parties", party.as_str(), "players", id])
 }
 
-fn transaction(is: Place, number: i64, party: impl ToString) -> Hit {
+fn transaction(is: SearchPlace, number: i64, party: impl ToString) -> Hit {
     Hit::new(is, party, &["transactions", &number.to_string()])
 }
 
-fn entry(is: Place, number: i64, party: impl ToString) -> Hit {
+fn entry(is: SearchPlace, number: i64, party: impl ToString) -> Hit {
     Hit::new(is, party, &["journal", &number.to_string()])
 }
 
@@ -235,7 +243,7 @@ mod tests {
 
     #[test]
     fn pages_are_named_so_that_no_id_ends_a_segment() {
-        let hit = Hit::new(Place::Player, "acme", &["parties", "acme", "players", "a/b?ü"]);
+        let hit = Hit::new(SearchPlace::Player, "acme", &["parties", "acme", "players", "a/b?ü"]);
         assert_eq!(hit.path.as_deref(), Some("/admin/v1/parties/acme/players/a%2Fb%3F%C3%BC"));
     }
 }

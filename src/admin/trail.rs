@@ -48,7 +48,7 @@ pub struct Deed {
 
 /// An entry, as it is shown.
 #[derive(Debug, Serialize)]
-pub struct Shown {
+pub struct TrailShown {
     pub number: Exact,
     pub at: String,
     pub who: String,
@@ -68,7 +68,7 @@ pub struct Shown {
 pub const COLUMNS: [&str; 12] =
     ["number", "at", "who", "role", "from", "act", "party", "on", "detail", "outcome", "concludes", "hash"];
 
-impl Shown {
+impl TrailShown {
     pub fn of(row: TrailRow) -> Self {
         Self {
             number: Exact(row.number),

@@ -12,7 +12,7 @@ use crate::storage::queries::AnyConnection;
 use crate::storage::voids;
 
 #[derive(Debug, Serialize)]
-pub struct Shown {
+pub struct TransactionShown {
     pub number: Exact,
     pub party: Party,
     pub player: PlayerId,
@@ -41,7 +41,7 @@ pub struct Shown {
     pub memo: String,
     /// The state of the void that an operator decides, or decided, on.
     pub void: Option<&'static str>,
-    pub journal: Vec<journal::Shown>,
+    pub journal: Vec<journal::JournalShown>,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,12 +52,12 @@ pub struct MovedShown {
 }
 
 /// The transaction of this number; `None` where there is none.
-pub fn show(conn: &mut AnyConnection, viewing: &Viewing, number: i64) -> Result<Option<Shown>, StoreError> {
+pub fn show(conn: &mut AnyConnection, viewing: &Viewing, number: i64) -> Result<Option<TransactionShown>, StoreError> {
     let Some((transaction, player)) = lookups::transaction(conn, number)? else { return Ok(None) };
     let void = voids::find(conn, &transaction.party, number)?.map(|queued| queued.void.state.as_str());
     let journal = journal::kept_under(conn, viewing, &[transaction.key])?;
     let Transaction { label, currency, external, .. } = &transaction;
-    Ok(Some(Shown {
+    Ok(Some(TransactionShown {
         number: Exact(number),
         player,
         dialect: label.scope.to_string(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Invalid;
-use super::approvals::Request;
+use super::approvals::ApprovalRequest;
 use super::cash;
 use super::shown::{self, Exact};
 use super::trail::Deed;
@@ -15,7 +15,7 @@ use crate::storage::voids::Queued;
 
 /// A void; amounts are what the transaction that it is about moved.
 #[derive(Debug, Serialize)]
-pub struct Shown {
+pub struct VoidShown {
     /// The number of that transaction.
     pub number: Exact,
     pub player: String,
@@ -67,7 +67,7 @@ impl Why {
     }
 }
 
-pub fn shown(config: &Config, queued: &Queued) -> Shown {
+pub fn shown(config: &Config, queued: &Queued) -> VoidShown {
     let source = &queued.source;
     let amount = |bucket| {
         let minor = source.moved.get(bucket);
@@ -77,7 +77,7 @@ pub fn shown(config: &Config, queued: &Queued) -> Shown {
     let (ring_fenced, ring_fenced_minor) = amount(Bucket::RingFenced);
     let (bonus, bonus_minor) = amount(Bucket::Bonus);
     let (gbt_bonus, gbt_bonus_minor) = amount(Bucket::GbtBonus);
-    Shown {
+    VoidShown {
         number: Exact(source.number),
         player: queued.player.to_string(),
         transaction_type_id: source.label.kind,
@@ -103,10 +103,10 @@ pub fn resolve(queued: &Queued, approve: bool) -> Act {
 }
 
 /// Its approval, as one asks for it who may not do it alone: it is judged by all that would be moved back.
-pub fn request(party: &Party, queued: &Queued, deed: Deed) -> Result<Request, Invalid> {
+pub fn request(party: &Party, queued: &Queued, deed: Deed) -> Result<ApprovalRequest, Invalid> {
     let amounts = queued.source.moved.used().map(|(_, minor)| minor.checked_abs());
     let amount_minor = amounts.reduce(|sum, minor| sum?.checked_add(minor?)).unwrap_or(Some(0));
-    Ok(Request {
+    Ok(ApprovalRequest {
         party: party.clone(),
         player: queued.player.clone(),
         act: resolve(queued, true),

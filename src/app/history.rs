@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::metrics;
-use crate::storage::history::index::{self, Indexer, SEGMENT, Step};
+use crate::storage::history::index::{self, IndexStep, Indexer, SEGMENT};
 use crate::storage::queries::AnyConnection;
 use crate::storage::{Database, StoreError, history};
 
@@ -83,7 +83,7 @@ async fn lead(database: &Database) -> Result<Option<Follower>, StoreError> {
     .await
 }
 
-async fn step(mut follower: Follower) -> Result<(Follower, Step), StoreError> {
+async fn step(mut follower: Follower) -> Result<(Follower, IndexStep), StoreError> {
     blocking(move || {
         let step = follower.indexer.step(&mut follower.conn)?;
         follower.steps += 1;

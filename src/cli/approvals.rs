@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Ended, Failure, database_to_look_at, failed, output, trail};
-use crate::admin::approvals::{self, Approval, Shown};
+use super::{CommandFailure, Ended, database_to_look_at, failed, output, trail};
+use crate::admin::approvals::{self, Approval, ApprovalShown};
 use crate::admin::refusals;
 use crate::app;
 use crate::clock;
@@ -20,7 +20,7 @@ const MOST_LISTED: i64 = 1000;
 #[derive(Subcommand)]
 pub enum Approvals {
     /// Show what waits, oldest first.
-    List(List),
+    List(ListApprovals),
     /// Move what somebody else has asked for.
     Approve(Decide),
     /// Move nothing: whoever wants it has to ask again.
@@ -28,7 +28,7 @@ pub enum Approvals {
 }
 
 #[derive(Args)]
-pub struct List {
+pub struct ListApprovals {
     /// Show what was decided on or has expired, too.
     #[arg(long)]
     all: bool,
@@ -60,7 +60,7 @@ pub fn waits(config: &Config, approval: &Approval, json: bool) -> Ended {
     if json {
         output::json(&shown)?;
     } else {
-        let Shown { id, amount, currency, expires_at, .. } = shown;
+        let ApprovalShown { id, amount, currency, expires_at, .. } = shown;
         output::line(&format!(
             "nothing was moved yet: {amount} {currency} waits until {expires_at} for a second person, approval {id}"
         ))?;
@@ -68,7 +68,7 @@ pub fn waits(config: &Config, approval: &Approval, json: bool) -> Ended {
     Ok(true)
 }
 
-impl List {
+impl ListApprovals {
     async fn run(self, config: &Config) -> Ended {
         let database = database_to_look_at(config).await?;
         let (of, all) = (config.clone(), self.all);
@@ -85,8 +85,8 @@ impl List {
     }
 }
 
-fn cells(shown: Shown) -> Vec<String> {
-    let Shown { id, state, act, party, player, amount, currency, asked_by, expires_at, .. } = shown;
+fn cells(shown: ApprovalShown) -> Vec<String> {
+    let ApprovalShown { id, state, act, party, player, amount, currency, asked_by, expires_at, .. } = shown;
     let (id, party, player, currency) = (id.to_string(), party.to_string(), player.to_string(), currency.to_string());
     vec![id, state.to_owned(), act, party, player, amount, currency, asked_by, expires_at]
 }
@@ -97,7 +97,7 @@ impl Decide {
         database.migrate().await?;
         let reader = Reader::new(database.clone());
         let moving = async |approval: &Approval| carry_out(config, &database, approval).await;
-        let (approval, ()) = approvals::approve::<_, Failure>(&reader, &trail::actor(), self.id, moving).await?;
+        let (approval, ()) = approvals::approve::<_, CommandFailure>(&reader, &trail::actor(), self.id, moving).await?;
         self.tell(&approval, "moved")
     }
 
@@ -119,7 +119,7 @@ impl Decide {
     }
 }
 
-async fn carry_out(config: &Config, database: &Database, approval: &Approval) -> Result<((), String), Failure> {
+async fn carry_out(config: &Config, database: &Database, approval: &Approval) -> Result<((), String), CommandFailure> {
     match direct::apply(&mut database.writer()?, approval.command(clock::now())).await? {
         Outcome::Done(_) => Ok(((), "done".to_owned())),
         Outcome::Refused(refusal) => {

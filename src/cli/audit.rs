@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Ended, database_to_look_at, output};
 use crate::config::Config;
-use crate::storage::audit::{self, Report};
+use crate::storage::audit::{self, AuditReport};
 
 #[derive(Args)]
 pub struct Audit {
@@ -26,7 +26,7 @@ impl Audit {
 }
 
 /// Prints the report for people.
-pub fn print(report: &Report) -> std::io::Result<()> {
+pub fn print(report: &AuditReport) -> std::io::Result<()> {
     let rows: Vec<Vec<String>> = report
         .books
         .iter()
@@ -36,7 +36,7 @@ pub fn print(report: &Report) -> std::io::Result<()> {
         })
         .collect();
     output::table(&["party", "currency", "players", "house", "cashier"], &rows)?;
-    let Report { commands, transfers, orders, players, digest, .. } = report;
+    let AuditReport { commands, transfers, orders, players, digest, .. } = report;
     output::line(&format!("{commands} commands, {transfers} transfers, {orders} orders, {players} players"))?;
     output::line(&format!("digest {digest}"))?;
     for head in &report.heads {

@@ -9,9 +9,9 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 
 use super::audit::print as print_audit;
-use super::{Ended, Failure, database_to_look_at, output, usage};
+use super::{CommandFailure, Ended, database_to_look_at, output, usage};
 use crate::config::Config;
-use crate::storage::audit::Report;
+use crate::storage::audit::AuditReport;
 use crate::storage::{Database, StoreError, backup};
 
 #[derive(Args)]
@@ -54,7 +54,7 @@ impl Backup {
         parent.unwrap_or(Path::new(".")).to_owned()
     }
 
-    fn report(&self, report: &Report, bytes: u64) -> Ended {
+    fn report(&self, report: &AuditReport, bytes: u64) -> Ended {
         if self.json {
             output::json(&json!({ "file": self.file, "bytes": bytes, "audit": report }))?;
         } else {
@@ -65,7 +65,7 @@ impl Backup {
     }
 
     /// The ledger is then as unsound as its copy, which is worth looking at but is no backup.
-    fn keep_aside(&self, copy: NamedTempFile, report: &Report) -> Ended {
+    fn keep_aside(&self, copy: NamedTempFile, report: &AuditReport) -> Ended {
         let (_, path) = copy.keep().map_err(|error| error.error)?;
         if self.json {
             output::json(&json!({ "kept_aside": path, "audit": report }))?;
@@ -81,7 +81,7 @@ impl Backup {
 }
 
 /// A copy under a name of its own, for its owner alone, synced. It goes away where this fails.
-async fn copied(ledger: PathBuf, directory: PathBuf) -> Result<(NamedTempFile, Report), Failure> {
+async fn copied(ledger: PathBuf, directory: PathBuf) -> Result<(NamedTempFile, AuditReport), CommandFailure> {
     let copying = tokio::task::spawn_blocking(move || {
         let copy = tempfile::Builder::new()
             .prefix("purser-backup-")

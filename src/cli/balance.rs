@@ -12,7 +12,7 @@ use crate::ledger::{Account, Bucket, Currency, PlayerId, PlayerKey};
 use crate::storage::queries;
 
 #[derive(Args)]
-pub struct Balance {
+pub struct BalanceArgs {
     #[arg(long)]
     party: String,
     #[arg(long)]
@@ -34,7 +34,7 @@ struct Line {
     balance_minor: i64,
 }
 
-impl Balance {
+impl BalanceArgs {
     pub async fn run(self, config: &Config) -> Ended {
         let (party, _) = party(config, &self.party)?;
         let player = PlayerId::recorded(&self.player).map_err(|error| usage(format!("--player {error}")))?;

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Ended, Failure, failed, invalid, output, party, trail, usage};
-use crate::admin::approvals::{self, Request, Road};
+use super::{CommandFailure, Ended, failed, invalid, output, party, trail, usage};
+use crate::admin::approvals::{self, ApprovalRequest, Road};
 use crate::admin::cash;
 pub use crate::admin::cash::Direction;
 use crate::admin::trail::Deed;
@@ -19,7 +19,7 @@ use crate::storage::Reader;
 use crate::wallet::direct;
 
 #[derive(Args)]
-pub struct Cash {
+pub struct CashArgs {
     #[arg(long)]
     party: String,
     #[arg(long)]
@@ -43,7 +43,7 @@ pub struct Cash {
     json: bool,
 }
 
-impl Cash {
+impl CashArgs {
     pub async fn run(self, config: &Config, direction: Direction) -> Ended {
         let (party, settings) = party(config, &self.party)?;
         let movement = self.movement(config, &party, settings)?;
@@ -56,7 +56,7 @@ impl Cash {
         let deed = Deed { act, party: of, target, detail };
         let database = app::database(config);
         database.migrate().await?;
-        let request = Request {
+        let request = ApprovalRequest {
             party: party.clone(),
             player: movement.player.clone(),
             act: direction.act(movement.clone()),
@@ -81,7 +81,7 @@ impl Cash {
         self.report(balance.await?, currency, config.exponent(currency))
     }
 
-    fn movement(&self, config: &Config, party: &Party, settings: &PartyConfig) -> Result<Movement, Failure> {
+    fn movement(&self, config: &Config, party: &Party, settings: &PartyConfig) -> Result<Movement, CommandFailure> {
         let pocket = Pocket {
             currency: cash::currency(party, settings, &self.currency).map_err(invalid)?,
             bucket: cash::bucket(&self.bucket).map_err(invalid)?,
@@ -98,7 +98,7 @@ impl Cash {
     }
 
     /// The balance right after it, in minor units.
-    fn balance(&self, outcome: Outcome, currency: Currency, exponent: u32) -> Result<i64, Failure> {
+    fn balance(&self, outcome: Outcome, currency: Currency, exponent: u32) -> Result<i64, CommandFailure> {
         match outcome {
             Outcome::Done(Done::Account(AccountDone::Deposited { balance } | AccountDone::Withdrawn { balance })) => {
                 Ok(balance)
@@ -120,7 +120,7 @@ impl Cash {
         Ok(true)
     }
 
-    fn refused(&self, refusal: Refusal, currency: Currency, exponent: u32) -> Failure {
+    fn refused(&self, refusal: Refusal, currency: Currency, exponent: u32) -> CommandFailure {
         match refusal {
             Refusal::Account(AccountRefusal::PlayerUnknown) => {
                 let (party, player) = (&self.party, &self.player);

@@ -7,13 +7,13 @@ use super::{Ended, output};
 use crate::config::{Config, Effective};
 
 #[derive(Subcommand)]
-pub enum Settings {
+pub enum ConfigCommand {
     /// Every effective setting; secrets are `***`. Nothing is written.
-    Show(Show),
+    Show(ShowConfig),
 }
 
 #[derive(Args)]
-pub struct Show {
+pub struct ShowConfig {
     /// Say which layer set each: default, file or environment.
     #[arg(long)]
     origin: bool,
@@ -21,14 +21,14 @@ pub struct Show {
     json: bool,
 }
 
-impl Settings {
+impl ConfigCommand {
     pub fn run(self, config: &Config) -> Ended {
         let Self::Show(show) = self;
         show.run(&config.effective)
     }
 }
 
-impl Show {
+impl ShowConfig {
     fn run(&self, settings: &[Effective]) -> Ended {
         if self.json {
             let lines: Vec<_> = settings.iter().map(|setting| self.object(setting)).collect();

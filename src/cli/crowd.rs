@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Failure, failed, usage};
+use super::{CommandFailure, failed, usage};
 use crate::clock;
 use crate::config::{PartyConfig, PlayerTokens};
 use crate::identity;
@@ -26,7 +26,7 @@ pub async fn invite(
     currency: Currency,
     players: &[PlayerId],
     money: Amount,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let mut writer = database.writer()?;
     for chunk in players.chunks(CHUNK) {
         let commands = chunk.iter().flat_map(|player| invitation(party, currency, player, money)).collect();
@@ -53,7 +53,7 @@ fn invitation(party: &Party, currency: Currency, player: &PlayerId, money: Amoun
 }
 
 /// A token for a player, where the party asks for one.
-pub fn token(party: &Party, settings: &PartyConfig, player: &PlayerId) -> Result<Option<String>, Failure> {
+pub fn token(party: &Party, settings: &PartyConfig, player: &PlayerId) -> Result<Option<String>, CommandFailure> {
     if settings.player_tokens == PlayerTokens::Trusted {
         return Ok(None);
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::output::{self, Table};
-use super::{Ended, Failure, database_to_look_at, failed, party, trail, usage};
+use super::{CommandFailure, Ended, database_to_look_at, failed, party, trail, usage};
 use crate::admin::trail::Deed;
 use crate::app;
 use crate::clock;
@@ -16,15 +16,15 @@ use crate::storage::grants::kept::{self, GrantState, KeptGrant};
 use crate::storage::queries;
 
 #[derive(Subcommand)]
-pub enum Grants {
+pub enum GrantsCommand {
     /// Show the grants that are active.
-    List(List),
+    List(ListGrants),
     /// End a player's grants, or one: their codes and tokens are good for nothing from then on.
-    End(End),
+    End(EndGrants),
 }
 
 #[derive(Args)]
-pub struct List {
+pub struct ListGrants {
     #[arg(long)]
     party: String,
     /// This player's alone.
@@ -39,7 +39,7 @@ pub struct List {
 }
 
 #[derive(Args)]
-pub struct End {
+pub struct EndGrants {
     #[arg(long)]
     party: String,
     #[command(flatten)]
@@ -69,7 +69,7 @@ struct Line {
     expires_at: String,
 }
 
-impl Grants {
+impl GrantsCommand {
     pub async fn run(self, config: &Config) -> Ended {
         match self {
             Self::List(list) => list.run(config).await,
@@ -78,7 +78,7 @@ impl Grants {
     }
 }
 
-impl List {
+impl ListGrants {
     async fn run(self, config: &Config) -> Ended {
         let (party, _) = party(config, &self.party)?;
         let player = self.player.as_deref().map(player_named).transpose()?;
@@ -126,7 +126,7 @@ impl Line {
     }
 }
 
-impl End {
+impl EndGrants {
     async fn run(self, config: &Config) -> Ended {
         let (party, _) = party(config, &self.party)?;
         match (&self.which.player, self.which.grant) {
@@ -190,6 +190,6 @@ fn deed(party: &Party, target: String) -> Deed {
     Deed { act: "grants end", party: Some(party.clone()), target, detail: Value::Null }
 }
 
-fn player_named(name: &str) -> Result<PlayerId, Failure> {
+fn player_named(name: &str) -> Result<PlayerId, CommandFailure> {
     PlayerId::parse(name).map_err(|error| usage(format!("--player {error}")))
 }

@@ -44,7 +44,7 @@ use crate::app;
 use crate::config::{Config, ConfigError, PartyConfig};
 use crate::ledger::Party;
 use crate::storage::Database;
-use crate::storage::migrations::Schema;
+use crate::storage::migrations::SchemaState;
 
 /// An event-driven wallet: bets, results and cancellations from RabbitMQ, applied exactly once to a ledger.
 #[derive(Parser)]
@@ -67,11 +67,11 @@ enum Command {
     /// Bring the database schema up to date.
     Migrate,
     /// Say line by line whether everything is fit to serve.
-    Check(check::Check),
+    Check(check::CheckArgs),
     /// Play a game provider against the configured broker: every kind of reply, then rounds, then the audit.
     Demo(demo::Demo),
     /// Act once as a game provider: a bet, its result, its cancellation or a balance.
-    Play(play::Play),
+    Play(play::PlayArgs),
     /// Show each of a party's requests with its decision, as it happens.
     Listen(listen::Listen),
     /// Put a provider's load on a running Purser: throughput, latency percentiles, then the audit.
@@ -81,16 +81,16 @@ enum Command {
     Conform(conform::Conform),
     /// Manage players.
     #[command(subcommand)]
-    Player(player::Player),
+    Player(player::PlayerCommand),
     /// Look at what players have allowed partners, or end it.
     #[command(subcommand)]
-    Grants(grants::Grants),
+    Grants(grants::GrantsCommand),
     /// Put money into an account from the outside world.
-    Deposit(cash::Cash),
+    Deposit(cash::CashArgs),
     /// Take money out of an account.
-    Withdraw(cash::Cash),
+    Withdraw(cash::CashArgs),
     /// Show a player's buckets.
-    Balance(balance::Balance),
+    Balance(balance::BalanceArgs),
     /// Manage gift-card offers.
     #[command(subcommand)]
     Offers(offers::Offers),
@@ -101,7 +101,7 @@ enum Command {
     Dead(dead::Dead),
     /// Print the interface documents.
     #[command(subcommand)]
-    Schema(schema::Schema),
+    Schema(schema::SchemaArgs),
     /// Decide on what partners have asked to take back by hand.
     #[command(subcommand)]
     Voids(voids::Voids),
@@ -113,19 +113,19 @@ enum Command {
     Journal(journal::Journal),
     /// Look at orders.
     #[command(subcommand)]
-    Order(order::Order),
+    Order(order::OrderCommand),
     /// Apply an exported journal to the ledger, or publish it again.
-    Replay(replay::Replay),
+    Replay(replay::ReplayArgs),
     /// Recompute everything in the ledger and compare.
     Audit(audit::Audit),
     /// Copy the SQLite ledger to a new file, beside a running `serve`, and audit the copy.
     Backup(backup::Backup),
     /// Look at the configuration.
     #[command(subcommand)]
-    Config(config::Settings),
+    Config(config::ConfigCommand),
     /// Make what the configuration wants of operators.
     #[command(subcommand)]
-    Operator(operator::Operator),
+    Operator(operator::OperatorCommand),
     /// Print a shell's completions.
     Completions(shell::Completions),
     /// Write the manual pages.
@@ -133,14 +133,14 @@ enum Command {
 }
 
 /// How a command failed.
-pub enum Failure {
+pub enum CommandFailure {
     /// Wrong usage or configuration: status 2.
     Usage(anyhow::Error),
     /// Everything else: status 1.
     Failed(anyhow::Error),
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Failure {
+impl<E: Into<anyhow::Error>> From<E> for CommandFailure {
     fn from(error: E) -> Self {
         let error = error.into();
         if error.is::<ConfigError>() { Self::Usage(error) } else { Self::Failed(error) }
@@ -148,7 +148,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 }
 
 /// As the trail has it.
-impl fmt::Display for Failure {
+impl fmt::Display for CommandFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(error) | Self::Failed(error) => write!(f, "{error:#}"),
@@ -157,7 +157,7 @@ impl fmt::Display for Failure {
 }
 
 /// What a command answers: `Ok(false)` is a result that says no (status 1), already printed.
-type Ended = Result<bool, Failure>;
+type Ended = Result<bool, CommandFailure>;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -185,8 +185,8 @@ fn run_to_end(arguments: Arguments) -> ExitCode {
     match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(Failure::Failed(error)) => fail(&error, 1),
-        Err(Failure::Usage(error)) => fail(&error, 2),
+        Err(CommandFailure::Failed(error)) => fail(&error, 1),
+        Err(CommandFailure::Usage(error)) => fail(&error, 2),
     }
 }
 
@@ -239,16 +239,16 @@ fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
 }
 
 /// The configured database, for a command that only looks: it writes nothing, and brings no schema up to date.
-async fn database_to_look_at(config: &Config) -> Result<Database, Failure> {
+async fn database_to_look_at(config: &Config) -> Result<Database, CommandFailure> {
     let database = app::database(config);
     match database.schema().await? {
-        Schema::UpToDate(_) => Ok(database),
-        Schema::Behind { missing } => Err(failed(format!(
+        SchemaState::UpToDate(_) => Ok(database),
+        SchemaState::Behind { missing } => Err(failed(format!(
             "the schema of {} is not up to date (it lacks {}): run `purser migrate`",
             config.database.url,
             missing.join(", ")
         ))),
-        Schema::Ahead { unknown } => Err(failed(format!(
+        SchemaState::Ahead { unknown } => Err(failed(format!(
             "{} was migrated by a newer purser (it has {}): use that one",
             config.database.url,
             unknown.join(", ")
@@ -257,7 +257,7 @@ async fn database_to_look_at(config: &Config) -> Result<Database, Failure> {
 }
 
 /// The named party's configuration.
-fn party<'a>(config: &'a Config, name: &str) -> Result<(Party, &'a PartyConfig), Failure> {
+fn party<'a>(config: &'a Config, name: &str) -> Result<(Party, &'a PartyConfig), CommandFailure> {
     let known = || config.parties.keys().map(Party::as_str).collect::<Vec<_>>().join(", ");
     let party = Party::parse(name).map_err(|error| usage(format!("--party {error}")))?;
     match config.parties.get(&party) {
@@ -267,7 +267,7 @@ fn party<'a>(config: &'a Config, name: &str) -> Result<(Party, &'a PartyConfig),
 }
 
 /// The named party's configuration, or the first one's.
-fn party_or_first<'a>(config: &'a Config, name: Option<&str>) -> Result<(Party, &'a PartyConfig), Failure> {
+fn party_or_first<'a>(config: &'a Config, name: Option<&str>) -> Result<(Party, &'a PartyConfig), CommandFailure> {
     match name {
         Some(name) => party(config, name),
         None => {
@@ -278,14 +278,14 @@ fn party_or_first<'a>(config: &'a Config, name: Option<&str>) -> Result<(Party, 
 }
 
 /// What is wrong with an option; the option's name is the first word.
-fn invalid(Invalid(what): Invalid) -> Failure {
+fn invalid(Invalid(what): Invalid) -> CommandFailure {
     usage(format!("--{what}"))
 }
 
-fn usage(message: impl Into<String>) -> Failure {
-    Failure::Usage(anyhow::anyhow!(message.into()))
+fn usage(message: impl Into<String>) -> CommandFailure {
+    CommandFailure::Usage(anyhow::anyhow!(message.into()))
 }
 
-fn failed(message: impl Into<String>) -> Failure {
-    Failure::Failed(anyhow::anyhow!(message.into()))
+fn failed(message: impl Into<String>) -> CommandFailure {
+    CommandFailure::Failed(anyhow::anyhow!(message.into()))
 }

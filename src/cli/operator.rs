@@ -6,24 +6,24 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{Ended, output, usage};
-use crate::config::{TokenHash, check_token};
+use crate::config::{OperatorTokenHash, check_token};
 
 /// The longest token that is taken, in bytes: it goes into a header.
 const MAX_TOKEN: usize = 1024;
 
 #[derive(Subcommand)]
-pub enum Operator {
+pub enum OperatorCommand {
     /// Read a token from standard input and print what `[[operators]] token_hash` wants.
-    Hash(Hash),
+    Hash(HashArgs),
 }
 
 #[derive(Args)]
-pub struct Hash {
+pub struct HashArgs {
     #[arg(long)]
     json: bool,
 }
 
-impl Operator {
+impl OperatorCommand {
     pub fn run(&self) -> Ended {
         match self {
             Self::Hash(hash) => hash.run(),
@@ -31,7 +31,7 @@ impl Operator {
     }
 }
 
-impl Hash {
+impl HashArgs {
     fn run(&self) -> Ended {
         let mut text = String::new();
         std::io::stdin().take(MAX_TOKEN as u64 + 2).read_to_string(&mut text)?;
@@ -47,7 +47,7 @@ impl Hash {
         check_token(token).map_err(|weak| {
             usage(format!("the token on standard input {weak}: let `openssl rand -hex 32` make one"))
         })?;
-        let hash = TokenHash::of(token).text();
+        let hash = OperatorTokenHash::of(token).text();
         if self.json {
             output::json(&json!({ "token_hash": hash }))?
         } else {

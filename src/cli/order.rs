@@ -15,14 +15,14 @@ use crate::storage::history::{self, Detail};
 use crate::storage::queries::{self, AnyConnection};
 
 #[derive(Subcommand)]
-pub enum Order {
+pub enum OrderCommand {
     /// Show an order with its bet, its result and its cancel.
-    Show(Show),
+    Show(ShowOrder),
 }
 
 #[derive(Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["external_id", "bet"])))]
-pub struct Show {
+pub struct ShowOrder {
     #[arg(long, required_unless_present = "bet")]
     party: Option<String>,
     #[arg(long, value_name = "ID", required_unless_present = "bet")]
@@ -46,7 +46,7 @@ struct Shown {
     rows: Vec<Detail>,
 }
 
-impl Order {
+impl OrderCommand {
     pub async fn run(self, config: &Config) -> Ended {
         match self {
             Self::Show(show) => show.run(config).await,
@@ -54,7 +54,7 @@ impl Order {
     }
 }
 
-impl Show {
+impl ShowOrder {
     async fn run(self, config: &Config) -> Ended {
         let shown = match self.bet {
             Some(bet) => {
@@ -77,7 +77,7 @@ impl Show {
     }
 
     /// The player's orders of this name in the named game, or in every game of the party's.
-    async fn by_name(&self, config: &Config) -> Result<Vec<Shown>, super::Failure> {
+    async fn by_name(&self, config: &Config) -> Result<Vec<Shown>, super::CommandFailure> {
         let (party, settings) = party(config, self.party.as_deref().unwrap_or_default())?;
         let player = PlayerId::recorded(self.player.as_deref().unwrap_or_default());
         let player = player.map_err(|error| usage(format!("--player {error}")))?;

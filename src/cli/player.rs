@@ -22,7 +22,7 @@ use crate::wallet::direct;
 const MAX_PASSWORD: usize = 1024;
 
 #[derive(Subcommand)]
-pub enum Player {
+pub enum PlayerCommand {
     /// Create a player. A second time with the same values changes nothing.
     Add(Add),
     /// Set a player's password, read from standard input, and end what the player has allowed partners.
@@ -63,7 +63,7 @@ pub struct Password {
     json: bool,
 }
 
-impl Player {
+impl PlayerCommand {
     pub async fn run(self, config: &Config) -> Ended {
         match self {
             Self::Add(add) => add.run(config).await,
@@ -119,7 +119,7 @@ impl Add {
 }
 
 /// Makes the player; `false` where it is there already, with the same values.
-async fn add(database: &Database, party: &Party, open: OpenPlayer) -> Result<bool, super::Failure> {
+async fn add(database: &Database, party: &Party, open: OpenPlayer) -> Result<bool, super::CommandFailure> {
     let (of, wanted, player) = (party.clone(), open.clone(), open.player.clone());
     let is_new = match database.query(move |conn| players::known(conn, &of, &wanted)).await? {
         Known::No => true,
@@ -171,7 +171,7 @@ impl Password {
     }
 }
 
-fn read_password() -> Result<String, super::Failure> {
+fn read_password() -> Result<String, super::CommandFailure> {
     let mut text = String::new();
     std::io::stdin().take(MAX_PASSWORD as u64 + 2).read_to_string(&mut text)?;
     let password = text.trim_end_matches(['\r', '\n']);
@@ -185,7 +185,7 @@ fn read_password() -> Result<String, super::Failure> {
 }
 
 /// Sets the password where there is none; the same again is as good, another is not.
-async fn set_password(database: &Database, key: PlayerKey, password: String) -> Result<(), super::Failure> {
+async fn set_password(database: &Database, key: PlayerKey, password: String) -> Result<(), super::CommandFailure> {
     match database.query(move |conn| passwords::hash_of(conn, key)).await? {
         Some(hash) if password::verify(&password, &hash)? => Ok(()),
         Some(_) => {

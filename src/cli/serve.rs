@@ -1,6 +1,6 @@
 //! `purser serve`.
 
-use super::{Ended, Failure};
+use super::{CommandFailure, Ended};
 use crate::app;
 use crate::config::Config;
 
@@ -20,8 +20,8 @@ pub async fn run(mut config: Config) -> Ended {
         parties = config.parties.len(),
         "starting"
     );
-    app::Encryption::of(&config).and_then(|encryption| encryption.check()).map_err(Failure::Usage)?;
-    let wiring = app::wire(&config).map_err(Failure::Usage)?;
+    app::Encryption::of(&config).and_then(|encryption| encryption.check()).map_err(CommandFailure::Usage)?;
+    let wiring = app::wire(&config).map_err(CommandFailure::Usage)?;
     app::serve(config, wiring, stop()).await?;
     Ok(true)
 }

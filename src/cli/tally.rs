@@ -8,7 +8,7 @@ use hdrhistogram::{CreationError, Histogram};
 use serde::Serialize;
 
 use super::output;
-use crate::provider::Reply;
+use crate::provider::ProviderReply;
 
 /// The longest latency that is told apart, an hour in microseconds, and how many digits are kept. Without bounds a
 /// histogram that saturates does so at once.
@@ -16,7 +16,7 @@ const MAX_LATENCY_US: u64 = 3_600_000_000;
 const DIGITS: u8 = 3;
 
 /// Counts replies while they come in.
-pub struct Tally {
+pub struct ReplyTally {
     by_code: BTreeMap<String, u64>,
     latency_us: Histogram<u64>,
 }
@@ -43,12 +43,12 @@ pub struct Latency {
     max: f64,
 }
 
-impl Tally {
+impl ReplyTally {
     pub fn new() -> Result<Self, CreationError> {
         Ok(Self { by_code: BTreeMap::new(), latency_us: Histogram::new_with_bounds(1, MAX_LATENCY_US, DIGITS)? })
     }
 
-    pub fn take(&mut self, reply: &Reply, took: Duration) {
+    pub fn take(&mut self, reply: &ProviderReply, took: Duration) {
         *self.by_code.entry(reply.code()).or_default() += 1;
         self.latency_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }

@@ -5,7 +5,7 @@ use std::fs;
 use crate::admin::trail::{self, Actor, Deed};
 use crate::storage::{Database, Reader};
 
-use super::Failure;
+use super::CommandFailure;
 
 /// What stands for a role: whoever may run commands here may do everything.
 const ROLE: &str = "system";
@@ -17,8 +17,8 @@ const NOBODY: u32 = u32::MAX;
 pub async fn recorded<T>(
     database: &Database,
     deed: Deed,
-    work: impl Future<Output = Result<(T, String), Failure>>,
-) -> Result<T, Failure> {
+    work: impl Future<Output = Result<(T, String), CommandFailure>>,
+) -> Result<T, CommandFailure> {
     trail::recorded(&Reader::new(database.clone()), &actor(), &deed, work).await
 }
 

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Ended, Failure, database_to_look_at, failed, invalid, output, party, trail};
+use super::{CommandFailure, Ended, database_to_look_at, failed, invalid, output, party, trail};
 use crate::admin::approvals::{self, Road};
 use crate::admin::trail::Deed;
 use crate::admin::voids::{request, resolve};
@@ -23,7 +23,7 @@ use crate::wallet::direct;
 #[derive(Subcommand)]
 pub enum Voids {
     /// Show the voids that wait, oldest first.
-    List(List),
+    List(ListVoids),
     /// Move back what the transaction moved.
     Approve(Resolve),
     /// Leave the transaction as it is.
@@ -31,7 +31,7 @@ pub enum Voids {
 }
 
 #[derive(Args)]
-pub struct List {
+pub struct ListVoids {
     #[arg(long)]
     party: String,
     /// Show those that were approved or dismissed, too.
@@ -78,7 +78,7 @@ impl Voids {
     }
 }
 
-impl List {
+impl ListVoids {
     async fn run(self, config: &Config) -> Ended {
         let (party, _) = party(config, &self.party)?;
         let database = database_to_look_at(config).await?;
@@ -194,21 +194,21 @@ impl Resolve {
         Ok(true)
     }
 
-    fn unknown(&self) -> Failure {
+    fn unknown(&self) -> CommandFailure {
         let (id, party) = (self.source, &self.party);
         failed(format!(
             "no void of transaction {id} was asked for; `purser voids list --party {party}` shows those that wait"
         ))
     }
 
-    fn resolved_before(&self) -> Failure {
+    fn resolved_before(&self) -> CommandFailure {
         let (id, party) = (self.source, &self.party);
         failed(format!(
             "the void of transaction {id} was resolved before; `purser voids list --all --party {party}` shows how"
         ))
     }
 
-    fn refused(&self, config: &Config, queued: &Queued, refusal: Refusal) -> Failure {
+    fn refused(&self, config: &Config, queued: &Queued, refusal: Refusal) -> CommandFailure {
         let (id, player, currency) = (self.source, &queued.player, queued.source.currency);
         match refusal {
             Refusal::Account(refusal) => match refusal {

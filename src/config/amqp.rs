@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::error::{ConfigError, Place};
+use super::error::{ConfigError, SettingPlace};
 use super::hosts;
 use super::secret::Secret;
 use super::section::Section;
@@ -188,7 +188,7 @@ pub(super) fn amqp(mut section: Section) -> Result<Amqp, ConfigError> {
 const AMQP_PARAMETERS: [&str; 5] = ["auth_mechanism", "channel_max", "connection_timeout", "frame_max", "heartbeat"];
 
 /// The URL, and whether what is said about TLS in it and beside it goes together.
-fn check_encryption(place: &Place, secret: &Secret, has_files: bool, has_cert: bool) -> Result<(), ConfigError> {
+fn check_encryption(place: &SettingPlace, secret: &Secret, has_files: bool, has_cert: bool) -> Result<(), ConfigError> {
     let parsed = Url::parse(secret.expose()).ok();
     let is_one = |url: &Url| matches!(url.scheme(), "amqp" | "amqps") && url.host_str().is_some_and(is_one_host);
     let Some(url) = parsed.filter(is_one) else {
@@ -220,7 +220,7 @@ fn is_one_host(host: &str) -> bool {
 
 /// The nodes of one cluster have the same users and virtual hosts: what differs is a slip of the pen, and whoever moved
 /// from one node to the next would be somebody else, or elsewhere.
-fn check_agreement(urls: &[(Place, Secret)]) -> Result<(), ConfigError> {
+fn check_agreement(urls: &[(SettingPlace, Secret)]) -> Result<(), ConfigError> {
     let parts = |secret: &Secret| {
         let url = Url::parse(secret.expose()).ok()?;
         let mechanism = url.query_pairs().find(is_external).is_some();

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::Config;
 use super::effective::Effective;
 use super::jwt::{Jwt, JwtKey};
-use super::party::{Limits, PartyAmqp, PartyConfig, PlayerTokens};
+use super::party::{PartyAmqp, PartyConfig, PlayerTokens, StakeLimits};
 use super::secret::Secret;
 use super::server::DatabaseUrl;
 use crate::ledger::ids::{Currency, Game, Party};
@@ -60,8 +60,8 @@ pub(super) fn settings() -> Vec<Effective> {
 }
 
 /// One limit, so that a first look meets it: no single bet above CHF 10,000.
-fn limits() -> BTreeMap<Currency, Limits> {
-    let limits = Limits { max_bet: Some(MAX_BET_CHF), max_stake_per_day: None };
+fn limits() -> BTreeMap<Currency, StakeLimits> {
+    let limits = StakeLimits { max_bet: Some(MAX_BET_CHF), max_stake_per_day: None };
     Currency::parse("CHF").map(|currency| BTreeMap::from([(currency, limits)])).unwrap_or_default()
 }
 

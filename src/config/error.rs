@@ -14,24 +14,24 @@ pub enum ConfigError {
     #[error("environment variable {name} {problem}")]
     Variable { name: String, problem: &'static str },
     #[error("{place} {problem}")]
-    Setting { place: Place, problem: String },
+    Setting { place: SettingPlace, problem: String },
 }
 
 /// A setting's dotted path, and the layer that it came from where one gave it.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct SettingPlace {
     pub key: String,
     pub origin: Option<String>,
 }
 
-impl Place {
+impl SettingPlace {
     /// `problem` continues a sentence that starts with the setting's name: "must be …".
     pub(super) fn wrong(&self, problem: impl Into<String>) -> ConfigError {
         ConfigError::Setting { place: self.clone(), problem: problem.into() }
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for SettingPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.origin {
             Some(origin) => write!(f, "{} (set in {origin})", self.key),

@@ -65,9 +65,9 @@ impl fmt::Display for Role {
 /// The SHA-256 digest of a token. Nothing slower is needed where the token itself cannot be guessed, and a token is
 /// looked at with every request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct TokenHash([u8; 32]);
+pub struct OperatorTokenHash([u8; 32]);
 
-impl TokenHash {
+impl OperatorTokenHash {
     pub fn of(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
     }
@@ -96,7 +96,7 @@ impl TokenHash {
     }
 }
 
-impl fmt::Debug for TokenHash {
+impl fmt::Debug for OperatorTokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…hidden…")
     }
@@ -130,14 +130,14 @@ pub struct Operator {
     /// As in the trail.
     pub name: String,
     pub role: Role,
-    pub token_hash: TokenHash,
+    pub token_hash: OperatorTokenHash,
 }
 
 /// Those that are listed, and the one of `http.admin_token`.
 pub(super) fn operators(listed: Vec<Setting>, admin_token: Option<&Secret>) -> Result<Vec<Operator>, ConfigError> {
     let mut operators = Vec::new();
     if let Some(token) = admin_token {
-        let (name, token_hash) = (ADMIN.to_owned(), TokenHash::of(token.expose()));
+        let (name, token_hash) = (ADMIN.to_owned(), OperatorTokenHash::of(token.expose()));
         operators.push(Operator { name, role: Role::Admin, token_hash });
     }
     let mut names: BTreeMap<String, String> = BTreeMap::new();
@@ -168,7 +168,7 @@ fn operator(mut section: Section) -> Result<Operator, ConfigError> {
         section.place().wrong(format!("({name}) needs a token_hash: `purser operator hash` prints one"))
     })?;
     section.finish()?;
-    let token_hash = TokenHash::parse(hash.expose());
+    let token_hash = OperatorTokenHash::parse(hash.expose());
     let token_hash = token_hash.ok_or_else(|| {
         place.wrong(format!(
             "(of {name}) must be {ALGORITHM} and 64 hexadecimal digits, as `purser operator hash` prints it"
@@ -195,16 +195,16 @@ mod tests {
 
     #[test]
     fn a_hash_is_read_as_it_is_written() {
-        let hash = TokenHash::of("a token");
-        assert_eq!(TokenHash::parse(&hash.text()), Some(hash));
-        assert!(hash.is(&TokenHash::of("a token")) && !hash.is(&TokenHash::of("another")));
+        let hash = OperatorTokenHash::of("a token");
+        assert_eq!(OperatorTokenHash::parse(&hash.text()), Some(hash));
+        assert!(hash.is(&OperatorTokenHash::of("a token")) && !hash.is(&OperatorTokenHash::of("another")));
         assert_eq!(format!("{hash:?}"), "…hidden…");
         let digits = "0".repeat(64);
         for text in ["", &digits, "sha256:", &format!("sha256:{}", &digits[1..]), &format!("sha256:{digits}0")] {
-            assert_eq!(TokenHash::parse(text), None, "{text}");
+            assert_eq!(OperatorTokenHash::parse(text), None, "{text}");
         }
         let signed = format!("sha256:+1{}", &digits[2..]);
-        assert_eq!(TokenHash::parse(&signed), None);
+        assert_eq!(OperatorTokenHash::parse(&signed), None);
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn hashed(entry: &str, token: &str) -> String {
-        format!("{entry}token_hash = \"{}\"", TokenHash::of(token).text())
+        format!("{entry}token_hash = \"{}\"", OperatorTokenHash::of(token).text())
     }
 
     #[test]
@@ -236,7 +236,10 @@ mod tests {
         let config = parse(&toml).unwrap();
         let found =
             config.operators.iter().map(|operator| (operator.name.as_str(), operator.role, operator.token_hash));
-        let expected = [("admin", Role::Admin, TokenHash::of("two")), ("carol", Role::Operator, TokenHash::of("one"))];
+        let expected = [
+            ("admin", Role::Admin, OperatorTokenHash::of("two")),
+            ("carol", Role::Operator, OperatorTokenHash::of("one")),
+        ];
         assert_eq!(found.collect::<Vec<_>>(), expected);
         assert!(config.warnings.iter().any(|warning| warning.starts_with("http.admin_token has fewer than 32")));
         assert_eq!(parse("").unwrap().operators, []);

@@ -18,7 +18,7 @@ pub struct PartyConfig {
     pub is_sandbox: bool,
     /// The demo party's is there once its secret has been ensured.
     pub jwt: Option<Jwt>,
-    pub limits: BTreeMap<Currency, Limits>,
+    pub limits: BTreeMap<Currency, StakeLimits>,
     pub amqp: PartyAmqp,
     pub rest: Option<Rest>,
     pub quickplay: Option<QuickPlay>,
@@ -87,7 +87,7 @@ impl PlayerTokens {
 
 /// What a player may stake in one currency, in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
+pub struct StakeLimits {
     pub max_bet: Option<i64>,
     /// Per player and UTC day.
     pub max_stake_per_day: Option<i64>,
@@ -199,7 +199,7 @@ fn currencies(section: &mut Section) -> Result<Vec<Currency>, ConfigError> {
     Ok(currencies)
 }
 
-fn limits(section: Section, currencies: &[Currency]) -> Result<BTreeMap<Currency, Limits>, ConfigError> {
+fn limits(section: Section, currencies: &[Currency]) -> Result<BTreeMap<Currency, StakeLimits>, ConfigError> {
     let mut limits = BTreeMap::new();
     for (code, setting) in section.entries() {
         let place = setting.place.clone();
@@ -209,7 +209,7 @@ fn limits(section: Section, currencies: &[Currency]) -> Result<BTreeMap<Currency
         let max_bet = section.take("max_bet").map(positive).transpose()?;
         let max_stake_per_day = section.take("max_stake_per_day").map(positive).transpose()?;
         section.finish()?;
-        limits.insert(currency, Limits { max_bet, max_stake_per_day });
+        limits.insert(currency, StakeLimits { max_bet, max_stake_per_day });
     }
     Ok(limits)
 }

@@ -8,30 +8,30 @@ use std::time::Duration;
 
 use config::{Value, ValueKind};
 
-use super::error::{ConfigError, Place};
+use super::error::{ConfigError, SettingPlace};
 use super::layers::DEFAULTS;
 use super::secret::Secret;
 
 /// A table of settings, and which of them have been asked for.
 pub(super) struct Section {
-    place: Place,
+    place: SettingPlace,
     entries: BTreeMap<String, Value>,
     known: Vec<String>,
 }
 
 /// One value that is given, and where.
 pub(super) struct Setting {
-    pub place: Place,
+    pub place: SettingPlace,
     kind: ValueKind,
 }
 
 impl Section {
     pub fn root(value: Value) -> Result<Self, ConfigError> {
-        Setting { place: Place { key: String::new(), origin: None }, kind: value.kind }.section()
+        Setting { place: SettingPlace { key: String::new(), origin: None }, kind: value.kind }.section()
     }
 
     /// The section's own path, for what is wrong with it as a whole.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &SettingPlace {
         &self.place
     }
 
@@ -42,7 +42,7 @@ impl Section {
     }
 
     pub fn require(&mut self, key: &str) -> Result<Setting, ConfigError> {
-        let place = Place { key: self.path_of(key), origin: None };
+        let place = SettingPlace { key: self.path_of(key), origin: None };
         self.take(key).ok_or_else(|| place.wrong("is missing"))
     }
 
@@ -66,7 +66,7 @@ impl Section {
     }
 
     /// The secret under `key`, or in the file that `key_file` names; none where both are absent or empty.
-    pub fn secret(&mut self, key: &str) -> Result<Option<(Place, Secret)>, ConfigError> {
+    pub fn secret(&mut self, key: &str) -> Result<Option<(SettingPlace, Secret)>, ConfigError> {
         let direct = self.filled(key)?;
         let file = self.filled(&format!("{key}_file"))?;
         match (direct, file) {
@@ -80,13 +80,13 @@ impl Section {
     }
 
     /// The same where there may be several: a list, or a text (or file) with one a line.
-    pub fn secrets(&mut self, key: &str) -> Result<Vec<(Place, Secret)>, ConfigError> {
+    pub fn secrets(&mut self, key: &str) -> Result<Vec<(SettingPlace, Secret)>, ConfigError> {
         if !self.entries.get(key).is_some_and(|value| matches!(value.kind, ValueKind::Array(_))) {
             let Some((place, text)) = self.secret(key)? else { return Ok(Vec::new()) };
             let lines = text.expose().lines().map(str::trim).filter(|line| !line.is_empty());
             return Ok(lines.map(|line| (place.clone(), Secret::new(line))).collect());
         }
-        let place = Place { key: self.path_of(key), origin: None };
+        let place = SettingPlace { key: self.path_of(key), origin: None };
         let listed = self.list(key)?;
         if let Some((file, _)) = self.filled(&format!("{key}_file"))? {
             return Err(file.wrong(format!("and {place} must not both be given")));
@@ -104,7 +104,7 @@ impl Section {
         listed.into_iter().map(one).collect()
     }
 
-    fn filled(&mut self, key: &str) -> Result<Option<(Place, String)>, ConfigError> {
+    fn filled(&mut self, key: &str) -> Result<Option<(SettingPlace, String)>, ConfigError> {
         let Some(setting) = self.take(key) else {
             return Ok(None);
         };
@@ -139,7 +139,7 @@ fn join(section: &str, key: &str) -> String {
 }
 
 /// Editors and `echo` end a file with a newline, which is no part of the secret.
-fn read_secret(place: &Place, path: &str) -> Result<Secret, ConfigError> {
+fn read_secret(place: &SettingPlace, path: &str) -> Result<Secret, ConfigError> {
     let text = fs::read_to_string(path).map_err(|error| place.wrong(format!("names {path}, unreadable: {error}")))?;
     match text.trim_end_matches(['\n', '\r']) {
         "" => Err(place.wrong(format!("names {path}, which is empty"))),
@@ -158,7 +158,7 @@ fn origin_of(value: &Value) -> Option<String> {
 
 impl Setting {
     fn new(key: String, value: Value) -> Self {
-        Self { place: Place { key, origin: origin_of(&value) }, kind: value.kind }
+        Self { place: SettingPlace { key, origin: origin_of(&value) }, kind: value.kind }
     }
 
     /// Whether it says "none".

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::error::{ConfigError, Place};
+use super::error::{ConfigError, SettingPlace};
 use super::hosts;
 use super::network::Network;
 use super::secret::Secret;
@@ -24,7 +24,7 @@ const MIN_SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 const MAX_SHUTDOWN_GRACE: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Clone)]
-pub struct Database {
+pub struct DatabaseSettings {
     pub url: DatabaseUrl,
 }
 
@@ -55,7 +55,7 @@ impl DatabaseUrl {
 }
 
 #[derive(Debug, Clone)]
-pub struct Http {
+pub struct HttpSettings {
     /// None: no HTTP.
     pub listen: Option<SocketAddr>,
     /// None: the admin API and the console are off.
@@ -82,13 +82,13 @@ pub struct Shutdown {
     pub grace: Duration,
 }
 
-pub(super) fn database(mut section: Section) -> Result<Database, ConfigError> {
+pub(super) fn database(mut section: Section) -> Result<DatabaseSettings, ConfigError> {
     let (place, url) = section.secret("url")?.ok_or_else(|| section.place().wrong("needs a url"))?;
     section.finish()?;
-    Ok(Database { url: database_url(&place, url)? })
+    Ok(DatabaseSettings { url: database_url(&place, url)? })
 }
 
-fn database_url(place: &Place, secret: Secret) -> Result<DatabaseUrl, ConfigError> {
+fn database_url(place: &SettingPlace, secret: Secret) -> Result<DatabaseUrl, ConfigError> {
     let text = secret.expose();
     if text.starts_with("sqlite:") && text.contains(":memory:") {
         return Err(place.wrong("must be a file: an in-memory ledger would forget every bet at the next start"));
@@ -108,7 +108,7 @@ fn database_url(place: &Place, secret: Secret) -> Result<DatabaseUrl, ConfigErro
     Err(place.wrong("must be sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE"))
 }
 
-pub(super) fn http(mut section: Section) -> Result<Http, ConfigError> {
+pub(super) fn http(mut section: Section) -> Result<HttpSettings, ConfigError> {
     let listen = section.require("listen")?.parsed(
         "must be an IP address and a port such as \"127.0.0.1:8080\", or empty for no HTTP",
         |text| {
@@ -124,7 +124,7 @@ pub(super) fn http(mut section: Section) -> Result<Http, ConfigError> {
     )?;
     let trusted_proxies = section.list("trusted_proxies")?.into_iter().map(network).collect::<Result<_, _>>()?;
     section.finish()?;
-    Ok(Http { listen, admin_token, public_url, trusted_proxies })
+    Ok(HttpSettings { listen, admin_token, public_url, trusted_proxies })
 }
 
 fn parse_public_url(text: &str) -> Option<Url> {

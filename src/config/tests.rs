@@ -53,7 +53,7 @@ fn the_sample_is_read_whole() {
     let acme = acme(&config);
     assert_eq!(acme.currencies.iter().map(Currency::as_str).collect::<Vec<_>>(), ["CHF", "EUR", "GBP", "BTC", "ETH"]);
     assert_eq!(acme.games.len(), 5);
-    let limits = Limits { max_bet: Some(100_000), max_stake_per_day: Some(1_000_000) };
+    let limits = StakeLimits { max_bet: Some(100_000), max_stake_per_day: Some(1_000_000) };
     assert_eq!(acme.limits[&currency("CHF")], limits);
     let jwt = acme.jwt.as_ref().unwrap();
     assert_eq!((jwt.issuer.as_deref(), jwt.audience.as_deref()), (Some("https://id.acme.example"), Some("purser")));
@@ -333,7 +333,7 @@ fn variables_lie_over_the_file_and_are_coerced() {
     assert_eq!(config.ledger.ordering_grace, Duration::from_millis(500));
     assert_eq!(config.exponent(currency("GPT")), 3);
     let acme = acme(&config);
-    let limits = Limits { max_bet: Some(5), max_stake_per_day: Some(1_000_000) };
+    let limits = StakeLimits { max_bet: Some(5), max_stake_per_day: Some(1_000_000) };
     assert_eq!((acme.limits[&currency("CHF")], acme.games.len()), (limits, 1));
     let balance_service = acme.balance_service.as_ref().unwrap();
     assert_eq!(balance_service.gbp_rates[&currency("USD")].to_string(), "0.5");

@@ -38,7 +38,7 @@ pub enum CatalogueError {
 /// By which way a wallet is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Dialect {
+pub enum SpokenDialect {
     Amqp,
     Rest,
     BalanceService,
@@ -47,7 +47,7 @@ pub enum Dialect {
     Codegames,
 }
 
-impl Dialect {
+impl SpokenDialect {
     /// The trading API, which every wallet speaks.
     pub const TRADING: [Self; 2] = [Self::Amqp, Self::Rest];
 
@@ -112,15 +112,15 @@ pub struct Case {
     pub clause: Clause,
     #[serde(default)]
     pub needs: Vec<Need>,
-    pub step: Vec<Step>,
+    pub step: Vec<CaseStep>,
     #[serde(skip)]
-    pub dialect: Option<Dialect>,
+    pub dialect: Option<SpokenDialect>,
 }
 
 /// One thing that a case does.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
-pub enum Step {
+pub enum CaseStep {
     /// Sends a message and judges its reply.
     Ask(Message),
     /// Sends a message; a later `reply` judges what comes.
@@ -133,16 +133,16 @@ pub enum Step {
     /// Sends `count` messages at once, numbered by `{n}`; each must be answered.
     Many(Message),
     /// Lets a part of the grace go by.
-    Wait(Wait),
+    Wait(WaitStep),
     /// Asks for a player's balance and judges it.
-    Balance(Balance),
+    Balance(BalanceStep),
     /// Calls over HTTP and judges the response.
-    Http(Call),
+    Http(HttpCall),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Route {
+pub enum PublishRoute {
     /// Through the topic exchange.
     #[default]
     Exchange,
@@ -204,7 +204,7 @@ pub struct Message {
     /// Blanks are added up to this length.
     pub pad_to: Option<usize>,
     #[serde(default)]
-    pub route: Route,
+    pub route: PublishRoute,
     #[serde(default)]
     pub reply_to: ReplyTo,
     /// An empty one is left out; none: one of its own.
@@ -234,18 +234,18 @@ pub struct Awaited {
 pub struct Repeat {
     pub of: String,
     /// Another way to the queue than the first time.
-    pub route: Option<Route>,
+    pub route: Option<PublishRoute>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wait {
+pub struct WaitStep {
     pub grace_percent: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Balance {
+pub struct BalanceStep {
     #[serde(default = "player")]
     pub player: String,
     /// What it must be: `start - stake`.
@@ -254,7 +254,7 @@ pub struct Balance {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Call {
+pub struct HttpCall {
     #[serde(default)]
     pub name: String,
     pub method: String,
@@ -317,7 +317,7 @@ fn player() -> String {
 struct File {
     /// Where the sentences stand.
     document: String,
-    dialect: Option<Dialect>,
+    dialect: Option<SpokenDialect>,
     #[serde(default)]
     rule: BTreeMap<String, Clause>,
     #[serde(default)]

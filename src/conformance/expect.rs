@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::catalogue::{Expect, ReplyTo};
 use super::http::Response;
 use super::report::shown;
-use super::wire::{Reply, Request};
+use super::wire::{ReceivedReply, SentRequest};
 
 /// The longest `error` and `description` that a reply may have, in characters.
 const MAX_ERROR: usize = 200;
@@ -43,7 +43,7 @@ pub fn code(body: &Value) -> &str {
 }
 
 /// What every reply must be, whatever it says.
-pub fn envelope(request: &Request, reply: &Reply) -> Result<(), Difference> {
+pub fn envelope(request: &SentRequest, reply: &ReceivedReply) -> Result<(), Difference> {
     if reply.via != request.reply_to {
         return differs(Some("address"), "the reply came by another way", name(request.reply_to), name(reply.via));
     }
@@ -165,12 +165,12 @@ pub fn repeat(first: &[u8], again: &[u8]) -> Result<(), Difference> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::catalogue::Route;
+    use crate::conformance::catalogue::PublishRoute;
 
-    fn request() -> Request {
-        Request {
+    fn request() -> SentRequest {
+        SentRequest {
             queue: "v1.0.acme.order.bet".to_owned(),
-            route: Route::Exchange,
+            route: PublishRoute::Exchange,
             reply_to: ReplyTo::Queue,
             correlation_id: Some("1".to_owned()),
             message_id: None,
@@ -181,8 +181,8 @@ mod tests {
         }
     }
 
-    fn good(body: &str) -> Reply {
-        Reply {
+    fn good(body: &str) -> ReceivedReply {
+        ReceivedReply {
             via: ReplyTo::Queue,
             correlation: "1".to_owned(),
             content_type: "application/json".to_owned(),
@@ -202,10 +202,10 @@ mod tests {
         let long = format!(r#"{{"code":"400","error":"{}"}}"#, "x".repeat(201));
         for (reply, rule) in [
             (stored.clone(), None),
-            (Reply { via: ReplyTo::Status, ..stored.clone() }, Some("address")),
-            (Reply { content_type: String::new(), ..stored.clone() }, Some("content_type")),
-            (Reply { persistent: false, ..stored.clone() }, Some("persistence")),
-            (Reply { kind: "order.bet".to_owned(), ..stored }, Some("type")),
+            (ReceivedReply { via: ReplyTo::Status, ..stored.clone() }, Some("address")),
+            (ReceivedReply { content_type: String::new(), ..stored.clone() }, Some("content_type")),
+            (ReceivedReply { persistent: false, ..stored.clone() }, Some("persistence")),
+            (ReceivedReply { kind: "order.bet".to_owned(), ..stored }, Some("type")),
             (good("hello"), Some("shape")),
             (good(r#"{"code":201}"#), Some("shape")),
             (good(r#"{"code":"201","extra":1}"#), Some("shape")),

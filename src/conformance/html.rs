@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::provider::Traffic;
-use super::report::{Exchange, Failure, Judged, Outcome, Report, Subject};
+use super::report::{BrokenRule, CaseOutcome, ConformanceReport, JudgedCase, ShownExchange, Subject};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;\
 background:#fff}table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;\
@@ -15,7 +15,7 @@ border-bottom:1px solid #ccc}pre{white-space:pre-wrap;overflow-wrap:anywhere;bac
 .passed{color:#8fdf9a}}";
 
 /// The whole page.
-pub fn render(report: &Report) -> String {
+pub fn render(report: &ConformanceReport) -> String {
     let head = &report.head;
     let whose = match head.subject {
         Subject::Wallet => "Wallet",
@@ -70,19 +70,21 @@ fn told(traffic: &Traffic) -> String {
     )
 }
 
-fn row(case: &Judged) -> String {
+fn row(case: &JudgedCase) -> String {
     let (class, told) = match &case.outcome {
-        Outcome::Passed => ("passed", "passed".to_owned()),
-        Outcome::Failed(_) => ("failed", "failed".to_owned()),
-        Outcome::Skipped { why } => ("skipped", format!("skipped: {why}")),
-        Outcome::NotJudged { why } => ("failed", format!("not judged: {why}")),
+        CaseOutcome::Passed => ("passed", "passed".to_owned()),
+        CaseOutcome::Failed(_) => ("failed", "failed".to_owned()),
+        CaseOutcome::Skipped { why } => ("skipped", format!("skipped: {why}")),
+        CaseOutcome::NotJudged { why } => ("failed", format!("not judged: {why}")),
     };
     let cells = [&case.id, &case.title, &case.clause.to_string()].map(|cell| format!("<td>{}</td>", escaped(cell)));
     format!("<tr>{}<td class=\"{class}\">{}</td></tr>\n", cells.concat(), escaped(&told))
 }
 
-fn failure(case: &Judged) -> String {
-    let Outcome::Failed(Failure { clause, what, expected, got, .. }) = &case.outcome else { return String::new() };
+fn failure(case: &JudgedCase) -> String {
+    let CaseOutcome::Failed(BrokenRule { clause, what, expected, got, .. }) = &case.outcome else {
+        return String::new();
+    };
     let mut part = format!(
         "<h2 class=\"failed\">{}: {}</h2>\n<blockquote>{}</blockquote>\n<table>\n",
         escaped(&case.id),
@@ -93,7 +95,7 @@ fn failure(case: &Judged) -> String {
         let _ = writeln!(part, "<tr><th scope=\"row\">{name}</th><td><code>{}</code></td></tr>", escaped(value));
     }
     part.push_str("</table>\n");
-    for Exchange { request, reply } in &case.exchanges {
+    for ShownExchange { request, reply } in &case.exchanges {
         let reply = reply.as_ref().map_or_else(|| "nothing".to_owned(), pretty);
         let _ = write!(part, "<pre>{}\n\n→ {}</pre>\n", escaped(&pretty(request)), escaped(&reply));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, redirect};
 
 /// Where the wallet answers HTTP.
-pub struct Http {
+pub struct HttpWallet {
     base: String,
     /// The provider's own key.
     pub api_key: Option<String>,
@@ -15,7 +15,7 @@ pub struct Http {
 
 /// A request, as it is sent and sent again.
 #[derive(Debug, Clone)]
-pub struct Prepared {
+pub struct PreparedRequest {
     pub method: String,
     pub path: String,
     pub headers: BTreeMap<String, String>,
@@ -38,13 +38,13 @@ pub enum HttpError {
     Client(#[from] reqwest::Error),
 }
 
-impl Http {
+impl HttpWallet {
     pub fn new(base: &str, api_key: Option<String>, patience: Duration) -> Result<Self, HttpError> {
         let client = Client::builder().timeout(patience).redirect(redirect::Policy::none()).build()?;
         Ok(Self { base: base.trim_end_matches('/').to_owned(), api_key, client })
     }
 
-    pub async fn send(&self, request: &Prepared) -> Result<Response, HttpError> {
+    pub async fn send(&self, request: &PreparedRequest) -> Result<Response, HttpError> {
         let method = Method::from_bytes(request.method.as_bytes());
         let method = method.map_err(|_| HttpError::Method(request.method.clone()))?;
         let mut sending = self.client.request(method, format!("{}{}", self.base, request.path));

@@ -8,10 +8,10 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
 use super::Wallet;
-use super::catalogue::{Case, Catalogue, Dialect, Need, Step};
-use super::play::{CannotOpen, Play};
+use super::catalogue::{Case, CaseStep, Catalogue, Need, SpokenDialect};
+use super::play::{CannotOpen, CasePlay};
 use super::players::Players;
-use super::report::{Head, Judged, Outcome, Report, Subject};
+use super::report::{CaseOutcome, ConformanceReport, JudgedCase, ReportHead, Subject};
 
 /// What a player must have to be played, in minor units: more than all cases together lose.
 pub const NEEDED: i64 = 2_000;
@@ -35,7 +35,7 @@ pub enum CannotJudge {
 /// Which cases.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    pub dialects: Vec<Dialect>,
+    pub dialects: Vec<SpokenDialect>,
     /// None: all.
     pub only: Vec<String>,
 }
@@ -61,8 +61,8 @@ pub async fn judge(
     catalogue: Arc<Catalogue>,
     selection: &Selection,
     players: Vec<String>,
-    mut told: impl FnMut(&Judged),
-) -> Result<Report, CannotJudge> {
+    mut told: impl FnMut(&JudgedCase),
+) -> Result<ConformanceReport, CannotJudge> {
     let (began, start) = (SystemTime::now(), Instant::now());
     let run = super::hex(&uuid::Uuid::new_v4().as_bytes()[..4]);
     let cases: Vec<Case> = selection.of(&catalogue)?.into_iter().cloned().collect();
@@ -86,9 +86,11 @@ pub async fn judge(
     }
     judged.sort_by_key(|(place, _)| *place);
     let about = (Subject::Wallet, wallet.queues.party.as_str());
-    let head =
-        Head { dialects: selection.dialects.clone(), ..head(about, &catalogue, wallet.terms.seed, (began, start)) };
-    let report = Report { head, cases: judged.into_iter().map(|(_, case)| case).collect() };
+    let head = ReportHead {
+        dialects: selection.dialects.clone(),
+        ..head(about, &catalogue, wallet.terms.seed, (began, start))
+    };
+    let report = ConformanceReport { head, cases: judged.into_iter().map(|(_, case)| case).collect() };
     let keys = wallet.http.as_ref().and_then(|http| http.api_key.clone());
     let secrets = [wallet.tokens.made(), wallet.partners.secrets.clone(), keys.into_iter().collect()];
     Ok(report.hiding(&secrets.concat()))
@@ -100,12 +102,12 @@ pub fn head(
     catalogue: &Catalogue,
     seed: u64,
     (began, start): (SystemTime, Instant),
-) -> Head {
-    Head {
+) -> ReportHead {
+    ReportHead {
         program: format!("purser {}", env!("CARGO_PKG_VERSION")),
         subject,
         party: party.to_owned(),
-        dialects: vec![Dialect::Amqp],
+        dialects: vec![SpokenDialect::Amqp],
         catalogue: catalogue.digest.clone(),
         schemas: schemas_digest(),
         seed,
@@ -132,7 +134,7 @@ async fn look_at_players(
     };
     for player in players {
         let cannot = |why: String| CannotJudge::Player { player: player.clone(), why };
-        let mut play = Play::open(wallet, catalogue, &case, run, std::slice::from_ref(player)).await?;
+        let mut play = CasePlay::open(wallet, catalogue, &case, run, std::slice::from_ref(player)).await?;
         let balance = play.money_of(player).await.map_err(cannot)?;
         play.leave().await;
         if let Some(balance) = balance.filter(|balance| *balance < NEEDED) {
@@ -143,27 +145,27 @@ async fn look_at_players(
     Ok(())
 }
 
-async fn one(wallet: &Wallet, catalogue: &Catalogue, case: &Case, run: &str, players: &Players) -> Judged {
-    let mut judged = Judged {
+async fn one(wallet: &Wallet, catalogue: &Catalogue, case: &Case, run: &str, players: &Players) -> JudgedCase {
+    let mut judged = JudgedCase {
         id: case.id.clone(),
         title: case.title.clone(),
-        dialect: case.dialect.unwrap_or(Dialect::Amqp),
+        dialect: case.dialect.unwrap_or(SpokenDialect::Amqp),
         clause: case.clause.clone(),
-        outcome: Outcome::Passed,
+        outcome: CaseOutcome::Passed,
         took_ms: 0,
         exchanges: Vec::new(),
         again: format!("{} --only {} --seed {}", wallet.terms.again, case.id, wallet.terms.seed),
     };
     if let Some(why) = lacking(wallet, case, players) {
-        judged.outcome = Outcome::Skipped { why };
+        judged.outcome = CaseOutcome::Skipped { why };
         return judged;
     }
     let many = if case.needs.contains(&Need::SecondPlayer) { 2 } else { 1 };
     let lease = players.lease(many).await;
     let start = Instant::now();
-    match Play::open(wallet, catalogue, case, run, &lease.players).await {
+    match CasePlay::open(wallet, catalogue, case, run, &lease.players).await {
         Ok(play) => (judged.outcome, judged.exchanges) = play.play(&lease.players).await,
-        Err(error) => judged.outcome = Outcome::NotJudged { why: error.to_string() },
+        Err(error) => judged.outcome = CaseOutcome::NotJudged { why: error.to_string() },
     }
     judged.took_ms = millis(start.elapsed());
     judged
@@ -171,11 +173,11 @@ async fn one(wallet: &Wallet, catalogue: &Catalogue, case: &Case, run: &str, pla
 
 /// What the case needs and nobody gave.
 fn lacking(wallet: &Wallet, case: &Case, players: &Players) -> Option<String> {
-    let speaks_http = case.step.iter().any(|step| matches!(step, Step::Http(_)));
+    let speaks_http = case.step.iter().any(|step| matches!(step, CaseStep::Http(_)));
     if let Some(why) = case.dialect.and_then(|dialect| wallet.partners.lacking.get(&dialect)) {
         return Some(why.clone());
     }
-    let shows_tokens = case.dialect.is_none_or(Dialect::shows_tokens);
+    let shows_tokens = case.dialect.is_none_or(SpokenDialect::shows_tokens);
     let over_http: &[Need] = match (speaks_http, shows_tokens) {
         (false, _) => &[],
         (true, false) => &[Need::Http],

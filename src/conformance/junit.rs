@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Failure, Judged, Outcome, Report};
+use super::report::{BrokenRule, CaseOutcome, ConformanceReport, JudgedCase};
 
 /// The whole document.
-pub fn render(report: &Report) -> String {
+pub fn render(report: &ConformanceReport) -> String {
     let counts = report.counts();
     let head = &report.head;
     let mut xml = format!(
@@ -37,12 +37,12 @@ pub fn render(report: &Report) -> String {
     xml
 }
 
-fn outcome(case: &Judged) -> String {
+fn outcome(case: &JudgedCase) -> String {
     match &case.outcome {
-        Outcome::Passed => "/>\n".to_owned(),
-        Outcome::Skipped { why } => format!("><skipped message=\"{}\"/></testcase>\n", escaped(why)),
-        Outcome::NotJudged { why } => format!("><error message=\"{}\"/></testcase>\n", escaped(why)),
-        Outcome::Failed(Failure { clause, what, expected, got, .. }) => {
+        CaseOutcome::Passed => "/>\n".to_owned(),
+        CaseOutcome::Skipped { why } => format!("><skipped message=\"{}\"/></testcase>\n", escaped(why)),
+        CaseOutcome::NotJudged { why } => format!("><error message=\"{}\"/></testcase>\n", escaped(why)),
+        CaseOutcome::Failed(BrokenRule { clause, what, expected, got, .. }) => {
             let text = format!("{clause}\nexpected: {expected}\ngot: {got}\nagain: {}", case.again);
             let exchanges = case.exchanges.iter().map(|exchange| {
                 let reply = exchange.reply.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);

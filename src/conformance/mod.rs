@@ -26,22 +26,22 @@ use std::time::Duration;
 
 pub use catalogue::Catalogue;
 pub use judge::judge;
-pub use report::{Outcome, Report};
+pub use report::{CaseOutcome, ConformanceReport};
 
 /// The wallet, and what has to be known about it.
 pub struct Wallet {
     pub connection: lapin::Connection,
     pub queues: wire::Queues,
     /// None: nothing over HTTP is judged.
-    pub http: Option<http::Http>,
-    pub tokens: tokens::Tokens,
+    pub http: Option<http::HttpWallet>,
+    pub tokens: tokens::TokenMaker,
     pub partners: partners::PartnerAccess,
-    pub terms: Terms,
+    pub terms: PartyTerms,
 }
 
 /// What the wallet was told about the party.
 #[derive(Debug, Clone)]
-pub struct Terms {
+pub struct PartyTerms {
     pub currency: String,
     pub game: String,
     /// A currency, and the most that a single bet in it may be, in minor units.

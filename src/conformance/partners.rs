@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::catalogue::Dialect;
+use super::catalogue::SpokenDialect;
 use super::tokens::Signer;
 use super::values::Values;
 
@@ -13,7 +13,7 @@ pub struct PartnerAccess {
     pub numbers: BTreeMap<&'static str, i64>,
     /// What of the values no report may show.
     pub secrets: Vec<String>,
-    pub lacking: BTreeMap<Dialect, String>,
+    pub lacking: BTreeMap<SpokenDialect, String>,
     /// QuickPlay's private key.
     pub signer: Option<Signer>,
 }

@@ -10,44 +10,45 @@ use serde_json::{Value, json};
 use self::messages::{told_reply, told_request};
 use super::Wallet;
 use super::catalogue::{
-    Awaited, Balance, Case, Catalogue, Clause, Dialect, Expect, Message, Need, Repeat, Route, Step, TokenKind, Wait,
+    Awaited, BalanceStep, Case, CaseStep, Catalogue, Clause, Expect, Message, Need, PublishRoute, Repeat,
+    SpokenDialect, TokenKind, WaitStep,
 };
 use super::expect::{self, Difference};
-use super::http::{HttpError, Prepared, Response};
-use super::report::{Exchange, Failure, Outcome, shown};
+use super::http::{HttpError, PreparedRequest, Response};
+use super::report::{BrokenRule, CaseOutcome, ShownExchange, shown};
 use super::tokens::TokenError;
 use super::values::{Unset, Values};
-use super::wire::{Missing, Reply, Request, Wire, WireError};
+use super::wire::{Missing, ReceivedReply, SentRequest, Wire, WireError};
 
 /// Exchanges that a report shows of one case: the last ones are those that matter.
 const SHOWN: usize = 20;
 
 /// Why a case ends before its last step.
-pub(super) enum Stopped {
-    Failed(Box<Failure>),
+pub(super) enum CaseStopped {
+    Failed(Box<BrokenRule>),
     Skipped(&'static str),
     NotJudged(String),
 }
 
-impl From<WireError> for Stopped {
+impl From<WireError> for CaseStopped {
     fn from(error: WireError) -> Self {
         Self::NotJudged(error.to_string())
     }
 }
 
-impl From<TokenError> for Stopped {
+impl From<TokenError> for CaseStopped {
     fn from(error: TokenError) -> Self {
         Self::NotJudged(error.to_string())
     }
 }
 
-impl From<Unset> for Stopped {
+impl From<Unset> for CaseStopped {
     fn from(error: Unset) -> Self {
         Self::NotJudged(error.to_string())
     }
 }
 
-impl From<HttpError> for Stopped {
+impl From<HttpError> for CaseStopped {
     fn from(error: HttpError) -> Self {
         Self::NotJudged(format!("HTTP: {error}"))
     }
@@ -55,18 +56,18 @@ impl From<HttpError> for Stopped {
 
 /// What was sent under a name, and what came back.
 enum Sent {
-    Message(Request, Option<Reply>),
-    Call(Prepared, Response),
+    Message(SentRequest, Option<ReceivedReply>),
+    Call(PreparedRequest, Response),
 }
 
-pub(super) struct Play<'a> {
+pub(super) struct CasePlay<'a> {
     wallet: &'a Wallet,
     catalogue: &'a Catalogue,
     case: &'a Case,
     values: Values,
     wire: Wire<'a>,
     sent: BTreeMap<String, Sent>,
-    exchanges: Vec<Exchange>,
+    exchanges: Vec<ShownExchange>,
 }
 
 /// The names of a player's tokens, for dialects that have them in the body.
@@ -89,7 +90,7 @@ pub enum CannotOpen {
 /// The player who is nobody.
 pub(super) const STRANGER: &str = "cf-nobody-at-all";
 
-impl<'a> Play<'a> {
+impl<'a> CasePlay<'a> {
     /// With one player of the case's own, or two.
     pub async fn open(
         wallet: &'a Wallet,
@@ -112,7 +113,7 @@ impl<'a> Play<'a> {
             values.set_number("player_number", number);
         }
         wallet.partners.fill(&mut values);
-        if case.dialect == Some(Dialect::Quickplay) {
+        if case.dialect == Some(SpokenDialect::Quickplay) {
             for (name, kind) in TOKENS {
                 let player = players.first().map_or(STRANGER, String::as_str);
                 values.set(name, wallet.tokens.make(kind, player, STRANGER)?.unwrap_or_default());
@@ -127,16 +128,16 @@ impl<'a> Play<'a> {
     }
 
     /// Plays all steps; answers with what was said, too, where the wallet failed.
-    pub async fn play(mut self, players: &[String]) -> (Outcome, Vec<Exchange>) {
+    pub async fn play(mut self, players: &[String]) -> (CaseOutcome, Vec<ShownExchange>) {
         let stopped = self.steps(players).await;
         self.wire.close().await;
         match stopped {
-            Ok(()) => (Outcome::Passed, Vec::new()),
-            Err(Stopped::NotJudged(why)) => (Outcome::NotJudged { why }, Vec::new()),
-            Err(Stopped::Skipped(why)) => (Outcome::Skipped { why: why.to_owned() }, Vec::new()),
-            Err(Stopped::Failed(failure)) => {
+            Ok(()) => (CaseOutcome::Passed, Vec::new()),
+            Err(CaseStopped::NotJudged(why)) => (CaseOutcome::NotJudged { why }, Vec::new()),
+            Err(CaseStopped::Skipped(why)) => (CaseOutcome::Skipped { why: why.to_owned() }, Vec::new()),
+            Err(CaseStopped::Failed(failure)) => {
                 let first = self.exchanges.len().saturating_sub(SHOWN);
-                (Outcome::Failed(*failure), self.exchanges.split_off(first))
+                (CaseOutcome::Failed(*failure), self.exchanges.split_off(first))
             }
         }
     }
@@ -146,12 +147,12 @@ impl<'a> Play<'a> {
     pub async fn money_of(&mut self, player: &str) -> Result<Option<i64>, String> {
         match self.balance_of(player).await {
             Ok(balance) => Ok(Some(balance)),
-            Err(Stopped::Failed(failure)) => match failure.rule {
+            Err(CaseStopped::Failed(failure)) => match failure.rule {
                 Some("answered" | "queues" | "balance") => Err(format!("{}: {}", failure.what, failure.got)),
                 _ => Ok(None),
             },
-            Err(Stopped::NotJudged(why)) => Err(why),
-            Err(Stopped::Skipped(why)) => Err(why.to_owned()),
+            Err(CaseStopped::NotJudged(why)) => Err(why),
+            Err(CaseStopped::Skipped(why)) => Err(why.to_owned()),
         }
     }
 
@@ -159,7 +160,7 @@ impl<'a> Play<'a> {
         self.wire.close().await;
     }
 
-    async fn steps(&mut self, players: &[String]) -> Result<(), Stopped> {
+    async fn steps(&mut self, players: &[String]) -> Result<(), CaseStopped> {
         for (name, player) in ["start", "start2"].into_iter().zip(players) {
             let balance = self.balance_of(player).await?;
             self.values.set_number(name, balance);
@@ -167,45 +168,45 @@ impl<'a> Play<'a> {
         }
         for step in &self.case.step {
             match step {
-                Step::Ask(message) => self.ask(message).await?,
-                Step::Send(message) => self.send(message).await?,
-                Step::Reply(awaited) => self.reply(awaited).await?,
-                Step::Repeat(repeat) => self.repeat(repeat).await?,
-                Step::Copies(message) => self.copies(message).await?,
-                Step::Many(message) => self.many(message).await?,
-                Step::Wait(Wait { grace_percent }) => {
+                CaseStep::Ask(message) => self.ask(message).await?,
+                CaseStep::Send(message) => self.send(message).await?,
+                CaseStep::Reply(awaited) => self.reply(awaited).await?,
+                CaseStep::Repeat(repeat) => self.repeat(repeat).await?,
+                CaseStep::Copies(message) => self.copies(message).await?,
+                CaseStep::Many(message) => self.many(message).await?,
+                CaseStep::Wait(WaitStep { grace_percent }) => {
                     tokio::time::sleep(self.wallet.terms.grace * *grace_percent / 100).await;
                 }
-                Step::Balance(balance) => self.balance(balance).await?,
-                Step::Http(call) => self.call(call).await?,
+                CaseStep::Balance(balance) => self.balance(balance).await?,
+                CaseStep::Http(call) => self.call(call).await?,
             }
         }
         Ok(())
     }
 
     /// A bet of more than there is must not be one above the limit, too.
-    fn stay_below_limit(&self, balance: i64) -> Result<(), Stopped> {
+    fn stay_below_limit(&self, balance: i64) -> Result<(), CaseStopped> {
         let limits = self.wallet.terms.limit.iter().filter(|(currency, _)| *currency == self.wallet.terms.currency);
         let exceeds = limits.map(|(_, limit)| *limit).any(|limit| balance >= limit);
         if exceeds && self.case.needs.contains(&Need::BelowLimit) {
-            return Err(Stopped::Skipped("the player has as much as the limit of a single bet, or more"));
+            return Err(CaseStopped::Skipped("the player has as much as the limit of a single bet, or more"));
         }
         Ok(())
     }
 
-    async fn ask(&mut self, message: &Message) -> Result<(), Stopped> {
+    async fn ask(&mut self, message: &Message) -> Result<(), CaseStopped> {
         self.send(message).await?;
         self.reply(&Awaited { of: message.name.clone(), expect: message.expect.clone() }).await
     }
 
-    async fn send(&mut self, message: &Message) -> Result<(), Stopped> {
+    async fn send(&mut self, message: &Message) -> Result<(), CaseStopped> {
         let request = self.request(message)?;
         self.publish(&[&request]).await?;
         self.sent.insert(message.name.clone(), Sent::Message(request, None));
         Ok(())
     }
 
-    async fn reply(&mut self, awaited: &Awaited) -> Result<(), Stopped> {
+    async fn reply(&mut self, awaited: &Awaited) -> Result<(), CaseStopped> {
         let request = match self.sent.get(&awaited.of) {
             Some(Sent::Message(request, _)) => request.clone(),
             _ => return Err(self.unsent(&awaited.of)),
@@ -216,7 +217,7 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    async fn repeat(&mut self, repeat: &Repeat) -> Result<(), Stopped> {
+    async fn repeat(&mut self, repeat: &Repeat) -> Result<(), CaseStopped> {
         let (mut request, first) = match self.sent.get(&repeat.of) {
             Some(Sent::Message(request, Some(reply))) => (request.clone(), reply.clone()),
             Some(Sent::Call(call, response)) => {
@@ -231,11 +232,11 @@ impl<'a> Play<'a> {
         expect::repeat(&first.body, &again.body).map_err(|difference| self.failed(difference))
     }
 
-    async fn copies(&mut self, message: &Message) -> Result<(), Stopped> {
+    async fn copies(&mut self, message: &Message) -> Result<(), CaseStopped> {
         let first = self.request(message)?;
-        let copy = |at: usize| Request {
+        let copy = |at: usize| SentRequest {
             correlation_id: Some(uuid::Uuid::new_v4().to_string()),
-            route: if at.is_multiple_of(2) { Route::Exchange } else { Route::Queue },
+            route: if at.is_multiple_of(2) { PublishRoute::Exchange } else { PublishRoute::Queue },
             ..first.clone()
         };
         let replies = self.all((0..message.count).map(copy).collect(), &message.expect).await?;
@@ -244,7 +245,7 @@ impl<'a> Play<'a> {
         alike.map_err(|difference| self.failed(difference))
     }
 
-    async fn many(&mut self, message: &Message) -> Result<(), Stopped> {
+    async fn many(&mut self, message: &Message) -> Result<(), CaseStopped> {
         let mut requests = Vec::new();
         for number in 0..message.count {
             self.values.set("n", number.to_string());
@@ -254,7 +255,7 @@ impl<'a> Play<'a> {
     }
 
     /// Sends all at once, and judges every reply.
-    async fn all(&mut self, requests: Vec<Request>, expect: &Expect) -> Result<Vec<Reply>, Stopped> {
+    async fn all(&mut self, requests: Vec<SentRequest>, expect: &Expect) -> Result<Vec<ReceivedReply>, CaseStopped> {
         self.publish(&requests.iter().collect::<Vec<_>>()).await?;
         let mut replies = Vec::new();
         for request in &requests {
@@ -265,7 +266,7 @@ impl<'a> Play<'a> {
         Ok(replies)
     }
 
-    async fn balance(&mut self, balance: &Balance) -> Result<(), Stopped> {
+    async fn balance(&mut self, balance: &BalanceStep) -> Result<(), CaseStopped> {
         let player = self.values.text(&balance.player)?;
         let (expected, got) = (self.values.number(&balance.is)?, self.balance_of(&player).await?);
         if got == expected {
@@ -275,9 +276,10 @@ impl<'a> Play<'a> {
         Err(self.failed(Difference { rule: None, what: "the player's balance", expected, got: got.to_string() }))
     }
 
-    async fn balance_of(&mut self, player: &str) -> Result<i64, Stopped> {
+    async fn balance_of(&mut self, player: &str) -> Result<i64, CaseStopped> {
         let asked = json!({ "operation": "balance.get", "player": player });
-        let message: Message = serde_json::from_value(asked).map_err(|error| Stopped::NotJudged(error.to_string()))?;
+        let message: Message =
+            serde_json::from_value(asked).map_err(|error| CaseStopped::NotJudged(error.to_string()))?;
         let request = self.request(&message)?;
         self.publish(&[&request]).await?;
         let reply = self.receive(&request).await?;
@@ -295,7 +297,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    async fn publish(&mut self, requests: &[&Request]) -> Result<(), Stopped> {
+    async fn publish(&mut self, requests: &[&SentRequest]) -> Result<(), CaseStopped> {
         match self.wire.send(requests).await {
             Err(WireError::NotRouted(queue)) => {
                 let (what, expected) = ("a request was returned by the broker", "a queue takes it".to_owned());
@@ -311,14 +313,14 @@ impl<'a> Play<'a> {
     }
 
     /// The reply to a request, with what every reply must have.
-    async fn receive(&mut self, request: &Request) -> Result<Reply, Stopped> {
+    async fn receive(&mut self, request: &SentRequest) -> Result<ReceivedReply, CaseStopped> {
         let patience = self.wallet.terms.patience;
         let came = self.wire.reply(request.correlation(), patience).await;
         let reply = came.as_ref().ok().or(match &came {
             Err(Missing::Stray(reply)) => Some(reply),
             _ => None,
         });
-        self.exchanges.push(Exchange { request: told_request(request), reply: reply.map(told_reply) });
+        self.exchanges.push(ShownExchange { request: told_request(request), reply: reply.map(told_reply) });
         let expected = || format!("a reply with correlation id {}", named(request.correlation()));
         let (rule, what, got) = match came {
             Ok(reply) => {
@@ -337,19 +339,19 @@ impl<'a> Play<'a> {
         Err(self.failed(Difference { rule: Some(rule), what, expected: expected(), got }))
     }
 
-    fn expect(&self, expect: &Expect, reply: &Reply) -> Result<(), Stopped> {
+    fn expect(&self, expect: &Expect, reply: &ReceivedReply) -> Result<(), CaseStopped> {
         let body = self.values.object(&expect.body)?;
         expect::reply(expect, &body, &reply.body).map_err(|difference| self.failed(difference))
     }
 
-    fn unsent(&self, name: &str) -> Stopped {
-        Stopped::NotJudged(format!("case {} sends nothing called {name:?} before", self.case.id))
+    fn unsent(&self, name: &str) -> CaseStopped {
+        CaseStopped::NotJudged(format!("case {} sends nothing called {name:?} before", self.case.id))
     }
 
-    fn failed(&self, difference: Difference) -> Stopped {
+    fn failed(&self, difference: Difference) -> CaseStopped {
         let Difference { rule, what, expected, got } = difference;
         let clause: Clause = rule.map_or_else(|| self.case.clause.clone(), |rule| self.catalogue.rule(rule));
-        Stopped::Failed(Box::new(Failure { rule, clause, what: what.to_owned(), expected, got }))
+        CaseStopped::Failed(Box::new(BrokenRule { rule, clause, what: what.to_owned(), expected, got }))
     }
 }
 

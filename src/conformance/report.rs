@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::catalogue::{Clause, Dialect};
+use super::catalogue::{Clause, SpokenDialect};
 use super::provider::Traffic;
 
 /// What is shown of a body.
@@ -12,7 +12,7 @@ const SHOWN_BYTES: usize = 2000;
 
 /// A message and what came back, tokens hidden.
 #[derive(Debug, Clone, Serialize)]
-pub struct Exchange {
+pub struct ShownExchange {
     pub request: Value,
     /// None where nothing came.
     pub reply: Option<Value>,
@@ -20,7 +20,7 @@ pub struct Exchange {
 
 /// Where somebody did not keep their word.
 #[derive(Debug, Clone, Serialize)]
-pub struct Failure {
+pub struct BrokenRule {
     /// The rule of every reply that is broken; none: the case's own clause.
     pub rule: Option<&'static str>,
     pub clause: Clause,
@@ -31,9 +31,9 @@ pub struct Failure {
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
-pub enum Outcome {
+pub enum CaseOutcome {
     Passed,
-    Failed(Failure),
+    Failed(BrokenRule),
     /// Something was not given that the case needs.
     Skipped {
         why: String,
@@ -46,15 +46,15 @@ pub enum Outcome {
 
 /// One case, judged.
 #[derive(Debug, Clone, Serialize)]
-pub struct Judged {
+pub struct JudgedCase {
     pub id: String,
     pub title: String,
-    pub dialect: Dialect,
+    pub dialect: SpokenDialect,
     pub clause: Clause,
-    pub outcome: Outcome,
+    pub outcome: CaseOutcome,
     pub took_ms: u64,
     /// What was said, where the wallet failed.
-    pub exchanges: Vec<Exchange>,
+    pub exchanges: Vec<ShownExchange>,
     /// The line that judges this case again.
     pub again: String,
 }
@@ -78,11 +78,11 @@ impl Subject {
 
 /// What a report begins with.
 #[derive(Debug, Clone, Serialize)]
-pub struct Head {
+pub struct ReportHead {
     pub program: String,
     pub subject: Subject,
     pub party: String,
-    pub dialects: Vec<Dialect>,
+    pub dialects: Vec<SpokenDialect>,
     /// SHA-256 of the catalogue.
     pub catalogue: String,
     /// SHA-256 of the messages' schemas.
@@ -97,21 +97,21 @@ pub struct Head {
 }
 
 #[derive(Debug, Clone)]
-pub struct Report {
-    pub head: Head,
-    pub cases: Vec<Judged>,
+pub struct ConformanceReport {
+    pub head: ReportHead,
+    pub cases: Vec<JudgedCase>,
 }
 
 /// What is to be said in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ConformanceVerdict {
     Conforms,
     DoesNotConform,
     CouldNotBeJudged,
 }
 
-impl Verdict {
+impl ConformanceVerdict {
     pub fn words(self) -> &'static str {
         match self {
             Self::Conforms => "conforms",
@@ -129,26 +129,26 @@ pub struct Counts {
     pub not_judged: usize,
 }
 
-impl Report {
+impl ConformanceReport {
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for case in &self.cases {
             match case.outcome {
-                Outcome::Passed => counts.passed += 1,
-                Outcome::Failed(_) => counts.failed += 1,
-                Outcome::Skipped { .. } => counts.skipped += 1,
-                Outcome::NotJudged { .. } => counts.not_judged += 1,
+                CaseOutcome::Passed => counts.passed += 1,
+                CaseOutcome::Failed(_) => counts.failed += 1,
+                CaseOutcome::Skipped { .. } => counts.skipped += 1,
+                CaseOutcome::NotJudged { .. } => counts.not_judged += 1,
             }
         }
         counts
     }
 
     /// One failure is enough to say no; to say yes, all that was asked for must have been judged.
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> ConformanceVerdict {
         match self.counts() {
-            Counts { failed: 1.., .. } => Verdict::DoesNotConform,
-            Counts { not_judged: 1.., .. } | Counts { passed: 0, .. } => Verdict::CouldNotBeJudged,
-            _ => Verdict::Conforms,
+            Counts { failed: 1.., .. } => ConformanceVerdict::DoesNotConform,
+            Counts { not_judged: 1.., .. } | Counts { passed: 0, .. } => ConformanceVerdict::CouldNotBeJudged,
+            _ => ConformanceVerdict::Conforms,
         }
     }
 
@@ -166,11 +166,11 @@ impl Report {
     /// The report with these texts hidden wherever they stand.
     pub fn hiding(mut self, secrets: &[String]) -> Self {
         for case in &mut self.cases {
-            for Exchange { request, reply } in &mut case.exchanges {
+            for ShownExchange { request, reply } in &mut case.exchanges {
                 hide(request, secrets);
                 reply.iter_mut().for_each(|reply| hide(reply, secrets));
             }
-            if let Outcome::Failed(failure) = &mut case.outcome {
+            if let CaseOutcome::Failed(failure) = &mut case.outcome {
                 for text in [&mut failure.what, &mut failure.expected, &mut failure.got] {
                     *text = hidden(text, secrets);
                 }
@@ -207,19 +207,19 @@ pub fn shown(body: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn report(outcomes: &[Outcome]) -> Report {
+    fn report(outcomes: &[CaseOutcome]) -> ConformanceReport {
         let clause = Clause { document: "d".into(), section: "s".into(), sentence: "t".into() };
-        let case = |outcome: &Outcome| Judged {
+        let case = |outcome: &CaseOutcome| JudgedCase {
             id: "id".to_owned(),
             title: String::new(),
-            dialect: Dialect::Amqp,
+            dialect: SpokenDialect::Amqp,
             clause: clause.clone(),
             outcome: outcome.clone(),
             took_ms: 1,
-            exchanges: vec![Exchange { request: json!({ "a": ["Bearer secret.token"] }), reply: None }],
+            exchanges: vec![ShownExchange { request: json!({ "a": ["Bearer secret.token"] }), reply: None }],
             again: String::new(),
         };
-        let head = Head {
+        let head = ReportHead {
             program: String::new(),
             subject: Subject::Wallet,
             party: String::new(),
@@ -231,22 +231,23 @@ mod tests {
             took_ms: 1,
             traffic: None,
         };
-        Report { head, cases: outcomes.iter().map(case).collect() }
+        ConformanceReport { head, cases: outcomes.iter().map(case).collect() }
     }
 
     #[test]
     fn one_failure_says_no_and_nothing_judged_says_nothing() {
         let clause = Clause { document: "d".into(), section: "s".into(), sentence: "t".into() };
         let word = || "x".to_owned();
-        let failed = Outcome::Failed(Failure { rule: None, clause, what: word(), expected: word(), got: word() });
-        let skipped = Outcome::Skipped { why: word() };
-        let torn = Outcome::NotJudged { why: word() };
+        let failed =
+            CaseOutcome::Failed(BrokenRule { rule: None, clause, what: word(), expected: word(), got: word() });
+        let skipped = CaseOutcome::Skipped { why: word() };
+        let torn = CaseOutcome::NotJudged { why: word() };
         for (outcomes, verdict) in [
-            (vec![], Verdict::CouldNotBeJudged),
-            (vec![skipped.clone()], Verdict::CouldNotBeJudged),
-            (vec![Outcome::Passed, skipped], Verdict::Conforms),
-            (vec![Outcome::Passed, torn.clone()], Verdict::CouldNotBeJudged),
-            (vec![Outcome::Passed, torn, failed], Verdict::DoesNotConform),
+            (vec![], ConformanceVerdict::CouldNotBeJudged),
+            (vec![skipped.clone()], ConformanceVerdict::CouldNotBeJudged),
+            (vec![CaseOutcome::Passed, skipped], ConformanceVerdict::Conforms),
+            (vec![CaseOutcome::Passed, torn.clone()], ConformanceVerdict::CouldNotBeJudged),
+            (vec![CaseOutcome::Passed, torn, failed], ConformanceVerdict::DoesNotConform),
         ] {
             assert_eq!(report(&outcomes).verdict(), verdict);
         }
@@ -254,7 +255,7 @@ mod tests {
 
     #[test]
     fn tokens_are_hidden_wherever_they_stand() {
-        let hidden = report(&[Outcome::Passed]).hiding(&["secret.token".to_owned(), String::new()]);
+        let hidden = report(&[CaseOutcome::Passed]).hiding(&["secret.token".to_owned(), String::new()]);
         assert_eq!(hidden.cases[0].exchanges[0].request, json!({ "a": ["Bearer (hidden)"] }));
     }
 }

@@ -56,7 +56,7 @@ impl Signer {
 
 /// The claims that every token of the party has.
 #[derive(Debug, Clone, Default)]
-pub struct Claims {
+pub struct PartyClaims {
     pub party: String,
     pub issuer: Option<String>,
     pub audience: Option<String>,
@@ -64,15 +64,15 @@ pub struct Claims {
 }
 
 /// Makes tokens, and remembers each, so that no report shows one.
-pub struct Tokens {
+pub struct TokenMaker {
     signer: Option<Signer>,
-    claims: Claims,
+    claims: PartyClaims,
     made: Mutex<BTreeSet<String>>,
 }
 
-impl Tokens {
+impl TokenMaker {
     /// Without a signer nobody shows a token.
-    pub fn new(signer: Option<Signer>, claims: Claims) -> Self {
+    pub fn new(signer: Option<Signer>, claims: PartyClaims) -> Self {
         Self { signer, claims, made: Mutex::default() }
     }
 

@@ -13,7 +13,7 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::catalogue::{ReplyTo, Route};
+use super::catalogue::{PublishRoute, ReplyTo};
 
 /// The exchange for requests, and the one for replies to nobody in particular.
 const REQUESTS: &str = "v1.0";
@@ -43,9 +43,9 @@ pub enum WireError {
 
 /// A message as it is sent, and sent again.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct SentRequest {
     pub queue: String,
-    pub route: Route,
+    pub route: PublishRoute,
     pub reply_to: ReplyTo,
     pub correlation_id: Option<String>,
     pub message_id: Option<String>,
@@ -55,7 +55,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-impl Request {
+impl SentRequest {
     /// What the reply's correlation id must be; empty where it can have none.
     pub fn correlation(&self) -> &str {
         self.correlation_id.as_deref().or(self.message_id.as_deref()).unwrap_or_default()
@@ -63,7 +63,7 @@ impl Request {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub struct ReceivedReply {
     pub via: ReplyTo,
     pub correlation: String,
     pub content_type: String,
@@ -77,7 +77,7 @@ pub enum Missing {
     /// Nothing came in time.
     Silence,
     /// A reply came that is nobody's: its correlation id was never sent.
-    Stray(Reply),
+    Stray(ReceivedReply),
 }
 
 /// How a wallet's queues are reached.
@@ -94,10 +94,10 @@ pub struct Wire<'a> {
     queues: &'a Queues,
     channel: Channel,
     reply_queue: ShortString,
-    deliver: mpsc::Sender<Reply>,
-    delivered: mpsc::Receiver<Reply>,
+    deliver: mpsc::Sender<ReceivedReply>,
+    delivered: mpsc::Receiver<ReceivedReply>,
     /// Replies that came before they were awaited.
-    early: Vec<Reply>,
+    early: Vec<ReceivedReply>,
     /// Correlation ids that replies may have.
     sent: BTreeSet<String>,
     listens: [bool; 2],
@@ -171,12 +171,12 @@ impl<'a> Wire<'a> {
     }
 
     /// Publishes all at once and returns when the broker has them.
-    pub async fn send(&mut self, requests: &[&Request]) -> Result<(), WireError> {
+    pub async fn send(&mut self, requests: &[&SentRequest]) -> Result<(), WireError> {
         let mut confirms = Vec::new();
         for request in requests {
             self.listen_for(request.reply_to).await?;
             self.sent.insert(request.correlation().to_owned());
-            let exchange = if request.route == Route::Exchange { REQUESTS } else { "" };
+            let exchange = if request.route == PublishRoute::Exchange { REQUESTS } else { "" };
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             let (key, properties) = (request.queue.as_str().into(), self.properties(request));
             let publishing = self.channel.basic_publish(exchange.into(), key, options, &request.body, properties);
@@ -194,7 +194,7 @@ impl<'a> Wire<'a> {
         Ok(())
     }
 
-    fn properties(&self, request: &Request) -> BasicProperties {
+    fn properties(&self, request: &SentRequest) -> BasicProperties {
         let mut properties = BasicProperties::default()
             .with_content_type("application/json".into())
             .with_delivery_mode(if request.persistent { PERSISTENT } else { 1 });
@@ -224,7 +224,7 @@ impl<'a> Wire<'a> {
     }
 
     /// The reply with this correlation id.
-    pub async fn reply(&mut self, correlation: &str, within: Duration) -> Result<Reply, Missing> {
+    pub async fn reply(&mut self, correlation: &str, within: Duration) -> Result<ReceivedReply, Missing> {
         let deadline = Instant::now() + within;
         if let Some(at) = self.early.iter().position(|reply| reply.correlation == correlation) {
             return Ok(self.early.remove(at));
@@ -258,10 +258,10 @@ async fn declare(channel: &Channel, name: &str) -> Result<ShortString, WireError
     Ok(queue.name().clone())
 }
 
-fn reply(via: ReplyTo, delivery: Delivery) -> Reply {
+fn reply(via: ReplyTo, delivery: Delivery) -> ReceivedReply {
     let text = |value: &Option<ShortString>| value.as_ref().map(|text| text.as_str().to_owned()).unwrap_or_default();
     let properties = &delivery.properties;
-    Reply {
+    ReceivedReply {
         via,
         correlation: text(properties.correlation_id()),
         content_type: text(properties.content_type()),

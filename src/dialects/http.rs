@@ -26,20 +26,20 @@ pub struct Dialect {
     /// As in configuration, logs and `schemas/`.
     pub name: &'static str,
     /// Its mounts for everybody who has configured it.
-    pub mounts: fn(&Host<'_>) -> Result<Vec<Mount>, MountError>,
+    pub mounts: fn(&MountContext<'_>) -> Result<Vec<Mount>, MountError>,
     /// What the dialect says where there is no answer.
     pub failure: fn(Failure) -> Reply,
 }
 
 /// What dialects are mounted with.
-pub struct Host<'a> {
+pub struct MountContext<'a> {
     pub config: &'a Config,
-    pub parties: Vec<PartyHost<'a>>,
+    pub parties: Vec<PartyContext<'a>>,
     pub passwords: PasswordChecker,
 }
 
 /// One party, with what checks its players' tokens: absent where it has configured no key.
-pub struct PartyHost<'a> {
+pub struct PartyContext<'a> {
     pub party: &'a Party,
     pub settings: &'a PartyConfig,
     pub verifier: Option<Arc<TokenVerifier>>,
@@ -78,7 +78,7 @@ pub struct Route {
 pub type Handler = Arc<dyn Fn(SharedWallet, Request) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
 
 /// The handler of a route: an `async fn` of what the mount's requests share, the wallet, and the request.
-pub fn handler<S, A, E>(
+pub fn handled_by<S, A, E>(
     shared: &Arc<S>,
     handle: impl Fn(Arc<S>, SharedWallet, Request) -> A + Send + Sync + 'static,
 ) -> Handler
@@ -115,7 +115,7 @@ pub struct Request {
     pub correlation: Arc<str>,
     /// Where it comes from: the sender's address, by the word of trusted proxies where there are such.
     pub address: IpAddr,
-    /// Whether it can only have been sent from this machine: listener, peer and `Host` are loopback, and no proxy has
+    /// Whether it can only have been sent from this machine: listener, peer and `MountContext` are loopback, and no proxy has
     /// left a header in it.
     pub is_local: bool,
     pub whose: PartyNote,

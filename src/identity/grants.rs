@@ -45,13 +45,13 @@ impl TokenHash {
 
 /// What a text that was handed out is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum GrantTokenKind {
     Code,
     Access,
     Refresh,
 }
 
-impl Kind {
+impl GrantTokenKind {
     pub const ALL: [Self; 3] = [Self::Code, Self::Access, Self::Refresh];
 
     pub fn as_str(self) -> &'static str {
@@ -161,20 +161,20 @@ pub enum GrantRefusal {
 
 /// A code or token as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct KeptToken {
     pub granted: Granted,
-    pub kind: Kind,
+    pub kind: GrantTokenKind,
     pub expires: Timestamp,
     pub is_spent: bool,
     pub is_revoked: bool,
 }
 
-impl Held {
+impl KeptToken {
     /// What an exchange gives, if this is the first. [`GrantRefusal::Spent`] ends the family.
     pub fn exchange(&self, exchange: &Exchange) -> GrantAnswer {
         let expected = match exchange.proof {
-            Proof::Code { .. } => Kind::Code,
-            Proof::Refresh { .. } => Kind::Refresh,
+            Proof::Code { .. } => GrantTokenKind::Code,
+            Proof::Refresh { .. } => GrantTokenKind::Refresh,
         };
         if self.kind != expected || self.granted.grant.client != exchange.client {
             return Err(GrantRefusal::Unknown);
@@ -192,7 +192,7 @@ impl Held {
 
     /// What an access token is good for.
     pub fn look(&self, party: &Party, at: Timestamp) -> GrantAnswer {
-        if self.kind != Kind::Access || self.granted.grant.client.party != *party {
+        if self.kind != GrantTokenKind::Access || self.granted.grant.client.party != *party {
             return Err(GrantRefusal::Unknown);
         }
         if self.is_spent {
@@ -242,7 +242,7 @@ mod tests {
         Client { party: Party::parse(party).unwrap(), id: id.into() }
     }
 
-    fn held(kind: Kind) -> Held {
+    fn held(kind: GrantTokenKind) -> KeptToken {
         let grant = Grant {
             id: Uuid::nil(),
             client: client("acme", "shop"),
@@ -251,7 +251,7 @@ mod tests {
             challenge: Challenge::of_verifier(VERIFIER).unwrap(),
         };
         let granted = Granted { grant, scope: "profile vip".into() };
-        Held { granted, kind, expires: kind.expires(NOW), is_spent: false, is_revoked: false }
+        KeptToken { granted, kind, expires: kind.expires(NOW), is_spent: false, is_revoked: false }
     }
 
     fn exchange(proof: Proof) -> Exchange {
@@ -277,14 +277,14 @@ mod tests {
         use GrantRefusal::{Expired, RedirectDiffers, Revoked, Spent, Unknown, VerifierDiffers};
         let good = || code("https://shop.example/cb", VERIFIER);
         let late = Exchange { at: Timestamp(NOW.0 + CODE_LIFE * MICROS_PER_SECOND), ..good() };
-        let (fresh, spent) = (held(Kind::Code), Held { is_spent: true, ..held(Kind::Code) });
-        let revoked = Held { is_revoked: true, ..held(Kind::Code) };
+        let (fresh, spent) = (held(GrantTokenKind::Code), KeptToken { is_spent: true, ..held(GrantTokenKind::Code) });
+        let revoked = KeptToken { is_revoked: true, ..held(GrantTokenKind::Code) };
         let both = || Ok("profile vip".to_owned());
         for (name, held, exchange, expected) in [
             ("good", &fresh, good(), both()),
             ("another client", &fresh, Exchange { client: client("acme", "other"), ..good() }, Err(Unknown)),
             ("another party", &fresh, Exchange { client: client("emca", "shop"), ..good() }, Err(Unknown)),
-            ("a refresh token", &held(Kind::Refresh), good(), Err(Unknown)),
+            ("a refresh token", &held(GrantTokenKind::Refresh), good(), Err(Unknown)),
             ("used", &spent, good(), Err(Spent)),
             ("used, of another client", &spent, Exchange { client: client("acme", "other"), ..good() }, Err(Unknown)),
             ("used and late", &spent, late.clone(), Err(Spent)),
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_refresh_token_gives_as_much_as_before_or_less() {
-        let held = held(Kind::Refresh);
+        let held = held(GrantTokenKind::Refresh);
         for (asked, expected) in [
             (None, Ok("profile vip".to_owned())),
             (Some("vip"), Ok("vip".to_owned())),
@@ -316,15 +316,15 @@ mod tests {
     fn an_access_token_is_good_for_an_hour_with_its_party_alone() {
         let (acme, emca) = (Party::parse("acme").unwrap(), Party::parse("emca").unwrap());
         let late = Timestamp(NOW.0 + ACCESS_LIFE * MICROS_PER_SECOND);
-        let fresh = held(Kind::Access);
-        let spent = Held { is_spent: true, ..fresh.clone() };
+        let fresh = held(GrantTokenKind::Access);
+        let spent = KeptToken { is_spent: true, ..fresh.clone() };
         for (held, party, at, expected) in [
             (&fresh, &acme, NOW, Ok("profile vip".to_owned())),
             (&fresh, &acme, Timestamp(late.0 - 1), Ok("profile vip".to_owned())),
             (&fresh, &acme, late, Err(GrantRefusal::Expired)),
             (&fresh, &emca, NOW, Err(GrantRefusal::Unknown)),
             (&spent, &acme, NOW, Err(GrantRefusal::Revoked)),
-            (&held(Kind::Refresh), &acme, NOW, Err(GrantRefusal::Unknown)),
+            (&held(GrantTokenKind::Refresh), &acme, NOW, Err(GrantRefusal::Unknown)),
         ] {
             assert_eq!(scope(held.look(party, at)), expected);
         }

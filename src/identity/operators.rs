@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::throttle::{PEOPLE, Standing, Throttle, Wait};
-use crate::config::{Operator, Role, TokenHash};
+use super::throttle::{PEOPLE, RetryAfter, Standing, Throttle};
+use crate::config::{Operator, OperatorTokenHash, Role};
 use crate::ledger::command::Timestamp;
 
 /// The longest token that is looked at, in bytes.
@@ -27,12 +27,12 @@ pub enum NotSignedIn {
     /// There is no token, or it is nobody's.
     Unknown,
     /// Too many were tried.
-    TooMany(Wait),
+    TooMany(RetryAfter),
 }
 
 /// Everybody who may sign in.
 pub struct Operators {
-    known: Vec<(SignedIn, TokenHash)>,
+    known: Vec<(SignedIn, OperatorTokenHash)>,
     throttle: Mutex<Throttle>,
 }
 
@@ -54,13 +54,13 @@ impl Operators {
         // No panic can leave the counts half changed.
         let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         throttle.admit(token, standing, at).map_err(NotSignedIn::TooMany)?;
-        let found = self.whose(&TokenHash::of(token)).ok_or(NotSignedIn::Unknown)?;
+        let found = self.whose(&OperatorTokenHash::of(token)).ok_or(NotSignedIn::Unknown)?;
         throttle.succeeded(token, standing, at);
         Ok(found)
     }
 
     /// Each is compared, so that the time taken does not tell which it is.
-    fn whose(&self, presented: &TokenHash) -> Option<SignedIn> {
+    fn whose(&self, presented: &OperatorTokenHash) -> Option<SignedIn> {
         let mut found = None;
         for (operator, hash) in &self.known {
             if hash.is(presented) {
@@ -82,8 +82,11 @@ mod tests {
     use super::*;
 
     fn operators() -> Operators {
-        let operator =
-            |name: &str, role, token| Operator { name: name.to_owned(), role, token_hash: TokenHash::of(token) };
+        let operator = |name: &str, role, token| Operator {
+            name: name.to_owned(),
+            role,
+            token_hash: OperatorTokenHash::of(token),
+        };
         Operators::of(&[operator("carol", Role::Operator, "one"), operator("admin", Role::Admin, "two")]).unwrap()
     }
 
@@ -119,6 +122,6 @@ mod tests {
         assert_eq!(sign_in("two", 2), Ok(Role::Admin), "from elsewhere");
         // The same wrong token again and again: a script with an old one.
         let tries: Vec<_> = (0..=PEOPLE.free_tries).map(|_| sign_in("old", 3)).collect();
-        assert!(matches!(tries.last(), Some(Err(NotSignedIn::TooMany(Wait(10))))), "{tries:?}");
+        assert!(matches!(tries.last(), Some(Err(NotSignedIn::TooMany(RetryAfter(10))))), "{tries:?}");
     }
 }

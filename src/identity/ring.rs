@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::keys::{KeyError, KeySet};
-use super::source::{Source, Stamp};
+use super::source::{KeySource, Stamp};
 use crate::config::JwtKey;
 use crate::ledger::ids::Party;
 
@@ -19,7 +19,7 @@ pub(super) const STAT_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// The place that a party's keys come from, and how far reading them has come.
 pub(super) struct KeyRing {
     party: Party,
-    source: Source,
+    source: KeySource,
     /// Held while keys are fetched: one request at a time, and whoever waited for it finds it done.
     progress: tokio::sync::Mutex<Progress>,
 }
@@ -40,21 +40,21 @@ impl KeyRing {
     /// The ring with the keys that can be had at once: none yet where they are behind an address.
     pub fn open(party: &Party, key: &JwtKey) -> Result<(Self, Option<KeySet>), KeyError> {
         let (source, keys) = match key {
-            JwtKey::HmacSecret(secret) => (Source::Fixed, Some(KeySet::hmac(secret.expose())?)),
-            JwtKey::PublicKeyFile(path) => (Source::Fixed, Some(KeySet::public_key_file(path)?)),
-            JwtKey::JwksFile(path) => (Source::File(path.clone()), Some(KeySet::jwks_file(path)?)),
-            JwtKey::JwksUrl(url) => (Source::url(url.clone())?, None),
+            JwtKey::HmacSecret(secret) => (KeySource::Fixed, Some(KeySet::hmac(secret.expose())?)),
+            JwtKey::PublicKeyFile(path) => (KeySource::Fixed, Some(KeySet::public_key_file(path)?)),
+            JwtKey::JwksFile(path) => (KeySource::File(path.clone()), Some(KeySet::jwks_file(path)?)),
+            JwtKey::JwksUrl(url) => (KeySource::url(url.clone())?, None),
         };
         Ok((Self { party: party.clone(), source, progress: tokio::sync::Mutex::default() }, keys))
     }
 
     pub fn is_remote(&self) -> bool {
-        matches!(self.source, Source::Url { .. })
+        matches!(self.source, KeySource::Url { .. })
     }
 
     /// Reads the file of a key set again where it has changed. Cheap enough to be asked for every token.
     pub fn look(&self, now: Instant, install: impl FnOnce(KeySet)) {
-        if !matches!(self.source, Source::File(_)) {
+        if !matches!(self.source, KeySource::File(_)) {
             return;
         }
         let Ok(mut progress) = self.progress.try_lock() else {
@@ -72,7 +72,7 @@ impl KeyRing {
 
     /// Reads the key set again: a file at once, an address where it was not asked just now.
     pub async fn refresh(&self, now: Instant, install: impl FnOnce(KeySet)) {
-        if matches!(self.source, Source::Fixed) {
+        if matches!(self.source, KeySource::Fixed) {
             return;
         }
         let mut progress = self.progress.lock().await;

@@ -12,7 +12,7 @@ use super::keys::{self, KeyError, MAX_BYTES};
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) enum KeySource {
     /// The key is in the configuration and does not change.
     Fixed,
     File(PathBuf),
@@ -25,7 +25,7 @@ pub(super) enum Source {
 /// What tells that a file was written again, without reading it.
 pub(super) type Stamp = (SystemTime, u64);
 
-impl Source {
+impl KeySource {
     /// Redirects are off: the keys come from where the operator said, and from nowhere else.
     pub fn url(url: Url) -> Result<Self, KeyError> {
         let builder = reqwest::Client::builder().timeout(FETCH_TIMEOUT).redirect(reqwest::redirect::Policy::none());

@@ -12,7 +12,7 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// How often whoever may try.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct ThrottleLimits {
     /// Tries in a row of one login from one address that nobody has to wait for.
     pub free_tries: u32,
     /// Failed tries from one address in a minute, whatever the logins: names that are made up cost their hashing, too.
@@ -23,11 +23,11 @@ pub struct Limits {
 }
 
 /// People mistype, and some share an address.
-pub const PEOPLE: Limits = Limits { free_tries: 5, address_per_minute: 60, login_per_hour: 100 };
+pub const PEOPLE: ThrottleLimits = ThrottleLimits { free_tries: 5, address_per_minute: 60, login_per_hour: 100 };
 
 /// Programs may sign in side by side, and those under way count as failed. Their passwords are not words that so few
 /// tries could find.
-pub const PROGRAMS: Limits = Limits { free_tries: 200, address_per_minute: 300, login_per_hour: 2_000 };
+pub const PROGRAMS: ThrottleLimits = ThrottleLimits { free_tries: 200, address_per_minute: 300, login_per_hour: 2_000 };
 
 /// The wait after the last free try; each further one doubles it.
 const FIRST_WAIT: i64 = 10 * MICROS_PER_SECOND;
@@ -52,7 +52,7 @@ const SUBSCRIBER_BITS: u32 = 64;
 
 /// Seconds after which to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wait(pub i64);
+pub struct RetryAfter(pub i64);
 
 /// On what strength a password is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub enum Standing {
 /// Counts tries.
 #[derive(Debug)]
 pub struct Throttle {
-    limits: Limits,
+    limits: ThrottleLimits,
     /// By login and address.
     pairs: Counts,
     addresses: Counts,
@@ -86,13 +86,13 @@ struct Count {
 }
 
 impl Throttle {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: ThrottleLimits) -> Self {
         let counts = Counts::default;
         Self { limits, pairs: counts(), addresses: counts(), logins: counts(), known: counts() }
     }
 
     /// Lets a try in, or not. It counts as failed until [`Self::succeeded`], so that tries at once are counted, too.
-    pub fn admit(&mut self, login: &str, standing: Standing, at: Timestamp) -> Result<(), Wait> {
+    pub fn admit(&mut self, login: &str, standing: Standing, at: Timestamp) -> Result<(), RetryAfter> {
         let keys = Keys::of(login, standing);
         let pair = self.pairs.idle_for(&keys.pair, at, FORGOTTEN_AFTER);
         if let Some(until) = pair.map(|pair| self.until(pair)).filter(|until| *until > at.0) {
@@ -183,7 +183,7 @@ impl Counts {
     }
 
     /// Whether there is room for one more within the time that began with the first.
-    fn check(&self, key: &Key, at: Timestamp, within: i64, most: u32) -> Result<(), Wait> {
+    fn check(&self, key: &Key, at: Timestamp, within: i64, most: u32) -> Result<(), RetryAfter> {
         let Some(count) = self.0.get(key) else { return Ok(()) };
         let until = count.first.0.saturating_add(within);
         if count.tries >= most && until > at.0 { Err(wait_from(at, until)) } else { Ok(()) }
@@ -215,9 +215,9 @@ impl Counts {
     }
 }
 
-fn wait_from(at: Timestamp, until: i64) -> Wait {
+fn wait_from(at: Timestamp, until: i64) -> RetryAfter {
     let micros = until.saturating_sub(at.0).max(1);
-    Wait(micros.saturating_add(MICROS_PER_SECOND - 1) / MICROS_PER_SECOND)
+    RetryAfter(micros.saturating_add(MICROS_PER_SECOND - 1) / MICROS_PER_SECOND)
 }
 
 #[cfg(test)]
@@ -248,9 +248,9 @@ mod tests {
         }
         let mut now = 0;
         for wait in [10, 20, 40, 80, 160, 320, 640, 900, 900] {
-            assert_eq!(throttle.admit("alice", from(1), second(now)), Err(Wait(wait)), "at {now}");
+            assert_eq!(throttle.admit("alice", from(1), second(now)), Err(RetryAfter(wait)), "at {now}");
             let asked = throttle.admit("alice", from(1), second(now + wait - 1));
-            assert_eq!(asked, Err(Wait(1)), "asking does not lengthen it");
+            assert_eq!(asked, Err(RetryAfter(1)), "asking does not lengthen it");
             now += wait;
             assert_eq!(throttle.admit("alice", from(1), second(now)), Ok(()), "at {now}");
         }
@@ -268,11 +268,11 @@ mod tests {
         }
         throttle.succeeded("alice", from(1), second(1));
         assert_eq!(throttle.admit("alice", from(1), second(1)), Ok(()));
-        assert_eq!(throttle.admit("bob", from(1), second(1)), Err(Wait(9)));
+        assert_eq!(throttle.admit("bob", from(1), second(1)), Err(RetryAfter(9)));
         for _ in 0..PEOPLE.free_tries {
             assert_eq!(throttle.admit("bob", from(1), second(3601)), Ok(()));
         }
-        assert_eq!(throttle.admit("bob", from(1), second(3601)), Err(Wait(10)));
+        assert_eq!(throttle.admit("bob", from(1), second(3601)), Err(RetryAfter(10)));
     }
 
     #[test]
@@ -282,12 +282,12 @@ mod tests {
         for number in 0..PEOPLE.address_per_minute {
             assert_eq!(throttle.admit(&format!("player {number}"), from(1), second(100)), Ok(()));
         }
-        assert_eq!(throttle.admit("alice", from(1), second(101)), Err(Wait(59)));
+        assert_eq!(throttle.admit("alice", from(1), second(101)), Err(RetryAfter(59)));
         assert_eq!(throttle.admit("alice", from(2), second(101)), Ok(()));
         assert_eq!(throttle.admit("regular", from(1), second(101)), Ok(()), "known there");
         throttle.succeeded("player 7", from(1), second(101));
         assert_eq!(throttle.admit("alice", from(1), second(101)), Ok(()), "who knew the password takes nobody's place");
-        assert_eq!(throttle.admit("bob", from(1), second(102)), Err(Wait(58)));
+        assert_eq!(throttle.admit("bob", from(1), second(102)), Err(RetryAfter(58)));
         assert_eq!(throttle.admit("bob", from(1), second(160)), Ok(()));
     }
 
@@ -321,7 +321,7 @@ mod tests {
         for _ in 0..PEOPLE.free_tries {
             assert_eq!(throttle.admit("alice", Standing::SignedIn, second(0)), Ok(()));
         }
-        assert_eq!(throttle.admit("alice", Standing::SignedIn, second(0)), Err(Wait(10)));
+        assert_eq!(throttle.admit("alice", Standing::SignedIn, second(0)), Err(RetryAfter(10)));
     }
 
     #[test]

@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::account::{Account, AccountId, HouseAccount};
-use super::command::{CommandKey, Keyed};
+use super::command::{CommandKey, KeyedCommand};
 use super::decide::{Decision, Effects, decide, decide_recorded};
 use super::ids::Party;
 use super::orders::{Order, OrderId, OrderIds, OrderNumbers, OrderRefusal};
-use super::outcome::{Keeping, Outcome, Refusal};
+use super::outcome::{Outcome, Refusal, Retention};
 use super::player::{Player, PlayerKey};
 use super::posting::Side;
 use super::shop::ShopChanges;
-use super::state::{Asked, Decided, PlayerState, State};
+use super::state::{Decided, PastCommand, PlayerState, State};
 use super::transactions::TransactionChanges;
 
 /// A transfer with its accounts named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Movement {
+pub struct TransferEntry {
     pub debit: AccountId,
     pub credit: AccountId,
     /// Minor units, at least 1.
@@ -26,18 +26,18 @@ pub struct Movement {
 
 /// One journal row to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct JournalEntry {
     /// The journal's number.
     pub seq: i64,
-    pub keyed: Keyed,
+    pub keyed: KeyedCommand,
     pub outcome: Outcome,
     /// Whether the outcome answers the same command again.
     pub kept: bool,
     /// The legs of what it moved, in the order in which they are hashed.
-    pub movements: Vec<Movement>,
+    pub transfers: Vec<TransferEntry>,
 }
 
-impl Entry {
+impl JournalEntry {
     /// The key that the journal keeps the entry under.
     pub fn kept_key(&self) -> Option<CommandKey> {
         self.kept.then(|| self.keyed.kept_key(self.outcome))
@@ -47,7 +47,7 @@ impl Entry {
 /// Everything that one transaction writes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
-    pub entries: Vec<Entry>,
+    pub entries: Vec<JournalEntry>,
     pub players: Vec<Player>,
     /// Final values, in key order, so that rows are written in the order in which others lock them.
     pub accounts: Vec<Account>,
@@ -66,7 +66,7 @@ impl Batch {
 
 /// What the fold says about one command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum FoldVerdict {
     Decided {
         outcome: Outcome,
         /// Whether it was decided before, and this is the answer again.
@@ -79,13 +79,16 @@ pub enum Verdict {
 /// Decides `commands` in order, each seeing what the ones before it did. A command whose flag says that it may wait
 /// is left undecided while its order is unknown; where its bet comes later in the same batch, it is decided right
 /// after the bet, before anything that came after.
-pub fn fold<'a>(state: &mut State, commands: impl IntoIterator<Item = (&'a Keyed, bool)>) -> (Batch, Vec<Verdict>) {
+pub fn fold<'a>(
+    state: &mut State,
+    commands: impl IntoIterator<Item = (&'a KeyedCommand, bool)>,
+) -> (Batch, Vec<FoldVerdict>) {
     let mut folding = Folding::default();
     let mut verdicts = Vec::new();
-    let mut waiting: HashMap<OrderId, Vec<(usize, &Keyed)>> = HashMap::new();
+    let mut waiting: HashMap<OrderId, Vec<(usize, &KeyedCommand)>> = HashMap::new();
     for (keyed, may_wait) in commands {
         let verdict = folding.take(state, keyed, may_wait);
-        if let Verdict::Waits(order) = verdict {
+        if let FoldVerdict::Waits(order) = verdict {
             waiting.entry(order.accepted).or_default().push((verdicts.len(), keyed));
         }
         verdicts.push(verdict);
@@ -101,14 +104,14 @@ pub fn fold<'a>(state: &mut State, commands: impl IntoIterator<Item = (&'a Keyed
 /// to when it sees what is decided of them. For a replay: nothing waits.
 pub fn fold_where<'a>(
     state: &mut State,
-    commands: impl IntoIterator<Item = (&'a Keyed, Outcome)>,
-    mut takes: impl FnMut(&Keyed, &Decision) -> bool,
+    commands: impl IntoIterator<Item = (&'a KeyedCommand, Outcome)>,
+    mut takes: impl FnMut(&KeyedCommand, &Decision) -> bool,
 ) -> Batch {
     let mut folding = Folding::default();
     for (keyed, recorded) in commands {
         let seq = folding.next_seq(state);
         let decision = decide_recorded(state, keyed, seq, recorded);
-        if takes(keyed, &decision) && decision.keeping != Keeping::Ignored {
+        if takes(keyed, &decision) && decision.retention != Retention::None {
             folding.record(state, keyed, decision, seq);
         }
     }
@@ -124,22 +127,22 @@ struct Folding {
 }
 
 impl Folding {
-    fn take(&mut self, state: &mut State, keyed: &Keyed, may_wait: bool) -> Verdict {
+    fn take(&mut self, state: &mut State, keyed: &KeyedCommand, may_wait: bool) -> FoldVerdict {
         let seq = self.next_seq(state);
         let decision = decide(state, keyed, seq);
         // A repeat waits for nothing: its cancel has given up on the bet before.
-        let may_wait = may_wait && decision.keeping != Keeping::Ignored;
+        let may_wait = may_wait && decision.retention != Retention::None;
         if let (true, Outcome::Refused(unknown), Some(order)) = (may_wait, decision.outcome, keyed.order)
             && unknown == Refusal::Order(OrderRefusal::OrderUnknown)
         {
-            return Verdict::Waits(order);
+            return FoldVerdict::Waits(order);
         }
         let (outcome, repeated) = (decision.outcome, decision.repeated);
-        match decision.keeping {
-            Keeping::Kept | Keeping::Noted => self.record(state, keyed, decision, seq),
-            Keeping::Ignored => {}
+        match decision.retention {
+            Retention::Idempotent | Retention::RecordOnly => self.record(state, keyed, decision, seq),
+            Retention::None => {}
         }
-        Verdict::Decided { outcome, repeated }
+        FoldVerdict::Decided { outcome, repeated }
     }
 
     /// The journal's number for the next entry. Where none are reserved nothing will be written (a dry run): the store
@@ -150,26 +153,26 @@ impl Folding {
         state.numbers.get(position).copied().unwrap_or_else(|| i64::try_from(position).unwrap_or(i64::MAX))
     }
 
-    fn record(&mut self, state: &mut State, keyed: &Keyed, decision: Decision, seq: i64) {
-        let kept = decision.keeping == Keeping::Kept;
+    fn record(&mut self, state: &mut State, keyed: &KeyedCommand, decision: Decision, seq: i64) {
+        let kept = decision.retention == Retention::Idempotent;
         if kept {
-            let asked = Asked::Whole(keyed.command.clone());
+            let asked = PastCommand::Whole(keyed.command.clone());
             let decided = Decided { asked, outcome: decision.outcome };
             let key = keyed.kept_key(decision.outcome);
             state.decided.insert(key, decided);
         }
-        let legs = decision.effects.transfers.iter().map(|transfer| Movement {
+        let legs = decision.effects.transfers.iter().map(|transfer| TransferEntry {
             debit: self.account_id(&transfer.debit),
             credit: self.account_id(&transfer.credit),
             amount: transfer.amount.minor(),
         });
-        let movements = legs.collect();
+        let transfers = legs.collect();
         self.apply(state, decision.effects, &keyed.command.party, seq);
         if kept && keyed.order.is_some() {
             self.tell_order(state, keyed.kept_key(decision.outcome), seq);
         }
         let outcome = decision.outcome;
-        self.batch.entries.push(Entry { seq, keyed: keyed.clone(), outcome, kept, movements });
+        self.batch.entries.push(JournalEntry { seq, keyed: keyed.clone(), outcome, kept, transfers });
     }
 
     fn account_id(&mut self, side: &Side) -> AccountId {

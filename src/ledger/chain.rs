@@ -1,4 +1,4 @@
-//! The journal's hash chain: each row's hash covers the row, its movements and the hash before it, so that a row
+//! The journal's hash chain: each row's hash covers the row, its transfers and the hash before it, so that a row
 //! changed, removed or slipped in later breaks every hash after it. What pruning leaves is sealed row by row instead.
 
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ pub struct Row<'a> {
     pub command: &'a str,
     pub outcome: &'a str,
     /// Each leg: debit account, credit account, minor units.
-    pub movements: &'a [(Uuid, Uuid, i64)],
+    pub transfers: &'a [(Uuid, Uuid, i64)],
 }
 
 /// The hash of a row that follows `previous`. Every part has a fixed length or is preceded by its length.
@@ -31,7 +31,7 @@ pub fn link(previous: &Hash, row: &Row<'_>) -> Hash {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text.as_bytes());
     }
-    for (debit, credit, amount) in row.movements {
+    for (debit, credit, amount) in row.transfers {
         hasher.update(debit.as_bytes());
         hasher.update(credit.as_bytes());
         hasher.update(amount.to_be_bytes());
@@ -67,7 +67,7 @@ mod tests {
             key: Some(Uuid::max()),
             command: "ab",
             outcome: "c",
-            movements: &[(Uuid::nil(), Uuid::max(), 5)],
+            transfers: &[(Uuid::nil(), Uuid::max(), 5)],
         };
         let hash = link(&START, &row);
         let others = [
@@ -76,8 +76,8 @@ mod tests {
             link(&START, &Row { key: None, ..row }),
             link(&START, &Row { command: "a", outcome: "bc", ..row }),
             link(&START, &Row { outcome: "d", ..row }),
-            link(&START, &Row { movements: &[], ..row }),
-            link(&START, &Row { movements: &[(Uuid::nil(), Uuid::max(), 6)], ..row }),
+            link(&START, &Row { transfers: &[], ..row }),
+            link(&START, &Row { transfers: &[(Uuid::nil(), Uuid::max(), 6)], ..row }),
         ];
         assert!(others.iter().all(|other| *other != hash));
         let sealed = seal(1, 2, "acme", &row);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::accounts::AccountAct;
 use super::ids::{Party, PlayerId};
-use super::nested::{self, OfAreas, Reader};
+use super::nested::{self, AreaReader, OfAreas};
 use super::orders::{OrderAct, OrderId, OrderIds, OrderKey, OrderOperation};
 use super::outcome::Outcome;
 use super::player::{PlayerKey, digest};
@@ -51,7 +51,7 @@ pub enum Act {
 }
 
 impl<'de> OfAreas<'de> for Act {
-    fn readers<D: Deserializer<'de>>() -> [Reader<'de, Self, D>; 4] {
+    fn readers<D: Deserializer<'de>>() -> [AreaReader<'de, Self, D>; 4] {
         [
             |text| OrderAct::deserialize(text).map(Self::Order),
             |text| AccountAct::deserialize(text).map(Self::Account),
@@ -139,15 +139,15 @@ impl CommandKey {
 
 /// A command with the keys that everything about it is found by, computed once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keyed {
+pub struct KeyedCommand {
     pub command: Command,
-    /// What it is kept under when it is done. See [`Keyed::kept_key`].
+    /// What it is kept under when it is done. See [`KeyedCommand::kept_key`].
     pub key: CommandKey,
     pub player: PlayerKey,
     pub order: Option<OrderIds>,
 }
 
-impl Keyed {
+impl KeyedCommand {
     /// What the command is kept under with this outcome: an order's refusal is its player's own.
     pub fn kept_key(&self, outcome: Outcome) -> CommandKey {
         match outcome {
@@ -169,11 +169,11 @@ impl Keyed {
 }
 
 impl Command {
-    pub fn keyed(self) -> Keyed {
+    pub fn keyed(self) -> KeyedCommand {
         let player = self.player().map_or_else(PlayerKey::nobody, |player| PlayerKey::of(&self.party, player));
         let key = self.act.key(&self.party);
         let order = self.act.order().map(|_| OrderIds::of(key.order(), player));
-        Keyed { command: self, key, player, order }
+        KeyedCommand { command: self, key, player, order }
     }
 
     /// Whose command it is; stocking offers is nobody's.

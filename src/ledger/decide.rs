@@ -7,14 +7,14 @@
 
 use super::account::Account;
 use super::accounts::{self, AccountRefusal};
-use super::command::{Act, Keyed};
-use super::essence::Essence;
+use super::command::{Act, KeyedCommand};
+use super::command_digest::CommandDigest;
 use super::orders::{self, Order, OrderAct, OrderRefusal};
-use super::outcome::{Done, Keeping, Outcome, Refusal};
+use super::outcome::{Done, Outcome, Refusal, Retention};
 use super::player::{Player, PlayerKey};
 use super::posting::{Posting, Transfer};
 use super::shop::{self, ShopEffects};
-use super::state::{Asked, Decided, PlayerState, State};
+use super::state::{Decided, PastCommand, PlayerState, State};
 use super::transactions::{self, TransactionEffects};
 
 /// What a decision changes, besides the journal.
@@ -43,12 +43,12 @@ pub struct Decision {
     pub outcome: Outcome,
     /// Whether this is the stored outcome of the same command.
     pub repeated: bool,
-    pub keeping: Keeping,
+    pub retention: Retention,
     pub effects: Effects,
 }
 
 /// Decides one command against what is known. `number` is the journal's for the command, should it be kept.
-pub fn decide(state: &State, keyed: &Keyed, number: i64) -> Decision {
+pub fn decide(state: &State, keyed: &KeyedCommand, number: i64) -> Decision {
     if let Some(decided) = decided_before(state, keyed) {
         return Decision::repeat(state, keyed, decided);
     }
@@ -63,7 +63,7 @@ pub fn decide(state: &State, keyed: &Keyed, number: i64) -> Decision {
     };
     match judged {
         Ok((done, effects)) => {
-            Decision { outcome: Outcome::Done(done), repeated: false, keeping: Keeping::Kept, effects }
+            Decision { outcome: Outcome::Done(done), repeated: false, retention: Retention::Idempotent, effects }
         }
         Err(refusal) => Decision::refused(state, keyed, refusal),
     }
@@ -71,9 +71,9 @@ pub fn decide(state: &State, keyed: &Keyed, number: i64) -> Decision {
 
 /// The same for a command that a journal tells of, with what was decided of it there. A bet that a tombstone had refused
 /// is refused again, be the tombstone somebody else's: by the first rules it bound everybody, and it moves nothing.
-pub fn decide_recorded(state: &State, keyed: &Keyed, number: i64, recorded: Outcome) -> Decision {
+pub fn decide_recorded(state: &State, keyed: &KeyedCommand, number: i64, recorded: Outcome) -> Decision {
     let decision = decide(state, keyed, number);
-    let is_new = decision.keeping != Keeping::Ignored;
+    let is_new = decision.retention != Retention::None;
     let cancelled = Refusal::Order(OrderRefusal::OrderCancelled);
     match &keyed.command.act {
         Act::Order(OrderAct::PlaceBet(_)) if is_new && recorded == Outcome::Refused(cancelled) => {
@@ -85,7 +85,7 @@ pub fn decide_recorded(state: &State, keyed: &Keyed, number: i64, recorded: Outc
 
 /// What was decided of the command when it came before. A player who was refused under an order's key is told that,
 /// whatever others have done under it since.
-fn decided_before<'a>(state: &'a State, keyed: &Keyed) -> Option<&'a Decided> {
+fn decided_before<'a>(state: &'a State, keyed: &KeyedCommand) -> Option<&'a Decided> {
     let refused = keyed.order.filter(|order| state.orders.contains_key(&order.refused));
     match refused {
         Some(_) => state.decided.get(&keyed.refused_key()?),
@@ -94,31 +94,31 @@ fn decided_before<'a>(state: &'a State, keyed: &Keyed) -> Option<&'a Decided> {
 }
 
 /// What an area answers: what is done and what follows, or why nothing is.
-pub(super) type Judged<D> = Result<(D, Effects), Refusal>;
+pub(super) type AreaDecision<D> = Result<(D, Effects), Refusal>;
 
 impl Decision {
-    fn repeat(state: &State, keyed: &Keyed, decided: &Decided) -> Self {
+    fn repeat(state: &State, keyed: &KeyedCommand, decided: &Decided) -> Self {
         let same = match &decided.asked {
-            Asked::Whole(before) => is_same(state, keyed, &before.act),
-            Asked::Pruned(before) => is_same_as_pruned(state, keyed, before),
+            PastCommand::Whole(before) => is_same(state, keyed, &before.act),
+            PastCommand::Pruned(before) => is_same_as_pruned(state, keyed, before),
         };
         let outcome = if same { decided.outcome } else { Outcome::Refused(AccountRefusal::KeyReused.into()) };
-        Self { outcome, repeated: same, keeping: Keeping::Ignored, effects: Effects::default() }
+        Self { outcome, repeated: same, retention: Retention::None, effects: Effects::default() }
     }
 
-    fn refused(state: &State, keyed: &Keyed, refusal: Refusal) -> Self {
-        let keeping = refusal.keeping(&keyed.command.act);
-        let order = match (&keyed.command.act, keeping) {
-            (Act::Order(act), Keeping::Kept) => orders::refused(state, keyed, act),
+    fn refused(state: &State, keyed: &KeyedCommand, refusal: Refusal) -> Self {
+        let retention = refusal.retention(&keyed.command.act);
+        let order = match (&keyed.command.act, retention) {
+            (Act::Order(act), Retention::Idempotent) => orders::refused(state, keyed, act),
             _ => None,
         };
         let effects = Effects { order, ..Effects::default() };
-        Self { outcome: Outcome::Refused(refusal), repeated: false, keeping, effects }
+        Self { outcome: Outcome::Refused(refusal), repeated: false, retention, effects }
     }
 }
 
 /// Whether two commands with one key ask for the same. Time, correlation and terms may differ.
-fn is_same(state: &State, keyed: &Keyed, before: &Act) -> bool {
+fn is_same(state: &State, keyed: &KeyedCommand, before: &Act) -> bool {
     match (&keyed.command.act, before) {
         (Act::Account(now), Act::Account(then)) => accounts::is_same(now, then),
         (Act::Order(now), Act::Order(then)) => orders::is_same(state, keyed, now, then),
@@ -129,13 +129,13 @@ fn is_same(state: &State, keyed: &Keyed, before: &Act) -> bool {
 }
 
 /// [`is_same`] where only the essence of the earlier command is left.
-fn is_same_as_pruned(state: &State, keyed: &Keyed, before: &Essence) -> bool {
+fn is_same_as_pruned(state: &State, keyed: &KeyedCommand, before: &CommandDigest) -> bool {
     let act = &keyed.command.act;
     let agrees = match act {
         Act::Order(order) => orders::is_same_as_pruned(state, keyed, order, before),
         Act::Account(_) | Act::Transaction(_) | Act::Shop(_) => true,
     };
-    agrees && Essence::of(act).is_some_and(|now| now.is_like(before))
+    agrees && CommandDigest::of(act).is_some_and(|now| now.is_like(before))
 }
 
 pub(super) fn known_player(state: &State, player: PlayerKey) -> Result<&PlayerState, AccountRefusal> {

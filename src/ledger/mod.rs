@@ -19,7 +19,7 @@ pub mod account;
 pub mod command;
 pub mod outcome;
 mod nested;
-pub mod essence;
+pub mod command_digest;
 pub mod correlation;
 pub mod state;
 pub mod posting;
@@ -34,7 +34,7 @@ pub mod shop;
 
 pub use account::{Account, AccountId, Bucket, Pocket};
 pub use accounts::{AccountAct, AccountDone, AccountRefusal};
-pub use batch::{Batch, Entry, Verdict, fold, fold_where};
+pub use batch::{Batch, FoldVerdict, JournalEntry, fold, fold_where};
 pub use command::{Act, Command, CommandKey};
 pub use correlation::CorrelationKey;
 pub use decide::decide;
@@ -46,7 +46,7 @@ pub use orders::{
 pub use outcome::{Done, Outcome, Refusal};
 pub use player::{Player, PlayerKey};
 pub use shop::{ShopAct, ShopDone, ShopRefusal};
-pub use state::{Keys, State};
+pub use state::{ReadSet, State};
 pub use transactions::{TransactionAct, TransactionDone, TransactionRefusal};
 
 #[cfg(test)]

@@ -16,12 +16,12 @@ use serde::de::{
 use serde_json::Value;
 
 /// How one area reads its own.
-pub(super) type Reader<'de, T, D> = fn(D) -> Result<T, <D as Deserializer<'de>>::Error>;
+pub(super) type AreaReader<'de, T, D> = fn(D) -> Result<T, <D as Deserializer<'de>>::Error>;
 
 /// An enum of areas.
 pub(super) trait OfAreas<'de>: Sized {
     /// The area that is read most often comes first.
-    fn readers<D: Deserializer<'de>>() -> [Reader<'de, Self, D>; 4];
+    fn readers<D: Deserializer<'de>>() -> [AreaReader<'de, Self, D>; 4];
 }
 
 /// Reads `"name"` or `{"name": …}`.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::accounts::{AccountDone, AccountRefusal};
 use super::command::Act;
-use super::nested::{self, OfAreas, Reader};
+use super::nested::{self, AreaReader, OfAreas};
 use super::orders::{OrderDone, OrderRefusal};
 use super::shop::{ShopDone, ShopRefusal};
 use super::transactions::{TransactionDone, TransactionRefusal};
@@ -40,24 +40,24 @@ pub enum Refusal {
 
 /// What the journal keeps of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keeping {
+pub enum Retention {
     /// Under its key: the same command again gets this outcome.
-    Kept,
+    Idempotent,
     /// For the record only: the same command again is judged afresh.
-    Noted,
+    RecordOnly,
     /// Not at all: a repeat is in the journal already, and a misused key says nothing about the ledger.
-    Ignored,
+    None,
 }
 
 impl Refusal {
     /// How a refusal is kept: every one that moved nothing and blocks nothing is only noted.
-    pub fn keeping(self, act: &Act) -> Keeping {
+    pub fn retention(self, act: &Act) -> Retention {
         match (self, act) {
             (Self::Account(AccountRefusal::KeyReused | AccountRefusal::BalanceOverflow), _)
-            | (Self::Order(OrderRefusal::DiffersFromBet), _) => Keeping::Ignored,
-            (_, Act::Order(act)) => act.keeping(self),
-            (_, Act::Transaction(act)) => act.keeping(self),
-            (_, Act::Account(_) | Act::Shop(_)) => Keeping::Noted,
+            | (Self::Order(OrderRefusal::DiffersFromBet), _) => Retention::None,
+            (_, Act::Order(act)) => act.retention(self),
+            (_, Act::Transaction(act)) => act.retention(self),
+            (_, Act::Account(_) | Act::Shop(_)) => Retention::RecordOnly,
         }
     }
 }
@@ -87,7 +87,7 @@ impl From<ShopRefusal> for Refusal {
 }
 
 impl<'de> OfAreas<'de> for Done {
-    fn readers<D: Deserializer<'de>>() -> [Reader<'de, Self, D>; 4] {
+    fn readers<D: Deserializer<'de>>() -> [AreaReader<'de, Self, D>; 4] {
         [
             |text| OrderDone::deserialize(text).map(Self::Order),
             |text| AccountDone::deserialize(text).map(Self::Account),
@@ -98,7 +98,7 @@ impl<'de> OfAreas<'de> for Done {
 }
 
 impl<'de> OfAreas<'de> for Refusal {
-    fn readers<D: Deserializer<'de>>() -> [Reader<'de, Self, D>; 4] {
+    fn readers<D: Deserializer<'de>>() -> [AreaReader<'de, Self, D>; 4] {
         [
             |text| OrderRefusal::deserialize(text).map(Self::Order),
             |text| AccountRefusal::deserialize(text).map(Self::Account),

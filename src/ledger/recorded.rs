@@ -1,6 +1,6 @@
 //! Commands that were decided before, as a journal tells them: what a replay applies.
 
-use super::command::{Act, Keyed};
+use super::command::{Act, KeyedCommand};
 use super::outcome::{Done, Outcome};
 
 /// One row of a journal.
@@ -8,7 +8,7 @@ use super::outcome::{Done, Outcome};
 pub struct Recorded {
     /// The journal's number.
     pub seq: i64,
-    pub keyed: Keyed,
+    pub keyed: KeyedCommand,
     pub outcome: Outcome,
     /// Whether the outcome answers the same command again. One that was only noted moved nothing, and must not be
     /// applied: on a fuller ledger it might succeed.

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::account::{Account, Pocket};
-use super::command::{Act, Command, CommandKey, Keyed};
-use super::essence::Essence;
+use super::command::{Act, Command, CommandKey, KeyedCommand};
+use super::command_digest::CommandDigest;
 use super::orders::{Order, OrderId};
 use super::outcome::Outcome;
 use super::player::{Player, PlayerKey};
@@ -15,7 +15,7 @@ use super::transactions::{TransactionKeys, Transactions};
 /// What to load for a batch: every key that its decisions may look up. Sorted, since rows are locked in key order:
 /// first players, then offers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keys {
+pub struct ReadSet {
     pub players: BTreeSet<PlayerKey>,
     pub orders: BTreeSet<OrderId>,
     /// What orders' commands are kept under. They are found by the order, which whatever was kept about it left, too:
@@ -29,8 +29,8 @@ pub struct Keys {
     pub shop: ShopKeys,
 }
 
-impl Keys {
-    pub fn of<'a>(commands: impl IntoIterator<Item = &'a Keyed>) -> Self {
+impl ReadSet {
+    pub fn of<'a>(commands: impl IntoIterator<Item = &'a KeyedCommand>) -> Self {
         let mut keys = Self::default();
         for keyed in commands {
             keys.players.insert(keyed.player);
@@ -55,16 +55,16 @@ impl Keys {
 /// A command that was decided before, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
-    pub asked: Asked,
+    pub asked: PastCommand,
     pub outcome: Outcome,
 }
 
 /// A command that was decided, or what pruning the journal has left of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "pruned ones are as rare as repeats of old commands")]
-pub enum Asked {
+pub enum PastCommand {
     Whole(Command),
-    Pruned(Essence),
+    Pruned(CommandDigest),
 }
 
 /// A player with all of the accounts that were ever used.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
-use crate::transport::amqp::Settings;
+use crate::transport::amqp::AmqpSettings;
 use crate::transport::amqp::admission::own_user;
 use crate::transport::amqp::connection;
 use crate::transport::amqp::session::SessionError;
@@ -39,7 +39,7 @@ pub enum ProviderError {
 
 /// A request as a provider makes it.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct ProviderRequest {
     pub operation: Operation,
     pub correlation: String,
     pub body: Vec<u8>,
@@ -49,11 +49,11 @@ pub struct Request {
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub struct ProviderReply {
     pub body: Vec<u8>,
 }
 
-impl Reply {
+impl ProviderReply {
     /// The status code; a balance counts as 200.
     pub fn code(&self) -> String {
         let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
@@ -69,7 +69,7 @@ impl Reply {
     }
 }
 
-type Pending = Arc<Mutex<HashMap<String, oneshot::Sender<Reply>>>>;
+type Pending = Arc<Mutex<HashMap<String, oneshot::Sender<ProviderReply>>>>;
 
 /// One provider's connection to one party's queues.
 pub struct Provider {
@@ -85,7 +85,7 @@ pub struct Provider {
 
 impl Provider {
     /// Connects, and declares a reply queue that goes away with the connection.
-    pub async fn connect(settings: &Settings, party: Party) -> Result<Self, ProviderError> {
+    pub async fn connect(settings: &AmqpSettings, party: Party) -> Result<Self, ProviderError> {
         let connection = connection::connect(settings).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
@@ -117,7 +117,7 @@ impl Provider {
     }
 
     /// Publishes a request and waits for its reply.
-    pub async fn ask(&self, request: Request) -> Result<Reply, ProviderError> {
+    pub async fn ask(&self, request: ProviderRequest) -> Result<ProviderReply, ProviderError> {
         let correlation = request.correlation.clone();
         let (answer, answered) = oneshot::channel();
         self.lock().insert(correlation.clone(), answer);
@@ -135,12 +135,12 @@ impl Provider {
     }
 
     /// Publishes a request, and leaves its reply alone. Returns when the broker has taken it.
-    pub async fn send(&self, request: Request) -> Result<(), ProviderError> {
+    pub async fn send(&self, request: ProviderRequest) -> Result<(), ProviderError> {
         self.publish(request).await
     }
 
-    async fn publish(&self, request: Request) -> Result<(), ProviderError> {
-        let Request { operation, correlation, body, token } = request;
+    async fn publish(&self, request: ProviderRequest) -> Result<(), ProviderError> {
+        let ProviderRequest { operation, correlation, body, token } = request;
         let mut properties = BasicProperties::default()
             .with_content_type("application/json".into())
             .with_correlation_id(short(&correlation))
@@ -165,7 +165,7 @@ impl Provider {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, oneshot::Sender<Reply>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, oneshot::Sender<ProviderReply>>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -177,7 +177,7 @@ async fn receive(mut consumer: Consumer, pending: Pending) {
         let waiting = pending.lock().unwrap_or_else(PoisonError::into_inner).remove(correlation);
         if let Some(answer) = waiting {
             // Whoever gave up waiting does not mind.
-            let _ = answer.send(Reply { body: delivery.data });
+            let _ = answer.send(ProviderReply { body: delivery.data });
         }
     }
     // Nobody will be answered any more: those who wait hear of it at once.

@@ -40,7 +40,7 @@ const TOLD: i64 = 20;
 
 /// What the audit saw, and what is wrong.
 #[derive(Debug, Default, serde::Serialize)]
-pub struct Report {
+pub struct AuditReport {
     pub commands: u64,
     pub transfers: u64,
     pub orders: i64,
@@ -52,14 +52,14 @@ pub struct Report {
     /// Of everything that the ledger holds, in hexadecimal: two ledgers with one digest are the same.
     pub digest: String,
     /// Where each chain of the journal ends.
-    pub heads: Vec<Head>,
+    pub heads: Vec<ChainHead>,
     /// Where the trail of operators' acts ends. No part of the digest: it is of this ledger alone.
     pub trail: TrailEnd,
 }
 
 /// The end of one chain. To be noted elsewhere: whoever rewrites rows, and everything that follows from them, changes it.
 #[derive(Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Head {
+pub struct ChainHead {
     pub chain: i32,
     /// The journal row that it ends at.
     pub seq: i64,
@@ -108,24 +108,24 @@ impl Progress {
 }
 
 /// Runs the audit.
-pub fn run(conn: &mut AnyConnection) -> Result<Report, StoreError> {
+pub fn run(conn: &mut AnyConnection) -> Result<AuditReport, StoreError> {
     run_with(conn, &Progress::default())
 }
 
 /// The same, and tells how far it has come.
-pub fn run_with(conn: &mut AnyConnection, progress: &Progress) -> Result<Report, StoreError> {
+pub fn run_with(conn: &mut AnyConnection, progress: &Progress) -> Result<AuditReport, StoreError> {
     snapshot(conn, |conn| audit(conn, None, progress))
 }
 
 /// The same with the accounts in so many slices. For tests: a ledger that needs several has a million accounts.
 #[doc(hidden)]
-pub fn run_in_slices(conn: &mut AnyConnection, slices: u64) -> Result<Report, StoreError> {
+pub fn run_in_slices(conn: &mut AnyConnection, slices: u64) -> Result<AuditReport, StoreError> {
     snapshot(conn, |conn| audit(conn, Some(slices), &Progress::default()))
 }
 
 /// `slices`: of accounts, where there shall be another number of them.
-fn audit(conn: &mut AnyConnection, slices: Option<u64>, progress: &Progress) -> Result<Report, StoreError> {
-    let mut report = Report::default();
+fn audit(conn: &mut AnyConnection, slices: Option<u64>, progress: &Progress) -> Result<AuditReport, StoreError> {
+    let mut report = AuditReport::default();
     progress.begin(conn)?;
     along_indexes(conn, true)?;
     let orders = Orders::begin(conn, &mut report)?;

@@ -8,13 +8,13 @@ use std::path::Path;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::audit::{self, Report};
+use super::audit::{self, AuditReport};
 use super::queries::AnyConnection;
 use super::{StoreError, sqlite};
 
 /// Copies the ledger `from` into the empty file `into`, and audits the copy. Blocks as long as that takes. The copy is not
 /// on the disk before it has been synced.
-pub fn copy(from: &Path, into: &Path) -> Result<Report, StoreError> {
+pub fn copy(from: &Path, into: &Path) -> Result<AuditReport, StoreError> {
     let path = into.to_str().ok_or_else(|| StoreError::Rejected("the copy's path is not UTF-8".to_owned()))?;
     let mut ledger = sqlite::look_at(from)?;
     diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(path).execute(&mut ledger).map_err(sqlite::classify)?;

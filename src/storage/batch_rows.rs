@@ -34,9 +34,9 @@ impl BatchRows {
             let command = serde_json::to_string(&entry.keyed.command).map_err(|error| damaged("command", error))?;
             let outcome = serde_json::to_string(&entry.outcome).map_err(|error| damaged("outcome", error))?;
             let key = entry.kept_key().map(CommandKey::uuid);
-            let legs = entry.movements.iter().map(|leg| (leg.debit.uuid(), leg.credit.uuid(), leg.amount));
-            let movements: Vec<_> = legs.collect();
-            let row = chain::Row { seq, key, command: &command, outcome: &outcome, movements: &movements };
+            let legs = entry.transfers.iter().map(|leg| (leg.debit.uuid(), leg.credit.uuid(), leg.amount));
+            let transfers: Vec<_> = legs.collect();
+            let row = chain::Row { seq, key, command: &command, outcome: &outcome, transfers: &transfers };
             head = chain::link(&head, &row);
             rows.journal.push(JournalRow {
                 seq,
@@ -49,7 +49,7 @@ impl BatchRows {
                 outcome,
                 hash: head.to_vec(),
             });
-            rows.transfers.extend(movements.into_iter().zip(0_i16..).map(|((debit, credit, amount), leg)| {
+            rows.transfers.extend(transfers.into_iter().zip(0_i16..).map(|((debit, credit, amount), leg)| {
                 TransferRow { seq, leg, debit: bytes(debit), credit: bytes(credit), amount }
             }));
         }

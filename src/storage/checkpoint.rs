@@ -44,7 +44,7 @@ impl CheckpointRow {
     fn sealed(&self) -> Option<Hash> {
         let Self { seq, until, rows_left, accounts_carried, .. } = self;
         let said = format!("{until} {rows_left} {accounts_carried}");
-        let row = chain::Row { seq: *seq, key: None, command: "checkpoint", outcome: &said, movements: &[] };
+        let row = chain::Row { seq: *seq, key: None, command: "checkpoint", outcome: &said, transfers: &[] };
         (*seq > 0).then(|| chain::link(&chain::START, &row))
     }
 
@@ -70,7 +70,7 @@ impl CarriedRow {
     /// The seal that it must have.
     pub fn sealed(&self) -> Result<Hash, StoreError> {
         let movement = (uuid(&self.account)?, uuid(&self.counterpart)?, self.amount);
-        let row = chain::Row { seq: 0, key: None, command: "carried", outcome: "", movements: &[movement] };
+        let row = chain::Row { seq: 0, key: None, command: "carried", outcome: "", transfers: &[movement] };
         Ok(chain::link(&chain::START, &row))
     }
 }
@@ -88,7 +88,7 @@ impl PrunedHead {
     pub fn toggle(&self, seals: &mut Hash) -> Result<(), StoreError> {
         if self.seq > 0 {
             let writer = self.writer.to_string();
-            let row = chain::Row { seq: self.seq, key: None, command: "head", outcome: &writer, movements: &[] };
+            let row = chain::Row { seq: self.seq, key: None, command: "head", outcome: &writer, transfers: &[] };
             chain::toggle(seals, &chain::link(&hash(&self.head)?, &row));
         }
         Ok(())
@@ -132,10 +132,10 @@ pub fn hashed(
     hash: impl FnOnce(&chain::Row<'_>) -> Hash,
 ) -> Result<Hash, StoreError> {
     let legs = moved.iter().map(|leg| Ok((uuid(&leg.debit)?, uuid(&leg.credit)?, leg.amount)));
-    let movements = legs.collect::<Result<Vec<_>, StoreError>>()?;
+    let transfers = legs.collect::<Result<Vec<_>, StoreError>>()?;
     let key = row.key.as_deref().map(uuid).transpose()?;
     let JournalRow { seq, command, outcome, .. } = row;
-    Ok(hash(&chain::Row { seq: *seq, key, command, outcome, movements: &movements }))
+    Ok(hash(&chain::Row { seq: *seq, key, command, outcome, transfers: &transfers }))
 }
 
 pub fn hash(bytes: &[u8]) -> Result<Hash, StoreError> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use super::StoreError;
+use super::pruned_command::PrunedCommand;
 use super::queries::{AnyConnection, classify, on};
-use super::remains::Remains;
 use super::rows::{Bytes, damaged};
 use super::schema::journal;
 use crate::ledger::command::Timestamp;
@@ -57,7 +57,7 @@ struct Row {
 impl Row {
     /// `None` where pruning has left nothing that could be told.
     fn recorded(self) -> Result<Option<Recorded>, StoreError> {
-        if Remains::read(&self.command).is_some() {
+        if PrunedCommand::read(&self.command).is_some() {
             return Ok(None);
         }
         let damaged = |error| damaged(&format!("journal row {}", self.seq), error);

@@ -13,7 +13,7 @@ use super::queries::{AnyConnection, classify, on};
 use super::rows::{Bytes, bytes, damaged, uuid};
 use super::schema::{grant_tokens, grants};
 use crate::identity::grants::{
-    Client, Exchange, Grant, GrantAct, GrantAnswer, GrantRefusal, Granted, Held, Kind, TokenHash,
+    Client, Exchange, Grant, GrantAct, GrantAnswer, GrantRefusal, GrantTokenKind, Granted, KeptToken, TokenHash,
 };
 use crate::identity::pkce::Challenge;
 use crate::ledger::command::Timestamp;
@@ -86,7 +86,7 @@ fn execute(conn: &mut AnyConnection, sql: &str) -> Result<(), StoreError> {
     on!(conn, conn => conn.batch_execute(sql)).map_err(classify)
 }
 
-fn find(conn: &mut AnyConnection, hash: TokenHash) -> Result<Option<Held>, StoreError> {
+fn find(conn: &mut AnyConnection, hash: TokenHash) -> Result<Option<KeptToken>, StoreError> {
     let token = grant_tokens::table.find(hash.0.to_vec());
     let token: QueryResult<Option<TokenRow>> = on!(conn, conn => token.first(conn)).optional();
     let Some(token) = token.map_err(classify)? else { return Ok(None) };
@@ -111,13 +111,13 @@ fn allow(
         player: grant.player.as_str().to_owned(),
         redirect_uri: grant.redirect_uri.to_string(),
         challenge: grant.challenge.as_str().to_owned(),
-        expires_at: Kind::Code.expires(at).0,
+        expires_at: GrantTokenKind::Code.expires(at).0,
         revoked: false,
     };
     let inserted =
         on!(conn, conn => diesel::insert_into(grants::table).values(&row).on_conflict_do_nothing().execute(conn));
     inserted.map_err(classify)?;
-    keep(conn, code, Kind::Code, granted, at)?;
+    keep(conn, code, GrantTokenKind::Code, granted, at)?;
     Ok(Ok(granted.clone()))
 }
 
@@ -128,9 +128,9 @@ fn exchange(conn: &mut AnyConnection, act: &Exchange) -> Result<GrantAnswer, Sto
     let Some(held) = find(conn, act.given)? else { return Ok(Err(GrantRefusal::Unknown)) };
     match held.exchange(act) {
         Ok(granted) if spend(conn, act.given)? => {
-            keep(conn, act.access, Kind::Access, &granted, act.at)?;
+            keep(conn, act.access, GrantTokenKind::Access, &granted, act.at)?;
             // A refresh token stays good for all that was granted (RFC 6749, 6).
-            keep(conn, act.refresh, Kind::Refresh, &held.granted, act.at)?;
+            keep(conn, act.refresh, GrantTokenKind::Refresh, &held.granted, act.at)?;
             prolong(conn, &granted.grant, act.at)?;
             Ok(Ok(granted))
         }
@@ -147,9 +147,9 @@ fn revoke(conn: &mut AnyConnection, token: TokenHash, client: &Client) -> Result
     let held = find(conn, token)?.filter(|held| held.granted.grant.client == *client);
     let Some(held) = held else { return Ok(Err(GrantRefusal::Unknown)) };
     match held.kind {
-        Kind::Code => return Ok(Err(GrantRefusal::Unknown)),
-        Kind::Access => drop(spend(conn, token)?),
-        Kind::Refresh => end_family(conn, &held.granted.grant)?,
+        GrantTokenKind::Code => return Ok(Err(GrantRefusal::Unknown)),
+        GrantTokenKind::Access => drop(spend(conn, token)?),
+        GrantTokenKind::Refresh => end_family(conn, &held.granted.grant)?,
     }
     Ok(Ok(held.granted))
 }
@@ -169,7 +169,7 @@ fn end_family(conn: &mut AnyConnection, grant: &Grant) -> Result<(), StoreError>
 
 /// A grant lasts as long as its latest refresh token.
 fn prolong(conn: &mut AnyConnection, grant: &Grant, at: Timestamp) -> Result<(), StoreError> {
-    let (family, until) = (grants::table.find(bytes(grant.id)), Kind::Refresh.expires(at).0);
+    let (family, until) = (grants::table.find(bytes(grant.id)), GrantTokenKind::Refresh.expires(at).0);
     let prolonged = on!(conn, conn => diesel::update(family).set(grants::expires_at.eq(until)).execute(conn));
     prolonged.map_err(classify).map(drop)
 }
@@ -177,7 +177,7 @@ fn prolong(conn: &mut AnyConnection, grant: &Grant, at: Timestamp) -> Result<(),
 fn keep(
     conn: &mut AnyConnection,
     hash: TokenHash,
-    kind: Kind,
+    kind: GrantTokenKind,
     granted: &Granted,
     at: Timestamp,
 ) -> Result<(), StoreError> {
@@ -201,7 +201,7 @@ fn forget(conn: &mut AnyConnection, at: Timestamp) -> Result<(), StoreError> {
     let of_over = grant_tokens::table.filter(grant_tokens::grant_id.eq_any(over));
     let deleted = on!(conn, conn => diesel::delete(of_over).execute(conn));
     deleted.map_err(classify)?;
-    let expired = grant_tokens::expires_at.lt(before).and(grant_tokens::kind.ne(Kind::Code.as_str()));
+    let expired = grant_tokens::expires_at.lt(before).and(grant_tokens::kind.ne(GrantTokenKind::Code.as_str()));
     let expired = grant_tokens::table.filter(expired);
     let deleted = on!(conn, conn => diesel::delete(expired).execute(conn));
     deleted.map_err(classify)?;
@@ -210,9 +210,9 @@ fn forget(conn: &mut AnyConnection, at: Timestamp) -> Result<(), StoreError> {
     deleted.map_err(classify).map(drop)
 }
 
-fn held(grant: GrantRow, token: TokenRow) -> Result<Held, StoreError> {
+fn held(grant: GrantRow, token: TokenRow) -> Result<KeptToken, StoreError> {
     let wrong = |column| move |error| damaged(column, error);
-    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == token.kind);
+    let kind = GrantTokenKind::ALL.into_iter().find(|kind| kind.as_str() == token.kind);
     let party = Party::parse(&grant.party).map_err(wrong("grants.party"))?;
     let challenge = Challenge::parse(&grant.challenge).ok_or_else(|| damaged("grants.challenge", "is no digest"))?;
     let found = Grant {
@@ -222,7 +222,7 @@ fn held(grant: GrantRow, token: TokenRow) -> Result<Held, StoreError> {
         redirect_uri: grant.redirect_uri.into(),
         challenge,
     };
-    Ok(Held {
+    Ok(KeptToken {
         granted: Granted { grant: found, scope: token.scope.into() },
         kind: kind.ok_or_else(|| damaged("grant_tokens.kind", "is not known"))?,
         expires: Timestamp(token.expires_at),

@@ -41,7 +41,7 @@ impl CommandRow {
 
 /// How telling ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Told<B> {
+pub enum ToldUntil<B> {
     All,
     /// Broken off, and why.
     Part(B),
@@ -56,11 +56,11 @@ pub fn tell<B>(
     party: &Party,
     times: Range<Timestamp>,
     mut tell: impl FnMut(Recorded) -> ControlFlow<B>,
-) -> Result<Told<B>, StoreError> {
+) -> Result<ToldUntil<B>, StoreError> {
     snapshot(conn, |conn| {
         let CheckpointRow { seq: pruned, until, .. } = checkpoint::read(conn)?;
         if pruned > 0 && times.start.0 < until {
-            return Ok(Told::Pruned(Timestamp(until)));
+            return Ok(ToldUntil::Pruned(Timestamp(until)));
         }
         if let AnyConnection::Postgres(conn) = conn {
             conn.batch_execute(BY_INDEX).map_err(classify)?;
@@ -76,11 +76,11 @@ pub fn tell<B>(
                 .limit(PAGE)
                 .select((journal::seq, journal::key, journal::command, journal::outcome));
             let rows: Vec<CommandRow> = on!(conn, conn => theirs.load(conn)).map_err(classify)?;
-            let Some(last) = rows.last() else { return Ok(Told::All) };
+            let Some(last) = rows.last() else { return Ok(ToldUntil::All) };
             after = last.seq;
             for row in rows {
                 if let ControlFlow::Break(why) = tell(row.recorded()?) {
-                    return Ok(Told::Part(why));
+                    return Ok(ToldUntil::Part(why));
                 }
             }
         }

@@ -25,12 +25,12 @@ pub const MOST_FOUND: i64 = 50;
 
 /// A row of the journal, and what stands beside it.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct JournalLookup {
     pub row: JournalRow,
-    pub legs: Vec<Leg>,
+    pub legs: Vec<TransferWithNames>,
     /// Those of the same writer, nearest on each side; `None` where none is near.
-    pub previous: Option<Neighbour>,
-    pub next: Option<Neighbour>,
+    pub previous: Option<NeighbourRow>,
+    pub next: Option<NeighbourRow>,
     /// Whether pruning has been past the row: it stands by itself, sealed.
     pub is_sealed: bool,
     /// Whether its hash is what it must be; `None` where what it follows from is not near.
@@ -38,23 +38,23 @@ pub struct Entry {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
-pub struct Neighbour {
+pub struct NeighbourRow {
     pub seq: i64,
     pub hash: Bytes,
 }
 
 /// One transfer, with the names of its accounts.
 #[derive(Debug, Clone)]
-pub struct Leg {
-    pub debit: Named,
-    pub credit: Named,
+pub struct TransferWithNames {
+    pub debit: NamedAccount,
+    pub credit: NamedAccount,
     /// Minor units.
     pub amount: i64,
 }
 
 /// An account by the words that it is a digest of.
 #[derive(Debug, Clone)]
-pub struct Named {
+pub struct NamedAccount {
     pub id: Uuid,
     /// `player`, `house` or `cashier`.
     pub side: String,
@@ -66,7 +66,7 @@ pub struct Named {
 }
 
 /// The journal row of this number.
-pub fn entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<Entry>, StoreError> {
+pub fn entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<JournalLookup>, StoreError> {
     let found: Option<JournalRow> =
         on!(conn, conn => journal::table.find(seq).select(JournalRow::as_select()).first(conn))
             .optional()
@@ -77,10 +77,10 @@ pub fn entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<Entry>, StoreE
     let theirs = || journal::table.filter(journal::writer.eq(row.writer)).select((journal::seq, journal::hash));
     let earlier = theirs().filter(journal::seq.lt(seq)).filter(journal::seq.ge(seq.saturating_sub(NEIGHBOURHOOD)));
     let earlier = earlier.order(journal::seq.desc());
-    let previous: Option<Neighbour> = on!(conn, conn => earlier.first(conn)).optional().map_err(classify)?;
+    let previous: Option<NeighbourRow> = on!(conn, conn => earlier.first(conn)).optional().map_err(classify)?;
     let later = theirs().filter(journal::seq.gt(seq)).filter(journal::seq.le(seq.saturating_add(NEIGHBOURHOOD)));
     let later = later.order(journal::seq);
-    let next: Option<Neighbour> = on!(conn, conn => later.first(conn)).optional().map_err(classify)?;
+    let next: Option<NeighbourRow> = on!(conn, conn => later.first(conn)).optional().map_err(classify)?;
     let is_sealed = seq <= checkpoint::read(conn)?.seq;
     let legs: Vec<&TransferRow> = moved.iter().collect();
     let must_be = if is_sealed {
@@ -91,14 +91,14 @@ pub fn entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<Entry>, StoreE
     };
     let holds = must_be.map(|must_be| row.hash == must_be);
     let legs = named(conn, &moved)?;
-    Ok(Some(Entry { row, legs, previous, next, is_sealed, holds }))
+    Ok(Some(JournalLookup { row, legs, previous, next, is_sealed, holds }))
 }
 
 /// The hash that a row which is not pruned follows from.
 fn follows(
     conn: &mut AnyConnection,
     row: &JournalRow,
-    previous: Option<&Neighbour>,
+    previous: Option<&NeighbourRow>,
 ) -> Result<Option<chain::Hash>, StoreError> {
     let writer = writers::table.find(row.writer).select((writers::pruned_seq, writers::pruned_head));
     let writer: Option<(i64, Bytes)> = on!(conn, conn => writer.first(conn)).optional().map_err(classify)?;
@@ -113,7 +113,7 @@ fn follows(
     }
 }
 
-fn named(conn: &mut AnyConnection, moved: &[TransferRow]) -> Result<Vec<Leg>, StoreError> {
+fn named(conn: &mut AnyConnection, moved: &[TransferRow]) -> Result<Vec<TransferWithNames>, StoreError> {
     let ids: Vec<&Bytes> = moved.iter().flat_map(|leg| [&leg.debit, &leg.credit]).collect();
     let known = accounts::table.filter(accounts::id.eq_any(&ids));
     let known: Vec<AccountRow> =
@@ -123,13 +123,15 @@ fn named(conn: &mut AnyConnection, moved: &[TransferRow]) -> Result<Vec<Leg>, St
     let owners: Vec<(Bytes, String)> = on!(conn, conn => owners.load(conn)).map_err(classify)?;
     let owners: HashMap<Bytes, String> = owners.into_iter().collect();
     let known: HashMap<Bytes, AccountRow> = known.into_iter().map(|account| (account.id.clone(), account)).collect();
-    let name = |id: &Bytes| -> Result<Named, StoreError> {
+    let name = |id: &Bytes| -> Result<NamedAccount, StoreError> {
         let account = known.get(id).ok_or_else(|| damaged("account", "is not stored"))?.clone();
         let player = account.player.and_then(|player| owners.get(&player).cloned());
         let AccountRow { side, currency, bucket, wallet, product, .. } = account;
-        Ok(Named { id: uuid(id)?, side, player, currency, bucket, wallet, product })
+        Ok(NamedAccount { id: uuid(id)?, side, player, currency, bucket, wallet, product })
     };
-    let leg = |row: &TransferRow| Ok(Leg { debit: name(&row.debit)?, credit: name(&row.credit)?, amount: row.amount });
+    let leg = |row: &TransferRow| {
+        Ok(TransferWithNames { debit: name(&row.debit)?, credit: name(&row.credit)?, amount: row.amount })
+    };
     moved.iter().map(leg).collect()
 }
 

@@ -19,7 +19,7 @@ const TAKE_TURNS: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SELEC
 
 /// How a database's schema stands to this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Schema {
+pub enum SchemaState {
     UpToDate(String),
     Behind {
         missing: Vec<String>,
@@ -38,14 +38,14 @@ fn known() -> Vec<String> {
     versions
 }
 
-fn compare(applied: &[String]) -> Schema {
+fn compare(applied: &[String]) -> SchemaState {
     let known = known();
     let unknown: Vec<String> = applied.iter().filter(|version| !known.contains(version)).cloned().collect();
     let missing: Vec<String> = known.iter().filter(|version| !applied.contains(version)).cloned().collect();
     match (unknown.is_empty(), missing.is_empty()) {
-        (false, _) => Schema::Ahead { unknown },
-        (true, false) => Schema::Behind { missing },
-        (true, true) => Schema::UpToDate(known.last().cloned().unwrap_or_default()),
+        (false, _) => SchemaState::Ahead { unknown },
+        (true, false) => SchemaState::Behind { missing },
+        (true, true) => SchemaState::UpToDate(known.last().cloned().unwrap_or_default()),
     }
 }
 
@@ -71,7 +71,7 @@ impl Database {
     }
 
     /// Compares the schema with what this program knows; changes nothing.
-    pub async fn schema(&self) -> Result<Schema, StoreError> {
+    pub async fn schema(&self) -> Result<SchemaState, StoreError> {
         match self {
             Self::Sqlite(path) if !path.exists() => Ok(compare(&[])),
             Self::Sqlite(path) => {
@@ -130,12 +130,12 @@ where
     EmbeddedMigrations: MigrationSource<DB>,
 {
     match compare(&applied(conn)?) {
-        Schema::UpToDate(_) => Ok(Vec::new()),
-        Schema::Ahead { unknown } => Err(StoreError::Rejected(format!(
+        SchemaState::UpToDate(_) => Ok(Vec::new()),
+        SchemaState::Ahead { unknown } => Err(StoreError::Rejected(format!(
             "the database was migrated by a newer purser (it has {}); use that one",
             unknown.join(", ")
         ))),
-        Schema::Behind { missing } => {
+        SchemaState::Behind { missing } => {
             let Err(error) = conn.run_pending_migrations(migrations).map(drop) else { return Ok(missing) };
             // What is wrong with a migration that failed is told in words only; whether the database is still there
             // tells the next question.

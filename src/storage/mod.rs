@@ -13,7 +13,7 @@ pub mod schema;
 pub mod migrations;
 pub mod rows;
 pub mod batch_rows;
-mod remains;
+mod pruned_command;
 mod order_change;
 mod checkpoint;
 pub mod partners;
@@ -42,7 +42,7 @@ pub mod backup;
 use std::future::Future;
 use std::path::PathBuf;
 
-use crate::ledger::{Batch, Keys, OrderId, State};
+use crate::ledger::{Batch, OrderId, ReadSet, State};
 
 pub use balances::{BalanceKey, Balances};
 pub use reader::Reader;
@@ -77,7 +77,7 @@ pub enum Database {
 /// One lane's writer. `load` begins a transaction; `commit` or `abandon` ends it.
 pub trait Store: Send + 'static {
     /// Locks the players of `keys` in key order, then reads all that `keys` names.
-    fn load(&mut self, keys: &Keys) -> impl Future<Output = Result<State, StoreError>> + Send;
+    fn load(&mut self, keys: &ReadSet) -> impl Future<Output = Result<State, StoreError>> + Send;
 
     /// Writes the batch and commits. When this fails, nothing was written, or (if the connection was lost) the
     /// next load will tell.

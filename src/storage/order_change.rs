@@ -3,9 +3,9 @@
 use uuid::Uuid;
 
 use super::StoreError;
-use super::remains::Remains;
+use super::pruned_command::PrunedCommand;
 use super::rows::{OrderRow, damaged};
-use crate::ledger::command::{Act, Command, CommandKey, Keyed};
+use crate::ledger::command::{Act, Command, CommandKey, KeyedCommand};
 use crate::ledger::orders::{GameResult, Order, OrderKey, OrderName, Stake};
 use crate::ledger::player::digest;
 use crate::ledger::{
@@ -23,19 +23,19 @@ pub struct OrderChange {
     pub state: OrderState,
     pub paid: i64,
     /// The order as it began, where the row is its first.
-    pub begun: Option<Begun>,
+    pub begun: Option<OpeningOrder>,
 }
 
 /// An order as it began; what became of it is apart.
 #[derive(Debug)]
-pub enum Begun {
+pub enum OpeningOrder {
     Whole(Box<Order>),
     Digest(Uuid),
 }
 
 impl OrderChange {
     /// `None` where the command changed no order. `key` is what it was kept under, and tells the order.
-    pub fn of(seq: i64, key: Option<CommandKey>, keyed: &Keyed, outcome: Outcome) -> Option<Self> {
+    pub fn of(seq: i64, key: Option<CommandKey>, keyed: &KeyedCommand, outcome: Outcome) -> Option<Self> {
         keyed.order?;
         let key = key?;
         let (order, operation) = (key.order(), key.operation()?);
@@ -63,12 +63,12 @@ impl OrderChange {
             }
             _ => return None,
         };
-        let begun = begun(&keyed.command, order, keyed.player, state).map(|order| Begun::Whole(Box::new(order)));
+        let begun = begun(&keyed.command, order, keyed.player, state).map(|order| OpeningOrder::Whole(Box::new(order)));
         Some(Self { order, operation, seq, state, paid, begun })
     }
 
     /// The same where the command was pruned: its key tells the order.
-    pub fn of_remains(seq: i64, key: CommandKey, remains: Remains, outcome: Outcome) -> Option<Self> {
+    pub fn of_pruned(seq: i64, key: CommandKey, remains: PrunedCommand, outcome: Outcome) -> Option<Self> {
         let paid = match outcome {
             Outcome::Done(Done::Order(OrderDone::OrderSettled { paid })) => paid,
             Outcome::Done(Done::Order(OrderDone::OrderCancelled { refunded })) => refunded,
@@ -76,12 +76,12 @@ impl OrderChange {
         };
         // What the first build pruned says nothing of a bet that a tombstone refused. No other act is kept where it is refused.
         let refused = matches!(outcome, Outcome::Refused(_)).then_some(OrderState::Refused);
-        let (state, begun) = (remains.state.or(refused)?, remains.begun.map(Begun::Digest));
+        let (state, begun) = (remains.state.or(refused)?, remains.begun.map(OpeningOrder::Digest));
         Some(Self { order: key.order(), operation: key.operation()?, seq, state, paid, begun })
     }
 }
 
-impl Begun {
+impl OpeningOrder {
     /// What pruning leaves of it.
     pub fn digest(&self) -> Result<Uuid, StoreError> {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! | row | what is left of it |
 //! |---|---|
-//! | a kept bet, result, cancel, deposit or withdrawal | its key, its outcome and its [`Remains`]; what it moved is added to what its account carries |
+//! | a kept bet, result, cancel, deposit or withdrawal | its key, its outcome and its [`PrunedCommand`]; what it moved is added to what its account carries |
 //! | a refusal that was merely noted | nothing |
 //! | an opened player, an act of a partner | all: what it made is compared with it |
 //!
@@ -19,13 +19,13 @@ use super::StoreError;
 use super::checkpoint::{self, CHECKPOINT, CarriedRow, CheckpointRow, PrunedHead};
 use super::journal::BY_INDEX;
 use super::order_change::OrderChange;
+use super::pruned_command::PrunedCommand;
 use super::queries::{AnyConnection, classify, on};
-use super::remains::Remains;
 use super::rows::{Bytes, JournalRow, TransferRow, damaged, uuid};
 use super::schema::{carried, checkpoints, journal, transfers, writers};
 use crate::ledger::chain::{self, Hash};
 use crate::ledger::command::{CommandKey, Timestamp};
-use crate::ledger::essence::Essence;
+use crate::ledger::command_digest::CommandDigest;
 use crate::ledger::{AccountAct, Act, Command, CorrelationKey, OrderAct, Outcome};
 
 /// Journal rows that one transaction prunes.
@@ -271,7 +271,7 @@ fn remains(row: &JournalRow) -> Result<Option<(Command, String)>, StoreError> {
     let damaged = |error| damaged(&format!("journal row {}", row.seq), error);
     let command: Command = serde_json::from_str(&row.command).map_err(damaged)?;
     let outcome: Outcome = serde_json::from_str(&row.outcome).map_err(damaged)?;
-    let Some(essence) = Essence::of(&command.act) else { return Ok(None) };
+    let Some(essence) = CommandDigest::of(&command.act) else { return Ok(None) };
     let keyed = command.keyed();
     let key = row.key.as_deref().map(uuid).transpose()?.map(CommandKey::from_uuid);
     let change = OrderChange::of(row.seq, key, &keyed, outcome);
@@ -280,7 +280,7 @@ fn remains(row: &JournalRow) -> Result<Option<(Command, String)>, StoreError> {
     let state = change.as_ref().map(|change| change.state);
     let command = &keyed.command;
     let correlation = command.correlation.as_ref().map(|id| CorrelationKey::of(&command.party, id).uuid());
-    let remains = Remains { essence, state, begun, player: Some(keyed.player.uuid()), correlation };
+    let remains = PrunedCommand { essence, state, begun, player: Some(keyed.player.uuid()), correlation };
     Ok(Some((keyed.command, remains.text().map_err(damaged)?)))
 }
 

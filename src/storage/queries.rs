@@ -15,7 +15,7 @@ use super::sqlite::order_index;
 use super::{Database, StoreError, postgres, sqlite};
 use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
-use crate::ledger::transactions::{FindBy, Finding, Transaction};
+use crate::ledger::transactions::{FindBy, Transaction, TransactionQuery};
 use crate::ledger::{Order, OrderId, Party, PlayerId, PlayerKey};
 
 /// Transactions that one question is answered with at the most.
@@ -153,7 +153,7 @@ pub fn order(conn: &mut AnyConnection, id: OrderId) -> Result<Option<(Order, Pla
 }
 
 /// The transactions that are asked for, oldest first.
-pub fn transactions(conn: &mut AnyConnection, finding: &Finding) -> Result<Vec<Transaction>, StoreError> {
+pub fn transactions(conn: &mut AnyConnection, finding: &TransactionQuery) -> Result<Vec<Transaction>, StoreError> {
     use transactions::{kind, number, partner, player, reference, region, round, scope};
     let (party, in_scope) = (finding.party.to_string(), finding.scope.to_string());
     let theirs = transactions::table.filter(transactions::party.eq(party)).filter(scope.eq(in_scope));

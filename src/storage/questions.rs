@@ -6,7 +6,7 @@ use super::{Reader, StoreError, grants, passwords, queries, voids};
 use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
-use crate::ledger::transactions::{Finding, ManualVoid, Transaction};
+use crate::ledger::transactions::{ManualVoid, Transaction, TransactionQuery};
 use crate::ledger::{Order, OrderId, Party, PlayerId, PlayerKey};
 
 impl Reader {
@@ -21,7 +21,7 @@ impl Reader {
     }
 
     /// Transactions, oldest first.
-    pub async fn transactions(&self, finding: Finding) -> Result<Vec<Transaction>, StoreError> {
+    pub async fn transactions(&self, finding: TransactionQuery) -> Result<Vec<Transaction>, StoreError> {
         self.ask(move |conn| queries::transactions(conn, &finding)).await
     }
 

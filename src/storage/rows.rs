@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::StoreError;
-use super::remains;
+use super::pruned_command;
 use super::schema::{accounts, journal, orders, players, transfers, writers};
 use crate::ledger::account::{Account, AccountId, HouseAccount, Staked};
 use crate::ledger::chain::{self, Hash};
@@ -154,7 +154,7 @@ pub const PLAYER_SIDE: &str = "player";
 impl DecidedRow {
     pub fn decided(self) -> Result<(CommandKey, Decided), StoreError> {
         let key = self.key.ok_or_else(|| damaged("key", "is missing"))?;
-        let asked = remains::asked(&self.command).map_err(|error| damaged("command", error))?;
+        let asked = pruned_command::asked(&self.command).map_err(|error| damaged("command", error))?;
         let outcome = serde_json::from_str(&self.outcome).map_err(|error| damaged("outcome", error))?;
         Ok((CommandKey::from_uuid(uuid(&key)?), Decided { asked, outcome }))
     }

@@ -22,7 +22,7 @@ use super::queries::AnyConnection;
 use super::rows::{AccountRow, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, not_its_own, state_of};
 use super::schema::{accounts, journal, players, purchases, transactions, writers};
 use super::{Store, StoreError};
-use crate::ledger::{Batch, Keys, OrderId, State};
+use crate::ledger::{Batch, OrderId, ReadSet, State};
 use order_index::OrderIndex;
 use statements::{InsertJournal, InsertPlayer, InsertTransfer, NameHouseAccount, UpsertAccount};
 
@@ -114,7 +114,7 @@ pub struct SqliteStore {
 }
 
 enum Job {
-    Load(Box<Keys>, oneshot::Sender<Result<State, StoreError>>),
+    Load(Box<ReadSet>, oneshot::Sender<Result<State, StoreError>>),
     Commit(Box<Batch>, oneshot::Sender<Result<(), StoreError>>),
     Abandon(oneshot::Sender<()>),
     CommitsOfOthers(oneshot::Sender<Result<i64, StoreError>>),
@@ -145,7 +145,7 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+    async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
         let keys = Box::new(keys.clone());
         self.ask(|answer| Job::Load(keys, answer)).await?
     }
@@ -235,7 +235,7 @@ impl Writer {
         }
     }
 
-    fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+    fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
         // The connection is the writer's own, borrowed apart from the rest.
         self.connection()?;
         let Some(conn) = &mut self.conn else {
@@ -309,7 +309,7 @@ fn last_seq(conn: &mut SqliteConnection) -> QueryResult<i64> {
     Ok([journal, transactions, purchases, written].into_iter().flatten().max().unwrap_or(0))
 }
 
-fn load_players(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<(Vec<PlayerRow>, Vec<AccountRow>)> {
+fn load_players(conn: &mut SqliteConnection, keys: &ReadSet) -> QueryResult<(Vec<PlayerRow>, Vec<AccountRow>)> {
     let (mut found, mut theirs) = (Vec::new(), Vec::new());
     for key in &keys.players {
         let id = bytes(key.uuid());
@@ -324,7 +324,11 @@ fn load_players(conn: &mut SqliteConnection, keys: &Keys) -> QueryResult<(Vec<Pl
 }
 
 /// What is kept about the orders is read by the numbers that they tell, anything else by its key.
-fn load_decided(conn: &mut SqliteConnection, keys: &Keys, orders: &[OrderRow]) -> Result<Vec<DecidedRow>, StoreError> {
+fn load_decided(
+    conn: &mut SqliteConnection,
+    keys: &ReadSet,
+    orders: &[OrderRow],
+) -> Result<Vec<DecidedRow>, StoreError> {
     let mut found = Vec::new();
     for order in orders {
         for (key, seq) in order.commands()?.filter(|(key, _)| keys.order_commands.contains(key)) {

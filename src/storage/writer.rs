@@ -3,7 +3,7 @@
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
 use super::{Balances, Database, Store, StoreError};
-use crate::ledger::{Batch, Keys, OrderId, State};
+use crate::ledger::{Batch, OrderId, ReadSet, State};
 
 /// One lane's writer.
 pub enum Writer {
@@ -30,7 +30,7 @@ impl Database {
 }
 
 impl Store for Writer {
-    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+    async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
         match self {
             Self::Sqlite(store) => store.load(keys).await,
             Self::Postgres(store) => store.load(keys).await,

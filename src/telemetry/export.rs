@@ -66,9 +66,9 @@ pub fn collector(configured: Option<&str>) -> Option<String> {
 
 /// The end that spans are put in at.
 #[derive(Debug)]
-pub struct Queue(SyncSender<Item>);
+pub struct SpanQueue(SyncSender<Item>);
 
-impl Queue {
+impl SpanQueue {
     /// Starts the thread; `None` where no collector is named. `endpoint` goes before the environment's.
     pub fn start(endpoint: Option<&str>) -> Result<Option<Self>, TelemetryError> {
         if collector(endpoint).is_none() {

@@ -27,7 +27,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 pub use self::batch::BatchTrace;
-use self::export::Queue;
+use self::export::SpanQueue;
 pub use self::export::{TelemetryError, collector};
 pub use self::message::{MessageTrace, Received, Sampled};
 use crate::config::Telemetry;
@@ -38,7 +38,7 @@ const MOST_LINKS: usize = 128;
 /// Where spans go.
 #[derive(Debug)]
 pub struct Spans {
-    queue: Queue,
+    queue: SpanQueue,
     /// Of messages that say nothing of their own.
     sample_ratio: f64,
     scope: InstrumentationScope,
@@ -61,7 +61,7 @@ struct Ended {
 impl Spans {
     /// Starts exporting; `None` where neither configuration nor environment name a collector.
     pub fn start(settings: &Telemetry) -> Result<Option<Arc<Self>>, TelemetryError> {
-        let Some(queue) = Queue::start(settings.otlp_endpoint.as_deref())? else { return Ok(None) };
+        let Some(queue) = SpanQueue::start(settings.otlp_endpoint.as_deref())? else { return Ok(None) };
         let scope = InstrumentationScope::builder("purser").with_version(env!("CARGO_PKG_VERSION")).build();
         Ok(Some(Arc::new(Self { queue, sample_ratio: settings.sample_ratio, scope })))
     }

@@ -1,7 +1,7 @@
 //! Commands without a lane: for the command line, which would rather hear of an outage than wait.
 
-use crate::ledger::command::{Command, Keyed};
-use crate::ledger::{Keys, Outcome, Verdict, fold};
+use crate::ledger::command::{Command, KeyedCommand};
+use crate::ledger::{FoldVerdict, Outcome, ReadSet, fold};
 use crate::storage::{Store, StoreError};
 
 /// How often a batch is tried again because another writer was faster.
@@ -15,8 +15,8 @@ pub async fn apply(store: &mut impl Store, command: Command) -> Result<Outcome, 
 
 /// Decides commands in order and commits them together: all or none. The caller bounds their number.
 pub async fn apply_all(store: &mut impl Store, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
-    let commands: Vec<Keyed> = commands.into_iter().map(Command::keyed).collect();
-    let keys = Keys::of(&commands);
+    let commands: Vec<KeyedCommand> = commands.into_iter().map(Command::keyed).collect();
+    let keys = ReadSet::of(&commands);
     let mut conflicts = 0;
     let verdicts = loop {
         match attempt(store, &keys, &commands).await {
@@ -27,7 +27,11 @@ pub async fn apply_all(store: &mut impl Store, commands: Vec<Command>) -> Result
     verdicts.into_iter().map(outcome).collect()
 }
 
-async fn attempt(store: &mut impl Store, keys: &Keys, commands: &[Keyed]) -> Result<Vec<Verdict>, StoreError> {
+async fn attempt(
+    store: &mut impl Store,
+    keys: &ReadSet,
+    commands: &[KeyedCommand],
+) -> Result<Vec<FoldVerdict>, StoreError> {
     let mut state = store.load(keys).await?;
     let (batch, verdicts) = fold(&mut state, commands.iter().map(|keyed| (keyed, false)));
     if batch.is_empty() {
@@ -38,10 +42,10 @@ async fn attempt(store: &mut impl Store, keys: &Keys, commands: &[Keyed]) -> Res
     Ok(verdicts)
 }
 
-fn outcome(verdict: Verdict) -> Result<Outcome, StoreError> {
+fn outcome(verdict: FoldVerdict) -> Result<Outcome, StoreError> {
     match verdict {
-        Verdict::Decided { outcome, .. } => Ok(outcome),
-        Verdict::Waits(_) => Err(undecided()),
+        FoldVerdict::Decided { outcome, .. } => Ok(outcome),
+        FoldVerdict::Waits(_) => Err(undecided()),
     }
 }
 

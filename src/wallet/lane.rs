@@ -11,11 +11,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::backlog::BetBacklogs;
-use super::look::Look;
-use super::turns::Turns;
+use super::fair_queue::FairQueue;
+use super::look::OrderLook;
 use super::waiting::{Patience, WaitingRoom};
 use super::{Answer, Answering, Bounds, Health, LedgerView, Submission};
-use crate::ledger::{Keys, OrderId, OrderIds, State, Verdict, fold};
+use crate::ledger::{FoldVerdict, OrderId, OrderIds, ReadSet, State, fold};
 use crate::metrics;
 use crate::storage::{Store, StoreError};
 use crate::telemetry::BatchTrace;
@@ -35,8 +35,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// After so many culprits without a single commit between them, it is the database that is at fault.
 const CULPRITS_IN_A_ROW: u32 = 5;
 
-/// The first and the longest pause while the database is away.
-const OUTAGE_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// The shortest and the longest pause while the database is away.
+const MIN_OUTAGE_PAUSE: Duration = Duration::from_millis(50);
+const MAX_OUTAGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The share of a batch that those who wait for a bet may take from new ones: looking at a crowd again and again must
 /// not keep the new ones out.
@@ -82,7 +83,7 @@ impl Item {
 }
 
 /// What came of one item of a batch that is committed. Boxed, since a batch of the queues' has none of the second.
-type Judged = (Verdict, Option<Box<LedgerView>>);
+type Judged = (FoldVerdict, Option<Box<LedgerView>>);
 
 /// What all lanes of a process share.
 #[derive(Clone)]
@@ -96,13 +97,13 @@ pub struct Lane<S> {
     store: S,
     inbox: mpsc::UnboundedReceiver<Submission>,
     /// The new ones.
-    turns: Turns<Submission>,
+    fair_queue: FairQueue<Submission>,
     bounds: Bounds,
     health: Arc<watch::Sender<Health>>,
     backlogs: BetBacklogs,
     waiting: WaitingRoom<Item>,
     /// When to look for bets that others have committed.
-    look: Look,
+    look: OrderLook,
     /// Whose bet has become known: first in the next batch.
     released: Vec<Item>,
     start: Instant,
@@ -115,8 +116,9 @@ impl<S: Store> Lane<S> {
     pub fn new(store: S, inbox: mpsc::UnboundedReceiver<Submission>, shared: Shared, jitter: StdRng) -> Self {
         let Shared { bounds, backlogs, health } = shared;
         let waiting = WaitingRoom::new(bounds.ordering_grace, bounds.crowding_limit);
-        let (turns, look, released, start) = (Turns::default(), Look::default(), Vec::new(), Instant::now());
-        Self { store, inbox, turns, bounds, health, backlogs, waiting, look, released, start, culprits: 0, jitter }
+        let (fair_queue, look, released, start) =
+            (FairQueue::default(), OrderLook::default(), Vec::new(), Instant::now());
+        Self { store, inbox, fair_queue, bounds, health, backlogs, waiting, look, released, start, culprits: 0, jitter }
     }
 
     /// Works until every handle is dropped and everything taken is answered.
@@ -168,10 +170,10 @@ impl<S: Store> Lane<S> {
         let released: Vec<Item> = self.released.drain(..self.released.len().min(max)).collect();
         released.into_iter().for_each(|item| self.enlist(&mut batch, item));
         let room = max.saturating_sub(batch.len());
-        let share = if self.turns.is_empty() { room } else { room.div_ceil(DUE_SHARE_OF_ROOM) };
+        let share = if self.fair_queue.is_empty() { room } else { room.div_ceil(DUE_SHARE_OF_ROOM) };
         batch.extend(self.waiting.due(now, share).into_iter().map(Item::due));
         while batch.len() < max
-            && let Some(submission) = self.turns.pop()
+            && let Some(submission) = self.fair_queue.pop()
         {
             self.enlist(&mut batch, Item::new(submission));
         }
@@ -205,7 +207,7 @@ impl<S: Store> Lane<S> {
     }
 
     fn put_in(&mut self, submission: Submission) {
-        self.turns.push(submission.keyed.command.party.clone(), submission);
+        self.fair_queue.push(submission.keyed.command.party.clone(), submission);
     }
 
     /// Adds a command to a batch; before a bet, those who wait for it, since they came first.
@@ -233,7 +235,7 @@ impl<S: Store> Lane<S> {
         loop {
             match self.attempt(&batch).await {
                 Ok(judged) => return self.answer(batch, judged),
-                Err(StoreError::Outage(why)) => self.sit_out(why).await,
+                Err(StoreError::Outage(why)) => self.wait_for_database(why).await,
                 Err(StoreError::Conflict(_) | StoreError::Contention(_)) if conflicts < CONFLICT_RETRIES => {
                     conflicts += 1;
                     self.retry_pause().await;
@@ -260,7 +262,7 @@ impl<S: Store> Lane<S> {
                 }
                 Err(why) => {
                     // So many in a row: rather than park everything that comes, try it again with what comes next.
-                    self.sit_out(why).await;
+                    self.wait_for_database(why).await;
                     self.released.extend(item);
                 }
             }
@@ -275,8 +277,10 @@ impl<S: Store> Lane<S> {
         loop {
             match self.attempt(item).await {
                 Ok(judged) => return Ok(judged),
-                Err(StoreError::Outage(why)) => self.sit_out(why).await,
-                Err(StoreError::Contention(why)) if contentions >= CONTENTION_RETRIES => self.sit_out(why).await,
+                Err(StoreError::Outage(why)) => self.wait_for_database(why).await,
+                Err(StoreError::Contention(why)) if contentions >= CONTENTION_RETRIES => {
+                    self.wait_for_database(why).await
+                }
                 Err(StoreError::Contention(_)) => contentions += 1,
                 Err(StoreError::Conflict(_)) if conflicts < CONFLICT_RETRIES => conflicts += 1,
                 Err(StoreError::Rejected(_)) if refusals + 1 < CULPRIT_TRIES => refusals += 1,
@@ -296,7 +300,7 @@ impl<S: Store> Lane<S> {
 
     async fn transact(&mut self, batch: &[Item], trace: &mut BatchTrace) -> Result<Vec<Judged>, StoreError> {
         let began = Instant::now();
-        let keys = Keys::of(batch.iter().map(|item| &item.submission.keyed));
+        let keys = ReadSet::of(batch.iter().map(|item| &item.submission.keyed));
         let mut state = self.store.load(&keys).await?;
         trace.step("load");
         let commands = batch.iter().map(|item| (&item.submission.keyed, item.may_wait));
@@ -325,8 +329,8 @@ impl<S: Store> Lane<S> {
         let mut known = Vec::new();
         for (item, (verdict, view)) in batch.into_iter().zip(judged) {
             match verdict {
-                Verdict::Waits(order) => self.park(item, order, now),
-                Verdict::Decided { outcome, repeated } => {
+                FoldVerdict::Waits(order) => self.park(item, order, now),
+                FoldVerdict::Decided { outcome, repeated } => {
                     known.extend(item.submission.keyed.order.map(|order| order.accepted));
                     item.submission.answering.tell(Answer::Decided { outcome, repeated }, view);
                 }
@@ -341,7 +345,7 @@ impl<S: Store> Lane<S> {
     }
 
     /// Waits while the database is away, and says so.
-    async fn sit_out(&mut self, why: String) {
+    async fn wait_for_database(&mut self, why: String) {
         let away = Health::Away(why);
         let told = self.health.send_if_modified(|health| std::mem::replace(health, away.clone()) != away);
         if let (true, Health::Away(why)) = (told, &away) {
@@ -356,8 +360,8 @@ impl<S: Store> Lane<S> {
     }
 
     async fn outage_pause(&mut self) {
-        let (shortest, longest) = OUTAGE_PAUSE;
-        sleep(shortest + (longest - shortest).mul_f64(self.jitter.random::<f64>() / 2.0)).await;
+        let more = (MAX_OUTAGE_PAUSE - MIN_OUTAGE_PAUSE).mul_f64(self.jitter.random::<f64>() / 2.0);
+        sleep(MIN_OUTAGE_PAUSE + more).await;
     }
 }
 

@@ -7,17 +7,17 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::port::{DecidedCommand, WalletError, WalletFuture, WalletPort};
-use super::{Answer, Answering, BalanceAsk, Health, Sequencer, Source, Submission};
+use super::{Answer, Answering, BalanceAsk, CommandSource, Health, Sequencer, Submission};
 use crate::config::Secret;
 use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
-use crate::ledger::transactions::{Finding, ManualVoid, Transaction};
+use crate::ledger::transactions::{ManualVoid, Transaction, TransactionQuery};
 use crate::ledger::{Command, Order, OrderId, Party, PlayerId, PlayerKey, Pocket};
 use crate::storage::{Reader, StoreError};
 
 /// Where requests come from, for the waiting rooms: the bound on commands under way is one on those that wait, too.
-const SOURCE: Source = Source(u32::MAX);
+const SOURCE: CommandSource = CommandSource(u32::MAX);
 
 /// How long a command that is under way when the database goes away may still be answered. After that the caller is
 /// told to ask again; whether the command went through, the repeat will tell.
@@ -125,7 +125,7 @@ impl WalletPort for LiveWallet {
         Box::pin(async move { answered(self.reader.order(id).await) })
     }
 
-    fn transactions(&self, finding: Finding) -> WalletFuture<'_, Vec<Transaction>> {
+    fn transactions(&self, finding: TransactionQuery) -> WalletFuture<'_, Vec<Transaction>> {
         Box::pin(async move { answered(self.reader.transactions(finding).await) })
     }
 

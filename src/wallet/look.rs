@@ -19,7 +19,7 @@ const PAUSE_PER_LOOK: u32 = 9;
 const ORDERS: usize = 4096;
 
 /// When the next look is, and where it goes on. It takes several where many orders are waited for.
-pub struct Look {
+pub struct OrderLook {
     next: Instant,
     /// Where the last one ended, if more orders are behind.
     last: Option<OrderId>,
@@ -28,13 +28,13 @@ pub struct Look {
     seeing: Option<i64>,
 }
 
-impl Default for Look {
+impl Default for OrderLook {
     fn default() -> Self {
         Self { next: Instant::now(), last: None, seen: None, seeing: None }
     }
 }
 
-impl Look {
+impl OrderLook {
     pub fn next(&self) -> Instant {
         self.next
     }

@@ -4,16 +4,16 @@
 //! state in memory, for unit tests and fuzzing.
 //!
 //! Behind the live one: [`sequencer`] (the handle that commands and questions for balances go in at), [`lane`] (load, fold,
-//! commit), [`turns`] (parties fill a batch in turns), [`waiting`] (results and cancels without their bet), [`backlog`] and
+//! commit), [`fair_queue`] (parties fill a batch in turns), [`waiting`] (results and cancels without their bet), [`backlog`] and
 //! [`survey`] (until when they wait), [`reader`] (balances); and for the command line [`direct`] (commands without a lane),
-//! [`replay`] and [`rehearsal`].
+//! [`replay`] and [`dry_run`].
 
 pub mod port;
 pub mod live;
 pub mod memory;
 pub mod sequencer;
 pub mod lane;
-pub mod turns;
+pub mod fair_queue;
 pub mod waiting;
 pub mod backlog;
 pub mod survey;
@@ -21,11 +21,13 @@ mod look;
 pub mod reader;
 pub mod direct;
 pub mod replay;
-pub mod rehearsal;
+pub mod dry_run;
 
 pub use backlog::BetBacklogs;
 pub use lane::Shared;
 pub use live::{DatabaseHealth, LiveWallet};
 pub use port::{DecidedCommand, SharedWallet, WalletError, WalletFuture, WalletPort};
 pub use reader::BalanceAsk;
-pub use sequencer::{Answer, Answering, Bounds, Health, Lanes, LedgerView, Sequencer, Source, Stopped, Submission};
+pub use sequencer::{
+    Answer, Answering, Bounds, CommandSource, Health, Lanes, LedgerView, Sequencer, SequencerStopped, Submission,
+};

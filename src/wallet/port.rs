@@ -9,7 +9,7 @@ use crate::config::Secret;
 use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
-use crate::ledger::transactions::{Finding, ManualVoid, Transaction};
+use crate::ledger::transactions::{ManualVoid, Transaction, TransactionQuery};
 use crate::ledger::{Command, Order, OrderId, Outcome, Party, PlayerId, PlayerKey, Pocket};
 
 /// A wallet that requests share.
@@ -57,7 +57,7 @@ pub trait WalletPort: Send + Sync {
     fn order(&self, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>>;
 
     /// Transactions, oldest first.
-    fn transactions(&self, finding: Finding) -> WalletFuture<'_, Vec<Transaction>>;
+    fn transactions(&self, finding: TransactionQuery) -> WalletFuture<'_, Vec<Transaction>>;
 
     /// The void that an operator decides, or decided, on for the transaction of this number.
     fn void(&self, party: Party, source: i64) -> WalletFuture<'_, Option<ManualVoid>>;

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::Health;
-use super::turns::Turns;
+use super::fair_queue::FairQueue;
 use crate::ledger::{AccountId, Party, PlayerId, PlayerKey, Pocket};
 use crate::storage::{BalanceKey, Balances};
 
@@ -45,19 +45,19 @@ pub async fn run(
     max_batch: usize,
     health: watch::Sender<Health>,
 ) {
-    let mut turns = Turns::default();
+    let mut fair_queue = FairQueue::default();
     loop {
-        if turns.is_empty() {
+        if fair_queue.is_empty() {
             match timeout(IDLE, asked.recv()).await {
-                Ok(Some(ask)) => turns.push(ask.party.clone(), ask),
+                Ok(Some(ask)) => fair_queue.push(ask.party.clone(), ask),
                 Ok(None) => return,
                 Err(_) => {}
             }
         }
         while let Ok(ask) = asked.try_recv() {
-            turns.push(ask.party.clone(), ask);
+            fair_queue.push(ask.party.clone(), ask);
         }
-        let batch: Vec<BalanceAsk> = std::iter::from_fn(|| turns.pop()).take(max_batch).collect();
+        let batch: Vec<BalanceAsk> = std::iter::from_fn(|| fair_queue.pop()).take(max_batch).collect();
         let keys: Vec<BalanceKey> = batch.iter().map(|ask| ask.key).collect();
         let answers = loop {
             match balances.read(keys.clone()).await {

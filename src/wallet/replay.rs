@@ -6,21 +6,21 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::ledger::batch::Batch;
-use crate::ledger::command::{CommandKey, Keyed};
+use crate::ledger::command::{CommandKey, KeyedCommand};
 use crate::ledger::decide::Decision;
-use crate::ledger::outcome::Keeping;
+use crate::ledger::outcome::Retention;
 use crate::ledger::recorded::Recorded;
-use crate::ledger::{Keys, Outcome, PlayerKey, State, fold_where};
+use crate::ledger::{Outcome, PlayerKey, ReadSet, State, fold_where};
 use crate::storage::{Store, StoreError};
 
-use super::rehearsal::Rehearsal;
+use super::dry_run::DryRun;
 
 /// How often a batch is tried again because another writer was faster.
 const CONFLICT_RETRIES: u32 = 10;
 
 /// What became of a recorded command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
+pub enum ReplayedAs {
     /// Decided as it was, and written.
     Applied,
     /// There already, with the same outcome.
@@ -50,24 +50,24 @@ pub struct Replay<S> {
     /// Players that have come to differ.
     held: HashSet<PlayerKey>,
     /// Where nothing is to be written.
-    rehearsal: Option<Rehearsal>,
+    dry_run: Option<DryRun>,
 }
 
 impl<S: Store> Replay<S> {
     pub fn new(store: S) -> Self {
-        Self { store, held: HashSet::new(), rehearsal: None }
+        Self { store, held: HashSet::new(), dry_run: None }
     }
 
     /// Decides everything and writes nothing.
     pub fn rehearse(store: S) -> Self {
-        Self { rehearsal: Some(Rehearsal::default()), ..Self::new(store) }
+        Self { dry_run: Some(DryRun::default()), ..Self::new(store) }
     }
 
     /// Applies a batch in its order: what is applied of it is committed together. The caller bounds its length.
-    pub async fn apply(&mut self, batch: Vec<Recorded>) -> Result<Vec<Comparison>, ReplayError> {
+    pub async fn apply(&mut self, batch: Vec<Recorded>) -> Result<Vec<ReplayedAs>, ReplayError> {
         let batch: Vec<Recorded> = batch.into_iter().map(Recorded::with_number).collect();
         let kept: Vec<&Recorded> = batch.iter().filter(|recorded| recorded.kept).collect();
-        let mut keys = Keys::of(kept.iter().map(|recorded| &recorded.keyed));
+        let mut keys = ReadSet::of(kept.iter().map(|recorded| &recorded.keyed));
         keys.transactions.numbers.extend(kept.iter().filter_map(|recorded| recorded.number()));
         let mut conflicts = 0;
         let compared = loop {
@@ -82,18 +82,18 @@ impl<S: Store> Replay<S> {
         };
         let mut compared = compared.into_iter();
         let of = |recorded: &Recorded| if recorded.kept { compared.next() } else { None };
-        Ok(batch.iter().map(of).map(|comparison| comparison.unwrap_or(Comparison::Noted)).collect())
+        Ok(batch.iter().map(of).map(|comparison| comparison.unwrap_or(ReplayedAs::Noted)).collect())
     }
 
-    async fn attempt(&mut self, keys: &Keys, kept: &[&Recorded]) -> Result<Vec<Comparison>, ReplayError> {
+    async fn attempt(&mut self, keys: &ReadSet, kept: &[&Recorded]) -> Result<Vec<ReplayedAs>, ReplayError> {
         if kept.is_empty() {
             return Ok(Vec::new());
         }
         let mut judge = Judge::new(self.held.clone());
-        if let Some(rehearsal) = &mut self.rehearsal {
-            let loaded = self.store.load(&Rehearsal::wider(keys)).await?;
+        if let Some(dry_run) = &mut self.dry_run {
+            let loaded = self.store.load(&DryRun::wider(keys)).await?;
             self.store.abandon().await;
-            judge.fold(rehearsal.recall(loaded), kept)?;
+            judge.fold(dry_run.recall(loaded), kept)?;
         } else {
             let mut state = self.store.load(keys).await?;
             match judge.fold(&mut state, kept) {
@@ -113,7 +113,7 @@ impl<S: Store> Replay<S> {
 /// Compares one batch.
 struct Judge {
     held: HashSet<PlayerKey>,
-    compared: Vec<Comparison>,
+    compared: Vec<ReplayedAs>,
 }
 
 impl Judge {
@@ -129,7 +129,7 @@ impl Judge {
             let recorded = outcomes.next().unwrap_or(decision.outcome);
             let comparison = self.compare(keyed, decision, recorded);
             self.compared.push(comparison);
-            let is_applied = comparison == Comparison::Applied;
+            let is_applied = comparison == ReplayedAs::Applied;
             if is_applied {
                 names.give(decision);
             }
@@ -144,17 +144,17 @@ impl Judge {
         }
     }
 
-    fn compare(&mut self, keyed: &Keyed, decision: &Decision, recorded: Outcome) -> Comparison {
-        let is_new = decision.keeping != Keeping::Ignored;
+    fn compare(&mut self, keyed: &KeyedCommand, decision: &Decision, recorded: Outcome) -> ReplayedAs {
+        let is_new = decision.retention != Retention::None;
         if is_new && self.held.contains(&keyed.player) {
-            return Comparison::Held;
+            return ReplayedAs::Held;
         }
         match (decision.outcome == recorded, is_new) {
-            (true, true) => Comparison::Applied,
-            (true, false) => Comparison::Equal,
+            (true, true) => ReplayedAs::Applied,
+            (true, false) => ReplayedAs::Equal,
             (false, _) => {
                 self.held.insert(keyed.player);
-                Comparison::Different(decision.outcome)
+                ReplayedAs::Different(decision.outcome)
             }
         }
     }

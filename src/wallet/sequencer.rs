@@ -4,7 +4,7 @@
 //! at high load throughput grows with the batch, with no timer to tune. A player's commands all go through one
 //! [`super::lane`], in the order in which they came; a result or cancel that overtook its bet sits in the [`super::waiting`] room, at least
 //! until its bet can no longer lie in the queue ([`super::backlog`], [`super::survey`]).
-//! Parties fill a batch in [`super::turns`], so that a flood from one does not hold up the others.
+//! Parties fill a batch in [`super::fair_queue`], so that a flood from one does not hold up the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::lane::{Lane, Shared};
 use super::reader::{self, BalanceAsk};
-use crate::ledger::command::Keyed;
+use crate::ledger::command::KeyedCommand;
 use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::Transaction;
 use crate::ledger::{Outcome, PlayerKey, State};
@@ -25,7 +25,7 @@ use crate::telemetry::MessageTrace;
 
 /// Where a command came from: waiting rooms are bounded for each source apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Source(pub u32);
+pub struct CommandSource(pub u32);
 
 /// What a submission is told in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub struct LedgerView {
 }
 
 impl LedgerView {
-    pub(super) fn of(state: &State, keyed: &Keyed) -> Self {
+    pub(super) fn of(state: &State, keyed: &KeyedCommand) -> Self {
         let player = state.players.get(&keyed.player).cloned();
         Self { player, transaction: state.transactions.named(keyed.key).cloned() }
     }
@@ -75,8 +75,8 @@ impl LedgerView {
 
 /// A command on its way to its lane.
 pub struct Submission {
-    pub keyed: Keyed,
-    pub source: Source,
+    pub keyed: KeyedCommand,
+    pub source: CommandSource,
     pub answering: Answering,
     /// Where it came in a message that is traced.
     pub trace: Option<Arc<MessageTrace>>,
@@ -85,7 +85,7 @@ pub struct Submission {
 /// The sequencer has stopped taking.
 #[derive(Debug, thiserror::Error)]
 #[error("the program is shutting down")]
-pub struct Stopped;
+pub struct SequencerStopped;
 
 /// Whether the lanes can commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,8 +130,8 @@ impl Lanes {
     }
 
     /// Puts a command on its player's lane.
-    pub fn submit(&self, submission: Submission) -> Result<(), Stopped> {
-        self.lane_of(submission.keyed.player).send(submission).map_err(|_| Stopped)
+    pub fn submit(&self, submission: Submission) -> Result<(), SequencerStopped> {
+        self.lane_of(submission.keyed.player).send(submission).map_err(|_| SequencerStopped)
     }
 
     fn lane_of(&self, player: PlayerKey) -> &mpsc::UnboundedSender<Submission> {
@@ -164,12 +164,12 @@ impl Sequencer {
     }
 
     /// Puts a command on its player's lane.
-    pub fn submit(&self, submission: Submission) -> Result<(), Stopped> {
+    pub fn submit(&self, submission: Submission) -> Result<(), SequencerStopped> {
         self.lanes.submit(submission)
     }
 
     /// Asks for a balance.
-    pub fn balance(&self, ask: BalanceAsk) -> Result<(), Stopped> {
-        self.balances.send(ask).map_err(|_| Stopped)
+    pub fn balance(&self, ask: BalanceAsk) -> Result<(), SequencerStopped> {
+        self.balances.send(ask).map_err(|_| SequencerStopped)
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::time::Duration;
 
-use super::Source;
+use super::CommandSource;
 use super::backlog::{BetBacklogs, Mark};
 use crate::ledger::{OrderId, OrderIds, Party};
 
@@ -30,7 +30,7 @@ pub enum Patience {
 #[derive(Debug)]
 struct Waiter<T> {
     item: T,
-    source: Source,
+    source: CommandSource,
     order: OrderIds,
     party: Party,
     patience: Patience,
@@ -47,7 +47,7 @@ pub struct WaitingRoom<T> {
     /// Those whose bets may still be in the queue.
     by_mark: BTreeMap<Party, BTreeSet<(Mark, u64)>>,
     /// Those whose patience has begun, and when.
-    by_source: BTreeMap<Source, BTreeSet<(Duration, u64)>>,
+    by_source: BTreeMap<CommandSource, BTreeSet<(Duration, u64)>>,
     next_ticket: u64,
 }
 
@@ -73,13 +73,13 @@ impl<T> WaitingRoom<T> {
     }
 
     /// How long a command of this source may wait at present, once its patience has begun.
-    pub fn grace_of(&self, source: Source) -> Duration {
+    pub fn grace_of(&self, source: CommandSource) -> Duration {
         let waiting = self.by_source.get(&source).map_or(0, BTreeSet::len);
         if waiting > self.crowding_limit { self.grace / CROWDED_SHARE } else { self.grace }
     }
 
     /// Takes in a command.
-    pub fn park(&mut self, item: T, source: Source, (party, order): (Party, OrderIds), patience: Patience) {
+    pub fn park(&mut self, item: T, source: CommandSource, (party, order): (Party, OrderIds), patience: Patience) {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         for id in order.both() {
@@ -185,8 +185,8 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    const RESULTS: Source = Source(1);
-    const OTHERS: Source = Source(2);
+    const RESULTS: CommandSource = CommandSource(1);
+    const OTHERS: CommandSource = CommandSource(2);
 
     fn order(number: u128) -> OrderId {
         OrderId::from_uuid(Uuid::from_u128(number))

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use purser::conformance::Catalogue;
-use purser::conformance::catalogue::{Case, Message, Step};
+use purser::conformance::catalogue::{Case, CaseStep, Message};
 use serde_json::{Value, json};
 
 fn root() -> &'static Path {
@@ -76,10 +76,10 @@ fn every_clause_is_a_sentence_of_the_documentation() {
 /// The codes that a case's steps await.
 fn codes(case: &Case) -> Vec<&String> {
     let of = |step| match step {
-        &Step::Ask(Message { ref expect, .. }) | &Step::Copies(Message { ref expect, .. }) => {
+        &CaseStep::Ask(Message { ref expect, .. }) | &CaseStep::Copies(Message { ref expect, .. }) => {
             expect.code.iter().collect()
         }
-        Step::Reply(awaited) => awaited.expect.code.iter().collect(),
+        CaseStep::Reply(awaited) => awaited.expect.code.iter().collect(),
         _ => Vec::new(),
     };
     case.step.iter().flat_map(of).collect()

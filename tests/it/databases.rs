@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
-use purser::ledger::command::{Keyed, Timestamp};
-use purser::ledger::{Batch, Keys, Outcome, State, Verdict, fold};
-use purser::storage::audit::{self, Report};
+use purser::ledger::command::{KeyedCommand, Timestamp};
+use purser::ledger::{Batch, FoldVerdict, Outcome, ReadSet, State, fold};
+use purser::storage::audit::{self, AuditReport};
 use purser::storage::pruning::{self, Pruned};
 use purser::storage::queries::AnyConnection;
 use purser::storage::{Database, Store, StoreError};
@@ -66,7 +66,7 @@ impl Fresh {
         self.database.writer().expect("a writer")
     }
 
-    pub async fn audit(&self) -> Report {
+    pub async fn audit(&self) -> AuditReport {
         self.database.query(audit::run).await.expect("an audit")
     }
 
@@ -191,8 +191,8 @@ async fn administer(sql: &str) {
 }
 
 /// Loads, folds and commits `commands` as one batch.
-pub async fn apply(store: &mut impl Store, commands: &[Keyed]) -> Result<Vec<Outcome>, StoreError> {
-    let mut state = store.load(&Keys::of(commands)).await?;
+pub async fn apply(store: &mut impl Store, commands: &[KeyedCommand]) -> Result<Vec<Outcome>, StoreError> {
+    let mut state = store.load(&ReadSet::of(commands)).await?;
     let (batch, outcomes) = decide_all(&mut state, commands);
     if batch.is_empty() {
         store.abandon().await;
@@ -203,11 +203,11 @@ pub async fn apply(store: &mut impl Store, commands: &[Keyed]) -> Result<Vec<Out
 }
 
 /// Folds commands none of which may wait.
-pub fn decide_all(state: &mut State, commands: &[Keyed]) -> (Batch, Vec<Outcome>) {
+pub fn decide_all(state: &mut State, commands: &[KeyedCommand]) -> (Batch, Vec<Outcome>) {
     let (batch, verdicts) = fold(state, commands.iter().map(|keyed| (keyed, false)));
     let outcomes = verdicts.into_iter().map(|verdict| match verdict {
-        Verdict::Decided { outcome, .. } => outcome,
-        Verdict::Waits(_) => panic!("a command waits that may not"),
+        FoldVerdict::Decided { outcome, .. } => outcome,
+        FoldVerdict::Waits(_) => panic!("a command waits that may not"),
     });
     (batch, outcomes.collect())
 }

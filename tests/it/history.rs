@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use purser::ledger::command::{Keyed, Timestamp};
-use purser::ledger::{Command, Keys, Party, PlayerId};
-use purser::storage::history::index::{self, Indexer, Step};
-use purser::storage::history::{self, Found, HistoryRow, RecordedCommand};
+use purser::ledger::command::{KeyedCommand, Timestamp};
+use purser::ledger::{Command, Party, PlayerId, ReadSet};
+use purser::storage::history::index::{self, IndexStep, Indexer};
+use purser::storage::history::{self, HistoryAnswer, HistoryRow, RecordedCommand};
 use purser::storage::queries::AnyConnection;
 use purser::storage::{Store, StoreError};
 use tokio::runtime::Runtime;
@@ -64,7 +64,7 @@ impl Following {
         let stepping = tokio::task::spawn_blocking(move || {
             let (mut indexed, mut has_more) = (0, false);
             for _ in 0..steps {
-                let step: Step = indexer.step(&mut conn).expect("a step");
+                let step: IndexStep = indexer.step(&mut conn).expect("a step");
                 indexed += step.indexed;
                 has_more = step.has_more;
             }
@@ -87,10 +87,10 @@ async fn of_correlation(fresh: &Fresh, correlation: &str) -> Vec<HistoryRow> {
     rows(fresh.database.query(move |conn| history::of_correlation(conn, &acme(), &id)).await.expect("asked"))
 }
 
-fn rows(found: Found) -> Vec<HistoryRow> {
+fn rows(found: HistoryAnswer) -> Vec<HistoryRow> {
     match found {
-        Found::Rows(rows) => rows,
-        Found::Behind(rows) => panic!("{rows} rows behind"),
+        HistoryAnswer::Rows(rows) => rows,
+        HistoryAnswer::Behind(rows) => panic!("{rows} rows behind"),
     }
 }
 
@@ -144,7 +144,7 @@ impl Known {
 }
 
 /// The commands with correlation ids, some of them used twice, and some commands without.
-fn called(told: Vec<Keyed>, from: usize) -> Vec<Keyed> {
+fn called(told: Vec<KeyedCommand>, from: usize) -> Vec<KeyedCommand> {
     let called = told.into_iter().zip(from..).map(|(keyed, number)| {
         let correlation = (number % 5 > 0).then(|| format!("c \"{}\"", number - number % 3).into());
         Command { correlation, ..keyed.command }.keyed()
@@ -234,7 +234,7 @@ async fn what_is_committed_late_is_in_the_index_and_what_never_is_holds_up_nobod
     let mut writer = fresh.writer();
     apply(&mut writer, &commands("acme", "open alice CHF\nopen bob CHF")).await.expect("applied");
     let (mut slow, late) = (fresh.writer(), commands("acme", "deposit alice 5 CHF key=late"));
-    let mut state = slow.load(&Keys::of(&late)).await.expect("loaded");
+    let mut state = slow.load(&ReadSet::of(&late)).await.expect("loaded");
     apply(&mut writer, &commands("acme", "deposit bob 5 CHF key=early")).await.expect("applied");
     let mut following = Following::begin(&fresh, 2).await;
     let mut steps = async || following.steps(20).await.0;
@@ -244,7 +244,7 @@ async fn what_is_committed_late_is_in_the_index_and_what_never_is_holds_up_nobod
     assert_eq!(steps().await, 2);
     assert_eq!(numbers(&of_player(&fresh, "alice", None, 9).await), [3, 1]);
     // This one takes its number in vain.
-    slow.load(&Keys::of(&late)).await.expect("loaded");
+    slow.load(&ReadSet::of(&late)).await.expect("loaded");
     apply(&mut writer, &commands("acme", "deposit bob 5 CHF key=1\ndeposit bob 5 CHF key=2")).await.expect("applied");
     assert_eq!(steps().await, 0);
     slow.abandon().await;

@@ -1,7 +1,7 @@
 //! A ledger that is nowhere but in memory: the pure core, given the numbers that a journal would give it.
 
-use purser::ledger::command::Keyed;
-use purser::ledger::{Batch, Keys, Outcome, State};
+use purser::ledger::command::KeyedCommand;
+use purser::ledger::{Batch, Outcome, ReadSet, State};
 use purser::storage::Store;
 
 use crate::databases::decide_all;
@@ -26,7 +26,7 @@ impl Memory {
     }
 
     /// Decides `commands` as one batch.
-    pub fn apply(&mut self, commands: &[Keyed]) -> (Batch, Vec<Outcome>) {
+    pub fn apply(&mut self, commands: &[KeyedCommand]) -> (Batch, Vec<Outcome>) {
         self.state.numbers = (self.next..).take(commands.len()).collect();
         let (batch, outcomes) = decide_all(&mut self.state, commands);
         self.state.numbers.clear();
@@ -38,7 +38,7 @@ impl Memory {
 /// The number that the next batch will begin with. SQLite offers a number again that was not used, Postgres does not:
 /// two looks tell which.
 pub async fn next_number(store: &mut impl Store) -> i64 {
-    let keys = Keys { rows: 1, ..Keys::default() };
+    let keys = ReadSet { rows: 1, ..ReadSet::default() };
     let mut offered = [0; 2];
     for number in &mut offered {
         *number = store.load(&keys).await.expect("loaded").numbers[0];

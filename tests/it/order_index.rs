@@ -2,7 +2,7 @@
 //! once.
 
 use purser::ledger::{ExternalId, Game, OrderId, orders::OrderKey};
-use purser::ledger::{Keys, OrderIds, Party, PlayerId, PlayerKey};
+use purser::ledger::{OrderIds, Party, PlayerId, PlayerKey, ReadSet};
 use purser::storage::sqlite::SqliteStore;
 use purser::storage::{Database, Store, queries, sqlite};
 use rand::RngExt;
@@ -68,11 +68,11 @@ async fn writers_that_move_ids_and_are_stopped_find_every_order_once() {
         match rng.random_range(0..40_u32) {
             // Whatever it wrote, its transaction ends with its thread.
             0 => {
-                writer.load(&Keys::of(&batch)).await.expect("loaded");
+                writer.load(&ReadSet::of(&batch)).await.expect("loaded");
                 *writer = store(&fresh);
             }
             1 => {
-                writer.load(&Keys::of(&batch)).await.expect("loaded");
+                writer.load(&ReadSet::of(&batch)).await.expect("loaded");
                 writer.abandon().await;
             }
             _ => {}
@@ -159,7 +159,7 @@ async fn an_id_that_leads_to_another_order_stops_its_batch() {
     }
     fresh.execute("UPDATE order_index SET num = num + 1").await;
     let again = commands("acme", "bet alice o0 r1 3 CHF");
-    let error = store(&fresh).load(&Keys::of(&again)).await.expect_err("loaded");
+    let error = store(&fresh).load(&ReadSet::of(&again)).await.expect_err("loaded");
     assert!(error.to_string().contains("is not the order of number"), "{error}");
     // So does one that would be moved to a place that is another's.
     fresh.execute("UPDATE order_index SET num = num - 1").await;

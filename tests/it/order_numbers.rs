@@ -1,6 +1,6 @@
 //! What orders tell of the journal: the numbers of their commands, without which a command would be decided twice.
 
-use purser::ledger::Keys;
+use purser::ledger::ReadSet;
 use purser::storage::{Store, StoreError};
 
 use crate::databases::{Fresh, apply, decide_all};
@@ -47,7 +47,7 @@ async fn an_order_that_tells_of_anothers_journal_row_stops_its_batch_and_is_name
         apply(&mut store, &all).await.expect("applied");
         for wrong in [1, 99] {
             fresh.execute(format!("UPDATE orders SET placed_seq = {wrong}")).await;
-            let Err(StoreError::Rejected(why)) = store.load(&Keys::of(&all[2..])).await else { panic!("loaded") };
+            let Err(StoreError::Rejected(why)) = store.load(&ReadSet::of(&all[2..])).await else { panic!("loaded") };
             assert!(why.contains(&format!("tells of journal row {wrong}, which is not its own")), "{why}");
         }
         fresh.execute("UPDATE orders SET placed_seq = 3").await;
@@ -61,7 +61,7 @@ async fn a_batch_whose_orders_do_not_tell_of_all_that_is_kept_is_refused() {
     for fresh in Fresh::both().await {
         let mut store = fresh.writer();
         let all = commands("acme", "open alice CHF\ndeposit alice 100 CHF\nbet alice o1 r1 5 CHF");
-        let mut state = store.load(&Keys::of(&all)).await.expect("loaded");
+        let mut state = store.load(&ReadSet::of(&all)).await.expect("loaded");
         let (mut batch, _) = decide_all(&mut state, &all);
         batch.orders.clear();
         let Err(StoreError::Rejected(why)) = store.commit(batch).await else { panic!("committed") };

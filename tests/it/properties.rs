@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
-use purser::ledger::command::{Command, Keyed};
+use purser::ledger::command::{Command, KeyedCommand};
 use purser::ledger::shop::{OfferId, Purchase};
-use purser::ledger::state::Asked;
-use purser::ledger::{Act, Batch, Entry, Keys, Outcome, ShopAct, State, TransactionAct};
+use purser::ledger::state::PastCommand;
+use purser::ledger::{Act, Batch, JournalEntry, Outcome, ReadSet, ShopAct, State, TransactionAct};
 use purser::storage::{Store, Writer};
 use tokio::runtime::Runtime;
 
@@ -32,14 +32,14 @@ const FEWER: u32 = 4;
 struct Folded {
     memory: Memory,
     outcomes: Vec<Outcome>,
-    entries: Vec<Entry>,
+    entries: Vec<JournalEntry>,
     purchases: Vec<Purchase>,
     /// By how much stocks have changed.
     stocks: BTreeMap<OfferId, i64>,
 }
 
 impl Folded {
-    fn apply(&mut self, commands: &[Keyed]) {
+    fn apply(&mut self, commands: &[KeyedCommand]) {
         let (batch, outcomes) = self.memory.apply(commands);
         self.outcomes.extend(outcomes);
         let Batch { entries, shop, .. } = batch;
@@ -51,7 +51,7 @@ impl Folded {
     }
 }
 
-fn fold_serially(commands: &[Keyed]) -> Folded {
+fn fold_serially(commands: &[KeyedCommand]) -> Folded {
     let mut folded = Folded::default();
     commands.iter().for_each(|keyed| folded.apply(std::slice::from_ref(keyed)));
     folded
@@ -116,10 +116,10 @@ fn money_is_conserved_and_no_balance_is_below_zero() {
     check(10, |history, _| {
         let folded = fold_serially(&history.commands("acme"));
         let mut sums = BTreeMap::new();
-        for movement in folded.entries.iter().flat_map(|entry| &entry.movements) {
-            prop_assert!(movement.amount > 0);
-            *sums.entry(movement.debit).or_insert(0_i128) -= i128::from(movement.amount);
-            *sums.entry(movement.credit).or_insert(0_i128) += i128::from(movement.amount);
+        for transfer in folded.entries.iter().flat_map(|entry| &entry.transfers) {
+            prop_assert!(transfer.amount > 0);
+            *sums.entry(transfer.debit).or_insert(0_i128) -= i128::from(transfer.amount);
+            *sums.entry(transfer.credit).or_insert(0_i128) += i128::from(transfer.amount);
         }
         prop_assert_eq!(sums.values().sum::<i128>(), 0);
         for account in folded.memory.state.players.values().flat_map(|player| &player.accounts) {
@@ -259,8 +259,8 @@ async fn keeps(
 }
 
 /// What a database holds of all that a history is about.
-async fn held(writer: &mut Writer, commands: &[Keyed]) -> State {
-    let mut keys = Keys::of(commands);
+async fn held(writer: &mut Writer, commands: &[KeyedCommand]) -> State {
+    let mut keys = ReadSet::of(commands);
     // What an operator's approval moved is found by the key of the approval.
     keys.transactions.named.extend(commands.iter().map(|keyed| keyed.key));
     let mut state = writer.load(&keys).await.expect("loaded");
@@ -271,13 +271,13 @@ async fn held(writer: &mut Writer, commands: &[Keyed]) -> State {
 }
 
 /// What a database must hold: of memory, what it is asked for, and no tokens in the journal.
-fn ought(memory: &State, commands: &[Keyed]) -> State {
-    let (mut state, keys) = (memory.clone(), Keys::of(commands));
+fn ought(memory: &State, commands: &[KeyedCommand]) -> State {
+    let (mut state, keys) = (memory.clone(), ReadSet::of(commands));
     for (id, known) in &mut state.shop.offers {
         known.next.truncate(keys.shop.offers[id]);
     }
     for decided in state.decided.values_mut() {
-        let Asked::Whole(command) = &mut decided.asked else { panic!("memory prunes nothing") };
+        let PastCommand::Whole(command) = &mut decided.asked else { panic!("memory prunes nothing") };
         let written = serde_json::to_string(command).expect("a command");
         *command = serde_json::from_str(&written).expect("a command");
     }
@@ -289,7 +289,7 @@ fn sort_accounts(state: &mut State) {
     state.players.values_mut().for_each(|player| player.accounts.sort_by_key(|account| account.id));
 }
 
-fn read(command: &str, outcome: &str) -> (Keyed, Outcome) {
+fn read(command: &str, outcome: &str) -> (KeyedCommand, Outcome) {
     let command: Command = serde_json::from_str(command).expect("a command");
     (command.keyed(), serde_json::from_str(outcome).expect("an outcome"))
 }

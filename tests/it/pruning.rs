@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use purser::ledger::command::{Keyed, Timestamp};
+use purser::ledger::command::{KeyedCommand, Timestamp};
 use purser::ledger::{AccountRefusal, Done, OrderDone, Outcome, Refusal};
 use purser::storage::pruning::Pruned;
 use serde_json::Value;
@@ -139,7 +139,7 @@ async fn a_pruned_ledger_goes_on_and_is_pruned_again() {
 /// Pruned between batches, wherever that is, a ledger answers and holds what one does that keeps everything.
 async fn goes_on(history: &History, [fresh, whole]: [Fresh; 2]) -> Result<(), TestCaseError> {
     let (mut writer, mut other, mut memory) = (fresh.writer(), whole.writer(), Memory::default());
-    let mut told: Vec<Keyed> = Vec::new();
+    let mut told: Vec<KeyedCommand> = Vec::new();
     for (turn, range) in history.batches().enumerate() {
         memory.next = next_number(&mut writer).await;
         let batch = history.told("acme", range, &memory);

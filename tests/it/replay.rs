@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use proptest::prelude::*;
-use purser::cli::journal::line::{self, Malformed};
-use purser::ledger::command::{Keyed, Timestamp};
+use purser::cli::journal::line::{self, LineError};
+use purser::ledger::command::{KeyedCommand, Timestamp};
 use purser::ledger::recorded::Recorded;
-use purser::ledger::{AccountDone, Done, Keys, OrderDone, Outcome, Party, TransactionDone};
-use purser::storage::audit::Report;
-use purser::storage::journal::{self, Told};
+use purser::ledger::{AccountDone, Done, OrderDone, Outcome, Party, ReadSet, TransactionDone};
+use purser::storage::audit::AuditReport;
+use purser::storage::journal::{self, ToldUntil};
 use purser::storage::queries::AnyConnection;
 use purser::storage::{Store, StoreError};
-use purser::wallet::replay::{Comparison, Replay, ReplayError};
+use purser::wallet::replay::{Replay, ReplayError, ReplayedAs};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -81,15 +81,15 @@ fn party(name: &str) -> Party {
     Party::parse(name).expect("a party")
 }
 
-fn commands(party: &str, text: &str) -> Vec<Keyed> {
+fn commands(party: &str, text: &str) -> Vec<KeyedCommand> {
     rehearsed(&parse(party, text), 1).0
 }
 
-async fn told(fresh: &Fresh, commands: &[Keyed]) {
+async fn told(fresh: &Fresh, commands: &[KeyedCommand]) {
     apply(&mut fresh.writer(), commands).await.expect("applied");
 }
 
-async fn audited(fresh: &Fresh) -> Report {
+async fn audited(fresh: &Fresh) -> AuditReport {
     let report = fresh.audit().await;
     assert_eq!(report.findings, Vec::<String>::new(), "{}", fresh.kind());
     report
@@ -109,7 +109,7 @@ async fn export(fresh: &Fresh, of: &str) -> Vec<u8> {
             ControlFlow::<()>::Continue(())
         });
         told.map(|told| {
-            assert_eq!(told, Told::All);
+            assert_eq!(told, ToldUntil::All);
             out
         })
     });
@@ -121,7 +121,7 @@ fn records(export: &[u8]) -> Vec<Recorded> {
     lines.map(|text| line::read(text).expect("a line")).collect()
 }
 
-async fn replay(mut replay: Replay<impl Store>, export: &[u8]) -> Result<Vec<Comparison>, ReplayError> {
+async fn replay(mut replay: Replay<impl Store>, export: &[u8]) -> Result<Vec<ReplayedAs>, ReplayError> {
     let mut compared = Vec::new();
     for batch in records(export).chunks(7) {
         compared.extend(replay.apply(batch.to_vec()).await?);
@@ -130,22 +130,22 @@ async fn replay(mut replay: Replay<impl Store>, export: &[u8]) -> Result<Vec<Com
 }
 
 /// What a replay finds where nothing is missing or other than it was.
-fn expected(export: &[u8], of_kept: Comparison) -> Vec<Comparison> {
-    let of = |recorded: &Recorded| if recorded.kept { of_kept } else { Comparison::Noted };
+fn expected(export: &[u8], of_kept: ReplayedAs) -> Vec<ReplayedAs> {
+    let of = |recorded: &Recorded| if recorded.kept { of_kept } else { ReplayedAs::Noted };
     records(export).iter().map(of).collect()
 }
 
 async fn assert_replays(export: &[u8], into: &Fresh) {
     let before = digest(into).await;
     let rehearsed = replay(Replay::rehearse(into.writer()), export).await.expect("rehearsed");
-    assert_eq!(rehearsed, expected(export, Comparison::Applied), "{}", into.kind());
+    assert_eq!(rehearsed, expected(export, ReplayedAs::Applied), "{}", into.kind());
     assert_eq!(digest(into).await, before, "a rehearsal writes nothing ({})", into.kind());
     let applied = replay(Replay::new(into.writer()), export).await.expect("applied");
-    assert_eq!(applied, expected(export, Comparison::Applied), "{}", into.kind());
+    assert_eq!(applied, expected(export, ReplayedAs::Applied), "{}", into.kind());
     let after = digest(into).await;
     for again in [Replay::new(into.writer()), Replay::rehearse(into.writer())] {
         let compared = replay(again, export).await.expect("replayed");
-        assert_eq!(compared, expected(export, Comparison::Equal), "{}", into.kind());
+        assert_eq!(compared, expected(export, ReplayedAs::Equal), "{}", into.kind());
     }
     assert_eq!(digest(into).await, after, "{}", into.kind());
 }
@@ -286,8 +286,8 @@ async fn a_replay_that_was_interrupted_goes_on_where_it_was() {
     told(&original, &commands("acme", STORY)).await;
     let exported = export(&original, "acme").await;
     let half: Vec<u8> = exported.split_inclusive(|byte| *byte == b'\n').take(17).flatten().copied().collect();
-    let mut expected_now = expected(&half, Comparison::Equal);
-    expected_now.extend(expected(&exported, Comparison::Applied).split_off(17));
+    let mut expected_now = expected(&half, ReplayedAs::Equal);
+    expected_now.extend(expected(&exported, ReplayedAs::Applied).split_off(17));
     for fresh in Fresh::both().await {
         replay(Replay::new(fresh.writer()), &half).await.expect("applied");
         assert_eq!(replay(Replay::new(fresh.writer()), &exported).await.expect("applied"), expected_now);
@@ -302,8 +302,8 @@ async fn what_was_noted_is_never_applied() {
     let story = "open alice CHF\nwithdraw alice 50 CHF\nwin alice o1 r1 5 CHF\ndeposit alice 100 CHF key=a\nbet alice o1 r1 10 CHF";
     told(&original, &commands("acme", story)).await;
     let exported = export(&original, "acme").await;
-    let noted = expected(&exported, Comparison::Equal);
-    assert_eq!(noted.iter().filter(|comparison| **comparison == Comparison::Noted).count(), 2);
+    let noted = expected(&exported, ReplayedAs::Equal);
+    assert_eq!(noted.iter().filter(|comparison| **comparison == ReplayedAs::Noted).count(), 2);
     for fresh in Fresh::both().await {
         replay(Replay::new(fresh.writer()), &exported).await.expect("applied");
         let before = digest(&fresh).await;
@@ -324,18 +324,18 @@ async fn what_would_be_decided_otherwise_is_not_written_and_holds_back_what_its_
         for replaying in [Replay::rehearse(fresh.writer()), Replay::new(fresh.writer())] {
             let compared = replay(replaying, &exported).await.expect("compared");
             let expected = [
-                Comparison::Equal,
-                Comparison::Applied,
-                Comparison::Different(Outcome::Done(Done::Order(OrderDone::BetPlaced))),
-                Comparison::Held,
-                Comparison::Held,
-                Comparison::Applied,
+                ReplayedAs::Equal,
+                ReplayedAs::Applied,
+                ReplayedAs::Different(Outcome::Done(Done::Order(OrderDone::BetPlaced))),
+                ReplayedAs::Held,
+                ReplayedAs::Held,
+                ReplayedAs::Applied,
             ];
             assert_eq!(compared, expected, "{}", fresh.kind());
         }
         let mut writer = fresh.writer();
         let all = commands("acme", story);
-        let state = writer.load(&Keys::of(&all)).await.expect("loaded");
+        let state = writer.load(&ReadSet::of(&all)).await.expect("loaded");
         writer.abandon().await;
         assert!(state.orders.is_empty(), "a refused bet was not placed ({})", fresh.kind());
         audited(&fresh).await;
@@ -396,7 +396,7 @@ fn a_line_that_contradicts_itself_is_none() {
         changed[field] = value;
         line::read(changed.to_string().as_bytes()).expect_err(field).to_string()
     };
-    assert_eq!(line::read(b"{}"), Err(Malformed::Shape("missing field `format` at line 1 column 2".to_owned())));
+    assert_eq!(line::read(b"{}"), Err(LineError::Shape("missing field `format` at line 1 column 2".to_owned())));
     assert!(with("format", json!(2)).starts_with("is of format 2, and this program reads format 1"));
     assert!(with("party", json!("other")).starts_with("says party other, and its command acme"));
     assert!(with("at", json!("2026-11-20T00:00:00.000000Z")).starts_with("says at 2026"));

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jsonschema::{Registry, Validator};
-use purser::dialects::egpp::desk::Denied;
+use purser::dialects::egpp::handler::Denied;
 use purser::dialects::egpp::rest::wire as rest;
 use purser::dialects::egpp::status;
 use purser::dialects::egpp::wire::{self, Malformed};
-use purser::dialects::egpp::{BalanceQuestion, Operation, Reply};
+use purser::dialects::egpp::{BalanceQuestion, EgppReply, Operation};
 use purser::ledger::{
     AccountRefusal, Currency, Done, OrderDone, OrderRefusal, Outcome, PlayerId, Pocket, Refusal, Wallet,
 };
@@ -189,7 +189,7 @@ fn every_reply_is_as_its_schema_says() {
 }
 
 /// What an operation answers when it does what it is asked.
-fn done(operation: Operation) -> Vec<(String, Reply)> {
+fn done(operation: Operation) -> Vec<(String, EgppReply)> {
     let outcomes: &[Done] = match operation {
         Operation::BalanceGet => return balances(),
         Operation::OrderBet => &[Done::Order(OrderDone::BetPlaced)],
@@ -201,7 +201,7 @@ fn done(operation: Operation) -> Vec<(String, Reply)> {
     outcomes.iter().map(|done| (format!("{done:?}"), status::of_outcome(Outcome::Done(*done)))).collect()
 }
 
-fn balances() -> Vec<(String, Reply)> {
+fn balances() -> Vec<(String, EgppReply)> {
     let mut replies = Vec::new();
     for balance in [None, Some(0), Some(i64::MAX)] {
         for wallet in [None, Some(Wallet::parse("w\"\\/\u{1F600}").expect("a wallet"))] {
@@ -216,7 +216,7 @@ fn balances() -> Vec<(String, Reply)> {
     replies
 }
 
-fn refusals() -> Vec<(String, Reply)> {
+fn refusals() -> Vec<(String, EgppReply)> {
     let refusals = [
         Refusal::Account(AccountRefusal::KeyReused),
         Refusal::Order(OrderRefusal::DiffersFromBet),
@@ -237,7 +237,7 @@ fn refusals() -> Vec<(String, Reply)> {
     refusals.map(|refusal| (format!("{refusal:?}"), status::of_outcome(Outcome::Refused(refusal)))).to_vec()
 }
 
-fn faults() -> Vec<(String, Reply)> {
+fn faults() -> Vec<(String, EgppReply)> {
     let details = [
         String::new(),
         "x".repeat(10_000),

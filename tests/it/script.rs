@@ -45,7 +45,7 @@ use std::collections::HashMap;
 
 use purser::dialects::egpp::status;
 use purser::ledger::accounts::{Cash, OpenPlayer};
-use purser::ledger::command::{Keyed, Timestamp};
+use purser::ledger::command::{KeyedCommand, Timestamp};
 use purser::ledger::orders::OrderKey;
 use purser::ledger::orders::{CancelOrder, GameResult, PlaceBet, SettleOrder, Terms};
 use purser::ledger::player::Profile;
@@ -77,7 +77,7 @@ pub struct Step {
 
 impl Step {
     /// The command, with the number of what it is about.
-    pub fn command(&self, names: &Names) -> Option<Keyed> {
+    pub fn command(&self, names: &Names) -> Option<KeyedCommand> {
         let Asked::Command(keyed) = &self.asked else { return None };
         let Some(about) = &self.about else { return Some((**keyed).clone()) };
         let mut command = keyed.command.clone();
@@ -88,7 +88,7 @@ impl Step {
 
 #[derive(Debug, Clone)]
 pub enum Asked {
-    Command(Box<Keyed>),
+    Command(Box<KeyedCommand>),
     Balance(PlayerKey, Pocket),
     Order(OrderId),
     Transaction(CommandKey),
@@ -106,12 +106,12 @@ pub fn parse(party: &str, text: &str) -> Vec<Step> {
 }
 
 /// The commands of a scenario that has no answers beside them, for a ledger that is empty.
-pub fn commands(party: &str, text: &str) -> Vec<Keyed> {
+pub fn commands(party: &str, text: &str) -> Vec<KeyedCommand> {
     rehearsed(&parse(party, text), 1).0
 }
 
 /// The commands of a scenario as they are where the journal's next number is `next`, and what the numbers are called.
-pub fn rehearsed(steps: &[Step], next: i64) -> (Vec<Keyed>, Names) {
+pub fn rehearsed(steps: &[Step], next: i64) -> (Vec<KeyedCommand>, Names) {
     let (mut memory, mut names, mut commands) = (Memory::from(next), Names::default(), Vec::new());
     for step in steps {
         let Some(keyed) = step.command(&names) else { continue };

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use purser::ledger::Keys;
+use purser::ledger::ReadSet;
 use purser::storage::Store;
-use purser::wallet::{Answer, Health, Source};
+use purser::wallet::{Answer, CommandSource, Health};
 use tokio::sync::oneshot;
 
 use crate::patience::{until, within_deadline};
@@ -21,8 +21,8 @@ const LONG_GRACE: Duration = Duration::from_secs(3600);
 /// So short that every test waits for it.
 const SHORT_GRACE: Duration = Duration::from_millis(60);
 
-const QUEUE: Source = Source(1);
-const OTHER_QUEUE: Source = Source(2);
+const QUEUE: CommandSource = CommandSource(1);
+const OTHER_QUEUE: CommandSource = CommandSource(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn results_and_cancels_that_overtake_their_bet_are_answered_when_it_comes() {
@@ -215,7 +215,7 @@ async fn a_file_that_somebody_holds_is_an_outage_until_they_let_go() {
     let stage = Stage::set(LONG_GRACE).await;
     let mut other = stage.fresh.writer();
     // A loaded store holds the file's only write lock; the lane's own wait for it ends as an outage.
-    other.load(&Keys::default()).await.expect("loaded");
+    other.load(&ReadSet::default()).await.expect("loaded");
     let asked = stage.ask_all("bet alice o1 r1 100 CHF -> 201 placed\nwin alice o1 r1 5 -> 200 settled 5").await;
     stage.is(|health| *health != Health::Ready).await;
     other.abandon().await;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use purser::ledger::command::Keyed;
-use purser::ledger::{AccountAct, Act, Keys, Outcome, State};
+use purser::ledger::command::KeyedCommand;
+use purser::ledger::{AccountAct, Act, Outcome, ReadSet, State};
 use purser::storage::follow::Follower;
 use purser::storage::{Store, StoreError, Writer};
 
@@ -17,7 +17,7 @@ use crate::wiretap::tap;
 const TRIES: u32 = 50;
 
 /// Applies a batch as a lane does: decided again where another writer was faster. Says how often that was.
-async fn insist(store: &mut impl Store, batch: &[Keyed]) -> (Vec<Outcome>, u32) {
+async fn insist(store: &mut impl Store, batch: &[KeyedCommand]) -> (Vec<Outcome>, u32) {
     for conflicts in 0..TRIES {
         match apply(store, batch).await {
             Ok(outcomes) => return (outcomes, conflicts),
@@ -28,7 +28,7 @@ async fn insist(store: &mut impl Store, batch: &[Keyed]) -> (Vec<Outcome>, u32) 
     panic!("{TRIES} conflicts in a row")
 }
 
-pub async fn feed(mut store: Writer, commands: Vec<Keyed>, length: usize) -> Vec<Outcome> {
+pub async fn feed(mut store: Writer, commands: Vec<KeyedCommand>, length: usize) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for batch in commands.chunks(length) {
         outcomes.extend(insist(&mut store, batch).await.0);
@@ -41,7 +41,7 @@ pub async fn assert_sound(fresh: &Fresh) {
 }
 
 /// Rounds of four players, one of whom nobody knows: every command of them is kept, so a repeat is answered alike.
-pub fn rounds(party: &str, number: usize) -> Vec<Keyed> {
+pub fn rounds(party: &str, number: usize) -> Vec<KeyedCommand> {
     let mut text = String::new();
     for player in ["alice", "bob", "carol"] {
         text += &format!("open {player} CHF\ndeposit {player} 700 CHF key={player}\n");
@@ -117,7 +117,7 @@ async fn of_two_at_the_same_moment_the_second_is_decided_again() {
         apply(&mut first, &commands(&party, known)).await.expect("applied");
         let (winner, loser) = (commands(&party, winner), commands(&party, loser));
 
-        let mut early = second.load(&Keys::of(&loser)).await.expect("loaded");
+        let mut early = second.load(&ReadSet::of(&loser)).await.expect("loaded");
         apply(&mut first, &winner).await.expect("applied");
         let refused = second.commit(decide_all(&mut early, &loser).0).await;
         assert!(matches!(refused, Err(StoreError::Conflict(_))), "{loser:?}: {refused:?}");
@@ -150,7 +150,7 @@ async fn two_players_at_the_same_moment_are_told_by_themselves_what_binds_them_a
         let known = "open alice CHF\nopen bob CHF\ndeposit alice 100 CHF key=a\ndeposit bob 100 CHF key=b";
         apply(&mut first, &commands(&party, known)).await.expect("applied");
         let (one, other) = (commands(&party, one), commands(&party, other));
-        let mut early = second.load(&Keys::of(&other)).await.expect("loaded");
+        let mut early = second.load(&ReadSet::of(&other)).await.expect("loaded");
         apply(&mut first, &one).await.expect("applied");
         let (batch, outcomes) = decide_all(&mut early, &other);
         second.commit(batch).await.expect("committed");
@@ -169,10 +169,10 @@ async fn a_player_who_is_opened_while_a_batch_is_read_is_read_again() {
     let (mut holder, mut reader, mut opener) = (fresh.writer(), fresh.writer(), fresh.writer());
     apply(&mut opener, &commands("acme", "open alice CHF")).await.expect("applied");
     // The lock on alice stops the reader between looking for bob and looking for what he was answered.
-    holder.load(&Keys::of(&commands("acme", "deposit alice 5 CHF"))).await.expect("loaded");
+    holder.load(&ReadSet::of(&commands("acme", "deposit alice 5 CHF"))).await.expect("loaded");
     let batch = commands("acme", "deposit alice 5 CHF key=a\nopen bob CHF\ndeposit bob 5 CHF key=b");
     let reading = tokio::spawn(async move {
-        let torn = reader.load(&Keys::of(&batch)).await;
+        let torn = reader.load(&ReadSet::of(&batch)).await;
         assert!(matches!(torn, Err(StoreError::Conflict(_))), "{torn:?}");
         insist(&mut reader, &batch).await.0
     });
@@ -242,7 +242,7 @@ async fn a_row_that_was_given_no_number_of_its_own_is_not_written() {
     for fresh in Fresh::both().await {
         let mut store = fresh.writer();
         let batch = commands("acme", "open alice CHF\ndeposit alice 100 CHF");
-        let mut state = store.load(&Keys::of(&batch)).await.expect("loaded");
+        let mut state = store.load(&ReadSet::of(&batch)).await.expect("loaded");
         // As though nothing had been reserved: entries are numbered by their positions.
         state.numbers.clear();
         let (decided, _) = decide_all(&mut state, &batch);
@@ -392,7 +392,7 @@ async fn whoever_follows_the_journal_misses_nothing_that_is_committed_out_of_ord
         }
         // One takes its number, and another is faster.
         let (mut slow, late) = (fresh.writer(), commands("acme", "deposit alice 5 CHF key=late"));
-        let mut state = slow.load(&Keys::of(&late)).await.expect("loaded");
+        let mut state = slow.load(&ReadSet::of(&late)).await.expect("loaded");
         apply(&mut writer, &commands("beta", "deposit alice 5 CHF key=b")).await.expect("applied");
         apply(&mut writer, &commands("acme", "deposit bob 5 CHF key=early")).await.expect("applied");
         assert_eq!(looked(&fresh, &mut follower).await, ["early"]);

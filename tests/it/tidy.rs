@@ -1,5 +1,6 @@
 //! The rules of the house that no other tool checks: layering, words, sizes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -286,6 +287,32 @@ fn nothing_is_left_undone_or_switched_off() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// A word means one thing in the whole program.
+#[test]
+fn no_public_type_name_is_there_twice() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in Source::all(&["src"]) {
+        for line in source.code().lines() {
+            if let Some(name) = public_type(line.trim_start()) {
+                places.entry(name.to_owned()).or_default().push(source.path.clone());
+            }
+        }
+    }
+    assert!(places.len() > 500, "types are found: {}", places.len());
+    places.retain(|_, places| places.len() > 1);
+    assert_eq!(places, BTreeMap::new());
+}
+
+/// The name of the type that a line declares for others.
+fn public_type(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("pub")?;
+    let rest = if rest.starts_with('(') { rest.split_once(')')?.1 } else { rest };
+    let mut words = rest.split([' ', '<', '(', ';', '{', '=', ':']).filter(|word| !word.is_empty());
+    let is_type = matches!(words.next()?, "struct" | "enum" | "trait" | "type");
+    // A macro has no name yet.
+    words.next().filter(|name| is_type && !name.starts_with('$'))
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Approval, ApprovalState, Standing, is_decided, under};
-use crate::admin::refusals::Kind;
+use crate::admin::refusals::RefusalKind;
 use crate::admin::trail::{Actor, Deed, entry};
 use crate::clock;
 use crate::config::Config;
@@ -14,7 +14,7 @@ use crate::storage::{Reader, StoreError, approvals, trail};
 
 /// A movement that somebody asks for.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct ApprovalRequest {
     pub party: Party,
     pub player: PlayerId,
     /// In the ledger's words, under the caller's own key.
@@ -38,11 +38,16 @@ pub enum Road {
     Waits(Box<Approval>),
     /// It was approved and moved: the approval's command gives the answer again.
     Moved(Box<Approval>),
-    Closed(Kind, String),
+    Closed(RefusalKind, String),
 }
 
 /// Where a movement has to go. What has to wait does so, with its entry of the trail, when this returns.
-pub async fn road(reader: &Reader, config: &Config, actor: &Actor, request: Request) -> Result<Road, StoreError> {
+pub async fn road(
+    reader: &Reader,
+    config: &Config,
+    actor: &Actor,
+    request: ApprovalRequest,
+) -> Result<Road, StoreError> {
     let is_held = config.approvals.holds(request.currency, request.amount_minor);
     let at = clock::now();
     let expire_micros = i64::try_from(config.approvals.expire.as_micros()).unwrap_or(i64::MAX);
@@ -84,25 +89,25 @@ pub async fn road(reader: &Reader, config: &Config, actor: &Actor, request: Requ
 }
 
 /// Nobody moves anything under the key of an approval but whoever approves it.
-fn open(conn: &mut AnyConnection, request: &Request) -> Result<Road, StoreError> {
+fn open(conn: &mut AnyConnection, request: &ApprovalRequest) -> Result<Road, StoreError> {
     let id = Uuid::try_parse(&request.key).ok();
     let is_taken = id.map(|id| approvals::find(conn, id)).transpose()?.flatten().is_some();
     let why = "this key is the id of an approval: approve that, or take another key";
-    Ok(if is_taken { Road::Closed(Kind::Conflict, why.to_owned()) } else { Road::Open })
+    Ok(if is_taken { Road::Closed(RefusalKind::Conflict, why.to_owned()) } else { Road::Open })
 }
 
 /// The road of what is not simply open, with the words for the trail where there are some.
 fn wait(
     conn: &mut AnyConnection,
-    request: &Request,
+    request: &ApprovalRequest,
     fresh: &Approval,
     is_held: bool,
 ) -> Result<(Road, Option<String>), StoreError> {
-    let closed = |kind: Kind, why: String| (Road::Closed(kind, why.clone()), Some(format!("refused: {why}")));
+    let closed = |kind: RefusalKind, why: String| (Road::Closed(kind, why.clone()), Some(format!("refused: {why}")));
     if let Some(known) = approvals::of_key(conn, &fresh.party, &fresh.act, &fresh.key)? {
         if known.command != under(&request.act, &known.id.to_string()) {
             let why = format!("this key was used before for another movement, approval {}", known.id);
-            return Ok(closed(Kind::Conflict, why));
+            return Ok(closed(RefusalKind::Conflict, why));
         }
         let rows = known.rows(conn)?;
         match Standing::of(&known, &rows, fresh.asked_at) {
@@ -118,11 +123,11 @@ fn wait(
                 if matches!(request.act, Act::Transaction(TransactionAct::ResolveVoid(_))) => {}
             Standing::Rejected => {
                 let why = format!("approval {} was rejected: ask again under another key", known.id);
-                return Ok(closed(Kind::Conflict, why));
+                return Ok(closed(RefusalKind::Conflict, why));
             }
             Standing::Expired => {
                 let why = format!("approval {} has expired: ask again under another key", known.id);
-                return Ok(closed(Kind::Conflict, why));
+                return Ok(closed(RefusalKind::Conflict, why));
             }
         }
         if !is_held {
@@ -130,7 +135,7 @@ fn wait(
         }
     }
     if queries::player(conn, PlayerKey::of(&fresh.party, &fresh.player))?.is_none() {
-        return Ok(closed(Kind::Unknown, "there is no such player".to_owned()));
+        return Ok(closed(RefusalKind::Unknown, "there is no such player".to_owned()));
     }
     approvals::insert(conn, fresh)?;
     Ok((Road::Waits(Box::new(fresh.clone())), Some(format!("waits for approval {}", fresh.id))))

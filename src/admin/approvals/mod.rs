@@ -25,13 +25,13 @@ use crate::storage::StoreError;
 use crate::storage::approvals::{self, ApprovalState};
 use crate::storage::queries::AnyConnection;
 
-pub use self::asking::{Request, Road, road};
+pub use self::asking::{ApprovalRequest, Road, road};
 pub use self::deciding::{Denial, approve, is_same_person, reject};
 pub use crate::storage::approvals::Approval;
 
 /// An approval, as it is shown.
 #[derive(Debug, Serialize)]
-pub struct Shown {
+pub struct ApprovalShown {
     pub id: Uuid,
     /// `pending`, `approved` (and not moved yet), `moved`, `rejected` or `expired`.
     pub state: &'static str,
@@ -77,7 +77,7 @@ pub const COLUMNS: [&str; 18] = [
 ];
 
 /// How it stands at this time. `rows` are those of the journal under its key.
-pub fn shown(config: &Config, approval: &Approval, rows: &[i64], at: Timestamp) -> Shown {
+pub fn shown(config: &Config, approval: &Approval, rows: &[i64], at: Timestamp) -> ApprovalShown {
     let (bucket, transaction) = match &approval.command {
         Act::Account(AccountAct::Deposit(cash) | AccountAct::Withdraw(cash)) => {
             (Some(cash.pocket.bucket.as_str()), None)
@@ -89,7 +89,7 @@ pub fn shown(config: &Config, approval: &Approval, rows: &[i64], at: Timestamp) 
         | Act::Shop(_) => (None, None),
     };
     let (decided_by, decided_at) = approval.decided.clone().unzip();
-    Shown {
+    ApprovalShown {
         id: approval.id,
         state: Standing::of(approval, rows, at).as_str(),
         act: approval.act.clone(),
@@ -154,14 +154,14 @@ pub fn list(
     all: bool,
     after: Option<Uuid>,
     most: i64,
-) -> Result<Vec<Shown>, StoreError> {
+) -> Result<Vec<ApprovalShown>, StoreError> {
     let at = clock::now();
     let found = approvals::page(conn, (!all).then_some(at), after, most)?;
     found.iter().map(|approval| standing(conn, config, approval, at)).collect()
 }
 
 /// The approval of this id; `None` where there is none.
-pub fn find(conn: &mut AnyConnection, config: &Config, id: Uuid) -> Result<Option<Shown>, StoreError> {
+pub fn find(conn: &mut AnyConnection, config: &Config, id: Uuid) -> Result<Option<ApprovalShown>, StoreError> {
     let found = approvals::find(conn, id)?;
     found.map(|approval| standing(conn, config, &approval, clock::now())).transpose()
 }
@@ -171,7 +171,7 @@ fn standing(
     config: &Config,
     approval: &Approval,
     at: Timestamp,
-) -> Result<Shown, StoreError> {
+) -> Result<ApprovalShown, StoreError> {
     // Whether it was moved is the journal's to say, where the program may have ended before it was written here.
     let rows = if approval.state == ApprovalState::Approved { approval.rows(conn)? } else { Vec::new() };
     Ok(shown(config, approval, &rows, at))

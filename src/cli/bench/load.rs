@@ -9,11 +9,11 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Failure, Mix, Table};
+use super::{CommandFailure, Mix, Table};
 use crate::cli::output;
-use crate::cli::tally::{Summary, Tally};
+use crate::cli::tally::{ReplyTally, Summary};
 use crate::dialects::egpp::Operation;
-use crate::provider::{ProviderError, Request};
+use crate::provider::{ProviderError, ProviderRequest};
 
 /// Minor units.
 const STAKE: i64 = 100;
@@ -39,15 +39,15 @@ pub enum Pace {
 struct Play {
     load: Load,
     table: Arc<Table>,
-    tally: Mutex<Tally>,
+    tally: Mutex<ReplyTally>,
     progress: ProgressBar,
 }
 
 /// Sends everything and waits for the last reply.
-pub async fn play(load: Load, table: Arc<Table>) -> Result<Summary, Failure> {
+pub async fn play(load: Load, table: Arc<Table>) -> Result<Summary, CommandFailure> {
     let requests = u64::from(load.orders) * if load.mix == Mix::Rounds { 2 } else { 1 };
     let progress = output::progress_bar(u64::from(load.orders), "orders");
-    let play = Arc::new(Play { load, table, tally: Mutex::new(Tally::new()?), progress });
+    let play = Arc::new(Play { load, table, tally: Mutex::new(ReplyTally::new()?), progress });
     let began = Instant::now();
     send_all(&play, began).await?;
     let took = began.elapsed();
@@ -57,7 +57,7 @@ pub async fn play(load: Load, table: Arc<Table>) -> Result<Summary, Failure> {
     Ok(tally.summary(requests, took))
 }
 
-async fn send_all(play: &Arc<Play>, began: Instant) -> Result<(), Failure> {
+async fn send_all(play: &Arc<Play>, began: Instant) -> Result<(), CommandFailure> {
     let mut under_way = JoinSet::new();
     match play.load.pace {
         Pace::Rate { per_second } => {
@@ -99,7 +99,7 @@ fn moment(order: u32, per_second: u32) -> Duration {
     Duration::from_nanos(u64::from(order) * 1_000_000_000 / u64::from(per_second))
 }
 
-fn settled(ended: Result<Result<(), ProviderError>, JoinError>) -> Result<(), Failure> {
+fn settled(ended: Result<Result<(), ProviderError>, JoinError>) -> Result<(), CommandFailure> {
     Ok(ended??)
 }
 
@@ -121,7 +121,7 @@ impl Play {
         Ok(())
     }
 
-    fn request(&self, operation: Operation, order: u32) -> Request {
+    fn request(&self, operation: Operation, order: u32) -> ProviderRequest {
         let table = &self.table;
         let (player, token) = &table.players[order as usize % table.players.len()];
         let external_id = format!("bench-{}-{order}", table.run);
@@ -133,6 +133,6 @@ impl Play {
             body["result"] = ["win", "lose", "tie"][order as usize % 3].into();
         }
         let correlation = format!("{external_id}-{}", operation.name());
-        Request { operation, correlation, body: body.to_string().into_bytes(), token: token.clone() }
+        ProviderRequest { operation, correlation, body: body.to_string().into_bytes(), token: token.clone() }
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::audit::print as print_audit;
 use super::tally::Summary;
-use super::{Ended, Failure, crowd, failed, output, usage};
+use super::{CommandFailure, Ended, crowd, failed, output, usage};
 use crate::app;
 use crate::config::Config;
 use crate::ledger::{Amount, Currency, Game, PlayerId};
@@ -74,7 +74,7 @@ struct Report {
     connections: u16,
     #[serde(flatten)]
     summary: Summary,
-    audit: audit::Report,
+    audit: audit::AuditReport,
 }
 
 impl Bench {
@@ -102,7 +102,7 @@ impl Bench {
         load::Load { pace, orders: self.orders, mix: self.mix }
     }
 
-    async fn table(&self, config: &Config) -> Result<Arc<Table>, Failure> {
+    async fn table(&self, config: &Config) -> Result<Arc<Table>, CommandFailure> {
         let (party, settings) = super::party_or_first(config, self.party.as_deref())?;
         let broker =
             app::broker(config, &party).ok_or_else(|| usage("amqp.url is empty: the load goes through a broker"))?;
@@ -123,7 +123,7 @@ impl Bench {
         let names = names.collect::<Result<Vec<_>, _>>()?;
         crowd::invite(&database, &party, currency, &names, Amount::new(MONEY)?).await?;
         let with_token = |player: PlayerId| Ok((player.clone(), crowd::token(&party, settings, &player)?));
-        let players = names.into_iter().map(with_token).collect::<Result<Vec<_>, Failure>>()?;
+        let players = names.into_iter().map(with_token).collect::<Result<Vec<_>, CommandFailure>>()?;
         Ok(Arc::new(Table { providers, database, currency, game, players, run }))
     }
 }

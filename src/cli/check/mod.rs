@@ -17,16 +17,16 @@ use crate::config::{Config, DatabaseUrl, DemoSecret};
 use crate::identity::TokenVerifier;
 use crate::ledger::Party;
 use crate::storage::StoreError;
-use crate::storage::migrations::Schema;
+use crate::storage::migrations::SchemaState;
 use crate::telemetry;
-use crate::transport::amqp::comparison::{self, Comparison};
+use crate::transport::amqp::comparison::{self, TopologyComparison};
 use crate::transport::amqp::connection;
 
 /// How long a collector may take to be connected to.
 const COLLECTOR_PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Args)]
-pub struct Check {
+pub struct CheckArgs {
     #[arg(long)]
     json: bool,
 }
@@ -49,7 +49,7 @@ enum Level {
     Fail,
 }
 
-impl Check {
+impl CheckArgs {
     pub async fn run(self, mut config: Config) -> Ended {
         let mut lines = vec![line("configuration", Ok(format!("{} parties", config.parties.len())))];
         lines.extend(sandboxes(&config));
@@ -133,11 +133,11 @@ async fn keys(config: &Config, demo: &Result<Option<DemoSecret>, String>) -> Vec
         Ok(wiring) => wiring.desks,
         Err(error) => return vec![line("keys", Err(format!("{error:#}")))],
     };
-    let verifying = desks.iter().filter(|desk| desk.verifier.is_some()).count();
+    let verifying = desks.iter().filter(|handler| handler.verifier.is_some()).count();
     lines.push(line("keys", Ok(format!("{verifying} of {} parties verify player tokens", desks.len()))));
-    for desk in &desks {
-        if let Some(verifier) = desk.verifier.as_ref().filter(|verifier| verifier.is_remote()) {
-            lines.push(line(format!("keys of {}", desk.rules.party), remote_keys(verifier).await));
+    for handler in &desks {
+        if let Some(verifier) = handler.verifier.as_ref().filter(|verifier| verifier.is_remote()) {
+            lines.push(line(format!("keys of {}", handler.rules.party), remote_keys(verifier).await));
         }
     }
     lines
@@ -169,11 +169,11 @@ async fn database(config: &Config) -> Result<String, String> {
         };
     }
     match app::database(config).schema().await {
-        Ok(Schema::UpToDate(version)) => Ok(format!("{url} is reachable{tls}, schema {version}")),
-        Ok(Schema::Behind { missing }) => {
+        Ok(SchemaState::UpToDate(version)) => Ok(format!("{url} is reachable{tls}, schema {version}")),
+        Ok(SchemaState::Behind { missing }) => {
             Ok(format!("{url} is reachable{tls}; `purser serve` or `purser migrate` will apply {}", missing.join(", ")))
         }
-        Ok(Schema::Ahead { unknown }) => {
+        Ok(SchemaState::Ahead { unknown }) => {
             Err(format!("{url} was migrated by a newer purser ({}); use that one", unknown.join(", ")))
         }
         Err(
@@ -240,7 +240,7 @@ fn excuse(line: &mut Line) {
     }
 }
 
-fn topology(Comparison { missing, mismatches, adopted }: Comparison, parties: usize) -> Vec<Line> {
+fn topology(TopologyComparison { missing, mismatches, adopted }: TopologyComparison, parties: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     if !adopted.is_empty() {
         let says = format!("served as somebody else has declared it: {}", adopted.join(", "));

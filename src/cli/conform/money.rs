@@ -5,7 +5,7 @@ use std::process::Stdio;
 use clap::Args;
 
 use crate::app;
-use crate::cli::{Failure, crowd, party, usage};
+use crate::cli::{CommandFailure, crowd, party, usage};
 use crate::config::Config;
 use crate::conformance::judge::NEEDED;
 use crate::ledger::{Amount, Currency, PlayerId};
@@ -36,7 +36,7 @@ impl Money {
         name: &str,
         currency: &str,
         many: u16,
-    ) -> Result<Vec<String>, Failure> {
+    ) -> Result<Vec<String>, CommandFailure> {
         if !self.players.is_empty() {
             return Ok(self.players.clone());
         }
@@ -64,7 +64,7 @@ impl Money {
     }
 }
 
-async fn fund(config: &Config, name: &str, currency: &str, names: &[String]) -> Result<(), Failure> {
+async fn fund(config: &Config, name: &str, currency: &str, names: &[String]) -> Result<(), CommandFailure> {
     let (party, _) = party(config, name)?;
     let currency = Currency::parse(currency).map_err(|error| usage(format!("--currency {error}")))?;
     let players = names.iter().map(|name| PlayerId::parse(name)).collect::<Result<Vec<_>, _>>()?;
@@ -74,7 +74,7 @@ async fn fund(config: &Config, name: &str, currency: &str, names: &[String]) -> 
 }
 
 /// Runs it in a shell. What it prints goes to standard error, since results are ours.
-async fn run_command(command: &str, player: &str, party: &str, currency: &str) -> Result<(), Failure> {
+async fn run_command(command: &str, player: &str, party: &str, currency: &str) -> Result<(), CommandFailure> {
     let filled = [("{player}", player), ("{party}", party), ("{currency}", currency), ("{minor}", &MONEY.to_string())]
         .iter()
         .fold(command.to_owned(), |command, (name, value)| command.replace(name, value));

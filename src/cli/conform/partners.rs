@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::wallet::{quoted, signer, text};
-use crate::cli::{Failure, usage};
+use crate::cli::{CommandFailure, usage};
 use crate::config::{Config, PartyConfig, SignatureDigest};
-use crate::conformance::catalogue::Dialect;
+use crate::conformance::catalogue::SpokenDialect;
 use crate::conformance::partners::PartnerAccess;
 use crate::ledger::Currency;
 
@@ -40,7 +40,7 @@ impl PartnerOptions {
         ours: Option<&PartyConfig>,
         currency: &str,
         players: &[String],
-    ) -> Result<PartnerAccess, Failure> {
+    ) -> Result<PartnerAccess, CommandFailure> {
         let mut partners = PartnerAccess::default();
         let parsed = Currency::parse(currency).map_err(|error| usage(format!("--currency {error}")))?;
         let unit = 10_i64.saturating_pow(config.exponent(parsed));
@@ -56,12 +56,12 @@ impl PartnerOptions {
         };
         for (dialect, prepared) in [
             (
-                Dialect::BalanceService,
+                SpokenDialect::BalanceService,
                 affordable().and_then(|()| balance_service(&mut partners, ours, currency, players)),
             ),
-            (Dialect::Quickplay, affordable().and_then(|()| quickplay(&mut partners, ours, currency))),
-            (Dialect::Goplay, goplay(&mut partners, ours, token)),
-            (Dialect::Codegames, self.codegames(&mut partners, ours, password)),
+            (SpokenDialect::Quickplay, affordable().and_then(|()| quickplay(&mut partners, ours, currency))),
+            (SpokenDialect::Goplay, goplay(&mut partners, ours, token)),
+            (SpokenDialect::Codegames, self.codegames(&mut partners, ours, password)),
         ] {
             if let Err(why) = prepared {
                 partners.lacking.insert(dialect, why);

@@ -11,14 +11,14 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use super::reports::{self, ReportFiles};
 use super::wallet::MAX_SEED;
 use crate::app;
-use crate::cli::{Ended, Failure, party, usage};
+use crate::cli::{CommandFailure, Ended, party, usage};
 use crate::config::Config;
 use crate::conformance::catalogue::Catalogue;
 use crate::conformance::judge;
 use crate::conformance::provider::message::{ProviderMessage, without_tokens};
 use crate::conformance::provider::{Interference, ProviderWatch, WatchTerms};
-use crate::conformance::report::{Exchange, Head, Subject, Verdict, shown};
-use crate::conformance::{Report, expect};
+use crate::conformance::report::{ConformanceVerdict, ReportHead, ShownExchange, Subject, shown};
+use crate::conformance::{ConformanceReport, expect};
 use crate::ledger::Party;
 use crate::transport::amqp::watch::{LEASE, ToWatcher, WatchedExchange, WatchedReply};
 use crate::transport::amqp::watcher::Watcher;
@@ -62,7 +62,7 @@ impl Watching {
         reports::ended(Subject::Provider, self.verdict(&config).await)
     }
 
-    async fn verdict(&self, config: &Config) -> Result<Verdict, Failure> {
+    async fn verdict(&self, config: &Config) -> Result<ConformanceVerdict, CommandFailure> {
         let (party, settings) = party(config, &self.party)?;
         if !settings.is_sandbox {
             return Err(usage(format!("party {party} is no sandbox, and its replies are not to be interfered with")));
@@ -88,8 +88,8 @@ impl Watching {
         watcher.close().await;
         let again = format!("purser conform provider --party {party} {} --seed {seed}", self.times());
         let head = judge::head((Subject::Provider, party.as_str()), &catalogue, seed, began);
-        let head = Head { traffic: Some(watch.traffic), ..head };
-        let report = Report { head, cases: watch.close(began.1.elapsed(), &catalogue, &again) };
+        let head = ReportHead { traffic: Some(watch.traffic), ..head };
+        let report = ConformanceReport { head, cases: watch.close(began.1.elapsed(), &catalogue, &again) };
         self.reports.write(&report)?;
         report.cases.iter().try_for_each(reports::tell)?;
         reports::sum_up(&report)?;
@@ -128,7 +128,7 @@ struct Shift {
 
 impl Shift {
     /// Watches until the time is over, or somebody ends it.
-    async fn work(&mut self, party: &Party) -> Result<(), Failure> {
+    async fn work(&mut self, party: &Party) -> Result<(), CommandFailure> {
         let start = Instant::now();
         let end = start + self.terms.run_for;
         let (mut calls, mut telling) = (interval(CALL_EVERY), interval(TELL_EVERY));
@@ -161,7 +161,7 @@ impl Shift {
         }
     }
 
-    async fn take(&mut self, at: Duration, exchange: WatchedExchange) -> Result<(), Failure> {
+    async fn take(&mut self, at: Duration, exchange: WatchedExchange) -> Result<(), CommandFailure> {
         let interference = self.watch.handle(at, &told_message(&exchange));
         let Some(reply) = exchange.reply else { return Ok(()) };
         match interference {
@@ -179,7 +179,7 @@ impl Shift {
         Ok(())
     }
 
-    async fn send_due(&mut self) -> Result<(), Failure> {
+    async fn send_due(&mut self) -> Result<(), CommandFailure> {
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= Instant::now()) {
             self.watcher.send_on(&entry.remove()).await?;
         }
@@ -187,7 +187,7 @@ impl Shift {
     }
 
     /// Ends the watch, and sends on what still comes: a session that has not heard of the end yet forgets it anyway.
-    async fn leave(&mut self) -> Result<(), Failure> {
+    async fn leave(&mut self) -> Result<(), CommandFailure> {
         self.watcher.call(true).await?;
         let until = tokio::time::Instant::now() + LEASE;
         while let Ok(Some(told)) = tokio::time::timeout_at(until, self.watcher.next()).await {
@@ -233,7 +233,7 @@ fn told_message(exchange: &WatchedExchange) -> ProviderMessage {
         is_redelivered: request.is_redelivered,
         code,
         parked: parked.as_ref().map(|parked| format!("{}: {}", parked.reason, parked.error)),
-        exchange: Exchange {
+        exchange: ShownExchange {
             request: json!({
                 "exchange": request.exchange, "routing_key": request.routing_key, "reply_to": request.reply_to,
                 "correlation_id": request.correlation_id, "message_id": request.message_id,

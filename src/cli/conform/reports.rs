@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::cli::{Ended, Failure, output, usage};
-use crate::conformance::report::{Failure as Fault, Judged, Subject, Verdict};
-use crate::conformance::{Outcome, Report, html, junit};
+use crate::cli::{CommandFailure, Ended, output, usage};
+use crate::conformance::report::{BrokenRule as Fault, ConformanceVerdict, JudgedCase, Subject};
+use crate::conformance::{CaseOutcome, ConformanceReport, html, junit};
 
 #[derive(Args)]
 pub struct ReportFiles {
@@ -23,11 +23,11 @@ pub struct ReportFiles {
 }
 
 impl ReportFiles {
-    pub fn write(&self, report: &Report) -> anyhow::Result<()> {
+    pub fn write(&self, report: &ConformanceReport) -> anyhow::Result<()> {
         let json = || serde_json::to_string_pretty(&report.json()).unwrap_or_default() + "\n";
         let rendered = [
-            (&self.html, html::render as fn(&Report) -> String),
-            (&self.junit, junit::render as fn(&Report) -> String),
+            (&self.html, html::render as fn(&ConformanceReport) -> String),
+            (&self.junit, junit::render as fn(&ConformanceReport) -> String),
         ];
         for (path, render) in rendered {
             write_file(path.as_deref(), || render(report))?;
@@ -42,29 +42,31 @@ fn write_file(path: Option<&Path>, text: impl FnOnce() -> String) -> anyhow::Res
 }
 
 /// How the command ends. Where something kept it from judging, nothing says that anybody is wrong, so it is never status 1.
-pub fn ended(subject: Subject, verdict: Result<Verdict, Failure>) -> Ended {
+pub fn ended(subject: Subject, verdict: Result<ConformanceVerdict, CommandFailure>) -> Ended {
     let unjudged = || format!("the {} could not be judged", subject.name());
     match verdict {
-        Ok(Verdict::Conforms) => Ok(true),
-        Ok(Verdict::DoesNotConform) => Ok(false),
-        Ok(Verdict::CouldNotBeJudged) => Err(usage(unjudged())),
-        Err(Failure::Usage(error) | Failure::Failed(error)) => Err(Failure::Usage(error.context(unjudged()))),
+        Ok(ConformanceVerdict::Conforms) => Ok(true),
+        Ok(ConformanceVerdict::DoesNotConform) => Ok(false),
+        Ok(ConformanceVerdict::CouldNotBeJudged) => Err(usage(unjudged())),
+        Err(CommandFailure::Usage(error) | CommandFailure::Failed(error)) => {
+            Err(CommandFailure::Usage(error.context(unjudged())))
+        }
     }
 }
 
-pub fn tell(case: &Judged) -> std::io::Result<()> {
+pub fn tell(case: &JudgedCase) -> std::io::Result<()> {
     match &case.outcome {
-        Outcome::Passed => output::line(&format!("ok    {}: {}", case.id, case.title)),
-        Outcome::Skipped { why } => output::line(&format!("skip  {}: {why}", case.id)),
-        Outcome::NotJudged { why } => output::line(&format!("?     {}: {why}", case.id)),
-        Outcome::Failed(_) => output::line(&format!("FAIL  {}: {}", case.id, case.title)),
+        CaseOutcome::Passed => output::line(&format!("ok    {}: {}", case.id, case.title)),
+        CaseOutcome::Skipped { why } => output::line(&format!("skip  {}: {why}", case.id)),
+        CaseOutcome::NotJudged { why } => output::line(&format!("?     {}: {why}", case.id)),
+        CaseOutcome::Failed(_) => output::line(&format!("FAIL  {}: {}", case.id, case.title)),
     }
 }
 
 /// Failures last, where they are seen, tokens hidden.
-pub fn sum_up(report: &Report) -> std::io::Result<()> {
+pub fn sum_up(report: &ConformanceReport) -> std::io::Result<()> {
     for case in &report.cases {
-        let Outcome::Failed(Fault { clause, what, expected, got, .. }) = &case.outcome else { continue };
+        let CaseOutcome::Failed(Fault { clause, what, expected, got, .. }) = &case.outcome else { continue };
         let (id, title) = (&case.id, &case.title);
         output::lines(&format!("\n{id}: {title}\n  {clause}\n  {what}\n    expected: {expected}\n    got: {got}"))?;
         if let Some(exchange) = case.exchanges.last() {

@@ -10,18 +10,18 @@ use super::money::Money;
 use super::partners::PartnerOptions;
 use super::reports::{self, ReportFiles};
 use crate::app;
-use crate::cli::{Ended, Failure, usage};
+use crate::cli::{CommandFailure, Ended, usage};
 use crate::config::{Config, JwtKey, PartyConfig, PlayerTokens, Secret};
-use crate::conformance::catalogue::{Catalogue, Dialect};
-use crate::conformance::http::Http;
+use crate::conformance::catalogue::{Catalogue, SpokenDialect};
+use crate::conformance::http::HttpWallet;
 use crate::conformance::judge::Selection;
-use crate::conformance::report::{Judged, Subject, Verdict};
-use crate::conformance::tokens::{Claims, Signer, Tokens};
+use crate::conformance::report::{ConformanceVerdict, JudgedCase, Subject};
+use crate::conformance::tokens::{PartyClaims, Signer, TokenMaker};
 use crate::conformance::wire::Queues;
-use crate::conformance::{self, Report, Terms, Wallet};
+use crate::conformance::{self, ConformanceReport, PartyTerms, Wallet};
 use crate::ledger::Party;
 use crate::transport::amqp::admission::own_user;
-use crate::transport::amqp::{Nodes, Settings, connection};
+use crate::transport::amqp::{AmqpSettings, BrokerNodes, connection};
 
 /// Every reader of JSON can hold it.
 pub(super) const MAX_SEED: u64 = (1 << 53) - 1;
@@ -107,14 +107,14 @@ enum Way {
 }
 
 impl Way {
-    fn dialect(self) -> Dialect {
+    fn dialect(self) -> SpokenDialect {
         match self {
-            Self::Amqp => Dialect::Amqp,
-            Self::Rest => Dialect::Rest,
-            Self::BalanceService => Dialect::BalanceService,
-            Self::Quickplay => Dialect::Quickplay,
-            Self::Goplay => Dialect::Goplay,
-            Self::Codegames => Dialect::Codegames,
+            Self::Amqp => SpokenDialect::Amqp,
+            Self::Rest => SpokenDialect::Rest,
+            Self::BalanceService => SpokenDialect::BalanceService,
+            Self::Quickplay => SpokenDialect::Quickplay,
+            Self::Goplay => SpokenDialect::Goplay,
+            Self::Codegames => SpokenDialect::Codegames,
         }
     }
 }
@@ -125,7 +125,7 @@ impl Judging {
         reports::ended(Subject::Wallet, self.verdict(config).await)
     }
 
-    async fn verdict(&self, mut config: Config) -> Result<Verdict, Failure> {
+    async fn verdict(&self, mut config: Config) -> Result<ConformanceVerdict, CommandFailure> {
         if config.parties.keys().any(|party| party.as_str() == self.party) {
             config.ensure_demo_secret()?;
         }
@@ -135,7 +135,12 @@ impl Judging {
         Ok(report.verdict())
     }
 
-    async fn report(&self, config: &Config, catalogue: Catalogue, selection: &Selection) -> Result<Report, Failure> {
+    async fn report(
+        &self,
+        config: &Config,
+        catalogue: Catalogue,
+        selection: &Selection,
+    ) -> Result<ConformanceReport, CommandFailure> {
         let party = Party::parse(&self.party).map_err(|error| usage(format!("--party {error}")))?;
         let ours = config.parties.get(&party);
         selection.of(&catalogue)?;
@@ -151,7 +156,7 @@ impl Judging {
         let partners = self.partners.partners(config, ours, &terms.currency, &players)?;
         let wallet = Arc::new(Wallet { connection, queues, http, tokens, partners, terms });
         eprintln!("judging the wallet of party {party}, seed {}", wallet.terms.seed);
-        let told = |case: &Judged| {
+        let told = |case: &JudgedCase| {
             if let Err(error) = reports::tell(case) {
                 tracing::debug!(%error, "nobody reads what is printed");
             }
@@ -165,28 +170,28 @@ impl Judging {
 
     fn selection(&self) -> Selection {
         let dialects = match self.dialect.as_slice() {
-            [] if self.http.is_some() => Dialect::TRADING.to_vec(),
-            [] => vec![Dialect::Amqp],
+            [] if self.http.is_some() => SpokenDialect::TRADING.to_vec(),
+            [] => vec![SpokenDialect::Amqp],
             ways => ways.iter().map(|way| way.dialect()).collect(),
         };
         Selection { dialects, only: self.only.clone() }
     }
 
-    fn broker(&self, config: &Config, party: &Party) -> Result<Settings, Failure> {
+    fn broker(&self, config: &Config, party: &Party) -> Result<AmqpSettings, CommandFailure> {
         let configured = app::broker(config, party);
         let mut settings = configured.ok_or_else(|| usage("there is no broker: --amqp, or amqp.url"))?;
         if let Some(url) = &self.amqp {
-            settings.nodes = Nodes::new(vec![Secret::new(url.as_str())]);
+            settings.nodes = BrokerNodes::new(vec![Secret::new(url.as_str())]);
         }
         Ok(settings)
     }
 
-    fn terms(&self, config: &Config, ours: Option<&PartyConfig>) -> Result<Terms, Failure> {
+    fn terms(&self, config: &Config, ours: Option<&PartyConfig>) -> Result<PartyTerms, CommandFailure> {
         let first = || ours.and_then(|party| party.currencies.first()).map(|currency| currency.as_str().to_owned());
         let currency = self.currency.clone().or_else(first);
         let game = || ours.and_then(|party| party.games.first()).map(|game| game.as_str().to_owned());
         let game = self.game.clone().or_else(game);
-        Ok(Terms {
+        Ok(PartyTerms {
             currency: currency.ok_or_else(|| usage("--currency is missing: which money do the players have?"))?,
             game: game.ok_or_else(|| usage("--game is missing: what do they play?"))?,
             limit: self.limit(ours)?,
@@ -198,7 +203,7 @@ impl Judging {
         })
     }
 
-    fn limit(&self, ours: Option<&PartyConfig>) -> Result<Option<(String, i64)>, Failure> {
+    fn limit(&self, ours: Option<&PartyConfig>) -> Result<Option<(String, i64)>, CommandFailure> {
         let Some(given) = &self.limit else {
             let limits = ours.into_iter().flat_map(|party| &party.limits);
             let mut most =
@@ -209,9 +214,9 @@ impl Judging {
         limit.map(Some).ok_or_else(|| usage("--limit must be like EUR=1000"))
     }
 
-    fn tokens(&self, ours: Option<&PartyConfig>) -> Result<Tokens, Failure> {
+    fn tokens(&self, ours: Option<&PartyConfig>) -> Result<TokenMaker, CommandFailure> {
         let jwt = ours.and_then(|party| party.jwt.as_ref());
-        let claims = Claims {
+        let claims = PartyClaims {
             party: self.party.clone(),
             issuer: self.jwt_issuer.clone().or_else(|| jwt?.issuer.clone()),
             audience: self.jwt_audience.clone().or_else(|| jwt?.audience.clone()),
@@ -228,17 +233,17 @@ impl Judging {
                 _ => return Err(usage("who signs the tokens? --jwt-secret-file, --jwt-key-file or --trusted")),
             },
         };
-        Ok(Tokens::new(signer, claims))
+        Ok(TokenMaker::new(signer, claims))
     }
 
-    fn http(&self, ours: Option<&PartyConfig>) -> Result<Option<Http>, Failure> {
+    fn http(&self, ours: Option<&PartyConfig>) -> Result<Option<HttpWallet>, CommandFailure> {
         let Some(base) = &self.http else { return Ok(None) };
         let configured = || ours?.rest.as_ref()?.api_keys.first().map(|key| key.expose().to_owned());
         let key = match &self.api_key_file {
             Some(path) => Some(text(path)?.trim().to_owned()),
             None => configured(),
         };
-        Ok(Some(Http::new(base, key, self.timeout)?))
+        Ok(Some(HttpWallet::new(base, key, self.timeout)?))
     }
 
     /// The line that judges this wallet again. Addresses may hold a password, so the broker's comes from the environment.
@@ -272,11 +277,11 @@ impl Judging {
     }
 }
 
-pub(super) fn text(path: &Path) -> Result<String, Failure> {
+pub(super) fn text(path: &Path) -> Result<String, CommandFailure> {
     std::fs::read_to_string(path).map_err(|error| usage(format!("cannot read {}: {error}", path.display())))
 }
 
-pub(super) fn signer(path: &Path) -> Result<Signer, Failure> {
+pub(super) fn signer(path: &Path) -> Result<Signer, CommandFailure> {
     Signer::pem(text(path)?.as_bytes()).map_err(|error| usage(format!("{}: {error}", path.display())))
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::output::Table;
-use super::{Ended, Failure, failed, output, party, trail, usage};
+use super::{CommandFailure, Ended, failed, output, party, trail, usage};
 use crate::admin::redaction::without_tokens;
 use crate::admin::trail::Deed;
 use crate::app;
@@ -24,9 +24,9 @@ const CELL: usize = 60;
 #[derive(Subcommand)]
 pub enum Dead {
     /// A line for each dead letter, oldest first. Nothing is taken.
-    List(Look),
+    List(LookArgs),
     /// Each dead letter whole, but for its secrets. Nothing is taken.
-    Show(Look),
+    Show(LookArgs),
     /// Put dead letters back into the queues that they came from, and say what they were answered.
     Redrive(redrive::Redrive),
     /// Take dead letters out for good.
@@ -34,7 +34,7 @@ pub enum Dead {
 }
 
 #[derive(Args)]
-pub struct Look {
+pub struct LookArgs {
     #[command(flatten)]
     of: Of,
     #[arg(long)]
@@ -98,7 +98,7 @@ impl Dead {
 
 impl Of {
     /// Opens the party's queue.
-    async fn open(&self, config: &Config) -> Result<(Party, DeadQueue), Failure> {
+    async fn open(&self, config: &Config) -> Result<(Party, DeadQueue), CommandFailure> {
         let (party, _) = party(config, &self.party)?;
         let settings =
             app::broker(config, &party).ok_or_else(|| usage("amqp.url is empty: there is no broker to ask"))?;
@@ -116,8 +116,8 @@ impl Of {
     async fn look(
         &self,
         config: &Config,
-        mut each: impl FnMut(&DeadLetter) -> Result<(), Failure>,
-    ) -> Result<u64, Failure> {
+        mut each: impl FnMut(&DeadLetter) -> Result<(), CommandFailure>,
+    ) -> Result<u64, CommandFailure> {
         let (_, mut queue) = self.open(config).await?;
         // As many as there are now: what dies meanwhile is for the next look.
         let waiting = queue.count().await?;
@@ -134,7 +134,7 @@ impl Of {
     }
 }
 
-impl Look {
+impl LookArgs {
     async fn list(self, config: &Config) -> Ended {
         let mut table = Table::new(&["id", "reason", "from", "died at", "redriven", "bytes", "error"]);
         let json = self.json;
@@ -204,7 +204,7 @@ impl Drop {
     }
 
     /// Goes through the letters; returns how many were meant, of how many.
-    async fn pass(&self, config: &Config) -> Result<(u64, u64), Failure> {
+    async fn pass(&self, config: &Config) -> Result<(u64, u64), CommandFailure> {
         let (_, mut queue) = self.of.open(config).await?;
         let progress = output::progress_bar(queue.count().await?, "letters");
         let choice = Choice::of(self.of.filter.letters());

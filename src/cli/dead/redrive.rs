@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Of, output};
 use crate::app;
-use crate::cli::{self, Ended, Failure, trail};
+use crate::cli::{self, CommandFailure, Ended, trail};
 use crate::config::Config;
 use crate::transport::amqp::choice::Choice;
 use crate::transport::amqp::redrive::{Redriven, redrive};
@@ -44,7 +44,7 @@ impl Redrive {
         Ok(true)
     }
 
-    async fn put_back(&self, config: &Config) -> Result<Redriven, Failure> {
+    async fn put_back(&self, config: &Config) -> Result<Redriven, CommandFailure> {
         let (party, mut queue) = self.of.open(config).await?;
         let progress = output::progress_bar(queue.count().await?, "letters");
         let mut tell = |so_far: &Redriven| progress.set_position(so_far.put_back);

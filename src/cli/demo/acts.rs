@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Failure, Stage, output};
+use super::{CommandFailure, Stage, output};
 use crate::dialects::egpp::Operation;
 use crate::ledger::{Amount, PlayerId};
-use crate::provider::{Reply, Request};
+use crate::provider::{ProviderReply, ProviderRequest};
 
 /// What each player starts with, minor units.
 const MONEY: i64 = 100_000;
@@ -37,7 +37,7 @@ struct Play<'a> {
 }
 
 /// Plays all acts in order.
-pub async fn play(stage: &Stage) -> Result<Vec<Line>, Failure> {
+pub async fn play(stage: &Stage) -> Result<Vec<Line>, CommandFailure> {
     let player = stage.name("alice")?;
     let money = Amount::new(MONEY)?;
     stage.invite(std::slice::from_ref(&player), money).await?;
@@ -61,7 +61,7 @@ pub fn print(lines: &[Line]) -> std::io::Result<()> {
 }
 
 impl Play<'_> {
-    async fn orders(&mut self) -> Result<(), Failure> {
+    async fn orders(&mut self) -> Result<(), CommandFailure> {
         let first = self.act("bet", "201", Operation::OrderBet, self.bet("won", 1000)).await?;
         let again = self.act("repeat of the bet", "201", Operation::OrderBet, self.bet("won", 1000)).await?;
         if first != again
@@ -81,7 +81,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    async fn refusals(&mut self) -> Result<(), Failure> {
+    async fn refusals(&mut self) -> Result<(), CommandFailure> {
         self.act("out of money", "492", Operation::OrderBet, self.bet("dear", 900_000)).await?;
         let limits = self.stage.settings.limits.get(&self.stage.currency);
         if let Some(max) = limits.and_then(|limits| limits.max_bet) {
@@ -95,7 +95,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    async fn disorder(&mut self) -> Result<(), Failure> {
+    async fn disorder(&mut self) -> Result<(), CommandFailure> {
         let body = self.result("early", "win", 900);
         let early = self.request(Operation::OrderBetResult, "early result", body);
         let correlation = early.correlation.clone();
@@ -110,7 +110,13 @@ impl Play<'_> {
         Ok(())
     }
 
-    async fn act(&mut self, act: &str, expected: &str, operation: Operation, body: Value) -> Result<Reply, Failure> {
+    async fn act(
+        &mut self,
+        act: &str,
+        expected: &str,
+        operation: Operation,
+        body: Value,
+    ) -> Result<ProviderReply, CommandFailure> {
         self.act_as(self.token.clone(), act, expected, operation, body).await
     }
 
@@ -121,21 +127,21 @@ impl Play<'_> {
         expected: &str,
         operation: Operation,
         body: Value,
-    ) -> Result<Reply, Failure> {
-        let request = Request { token, ..self.request(operation, act, body) };
+    ) -> Result<ProviderReply, CommandFailure> {
+        let request = ProviderRequest { token, ..self.request(operation, act, body) };
         let correlation = request.correlation.clone();
         let reply = self.stage.provider.ask(request).await?;
         self.note(act, &correlation, expected, &reply);
         Ok(reply)
     }
 
-    fn request(&mut self, operation: Operation, act: &str, body: Value) -> Request {
+    fn request(&mut self, operation: Operation, act: &str, body: Value) -> ProviderRequest {
         self.asked += 1;
         let correlation = format!("{}-{}-{}", self.stage.run, self.asked, act.replace(' ', "-"));
-        Request { operation, correlation, body: body.to_string().into_bytes(), token: self.token.clone() }
+        ProviderRequest { operation, correlation, body: body.to_string().into_bytes(), token: self.token.clone() }
     }
 
-    fn note(&mut self, act: &str, correlation: &str, expected: &str, reply: &Reply) {
+    fn note(&mut self, act: &str, correlation: &str, expected: &str, reply: &ProviderReply) {
         let code = reply.code();
         self.lines.push(Line {
             act: act.to_owned(),

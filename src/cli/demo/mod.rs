@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::audit::print as print_audit;
-use super::{Ended, Failure, crowd, failed, output, tally, usage};
+use super::{CommandFailure, Ended, crowd, failed, output, tally, usage};
 use crate::app;
 use crate::config::{Config, PartyConfig};
 use crate::ledger::{Amount, Currency, Game, Party, PlayerId};
@@ -47,7 +47,7 @@ struct Stage {
 struct Summary {
     acts: Vec<acts::Line>,
     rounds: tally::Summary,
-    audit: audit::Report,
+    audit: audit::AuditReport,
 }
 
 impl Demo {
@@ -72,7 +72,7 @@ impl Demo {
         Ok(sound)
     }
 
-    async fn stage(&self, config: &Config) -> Result<Stage, Failure> {
+    async fn stage(&self, config: &Config) -> Result<Stage, CommandFailure> {
         let (party, settings) = super::party_or_first(config, self.party.as_deref())?;
         let broker = app::broker(config, &party).ok_or_else(|| usage("amqp.url is empty: the demo needs a broker"))?;
         let provider = Provider::connect(&broker, party.clone())
@@ -90,17 +90,17 @@ impl Demo {
 
 impl Stage {
     /// A player id of this run.
-    fn name(&self, player: &str) -> Result<PlayerId, Failure> {
+    fn name(&self, player: &str) -> Result<PlayerId, CommandFailure> {
         Ok(PlayerId::parse(&format!("{player}-{}", self.run))?)
     }
 
     /// A token for a player, where the party asks for one.
-    fn token(&self, player: &PlayerId) -> Result<Option<String>, Failure> {
+    fn token(&self, player: &PlayerId) -> Result<Option<String>, CommandFailure> {
         crowd::token(&self.party, &self.settings, player)
     }
 
     /// Creates players and gives each the same money, through the ledger itself.
-    async fn invite(&self, players: &[PlayerId], money: Amount) -> Result<(), Failure> {
+    async fn invite(&self, players: &[PlayerId], money: Amount) -> Result<(), CommandFailure> {
         crowd::invite(&self.database, &self.party, self.currency, players, money).await
     }
 }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
-use super::{Failure, Stage, output};
-use crate::cli::tally::{Summary, Tally};
+use super::{CommandFailure, Stage, output};
+use crate::cli::tally::{ReplyTally, Summary};
 use crate::dialects::egpp::Operation;
 use crate::ledger::{Amount, PlayerId};
-use crate::provider::{Provider, Reply, Request};
+use crate::provider::{Provider, ProviderReply, ProviderRequest};
 
 /// What each player starts with, minor units: enough for any number of rounds that a demo plays.
 const MONEY: i64 = 1_000_000_000;
@@ -20,11 +20,11 @@ const STAKE: i64 = 100;
 const PLAYERS: usize = 20;
 
 struct Answered {
-    reply: Reply,
+    reply: ProviderReply,
     took: Duration,
 }
 
-pub async fn play(stage: &Stage, rounds: u32, concurrency: usize) -> Result<Summary, Failure> {
+pub async fn play(stage: &Stage, rounds: u32, concurrency: usize) -> Result<Summary, CommandFailure> {
     let players = (0..PLAYERS).map(|number| stage.name(&format!("p{number}"))).collect::<Result<Vec<_>, _>>()?;
     stage.invite(&players, Amount::new(MONEY)?).await?;
     let tokens = players.iter().map(|player| stage.token(player)).collect::<Result<Vec<_>, _>>()?;
@@ -35,7 +35,7 @@ pub async fn play(stage: &Stage, rounds: u32, concurrency: usize) -> Result<Summ
         one_round(stage, round, &players[index], tokens[index].clone())
     });
     let mut playing = std::pin::pin!(playing.buffer_unordered(concurrency));
-    let mut tally = Tally::new()?;
+    let mut tally = ReplyTally::new()?;
     while let Some(answers) = playing.next().await {
         answers?.into_iter().for_each(|answered| tally.take(&answered.reply, answered.took));
         progress.inc(1);
@@ -49,7 +49,7 @@ async fn one_round(
     round: u32,
     player: &PlayerId,
     token: Option<String>,
-) -> Result<[Answered; 2], Failure> {
+) -> Result<[Answered; 2], CommandFailure> {
     let external_id = format!("round-{}-{round}", stage.run);
     let body = |result: Option<&str>| {
         let mut body = json!({
@@ -62,7 +62,7 @@ async fn one_round(
         body.to_string().into_bytes()
     };
     let result = ["win", "lose", "tie"][round as usize % 3];
-    let request = |operation, body| Request {
+    let request = |operation, body| ProviderRequest {
         operation,
         correlation: format!("{external_id}-{}", if operation == Operation::OrderBet { "bet" } else { "result" }),
         body,
@@ -73,7 +73,7 @@ async fn one_round(
     Ok([bet, settled])
 }
 
-async fn timed(provider: &Arc<Provider>, request: Request) -> Result<Answered, Failure> {
+async fn timed(provider: &Arc<Provider>, request: ProviderRequest) -> Result<Answered, CommandFailure> {
     let began = Instant::now();
     let reply = provider.ask(request).await?;
     Ok(Answered { reply, took: began.elapsed() })

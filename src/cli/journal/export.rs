@@ -11,7 +11,7 @@ use super::{line, moment};
 use crate::cli::{Ended, database_to_look_at, failed, output, party, usage};
 use crate::config::Config;
 use crate::ledger::command::Timestamp;
-use crate::storage::journal::{self, Told};
+use crate::storage::journal::{self, ToldUntil};
 
 /// Bytes that are written at once.
 const BUFFER: usize = 256 * 1024;
@@ -59,9 +59,9 @@ impl Export {
             })?;
             progress.finish_and_clear();
             Ok(match ended {
-                Told::All => sealing.finish(&mut out).and_then(|()| out.flush()).map(|()| None),
-                Told::Part(error) => Err(error),
-                Told::Pruned(until) => Ok(Some(until)),
+                ToldUntil::All => sealing.finish(&mut out).and_then(|()| out.flush()).map(|()| None),
+                ToldUntil::Part(error) => Err(error),
+                ToldUntil::Pruned(until) => Ok(Some(until)),
             })
         });
         match telling.await? {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::app;
 use crate::cli::{Ended, output};
 use crate::config::Config;
-use crate::storage::history::index::{self, Indexer, SEGMENT, Step};
+use crate::storage::history::index::{self, IndexStep, Indexer, SEGMENT};
 use crate::storage::history::{self};
 
 /// The pause before it is looked again whether a row that is missing has been committed.
@@ -41,7 +41,7 @@ impl Index {
             let behind = history::behind(conn)?;
             let progress = output::progress_bar(behind.unsigned_abs(), "journal rows");
             loop {
-                let Step { read, indexed: now, has_more } = indexer.step(conn)?;
+                let IndexStep { read, indexed: now, has_more } = indexer.step(conn)?;
                 indexed += now;
                 progress.inc(read as u64);
                 idle = if has_more { 0 } else { idle + 1 };

@@ -49,7 +49,7 @@ struct Versioned {
 
 /// Why a line is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub enum LineError {
     #[error("is not a line of an export: {0}")]
     Shape(String),
     #[error("is of format {0}, and this program reads format {FORMAT}: use the program that wrote it, or a newer one")]
@@ -78,11 +78,11 @@ pub fn write(out: &mut impl Write, recorded: &Recorded) -> io::Result<()> {
 }
 
 /// Reads a line. What it says twice must agree.
-pub fn read(text: &[u8]) -> Result<Recorded, Malformed> {
-    let shape = |error: serde_json::Error| Malformed::Shape(error.to_string());
+pub fn read(text: &[u8]) -> Result<Recorded, LineError> {
+    let shape = |error: serde_json::Error| LineError::Shape(error.to_string());
     let Versioned { format } = serde_json::from_slice(text).map_err(shape)?;
     if format != FORMAT {
-        return Err(Malformed::Format(format));
+        return Err(LineError::Format(format));
     }
     let Read { seq, at, party, kept, key, command, outcome, .. } = serde_json::from_slice(text).map_err(shape)?;
     let keyed = command.keyed();
@@ -94,13 +94,13 @@ pub fn read(text: &[u8]) -> Result<Recorded, Malformed> {
     ];
     for (field, says, command) in twice {
         if says != command {
-            return Err(Malformed::Disagrees { field, says, command });
+            return Err(LineError::Disagrees { field, says, command });
         }
     }
     let recorded = Recorded { seq, kept, keyed, outcome }.with_number();
     let numbers = [Some(seq), recorded.number()];
     match numbers.into_iter().flatten().find(|number| !(1..=LAST_NUMBER).contains(number)) {
-        Some(number) => Err(Malformed::Number(number)),
+        Some(number) => Err(LineError::Number(number)),
         None => Ok(recorded),
     }
 }

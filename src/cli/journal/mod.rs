@@ -20,7 +20,7 @@ pub enum Journal {
     /// Write every command with its outcome to standard output, one JSON object a line.
     Export(export::Export),
     /// Show a row and what it moved, the rows of a correlation id, or a player's history.
-    Show(show::Show),
+    Show(show::ShowJournal),
     /// Bring the index of histories up to date with the journal.
     Index(index::Index),
     /// Bring old commands down to what repeats and the audit need. Export them first: there is no way back.

@@ -20,7 +20,7 @@ const BEGINNING: &[u8] = b"{\"seal\":";
 
 /// Why a key file is none.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
+pub enum KeyFileError {
     #[error("--key-file {path}: {source}")]
     Unread { path: String, source: io::Error },
     #[error("--key-file {path} holds {length} bytes; a key has at least {SHORTEST_KEY}")]
@@ -74,14 +74,14 @@ pub struct Sealing {
 
 impl Sealing {
     /// With the key of a file, where one is named. White space around it does not count.
-    pub fn begin(key_file: Option<&Path>) -> Result<Self, KeyError> {
+    pub fn begin(key_file: Option<&Path>) -> Result<Self, KeyFileError> {
         let Some(file) = key_file else {
             return Ok(Self { commands: 0, digest: Digesting::Plain(Sha256::new()) });
         };
         let path = file.display().to_string();
-        let bytes = std::fs::read(file).map_err(|source| KeyError::Unread { path: path.clone(), source })?;
+        let bytes = std::fs::read(file).map_err(|source| KeyFileError::Unread { path: path.clone(), source })?;
         let key = bytes.trim_ascii();
-        let short = || KeyError::Short { path: path.clone(), length: key.len() };
+        let short = || KeyFileError::Short { path: path.clone(), length: key.len() };
         if key.len() < SHORTEST_KEY {
             return Err(short());
         }

@@ -4,18 +4,18 @@ use clap::Args;
 use serde_json::Value;
 
 use super::told;
-use crate::cli::{Ended, Failure, database_to_look_at, failed, output, party, usage};
+use crate::cli::{CommandFailure, Ended, database_to_look_at, failed, output, party, usage};
 use crate::config::Config;
 use crate::ledger::PlayerId;
 use crate::storage::Database;
-use crate::storage::history::{self, Detail, Found, HistoryRow, MOST_ROWS};
+use crate::storage::history::{self, Detail, HistoryAnswer, HistoryRow, MOST_ROWS};
 
 /// Rows of a history that are shown where nobody says how many.
 const SHOWN: &str = "50";
 
 #[derive(Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["number", "correlation", "player"])))]
-pub struct Show {
+pub struct ShowJournal {
     /// The journal's row with this number, with its chain and its transfers.
     #[arg(long, value_name = "N")]
     number: Option<i64>,
@@ -37,7 +37,7 @@ pub struct Show {
     json: bool,
 }
 
-impl Show {
+impl ShowJournal {
     pub async fn run(self, config: &Config) -> Ended {
         match (self.number, &self.correlation, &self.player) {
             (Some(number), ..) => self.number(config, number).await,
@@ -99,17 +99,17 @@ impl Show {
     }
 }
 
-fn rows(found: Found) -> Result<Vec<HistoryRow>, Failure> {
+fn rows(found: HistoryAnswer) -> Result<Vec<HistoryRow>, CommandFailure> {
     match found {
-        Found::Rows(rows) => Ok(rows),
-        Found::Behind(rows) => Err(failed(format!(
+        HistoryAnswer::Rows(rows) => Ok(rows),
+        HistoryAnswer::Behind(rows) => Err(failed(format!(
             "the index of histories is {rows} journal rows behind, too many to look at one by one: `purser serve` brings it \
              up to date (unless ledger.history is off), and so does `purser journal index`"
         ))),
     }
 }
 
-async fn details(database: &Database, numbers: Vec<i64>) -> Result<Vec<Detail>, Failure> {
+async fn details(database: &Database, numbers: Vec<i64>) -> Result<Vec<Detail>, CommandFailure> {
     let reading = database.query(move |conn| {
         let details = numbers.into_iter().filter_map(|number| history::detail(conn, number).transpose());
         details.collect()

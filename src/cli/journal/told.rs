@@ -13,7 +13,9 @@ use crate::dialects::egpp::status;
 use crate::ledger::Act;
 use crate::ledger::OrderAct;
 use crate::ledger::money::format_decimal;
-use crate::storage::history::{AccountName, Chain, Detail, HistoryRow, Moved, Neighbour, RecordedCommand};
+use crate::storage::history::{
+    AccountName, ChainNeighbours, Detail, HistoryRow, Neighbour, RecordedCommand, TransferRecord,
+};
 
 /// Members of a command that are nobody's business: a partner's token, and what a gift-card key is sealed in.
 const HIDDEN: [&str; 2] = ["token", "sealed"];
@@ -41,7 +43,7 @@ pub fn row(row: &HistoryRow) -> Value {
 /// A row with its chain and its transfers as one JSON object.
 pub fn detail(config: &Config, detail: &Detail) -> Value {
     let mut told = row(&detail.row);
-    let Chain { previous, next, is_sealed, holds } = &detail.chain;
+    let ChainNeighbours { previous, next, is_sealed, holds } = &detail.chain;
     let neighbour = |row: &Option<Neighbour>| {
         row.as_ref().map(|Neighbour { number, hash }| json!({ "number": number, "hash": hex(hash) }))
     };
@@ -122,7 +124,7 @@ pub fn print(config: &Config, detail: &Detail) -> io::Result<()> {
     print_transfers(config, transfers, &row.command)
 }
 
-fn holds(chain: &Chain, writer: i32) -> String {
+fn holds(chain: &ChainNeighbours, writer: i32) -> String {
     match (chain.is_sealed, chain.holds) {
         (true, Some(true)) => "as pruning sealed it".to_owned(),
         (true, _) => "NOT as pruning sealed it: run purser audit".to_owned(),
@@ -134,7 +136,7 @@ fn holds(chain: &Chain, writer: i32) -> String {
     }
 }
 
-fn print_transfers(config: &Config, transfers: &[Moved], command: &RecordedCommand) -> io::Result<()> {
+fn print_transfers(config: &Config, transfers: &[TransferRecord], command: &RecordedCommand) -> io::Result<()> {
     if transfers.is_empty() {
         let why = match command {
             RecordedCommand::Pruned(_) => "what it moved is carried by account since it was pruned",
@@ -143,7 +145,7 @@ fn print_transfers(config: &Config, transfers: &[Moved], command: &RecordedComma
         return output::line(&format!("{:<12} {why}", "transfers"));
     }
     let mut rows = Vec::new();
-    for Moved { debit, credit, amount } in transfers {
+    for TransferRecord { debit, credit, amount } in transfers {
         for (account, minor) in [(debit, -i128::from(*amount)), (credit, i128::from(*amount))] {
             rows.push(vec![name(account), account.currency.to_string(), major(config, account, minor)]);
         }
@@ -155,16 +157,16 @@ fn print_transfers(config: &Config, transfers: &[Moved], command: &RecordedComma
 }
 
 /// What all accounts received less what they gave, by currency: nothing.
-fn sums(transfers: &[Moved]) -> BTreeMap<String, i128> {
+fn sums(transfers: &[TransferRecord]) -> BTreeMap<String, i128> {
     let mut sums = BTreeMap::new();
-    for Moved { debit, credit, amount } in transfers {
+    for TransferRecord { debit, credit, amount } in transfers {
         *sums.entry(debit.currency.to_string()).or_default() -= i128::from(*amount);
         *sums.entry(credit.currency.to_string()).or_default() += i128::from(*amount);
     }
     sums
 }
 
-fn transfer(config: &Config, moved: &Moved) -> Value {
+fn transfer(config: &Config, moved: &TransferRecord) -> Value {
     let account = |account: &AccountName| {
         json!({
             "owner": account.owner,

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::cli::{Failure, failed};
-use crate::dialects::http::exact::{self, Decimal, MAX_NAME, Name};
+use crate::cli::{CommandFailure, failed};
+use crate::dialects::http::exact::{self, MAX_NAME, WireAmount, WireId};
 use crate::ledger::ids::is_printable;
 use crate::ledger::shop::Offer;
 use crate::ledger::{Amount, Currency};
@@ -46,7 +46,7 @@ struct Wire<'a> {
 }
 
 /// The file's text, or that of standard input for `-`.
-pub fn text(path: &Path) -> Result<String, Failure> {
+pub fn text(path: &Path) -> Result<String, CommandFailure> {
     let mut bytes = Vec::new();
     let limit = MAX_BYTES as u64 + 1;
     let name = path.display();
@@ -109,7 +109,7 @@ fn one(raw: &RawValue, currency: Currency, exponent: u32) -> Result<Listed, Prob
     }
     let offer = Offer {
         id: field("id", wire.id, &texts("a number or text", MAX_NAME), |json| {
-            let id = serde_json::from_str::<Name>(json).ok()?.checked()?;
+            let id = serde_json::from_str::<WireId>(json).ok()?.checked()?;
             fits(&id).then(|| id.into())
         })?,
         name: field("name", wire.name, &texts("text", MAX_TEXT), string)?.into(),
@@ -118,7 +118,7 @@ fn one(raw: &RawValue, currency: Currency, exponent: u32) -> Result<Listed, Prob
             wire.price,
             &format!("must be a number or decimal text such as \"956.30\", above zero, of at most {exponent} places"),
             |json| {
-                let decimal: Decimal = serde_json::from_str(json).ok()?;
+                let decimal: WireAmount = serde_json::from_str(json).ok()?;
                 decimal.minor(exponent).and_then(Amount::new).ok()
             },
         )?,

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Ended, Failure, failed, output, party, trail, usage};
+use super::{CommandFailure, Ended, failed, output, party, trail, usage};
 use crate::admin::trail::Deed;
 use crate::app;
 use crate::clock;
@@ -29,7 +29,7 @@ pub enum Offers {
     /// Set names and prices of gift-card offers and add keys: a JSON array, all of it or nothing.
     Import(Import),
     /// Show the offers with their prices and stocks.
-    List(List),
+    List(ListOffers),
 }
 
 #[derive(Args)]
@@ -43,7 +43,7 @@ pub struct Import {
 }
 
 #[derive(Args)]
-pub struct List {
+pub struct ListOffers {
     #[arg(long)]
     party: String,
     #[arg(long)]
@@ -60,7 +60,7 @@ impl Offers {
 }
 
 /// The named party, and its hub.
-fn hub<'a>(config: &'a Config, name: &str) -> Result<(Party, &'a CodeGames), Failure> {
+fn hub<'a>(config: &'a Config, name: &str) -> Result<(Party, &'a CodeGames), CommandFailure> {
     let (party, settings) = party(config, name)?;
     let hub = settings.codegames.as_ref();
     let hub =
@@ -80,7 +80,7 @@ impl Import {
             let keys = listed.keys.iter().map(|key| vault.seal(key)).collect::<Result<_, _>>()?;
             Ok(Stocking { offer: listed.offer.clone(), keys })
         });
-        let stockings = stockings.collect::<Result<Vec<Stocking>, Failure>>()?;
+        let stockings = stockings.collect::<Result<Vec<Stocking>, CommandFailure>>()?;
 
         let database = app::database(config);
         database.migrate().await?;
@@ -121,7 +121,7 @@ impl Import {
     }
 }
 
-impl List {
+impl ListOffers {
     async fn run(self, config: &Config) -> Ended {
         let (party, _) = hub(config, &self.party)?;
         let database = app::database(config);

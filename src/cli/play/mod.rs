@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::{Ended, Failure, failed, output, party_or_first, usage};
+use super::{CommandFailure, Ended, failed, output, party_or_first, usage};
 use crate::app;
 use crate::clock;
 use crate::config::{Config, PartyConfig, PlayerTokens};
@@ -21,7 +21,7 @@ use crate::ledger::player::Profile;
 use crate::ledger::{
     AccountAct, AccountRefusal, Amount, Currency, ExternalId, Game, Outcome, Party, PlayerId, Pocket, Refusal, Wallet,
 };
-use crate::provider::{Provider, ProviderError, Reply, Request};
+use crate::provider::{Provider, ProviderError, ProviderReply, ProviderRequest};
 use crate::storage::Database;
 use crate::transport::amqp::topology;
 use crate::wallet::direct;
@@ -30,7 +30,7 @@ use crate::wallet::direct;
 const TOKEN_TTL: Duration = Duration::from_secs(3600);
 
 #[derive(Args)]
-pub struct Play {
+pub struct PlayArgs {
     act: Act,
     /// The party to play with (default: the first configured).
     #[arg(long)]
@@ -122,7 +122,7 @@ struct Message {
     token: Option<String>,
 }
 
-impl Play {
+impl PlayArgs {
     pub async fn run(self, mut config: Config) -> Ended {
         config.ensure_demo_secret()?;
         let (party, settings) = party_or_first(&config, self.party.as_deref())?;
@@ -139,7 +139,7 @@ impl Play {
         let provider = Provider::connect(&broker, party.clone()).await;
         let provider = provider.map_err(|error| failed(format!("cannot reach the broker: {error}")))?;
         provider.expect_service().await?;
-        let request = Request {
+        let request = ProviderRequest {
             operation: message.act.operation(),
             correlation: message.correlation.clone(),
             body: message.body.to_string().into_bytes(),
@@ -156,7 +156,7 @@ impl Play {
         Ok(answered.is_success)
     }
 
-    fn message(&self, party: &Party, settings: &PartyConfig) -> Result<Message, Failure> {
+    fn message(&self, party: &Party, settings: &PartyConfig) -> Result<Message, CommandFailure> {
         let player = PlayerId::parse(&self.player).map_err(|error| usage(format!("--player {error}")))?;
         let currency = match &self.currency {
             Some(code) => Currency::parse(code).map_err(|error| usage(format!("--currency {error}")))?,
@@ -193,7 +193,7 @@ impl Play {
         Ok(Message { party, act, player, currency, wallet, order, correlation, body, token })
     }
 
-    fn order(&self, settings: &PartyConfig) -> Result<(OrderKey, i64), Failure> {
+    fn order(&self, settings: &PartyConfig) -> Result<(OrderKey, i64), CommandFailure> {
         let game = match &self.game {
             Some(game) => Game::parse(game).map_err(|error| usage(format!("--game {error}")))?,
             None => settings.games.first().cloned().ok_or_else(|| usage("the party has no games"))?,
@@ -212,7 +212,12 @@ impl Play {
     }
 
     /// Where nobody asks for a token, none is needed; else it is given, or the party's key can sign one.
-    fn token(&self, party: &Party, settings: &PartyConfig, player: &PlayerId) -> Result<Option<String>, Failure> {
+    fn token(
+        &self,
+        party: &Party,
+        settings: &PartyConfig,
+        player: &PlayerId,
+    ) -> Result<Option<String>, CommandFailure> {
         if let Some(token) = self.token.clone().filter(|token| !token.is_empty()) {
             return Ok(Some(token));
         }
@@ -224,7 +229,7 @@ impl Play {
         minted.map(Some).map_err(|error| usage(format!("{error}; or give --token")))
     }
 
-    async fn fund(&self, config: &Config, message: &Message, fund: &str) -> Result<(), Failure> {
+    async fn fund(&self, config: &Config, message: &Message, fund: &str) -> Result<(), CommandFailure> {
         let currency = message.currency;
         let minor = parse_decimal(fund, config.exponent(currency));
         let minor = minor.map_err(|error| usage(format!("--fund {error}")))?;
@@ -254,7 +259,7 @@ impl Play {
         message: &Message,
         snippets: Option<&snippets::Snippets>,
         answered: Option<&Answered>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandFailure> {
         let queue = topology::request_queue(&message.party, message.act.operation());
         let shown = message.token.as_deref().map(|token| if self.show_token { token } else { "(hidden)" });
         if self.json {
@@ -262,7 +267,7 @@ impl Play {
             let body = reply.map(|reply| serde_json::from_slice::<Value>(&reply.body).unwrap_or_default());
             return Ok(output::json(&json!({
                 "party": message.party, "queue": queue, "correlation_id": message.correlation, "token": shown,
-                "request": message.body, "sent": answered.is_some(), "reply": body, "code": reply.map(Reply::code),
+                "request": message.body, "sent": answered.is_some(), "reply": body, "code": reply.map(ProviderReply::code),
                 "success": answered.map(|answered| answered.is_success),
                 "latency_ms": answered.map(|answered| answered.took.as_secs_f64() * 1000.0), "show": snippets,
             }))?);
@@ -315,12 +320,12 @@ impl Play {
 
 /// What came of the message.
 struct Answered {
-    reply: Option<Reply>,
+    reply: Option<ProviderReply>,
     took: Duration,
     is_success: bool,
 }
 
-fn is_success(reply: &Reply) -> bool {
+fn is_success(reply: &ProviderReply) -> bool {
     matches!(reply.code().as_str(), "200" | "201")
 }
 
@@ -332,7 +337,7 @@ fn round_of(external_id: &str) -> Option<i64> {
     round.parse().ok().filter(|round| *round >= 1)
 }
 
-async fn apply(database: &Database, party: &Party, act: LedgerAct) -> Result<Outcome, Failure> {
+async fn apply(database: &Database, party: &Party, act: LedgerAct) -> Result<Outcome, CommandFailure> {
     let command = Command { party: party.clone(), at: clock::now(), correlation: None, act };
     Ok(direct::apply(&mut database.writer()?, command).await?)
 }

@@ -8,15 +8,15 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{BATCH, Replay};
+use super::{BATCH, ReplayArgs};
 use crate::app;
-use crate::cli::{Ended, Failure, crowd, failed, output, party, usage};
+use crate::cli::{CommandFailure, Ended, crowd, failed, output, party, usage};
 use crate::config::Config;
 use crate::dialects::egpp::Operation;
 use crate::ledger::orders::{CancelOrder, GameResult, PlaceBet, SettleOrder};
 use crate::ledger::recorded::Recorded;
 use crate::ledger::{Act, Done, OrderAct, OrderDone, Outcome, Party, PlayerId, Wallet};
-use crate::provider::{Provider, Request};
+use crate::provider::{Provider, ProviderRequest};
 
 /// Tokens that are kept for their players' next requests, and for how long: half of what they are good for.
 const TOKENS: usize = 10_000;
@@ -46,7 +46,7 @@ struct Publishing {
     tokens_since: Instant,
 }
 
-pub(super) async fn publish(replay: Replay, mut config: Config) -> Ended {
+pub(super) async fn publish(replay: ReplayArgs, mut config: Config) -> Ended {
     config.ensure_demo_secret()?;
     let party = replay.party.as_deref().map(|name| party(&config, name)).transpose()?.map(|(party, _)| party);
     if config.amqp.urls.is_empty() {
@@ -96,7 +96,7 @@ impl Publishing {
         recorded: &Recorded,
         operation: Operation,
         mut body: Map<String, Value>,
-    ) -> Result<(Arc<Provider>, Request), Failure> {
+    ) -> Result<(Arc<Provider>, ProviderRequest), CommandFailure> {
         let command = &recorded.keyed.command;
         let party = self.party.clone().unwrap_or_else(|| command.party.clone());
         let player = command.player().ok_or_else(|| failed("a request without a player"))?;
@@ -106,11 +106,12 @@ impl Publishing {
             None => recorded.keyed.key.uuid().to_string(),
         };
         let token = self.token(&party, player)?;
-        let request = Request { operation, correlation, body: Value::Object(body).to_string().into_bytes(), token };
+        let request =
+            ProviderRequest { operation, correlation, body: Value::Object(body).to_string().into_bytes(), token };
         Ok((self.provider(party).await?, request))
     }
 
-    async fn provider(&mut self, party: Party) -> Result<Arc<Provider>, Failure> {
+    async fn provider(&mut self, party: Party) -> Result<Arc<Provider>, CommandFailure> {
         if let Some(provider) = self.providers.get(&party) {
             return Ok(Arc::clone(provider));
         }
@@ -122,7 +123,7 @@ impl Publishing {
         Ok(provider)
     }
 
-    fn token(&mut self, party: &Party, player: &PlayerId) -> Result<Option<String>, Failure> {
+    fn token(&mut self, party: &Party, player: &PlayerId) -> Result<Option<String>, CommandFailure> {
         if self.tokens.len() >= TOKENS || self.tokens_since.elapsed() > TOKENS_KEPT {
             self.tokens.clear();
             self.tokens_since = Instant::now();
@@ -138,7 +139,7 @@ impl Publishing {
     }
 }
 
-fn no_broker() -> Failure {
+fn no_broker() -> CommandFailure {
     usage("amqp.url is empty: there is no broker to publish to")
 }
 

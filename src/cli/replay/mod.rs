@@ -15,15 +15,15 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Ended, Failure, failed, output, usage};
+use super::{CommandFailure, Ended, failed, output, usage};
 use crate::app;
 use crate::cli::journal::seal::Sealing;
 use crate::config::Config;
 use crate::ledger::Outcome;
 use crate::ledger::recorded::Recorded;
-use crate::wallet::replay::{Comparison, Replay as Applying, ReplayError};
+use crate::wallet::replay::{Replay as Applying, ReplayError, ReplayedAs};
 use preview::{Flow, Preview};
-use source::{Batch, Source, SourceError};
+use source::{RecordBatch, RecordSource, SourceError};
 
 /// Commands that are applied together. What fails takes so many with it, and they are done again.
 const BATCH: usize = 256;
@@ -32,7 +32,7 @@ const BATCH: usize = 256;
 const STEPS: u32 = 10;
 
 #[derive(Args)]
-pub struct Replay {
+pub struct ReplayArgs {
     /// What `purser journal export` wrote; `-` reads standard input.
     file: PathBuf,
     /// Decide everything and write nothing.
@@ -76,7 +76,7 @@ struct Summary {
     noted: u64,
 }
 
-impl Replay {
+impl ReplayArgs {
     pub async fn run(self, config: Config) -> Ended {
         match self.to {
             To::Ledger if self.party.is_some() => Err(usage("--party goes with --to amqp: records name their parties")),
@@ -103,12 +103,12 @@ impl Replay {
         pacing: &mut Pacing,
         applying: &mut Applying<crate::storage::Writer>,
         summary: &mut Summary,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandFailure> {
         while let Some(records) = pacing.next().await? {
             let compared = applying.apply(records.clone()).await.map_err(|error| stopped(&records, &error))?;
             for (recorded, comparison) in records.iter().zip(compared) {
                 summary.take(comparison);
-                if let Comparison::Different(decided) = comparison {
+                if let ReplayedAs::Different(decided) = comparison {
                     pacing.progress.suspend(|| tell(recorded, decided, self.json))?;
                 }
             }
@@ -117,10 +117,10 @@ impl Replay {
     }
 
     /// The records, at the pace that was asked for.
-    fn pacing(&self, config: &Config) -> Result<Pacing, Failure> {
+    fn pacing(&self, config: &Config) -> Result<Pacing, CommandFailure> {
         let parties = config.parties.keys().cloned().collect();
         let failure = |error: &dyn std::fmt::Display| failed(format!("{} {error}", self.file.display()));
-        let mut source = Source::open(&self.file).map_err(|error| failure(&error))?;
+        let mut source = RecordSource::open(&self.file).map_err(|error| failure(&error))?;
         let sealing = Sealing::begin(self.key_file.as_deref()).map_err(|error| usage(error.to_string()))?;
         let preview = Preview::new((!self.unsealed).then_some(sealing));
         let preview = source.preview(preview).map_err(|error| failure(&error))?;
@@ -133,7 +133,7 @@ impl Replay {
 }
 
 /// What stopped a batch, and where it will go on.
-fn stopped(records: &[Recorded], error: &ReplayError) -> Failure {
+fn stopped(records: &[Recorded], error: &ReplayError) -> CommandFailure {
     let seq = records.first().map_or(0, |recorded| recorded.seq);
     failed(format!("{error}; what came before seq {seq} is done, and running it again goes on there"))
 }
@@ -149,13 +149,13 @@ fn tell(recorded: &Recorded, decided: Outcome, is_json: bool) -> std::io::Result
 }
 
 impl Summary {
-    fn take(&mut self, comparison: Comparison) {
+    fn take(&mut self, comparison: ReplayedAs) {
         let count = match comparison {
-            Comparison::Applied => &mut self.applied,
-            Comparison::Equal => &mut self.equal,
-            Comparison::Different(_) => &mut self.different,
-            Comparison::Held => &mut self.held,
-            Comparison::Noted => &mut self.noted,
+            ReplayedAs::Applied => &mut self.applied,
+            ReplayedAs::Equal => &mut self.equal,
+            ReplayedAs::Different(_) => &mut self.different,
+            ReplayedAs::Held => &mut self.held,
+            ReplayedAs::Noted => &mut self.noted,
         };
         *count += 1;
     }
@@ -176,7 +176,7 @@ impl Summary {
 
 /// Records at the pace that was asked for, with a progress bar.
 struct Pacing {
-    batches: mpsc::Receiver<Result<Batch, SourceError>>,
+    batches: mpsc::Receiver<Result<RecordBatch, SourceError>>,
     progress: ProgressBar,
     rate: Option<u32>,
     began: Instant,
@@ -184,7 +184,11 @@ struct Pacing {
 }
 
 impl Pacing {
-    fn start(source: Source, parties: BTreeSet<crate::ledger::Party>, rate: Option<u32>) -> std::io::Result<Self> {
+    fn start(
+        source: RecordSource,
+        parties: BTreeSet<crate::ledger::Party>,
+        rate: Option<u32>,
+    ) -> std::io::Result<Self> {
         let progress = output::progress_bar(source.length, "bytes");
         let size = rate.map_or(BATCH, |rate| ((rate / STEPS) as usize).clamp(1, BATCH));
         let batches = source.batches(parties, size)?;
@@ -192,9 +196,9 @@ impl Pacing {
     }
 
     /// The next records, when they are due.
-    async fn next(&mut self) -> Result<Option<Vec<Recorded>>, Failure> {
+    async fn next(&mut self) -> Result<Option<Vec<Recorded>>, CommandFailure> {
         let Some(batch) = self.batches.recv().await else { return Ok(None) };
-        let Batch { records, read } = batch?;
+        let RecordBatch { records, read } = batch?;
         if let Some(rate) = self.rate {
             let due = self.sent.saturating_mul(1_000_000_000) / u64::from(rate);
             sleep_until(self.began + Duration::from_nanos(due)).await;

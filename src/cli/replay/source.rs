@@ -8,7 +8,7 @@ use std::path::Path;
 use tokio::sync::mpsc;
 
 use super::preview::{Preview, PreviewError};
-use crate::cli::journal::line::{self, Malformed};
+use crate::cli::journal::line::{self, LineError};
 use crate::cli::journal::seal;
 use crate::ledger::Party;
 use crate::ledger::recorded::Recorded;
@@ -28,26 +28,26 @@ pub enum SourceError {
     #[error("line {line} is longer than {MAX_LINE} bytes")]
     TooLong { line: u64 },
     #[error("line {line} {source}")]
-    Malformed { line: u64, source: Malformed },
+    Malformed { line: u64, source: LineError },
     #[error("line {line} is of party {party}, which is not configured")]
     Stranger { line: u64, party: Party },
 }
 
 /// Records that are applied together.
-pub struct Batch {
+pub struct RecordBatch {
     pub records: Vec<Recorded>,
     /// Bytes that were read up to here.
     pub read: u64,
 }
 
 /// Where records come from: a file that is gone through twice.
-pub struct Source {
+pub struct RecordSource {
     /// Bytes.
     pub length: u64,
     file: File,
 }
 
-impl Source {
+impl RecordSource {
     /// Opens a file; `-` is standard input, which is kept in a file without a name meanwhile.
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut file = if path == Path::new("-") {
@@ -72,7 +72,7 @@ impl Source {
         mut self,
         parties: BTreeSet<Party>,
         size: usize,
-    ) -> io::Result<mpsc::Receiver<Result<Batch, SourceError>>> {
+    ) -> io::Result<mpsc::Receiver<Result<RecordBatch, SourceError>>> {
         self.file.rewind()?;
         let (sender, receiver) = mpsc::channel(AHEAD);
         let mut reading = Reading { reader: BufReader::new(self.file), parties, line: 0, read: 0 };
@@ -81,7 +81,8 @@ impl Source {
                 let (records, error) = reading.batch(size);
                 let is_last = records.len() < size;
                 // Nobody listens any more where the replay has failed.
-                if !records.is_empty() && sender.blocking_send(Ok(Batch { records, read: reading.read })).is_err() {
+                if !records.is_empty() && sender.blocking_send(Ok(RecordBatch { records, read: reading.read })).is_err()
+                {
                     return;
                 }
                 if let Some(error) = error {

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Play, Sent, Stopped};
-use crate::conformance::catalogue::{Call, Dialect, TokenKind};
+use super::{CasePlay, CaseStopped, Sent};
+use crate::conformance::catalogue::{HttpCall, SpokenDialect, TokenKind};
 use crate::conformance::expect::{self, Difference};
-use crate::conformance::http::{Http, Prepared, Response};
-use crate::conformance::report::{Exchange, shown};
+use crate::conformance::http::{HttpWallet, PreparedRequest, Response};
+use crate::conformance::report::{ShownExchange, shown};
 
 /// How the names of saved values begin that no report may show.
 const SECRET: &str = "secret_";
 
-impl Play<'_> {
-    pub(super) async fn call(&mut self, call: &Call) -> Result<(), Stopped> {
+impl CasePlay<'_> {
+    pub(super) async fn call(&mut self, call: &HttpCall) -> Result<(), CaseStopped> {
         let request = self.prepared(call)?;
         let response = self.fetch(&request).await?;
         let body = self.values.object(&call.expect.body)?;
@@ -48,7 +48,7 @@ impl Play<'_> {
     }
 
     /// The same call must be answered as the first time.
-    pub(super) async fn call_again(&mut self, request: &Prepared, first: &Response) -> Result<(), Stopped> {
+    pub(super) async fn call_again(&mut self, request: &PreparedRequest, first: &Response) -> Result<(), CaseStopped> {
         let again = self.fetch(request).await?;
         let told = |response: &Response| {
             let location = response.headers.get("location").map_or("", String::as_str);
@@ -60,22 +60,22 @@ impl Play<'_> {
 
     /// Whether it is the trading API, with its tokens, keys and refusals, and no partner's.
     fn is_trading(&self) -> bool {
-        self.case.dialect.is_none_or(|dialect| Dialect::TRADING.contains(&dialect))
+        self.case.dialect.is_none_or(|dialect| SpokenDialect::TRADING.contains(&dialect))
     }
 
-    fn http(&self) -> Result<&Http, Stopped> {
-        self.wallet.http.as_ref().ok_or_else(|| Stopped::NotJudged("there is no address for HTTP".to_owned()))
+    fn http(&self) -> Result<&HttpWallet, CaseStopped> {
+        self.wallet.http.as_ref().ok_or_else(|| CaseStopped::NotJudged("there is no address for HTTP".to_owned()))
     }
 
-    async fn fetch(&mut self, request: &Prepared) -> Result<Response, Stopped> {
+    async fn fetch(&mut self, request: &PreparedRequest) -> Result<Response, CaseStopped> {
         let response = self.http()?.send(request).await;
         let (told, reply) = (told_call(request), response.as_ref().ok().map(told_response));
-        self.exchanges.push(Exchange { request: told, reply });
+        self.exchanges.push(ShownExchange { request: told, reply });
         let response = response?;
         Ok(response)
     }
 
-    fn prepared(&self, call: &Call) -> Result<Prepared, Stopped> {
+    fn prepared(&self, call: &HttpCall) -> Result<PreparedRequest, CaseStopped> {
         let player = self.values.text(&call.player)?;
         let mut headers = BTreeMap::new();
         for (name, value) in &call.headers {
@@ -99,11 +99,11 @@ impl Play<'_> {
             headers.entry("content-type".to_owned()).or_insert_with(|| "application/json".to_owned());
         }
         let signer = self.wallet.partners.signer.as_ref().filter(|_| call.sign);
-        if let (Some(signer), Some(Dialect::Quickplay)) = (signer, self.case.dialect) {
+        if let (Some(signer), Some(SpokenDialect::Quickplay)) = (signer, self.case.dialect) {
             let signature = signer.rsa_sha256(body.as_deref().unwrap_or_default())?;
             headers.insert("x-quickplay-signature".to_owned(), signature);
         }
-        Ok(Prepared { method: call.method.clone(), path: self.values.text(&call.path)?, headers, body })
+        Ok(PreparedRequest { method: call.method.clone(), path: self.values.text(&call.path)?, headers, body })
     }
 }
 
@@ -122,7 +122,7 @@ fn saved(response: &Response, place: &str) -> Option<String> {
     }
 }
 
-fn told_call(request: &Prepared) -> Value {
+fn told_call(request: &PreparedRequest) -> Value {
     json!({
         "method": request.method, "path": request.path, "headers": request.headers,
         "body": request.body.as_deref().map(shown),

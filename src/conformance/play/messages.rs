@@ -4,13 +4,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use super::{Play, STRANGER, Stopped};
-use crate::conformance::catalogue::{Message, Route, TokenKind};
+use super::{CasePlay, CaseStopped, STRANGER};
+use crate::conformance::catalogue::{Message, PublishRoute, TokenKind};
 use crate::conformance::report::shown;
-use crate::conformance::wire::{Reply, Request};
+use crate::conformance::wire::{ReceivedReply, SentRequest};
 
-impl Play<'_> {
-    pub(super) fn request(&self, message: &Message) -> Result<Request, Stopped> {
+impl CasePlay<'_> {
+    pub(super) fn request(&self, message: &Message) -> Result<SentRequest, CaseStopped> {
         let player = self.values.text(&message.player)?;
         let token = self.token(message.token, &player)?;
         let mut body = self.values.object(&ordinary(&message.operation))?;
@@ -29,7 +29,7 @@ impl Play<'_> {
             Some(given) => Some(given).filter(|id| !id.is_empty()),
             None => own(),
         };
-        Ok(Request {
+        Ok(SentRequest {
             queue: self.wire.queue(&message.operation),
             route: message.route,
             reply_to: message.reply_to,
@@ -42,7 +42,7 @@ impl Play<'_> {
         })
     }
 
-    pub(super) fn token(&self, kind: TokenKind, player: &str) -> Result<Option<String>, Stopped> {
+    pub(super) fn token(&self, kind: TokenKind, player: &str) -> Result<Option<String>, CaseStopped> {
         let other = if player == STRANGER { "cf-another-nobody" } else { STRANGER };
         Ok(self.wallet.tokens.make(kind, player, other)?)
     }
@@ -66,9 +66,9 @@ fn now_s() -> u64 {
 }
 
 /// A request as a report shows it.
-pub(super) fn told_request(request: &Request) -> Value {
+pub(super) fn told_request(request: &SentRequest) -> Value {
     json!({
-        "exchange": if request.route == Route::Exchange { "v1.0" } else { "" },
+        "exchange": if request.route == PublishRoute::Exchange { "v1.0" } else { "" },
         "routing_key": request.queue, "reply_to": request.reply_to, "correlation_id": request.correlation_id,
         "message_id": request.message_id, "delivery_mode": if request.persistent { 2 } else { 1 },
         "timestamp": request.timestamp, "authorization": request.token.as_ref().map(|token| format!("Bearer {token}")),
@@ -76,7 +76,7 @@ pub(super) fn told_request(request: &Request) -> Value {
     })
 }
 
-pub(super) fn told_reply(reply: &Reply) -> Value {
+pub(super) fn told_reply(reply: &ReceivedReply) -> Value {
     json!({
         "correlation_id": reply.correlation, "content_type": reply.content_type, "type": reply.kind,
         "delivery_mode": if reply.persistent { 2 } else { 1 }, "body": shown(&reply.body),

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::conformance::report::Exchange;
+use crate::conformance::report::ShownExchange;
 
 /// A plain `playerId` is no longer than this; what is longer is a token.
 const LONGEST_PLAYER: usize = 20;
@@ -27,7 +27,7 @@ pub struct ProviderMessage {
     /// Why it is among the dead letters.
     pub parked: Option<String>,
     /// As a report shows it.
-    pub exchange: Exchange,
+    pub exchange: ShownExchange,
 }
 
 /// A bet, by what tells it from others.

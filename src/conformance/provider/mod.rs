@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use self::message::{Bet, Content, JudgedOrder, ProviderMessage};
 use self::rules::{Breaches, ProviderRule};
 use super::Catalogue;
-use super::report::{Exchange, Judged};
+use super::report::{JudgedCase, ShownExchange};
 
 /// Messages that one watch takes: what is noted of them stays below a few hundred megabytes.
 pub const MOST_MESSAGES: u64 = 100_000;
@@ -84,13 +84,13 @@ struct Asked {
 /// A reply that was withheld, and for which nobody has asked again yet.
 struct Silence {
     since: Duration,
-    exchange: Exchange,
+    exchange: ShownExchange,
 }
 
 /// A bet that was accepted.
 struct Accepted {
     at: Duration,
-    exchange: Exchange,
+    exchange: ShownExchange,
 }
 
 pub struct ProviderWatch {
@@ -307,7 +307,7 @@ impl ProviderWatch {
     }
 
     /// What is found when the watch ends `at` this time after its beginning.
-    pub fn close(mut self, at: Duration, catalogue: &Catalogue, again: &str) -> Vec<Judged> {
+    pub fn close(mut self, at: Duration, catalogue: &Catalogue, again: &str) -> Vec<JudgedCase> {
         let within = self.terms.retry_within;
         let unanswered = self.asked.drain().filter_map(|(order, asked)| Some((order, asked.silence?)));
         let mut unanswered: Vec<_> = unanswered.filter(|(_, silence)| silence.since + within <= at).collect();

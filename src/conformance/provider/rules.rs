@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::message::ProviderMessage;
 use crate::conformance::Catalogue;
-use crate::conformance::catalogue::Dialect;
-use crate::conformance::report::{Exchange, Failure, Judged, Outcome};
+use crate::conformance::catalogue::SpokenDialect;
+use crate::conformance::report::{BrokenRule, CaseOutcome, JudgedCase, ShownExchange};
 
 /// Breaches of one rule that a report shows: the first ones.
 const MOST_SHOWN: usize = 20;
@@ -63,14 +63,14 @@ impl ProviderRule {
     }
 
     /// Where nothing came by which it can be judged: what that says of the whole.
-    fn unseen(self) -> Outcome {
+    fn unseen(self) -> CaseOutcome {
         match self {
-            Self::SameBody => Outcome::Skipped { why: "nothing was asked again".to_owned() },
-            Self::NewIds => Outcome::Skipped { why: "no bet was refused".to_owned() },
-            Self::Retries => Outcome::NotJudged { why: "no reply was withheld for long enough".to_owned() },
-            Self::Settlement => Outcome::NotJudged { why: "no bet was accepted long enough ago".to_owned() },
+            Self::SameBody => CaseOutcome::Skipped { why: "nothing was asked again".to_owned() },
+            Self::NewIds => CaseOutcome::Skipped { why: "no bet was refused".to_owned() },
+            Self::Retries => CaseOutcome::NotJudged { why: "no reply was withheld for long enough".to_owned() },
+            Self::Settlement => CaseOutcome::NotJudged { why: "no bet was accepted long enough ago".to_owned() },
             Self::CorrelationIds | Self::UniqueIds | Self::Persistence | Self::WellFormed => {
-                Outcome::NotJudged { why: "no message came".to_owned() }
+                CaseOutcome::NotJudged { why: "no message came".to_owned() }
             }
         }
     }
@@ -83,7 +83,7 @@ struct Breach {
     what: String,
     expected: String,
     got: String,
-    exchanges: Vec<Exchange>,
+    exchanges: Vec<ShownExchange>,
 }
 
 /// What was judged by each rule, and what was not as it must be.
@@ -103,7 +103,7 @@ impl Breaches {
         self.add_exchange(rule, message.exchange.clone(), what, expected, got);
     }
 
-    pub fn add_exchange(&mut self, rule: ProviderRule, exchange: Exchange, what: &str, expected: &str, got: &str) {
+    pub fn add_exchange(&mut self, rule: ProviderRule, exchange: ShownExchange, what: &str, expected: &str, got: &str) {
         let breach = self.broken.entry(rule).or_default();
         breach.count += 1;
         if breach.exchanges.len() < MOST_SHOWN {
@@ -112,7 +112,7 @@ impl Breaches {
         }
     }
 
-    pub fn judged(mut self, catalogue: &Catalogue, again: &str) -> Vec<Judged> {
+    pub fn judged(mut self, catalogue: &Catalogue, again: &str) -> Vec<JudgedCase> {
         let mut cases = Vec::new();
         for rule in ProviderRule::ALL {
             let clause = catalogue.rule(rule.name());
@@ -120,14 +120,23 @@ impl Breaches {
                 Some(Breach { count, what, expected, got, exchanges }) => {
                     let got = if count > 1 { format!("{got}; {count} such messages in all") } else { got };
                     let clause = clause.clone();
-                    let failure = Failure { rule: Some(rule.name()), clause, what, expected, got };
-                    (Outcome::Failed(failure), exchanges)
+                    let failure = BrokenRule { rule: Some(rule.name()), clause, what, expected, got };
+                    (CaseOutcome::Failed(failure), exchanges)
                 }
-                None if self.judged.contains_key(&rule) => (Outcome::Passed, Vec::new()),
+                None if self.judged.contains_key(&rule) => (CaseOutcome::Passed, Vec::new()),
                 None => (rule.unseen(), Vec::new()),
             };
             let (id, title, again) = (rule.name().to_owned(), rule.title().to_owned(), again.to_owned());
-            cases.push(Judged { id, title, dialect: Dialect::Amqp, clause, outcome, took_ms: 0, exchanges, again });
+            cases.push(JudgedCase {
+                id,
+                title,
+                dialect: SpokenDialect::Amqp,
+                clause,
+                outcome,
+                took_ms: 0,
+                exchanges,
+                again,
+            });
         }
         cases
     }

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::conformance::report::Outcome;
+use crate::conformance::report::CaseOutcome;
 
 /// Fives of which the first is withheld, the second late, the third doubled.
 const SEED: u64 = 5;
@@ -45,12 +45,12 @@ fn message(line: Line) -> ProviderMessage {
         body: body.to_string().into_bytes(),
         code: given(line.code),
         parked: (line.code == "400").then(|| "malformed".to_owned()),
-        exchange: Exchange { request: body, reply: None },
+        exchange: ShownExchange { request: body, reply: None },
     }
 }
 
 /// What became of the replies, and the rules that are broken.
-fn watched(text: &'static str) -> (Vec<Interference>, Vec<Judged>) {
+fn watched(text: &'static str) -> (Vec<Interference>, Vec<JudgedCase>) {
     let mut watch = ProviderWatch::new(terms());
     let mut done = Vec::new();
     for line in script(text) {
@@ -59,8 +59,8 @@ fn watched(text: &'static str) -> (Vec<Interference>, Vec<Judged>) {
     (done, watch.close(Duration::from_secs(100), &Catalogue::load().unwrap(), "again"))
 }
 
-fn broken(judged: &[Judged]) -> Vec<&str> {
-    let failed = judged.iter().filter(|case| matches!(case.outcome, Outcome::Failed(_)));
+fn broken(judged: &[JudgedCase]) -> Vec<&str> {
+    let failed = judged.iter().filter(|case| matches!(case.outcome, CaseOutcome::Failed(_)));
     failed.map(|case| case.id.trim_start_matches("provider_")).collect()
 }
 
@@ -85,7 +85,7 @@ fn a_provider_that_does_everything_right_conforms() {
         [withheld, none, withheld, none, Interference::Late, Interference::Twice, withheld, none],
         "{judged:#?}"
     );
-    assert!(judged.iter().all(|case| matches!(case.outcome, Outcome::Passed)), "{judged:#?}");
+    assert!(judged.iter().all(|case| matches!(case.outcome, CaseOutcome::Passed)), "{judged:#?}");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_message_that_the_broker_delivers_again_is_no_retry() {
 #[test]
 fn nothing_that_came_judges_nobody() {
     let (_, judged) = watched("");
-    let open = judged.iter().filter(|case| matches!(case.outcome, Outcome::NotJudged { .. })).count();
+    let open = judged.iter().filter(|case| matches!(case.outcome, CaseOutcome::NotJudged { .. })).count();
     assert_eq!((open, judged.len()), (6, 8), "{judged:#?}");
 }
 

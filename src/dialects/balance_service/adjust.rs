@@ -2,12 +2,12 @@
 
 use super::balance::check_home;
 use super::call::Members;
-use super::code::{Code, Refused, of_refusal};
+use super::code::{BalanceServiceCode, CallRefused, of_refusal};
 use super::decimal::Decimal;
-use super::desk::{Asked, Desk, SCOPE, result};
+use super::handler::{BalanceServiceHandler, CallContext, SCOPE, result};
 use super::kind::Family;
 use super::model::{Inserted, Memo};
-use super::params::{self, Adjust};
+use super::params::{self, AdjustParams};
 use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::command::Act;
 use crate::ledger::transactions::{self, Buckets, Change, FindBy, Label, StakeRules};
@@ -18,42 +18,45 @@ use crate::wallet::{DecidedCommand, WalletPort};
 const TYPE: &str = "transaction_type_id";
 
 pub async fn adjust(
-    desk: &Desk,
+    handler: &BalanceServiceHandler,
     wallet: &dyn WalletPort,
     params: &Members,
-    asked: Asked,
+    asked: CallContext,
 ) -> Result<Reply, HandlerError> {
     let (family, wanted) = decode(params)?;
-    let currency = desk.currency(wanted.currency_id)?;
-    let amounts = Amounts::of(&wanted, desk.exponent(currency))?;
-    let change = change(desk, family, &wanted, &amounts)?;
+    let currency = handler.currency(wanted.currency_id)?;
+    let amounts = Amounts::of(&wanted, handler.exponent(currency))?;
+    let change = change(handler, family, &wanted, &amounts)?;
     let currency_id = wanted.currency_id;
-    let worth = desk.in_gbp(amounts.total, currency)?;
+    let worth = handler.in_gbp(amounts.total, currency)?;
     let adjust = in_ledger_words(wanted, currency, change, &amounts)?;
     let adjust = transactions::Adjust { worth: Some(worth.into()), ..adjust };
     // Before anything is decided: a call that names another currency than the user's must leave no trace.
-    let player = wallet.player(PlayerKey::of(&desk.party, &adjust.player)).await?;
-    check_home(desk, Some(currency_id), &player.ok_or(Code::UserUnknown)?)?;
-    let decided = wallet.decide(desk.command(asked, Act::Transaction(TransactionAct::Adjust(adjust)))).await?;
+    let player = wallet.player(PlayerKey::of(&handler.party, &adjust.player)).await?;
+    check_home(handler, Some(currency_id), &player.ok_or(BalanceServiceCode::UserUnknown)?)?;
+    let decided = wallet.decide(handler.command(asked, Act::Transaction(TransactionAct::Adjust(adjust)))).await?;
     let (number, is_new) = transaction_made(&decided)?;
     let made = match decided.transaction.filter(|transaction| transaction.number == number) {
         Some(made) => made,
         // What gave a stake back before was another command's.
-        None => desk.transactions(wallet, FindBy::Number(number)).await?.pop().ok_or(Code::Unexpected)?,
+        None => {
+            handler.transactions(wallet, FindBy::Number(number)).await?.pop().ok_or(BalanceServiceCode::Unexpected)?
+        }
     };
-    Ok(result(Inserted::of(desk, &made, is_new)?))
+    Ok(result(Inserted::of(handler, &made, is_new)?))
 }
 
 /// Decodes the parameters, once the type tells which of them must be there.
-fn decode(params: &Members) -> Result<(Family, Adjust), Refused> {
+fn decode(params: &Members) -> Result<(Family, AdjustParams), CallRefused> {
     #[derive(serde::Deserialize)]
     struct Type {
         transaction_type_id: i32,
     }
     let Type { transaction_type_id } = params.decode(&[TYPE])?;
     let family = Family::of(transaction_type_id);
-    let family = family.ok_or_else(|| Code::TransactionType.because("a balance is not adjusted with this type"))?;
-    let wanted: Adjust = params.decode(&family.required())?;
+    let family = family
+        .ok_or_else(|| BalanceServiceCode::TransactionType.because("a balance is not adjusted with this type"))?;
+    let wanted: AdjustParams = params.decode(&family.required())?;
     wanted.check_texts()?;
     Ok((family, wanted))
 }
@@ -69,7 +72,7 @@ struct Amounts {
 }
 
 impl Amounts {
-    fn of(wanted: &Adjust, exponent: u32) -> Result<Self, Refused> {
+    fn of(wanted: &AdjustParams, exponent: u32) -> Result<Self, CallRefused> {
         let minor =
             |name: &str, amount: &Option<Decimal>| amount.as_ref().map_or(Ok(0), |amount| amount.minor(name, exponent));
         let external = &wanted.external_balance_change;
@@ -88,39 +91,46 @@ impl Amounts {
     }
 
     /// What a stake takes altogether, and what of that elsewhere; neither is negative.
-    fn staked(&self) -> Result<(i64, i64), Refused> {
+    fn staked(&self) -> Result<(i64, i64), CallRefused> {
         let signed = [self.total, self.external_bonus, self.external_ring_fenced];
         if signed.into_iter().any(|minor| minor > 0) {
-            return Err(Code::Amounts.because("a stake's amounts must not be positive"));
+            return Err(BalanceServiceCode::Amounts.because("a stake's amounts must not be positive"));
         }
         let external = self.external().filter(|external| *external >= self.total);
-        let external = external.ok_or_else(|| Code::Amounts.because("more changed elsewhere than the total"))?;
+        let external =
+            external.ok_or_else(|| BalanceServiceCode::Amounts.because("more changed elsewhere than the total"))?;
         let sizes = self.total.checked_neg().zip(external.checked_neg());
-        sizes.ok_or_else(|| Code::Value.because("total_amount is too large"))
+        sizes.ok_or_else(|| BalanceServiceCode::Value.because("total_amount is too large"))
     }
 
     /// What comes to the user, by bucket, and what of the total elsewhere; they add up.
-    fn returned(&self, has_gbt_bonus: bool) -> Result<(Buckets, i64), Refused> {
+    fn returned(&self, has_gbt_bonus: bool) -> Result<(Buckets, i64), CallRefused> {
         let signed = [self.real, self.ring_fenced, self.bonus, self.external_bonus, self.external_ring_fenced];
         if self.total < 0 || signed.into_iter().any(|minor| minor < 0) {
-            return Err(Code::Amounts.because("only a stake's amounts may be negative"));
+            return Err(BalanceServiceCode::Amounts.because("only a stake's amounts may be negative"));
         }
         let sum = signed.into_iter().try_fold(0_i64, i64::checked_add);
         let external = self.external().filter(|_| sum == Some(self.total));
-        let external = external.ok_or_else(|| Code::Amounts.because("total_amount is not the sum of the others"))?;
+        let external =
+            external.ok_or_else(|| BalanceServiceCode::Amounts.because("total_amount is not the sum of the others"))?;
         let mut amounts = Buckets { real: self.real, ring_fenced: self.ring_fenced, ..Buckets::default() };
         amounts.set(if has_gbt_bonus { Bucket::GbtBonus } else { Bucket::Bonus }, self.bonus);
         Ok((amounts, external))
     }
 }
 
-fn change(desk: &Desk, family: Family, wanted: &Adjust, amounts: &Amounts) -> Result<Change, Refused> {
+fn change(
+    handler: &BalanceServiceHandler,
+    family: Family,
+    wanted: &AdjustParams,
+    amounts: &Amounts,
+) -> Result<Change, CallRefused> {
     let has_gbt_bonus = wanted.user_bonus_id.is_some();
     let source = wanted.source_bet365_games_transaction_id.unwrap_or_default();
     match family {
         Family::Stake | Family::InstantGamesStake => {
             let (total, external) = amounts.staked()?;
-            Ok(Change::Stake { total, external, from: spent_from(desk, wanted) })
+            Ok(Change::Stake { total, external, from: spent_from(handler, wanted) })
         }
         Family::Return | Family::InstantGamesReturn => {
             let (amounts, external) = amounts.returned(has_gbt_bonus)?;
@@ -139,10 +149,10 @@ fn change(desk: &Desk, family: Family, wanted: &Adjust, amounts: &Amounts) -> Re
 }
 
 /// The buckets that a stake may be spent from, in the party's order.
-fn spent_from(desk: &Desk, wanted: &Adjust) -> Vec<Bucket> {
+fn spent_from(handler: &BalanceServiceHandler, wanted: &AdjustParams) -> Vec<Bucket> {
     let bonus = if wanted.user_bonus_id.is_some() { Bucket::GbtBonus } else { Bucket::Bonus };
     let (allow_bonus, allow_ring_fenced) = (wanted.allow_bonus == Some(true), wanted.allow_ring_fenced == Some(true));
-    let spent = desk.settings.spend_order.iter().filter_map(|bucket| match bucket {
+    let spent = handler.settings.spend_order.iter().filter_map(|bucket| match bucket {
         Bucket::Real => Some(Bucket::Real),
         Bucket::RingFenced => allow_ring_fenced.then_some(Bucket::RingFenced),
         Bucket::Bonus | Bucket::GbtBonus => allow_bonus.then_some(bonus),
@@ -152,11 +162,11 @@ fn spent_from(desk: &Desk, wanted: &Adjust) -> Vec<Bucket> {
 
 /// The adjustment, but for what it is worth.
 fn in_ledger_words(
-    wanted: Adjust,
+    wanted: AdjustParams,
     currency: Currency,
     change: Change,
     amounts: &Amounts,
-) -> Result<transactions::Adjust, Refused> {
+) -> Result<transactions::Adjust, CallRefused> {
     let (user, region) = (wanted.user_id, wanted.provider_region_id);
     let (kind, reference) = (wanted.transaction_type_id, wanted.partner_transaction_id);
     // Numbers have no slashes, so nothing in the reference makes two names equal.
@@ -189,7 +199,7 @@ fn in_ledger_words(
         currency,
         product: wanted.product_id,
         change,
-        memo: serde_json::to_string(&memo).map_err(|_| Code::Unexpected)?.into(),
+        memo: serde_json::to_string(&memo).map_err(|_| BalanceServiceCode::Unexpected)?.into(),
         worth: None,
         number: None,
         stakes: StakeRules::OneEnd,
@@ -198,7 +208,7 @@ fn in_ledger_words(
 }
 
 /// The number of the transaction that was made, and whether it was made now.
-fn transaction_made(decided: &DecidedCommand) -> Result<(i64, bool), Refused> {
+fn transaction_made(decided: &DecidedCommand) -> Result<(i64, bool), CallRefused> {
     match decided.outcome {
         Outcome::Done(Done::Transaction(TransactionDone::Adjusted { transaction, .. })) => {
             Ok((transaction, !decided.repeated))
@@ -209,8 +219,10 @@ fn transaction_made(decided: &DecidedCommand) -> Result<(i64, bool), Refused> {
             | TransactionDone::VoidQueued
             | TransactionDone::VoidApproved { .. }
             | TransactionDone::VoidDismissed,
-        )) => Err(Code::Unrecognised.into()),
-        Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => Err(Code::Unrecognised.into()),
+        )) => Err(BalanceServiceCode::Unrecognised.into()),
+        Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => {
+            Err(BalanceServiceCode::Unrecognised.into())
+        }
         Outcome::Refused(refusal) => Err(of_refusal(refusal)),
     }
 }

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::call::Members;
-use super::code::{Code, Refused};
+use super::code::{BalanceServiceCode, CallRefused};
 use super::decimal::written;
-use super::desk::{Desk, result};
+use super::handler::{BalanceServiceHandler, result};
 use super::params::{self, Params, UserBalance};
 use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::state::PlayerState;
@@ -16,7 +16,7 @@ use crate::wallet::WalletPort;
 /// Amounts are major units, as text.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "UserBalance", extend("additionalProperties" = false))]
-pub struct Balances {
+pub struct BalanceResult {
     user_id: i32,
     /// Real money.
     balance: String,
@@ -25,22 +25,26 @@ pub struct Balances {
     ring_fenced: String,
 }
 
-pub async fn get(desk: &Desk, wallet: &dyn WalletPort, params: &Members) -> Result<Reply, HandlerError> {
+pub async fn get(
+    handler: &BalanceServiceHandler,
+    wallet: &dyn WalletPort,
+    params: &Members,
+) -> Result<Reply, HandlerError> {
     let asked = UserBalance::of(params)?;
-    let player = PlayerKey::of(&desk.party, &params::player(asked.user_id)?);
+    let player = PlayerKey::of(&handler.party, &params::player(asked.user_id)?);
     if let Some(id) = asked.currency_id {
-        desk.currency(id)?;
+        handler.currency(id)?;
     }
-    let player = wallet.player(player).await?.ok_or(Code::UserUnknown)?;
-    check_home(desk, asked.currency_id, &player)?;
+    let player = wallet.player(player).await?.ok_or(BalanceServiceCode::UserUnknown)?;
+    check_home(handler, asked.currency_id, &player)?;
     let currency = player.player.profile.home_currency;
-    let exponent = desk.exponent(currency);
+    let exponent = handler.exponent(currency);
     let balance = |bucket| {
         let pocket = Pocket { bucket, product: asked.product_id, ..Pocket::real(currency) };
         written(player.account(&pocket).balance, exponent)
     };
     let bonus = if asked.has_gbt_bonus { Bucket::GbtBonus } else { Bucket::Bonus };
-    Ok(result(Balances {
+    Ok(result(BalanceResult {
         user_id: asked.user_id,
         balance: balance(Bucket::Real),
         bonus: balance(bonus),
@@ -49,10 +53,14 @@ pub async fn get(desk: &Desk, wallet: &dyn WalletPort, params: &Members) -> Resu
 }
 
 /// A user has one currency here; a call that names another is about somebody else's money.
-pub fn check_home(desk: &Desk, currency_id: Option<i32>, player: &PlayerState) -> Result<(), Refused> {
+pub fn check_home(
+    handler: &BalanceServiceHandler,
+    currency_id: Option<i32>,
+    player: &PlayerState,
+) -> Result<(), CallRefused> {
     match currency_id {
-        Some(id) if desk.currency(id)? != player.player.profile.home_currency => {
-            Err(Code::Value.because("currency_id is not the user's currency"))
+        Some(id) if handler.currency(id)? != player.player.profile.home_currency => {
+            Err(BalanceServiceCode::Value.because("currency_id is not the user's currency"))
         }
         _ => Ok(()),
     }

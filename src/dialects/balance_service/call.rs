@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::code::{Code, Refused};
+use super::code::{BalanceServiceCode, CallRefused};
 
 /// The longest name of a parameter that is repeated in a message, in characters.
 const MAX_NAME: usize = 40;
@@ -59,33 +59,33 @@ impl Method {
 
 /// A call, taken apart.
 #[derive(Debug)]
-pub struct Call {
+pub struct ParsedCall {
     pub method: Method,
     pub params: Members,
 }
 
 /// Takes a body apart; `address` is the method that its address names.
-pub fn parse(address: &str, body: &[u8]) -> Result<Call, Refused> {
+pub fn parse(address: &str, body: &[u8]) -> Result<ParsedCall, CallRefused> {
     let members: Members = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
-    let method = members.get("method").ok_or_else(|| Code::MemberMissing.because("method"))?;
-    let params = members.get("params").ok_or_else(|| Code::MemberMissing.because("params"))?;
+    let method = members.get("method").ok_or_else(|| BalanceServiceCode::MemberMissing.because("method"))?;
+    let params = members.get("params").ok_or_else(|| BalanceServiceCode::MemberMissing.because("params"))?;
     if !params.get().starts_with('{') {
-        return Err(Code::MemberMissing.because("params must be an object"));
+        return Err(BalanceServiceCode::MemberMissing.because("params must be an object"));
     }
     let params: Members = serde_json::from_str(params.get()).map_err(|error| unreadable(&error))?;
     let named: Option<Method> = serde_json::from_str(method.get()).ok().and_then(|name: String| Method::parse(&name));
-    let method = named.ok_or_else(|| Code::Method.because("there is no method of that name"))?;
+    let method = named.ok_or_else(|| BalanceServiceCode::Method.because("there is no method of that name"))?;
     if Method::parse(address) != Some(method) {
-        return Err(Code::Method.because("it is not the one that the address names"));
+        return Err(BalanceServiceCode::Method.because("it is not the one that the address names"));
     }
-    Ok(Call { method, params })
+    Ok(ParsedCall { method, params })
 }
 
-fn unreadable(error: &serde_json::Error) -> Refused {
+fn unreadable(error: &serde_json::Error) -> CallRefused {
     if error.is_data() {
-        return Code::Json.because("it must be an object that has no member twice");
+        return BalanceServiceCode::Json.because("it must be an object that has no member twice");
     }
-    Code::Json.because(format!("it ends or errs at line {}, column {}", error.line(), error.column()))
+    BalanceServiceCode::Json.because(format!("it ends or errs at line {}, column {}", error.line(), error.column()))
 }
 
 /// The members of an object in the order in which they came, names in lower case. None is there twice.
@@ -105,9 +105,9 @@ impl Members {
     }
 
     /// Decodes the members as parameters: first whether all are there, then whether each is of its type.
-    pub fn decode<'a, T: Deserialize<'a>>(&'a self, required: &[&'static str]) -> Result<T, Refused> {
+    pub fn decode<'a, T: Deserialize<'a>>(&'a self, required: &[&'static str]) -> Result<T, CallRefused> {
         if let Some(missing) = self.first_missing(required) {
-            return Err(Code::ParameterMissing.because(missing));
+            return Err(BalanceServiceCode::ParameterMissing.because(missing));
         }
         let present = self.0.iter().filter(|(_, value)| value.get() != "null");
         let walk = Walk { rest: present, current: None };
@@ -159,18 +159,18 @@ impl<'de, I: Iterator<Item = &'de (String, Box<RawValue>)>> MapAccess<'de> for W
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mistake> {
-        let (name, value) = self.current.take().ok_or_else(|| Mistake(Code::Unexpected.into()))?;
+        let (name, value) = self.current.take().ok_or_else(|| Mistake(BalanceServiceCode::Unexpected.into()))?;
         // What serde says may repeat the value; only what we say ourselves is known not to.
         seed.deserialize(&**value).map_err(|_| {
             let name: String = name.chars().take(MAX_NAME).collect();
-            Mistake(Code::Value.because(format!("{name} is of the wrong type or out of range")))
+            Mistake(BalanceServiceCode::Value.because(format!("{name} is of the wrong type or out of range")))
         })
     }
 }
 
 /// What decoding fails with.
 #[derive(Debug)]
-struct Mistake(Refused);
+struct Mistake(CallRefused);
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -182,10 +182,10 @@ impl std::error::Error for Mistake {}
 
 impl de::Error for Mistake {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(Code::Value.because(message.to_string()))
+        Self(BalanceServiceCode::Value.because(message.to_string()))
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self(Code::ParameterMissing.because(field))
+        Self(BalanceServiceCode::ParameterMissing.because(field))
     }
 }

@@ -11,7 +11,7 @@ const MAX_MESSAGE: usize = 300;
 
 /// An error code (Balance Service, "Error codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
+pub enum BalanceServiceCode {
     NotPost,
     ContentType,
     Accept,
@@ -33,7 +33,7 @@ pub enum Code {
     Value,
 }
 
-impl Code {
+impl BalanceServiceCode {
     pub const ALL: [Self; 18] = [
         Self::NotPost,
         Self::ContentType,
@@ -84,41 +84,41 @@ impl Code {
     }
 
     /// Refuses with what is to be said beyond the description. No value that was sent belongs in there.
-    pub fn because(self, detail: impl Into<String>) -> Refused {
-        Refused { code: self, detail: detail.into() }
+    pub fn because(self, detail: impl Into<String>) -> CallRefused {
+        CallRefused { code: self, detail: detail.into() }
     }
 }
 
 /// Why a call is not answered with a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    pub code: Code,
+pub struct CallRefused {
+    pub code: BalanceServiceCode,
     /// Empty where the description says it all.
     pub detail: String,
 }
 
-impl From<Code> for Refused {
-    fn from(code: Code) -> Self {
+impl From<BalanceServiceCode> for CallRefused {
+    fn from(code: BalanceServiceCode) -> Self {
         code.because("")
     }
 }
 
-impl From<Refused> for HandlerError {
-    fn from(refused: Refused) -> Self {
+impl From<CallRefused> for HandlerError {
+    fn from(refused: CallRefused) -> Self {
         refused.reply().into()
     }
 }
 
-impl From<Code> for HandlerError {
-    fn from(code: Code) -> Self {
-        Refused::from(code).into()
+impl From<BalanceServiceCode> for HandlerError {
+    fn from(code: BalanceServiceCode) -> Self {
+        CallRefused::from(code).into()
     }
 }
 
 /// The body of a refusal.
 #[derive(Serialize, JsonSchema)]
 #[schemars(extend("additionalProperties" = false))]
-pub struct Failed {
+pub struct RefusalBody {
     /// Always null.
     id: (),
     error: Error,
@@ -133,9 +133,9 @@ struct Error {
     message: String,
 }
 
-impl Refused {
+impl CallRefused {
     pub fn reply(&self) -> Reply {
-        let status = if self.code == Code::ApiKey { 401 } else { 200 };
+        let status = if self.code == BalanceServiceCode::ApiKey { 401 } else { 200 };
         self.with_status(status)
     }
 
@@ -145,7 +145,7 @@ impl Refused {
             "" => description.to_owned(),
             detail => format!("{description}: {detail}").chars().take(MAX_MESSAGE).collect(),
         };
-        Reply::json(status, code.to_string(), &Failed { id: (), error: Error { code, message } })
+        Reply::json(status, code.to_string(), &RefusalBody { id: (), error: Error { code, message } })
     }
 }
 
@@ -153,43 +153,43 @@ impl Refused {
 /// dialect's own path, and what is worth asking again, tells so by its status.
 pub fn failure(failure: Failure) -> Reply {
     match failure {
-        Failure::NotFound => Code::Method.because("there is no such path").with_status(404),
-        Failure::MethodNotAllowed => Refused::from(Code::NotPost).reply(),
-        Failure::TooLarge => Code::Json.because("the body is too long").reply(),
-        Failure::Unreadable => Code::Json.because("the body did not come whole and in time").reply(),
+        Failure::NotFound => BalanceServiceCode::Method.because("there is no such path").with_status(404),
+        Failure::MethodNotAllowed => CallRefused::from(BalanceServiceCode::NotPost).reply(),
+        Failure::TooLarge => BalanceServiceCode::Json.because("the body is too long").reply(),
+        Failure::Unreadable => BalanceServiceCode::Json.because("the body did not come whole and in time").reply(),
         Failure::Unavailable => {
-            Code::Unexpected.because("not available now; send the same request again").with_status(503)
+            BalanceServiceCode::Unexpected.because("not available now; send the same request again").with_status(503)
         }
-        Failure::Fault => Refused::from(Code::Unexpected).reply(),
+        Failure::Fault => CallRefused::from(BalanceServiceCode::Unexpected).reply(),
     }
 }
 
 /// What a refusal of the ledger's is called here.
-pub fn of_refusal(refusal: Refusal) -> Refused {
+pub fn of_refusal(refusal: Refusal) -> CallRefused {
     match refusal {
         Refusal::Account(refusal) => match refusal {
-            AccountRefusal::PlayerUnknown => Code::UserUnknown.into(),
-            AccountRefusal::KeyReused => Code::Failed.because("partner_transaction_id was used before with other data"),
-            AccountRefusal::InsufficientFunds { .. } => Code::InsufficientFunds.into(),
+            AccountRefusal::PlayerUnknown => BalanceServiceCode::UserUnknown.into(),
+            AccountRefusal::KeyReused => {
+                BalanceServiceCode::Failed.because("partner_transaction_id was used before with other data")
+            }
+            AccountRefusal::InsufficientFunds { .. } => BalanceServiceCode::InsufficientFunds.into(),
             AccountRefusal::BalanceOverflow => {
-                Code::Calculation.because("a balance would be more than an account can hold")
+                BalanceServiceCode::Calculation.because("a balance would be more than an account can hold")
             }
         },
         Refusal::Transaction(refusal) => match refusal {
-            TransactionRefusal::TransactionUnknown => {
-                Code::TransactionUnknown.because("source_bet365_games_transaction_id is not one of the user's")
-            }
-            TransactionRefusal::TransactionEnded => {
-                Code::TransactionUnknown.because("the source transaction was paid for, or given back, before")
-            }
+            TransactionRefusal::TransactionUnknown => BalanceServiceCode::TransactionUnknown
+                .because("source_bet365_games_transaction_id is not one of the user's"),
+            TransactionRefusal::TransactionEnded => BalanceServiceCode::TransactionUnknown
+                .because("the source transaction was paid for, or given back, before"),
             TransactionRefusal::AmountsDisagree => {
-                Code::Amounts.because("the amounts are not those of the source transaction")
+                BalanceServiceCode::Amounts.because("the amounts are not those of the source transaction")
             }
             TransactionRefusal::TransactionUndone
             | TransactionRefusal::VoidUnknown
-            | TransactionRefusal::VoidResolved => Code::Unrecognised.into(),
+            | TransactionRefusal::VoidResolved => BalanceServiceCode::Unrecognised.into(),
         },
         // No act of this dialect's is refused for these.
-        Refusal::Order(_) | Refusal::Shop(_) => Code::Unrecognised.into(),
+        Refusal::Order(_) | Refusal::Shop(_) => BalanceServiceCode::Unrecognised.into(),
     }
 }

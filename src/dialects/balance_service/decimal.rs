@@ -7,7 +7,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::code::{Code, Refused};
+use super::code::{BalanceServiceCode, CallRefused};
 use crate::ledger::money::{format_decimal, parse_decimal};
 
 /// How far an exponent may move a JSON number's point; amounts of 64 bits need no more.
@@ -19,8 +19,9 @@ pub struct Decimal(String);
 
 impl Decimal {
     /// Minor units of a currency with this many places.
-    pub fn minor(&self, parameter: &str, exponent: u32) -> Result<i64, Refused> {
-        parse_decimal(&self.0, exponent).map_err(|error| Code::Value.because(format!("{parameter} {error}")))
+    pub fn minor(&self, parameter: &str, exponent: u32) -> Result<i64, CallRefused> {
+        parse_decimal(&self.0, exponent)
+            .map_err(|error| BalanceServiceCode::Value.because(format!("{parameter} {error}")))
     }
 }
 

@@ -5,9 +5,9 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-use super::balance::Balances;
+use super::balance::BalanceResult;
 use super::call::Method;
-use super::code::{Code, Failed};
+use super::code::{BalanceServiceCode, RefusalBody};
 use super::kind::{Family, VOID_RETURN};
 use super::model::{Inserted, Selected};
 use super::params;
@@ -76,7 +76,8 @@ fn content(schema: &Value) -> Value {
 }
 
 fn responses(answer: &Value) -> Value {
-    let failed = |description: &str| json!({ "description": description, "content": content(&schema::<Failed>()) });
+    let failed =
+        |description: &str| json!({ "description": description, "content": content(&schema::<RefusalBody>()) });
     let mut unavailable = failed("The database is away: send the same request again. Nothing happens twice.");
     unavailable["headers"] = json!({ "Retry-After": { "description": "Seconds.", "schema": { "type": "integer" } } });
     json!({
@@ -87,7 +88,7 @@ fn responses(answer: &Value) -> Value {
 }
 
 fn description() -> String {
-    let codes = Code::ALL.map(|code| {
+    let codes = BalanceServiceCode::ALL.map(|code| {
         let (number, description) = code.told();
         format!("| {number} | {description} |")
     });
@@ -104,7 +105,7 @@ pub fn schemas() -> Vec<(String, Value)> {
         let name = method.name();
         [(format!("{name}-req"), request(method)), (format!("{name}-res"), response(method))]
     });
-    of_method.chain([("error-res".to_owned(), schema::<Failed>())]).collect()
+    of_method.chain([("error-res".to_owned(), schema::<RefusalBody>())]).collect()
 }
 
 fn request(method: Method) -> Value {
@@ -112,7 +113,7 @@ fn request(method: Method) -> Value {
         Method::GetUserBalance => schema::<params::UserBalance>(),
         Method::AdjustBalance => adjust_params(),
         Method::QueueManualVoidReturn => {
-            let mut queue = schema::<params::QueueVoid>();
+            let mut queue = schema::<params::QueueVoidParams>();
             queue["properties"]["transaction_type_id"] = json!({ "type": "integer", "const": VOID_RETURN });
             queue
         }
@@ -147,7 +148,7 @@ fn adjust_params() -> Value {
             "required": family.required(),
         })
     });
-    let mut params = schema::<params::Adjust>();
+    let mut params = schema::<params::AdjustParams>();
     params["oneOf"] = json!(families);
     params
 }
@@ -155,7 +156,7 @@ fn adjust_params() -> Value {
 /// What a method answers with: its result, or an error.
 fn response(method: Method) -> Value {
     let result = match method {
-        Method::GetUserBalance => schema::<Balances>(),
+        Method::GetUserBalance => schema::<BalanceResult>(),
         Method::AdjustBalance => schema::<Inserted>(),
         Method::QueueManualVoidReturn => json!({ "const": true }),
         Method::GetTransactionById | Method::GetLatestTransactionByTransactionTypeId => schema::<Selected>(),
@@ -163,20 +164,20 @@ fn response(method: Method) -> Value {
             json!({ "type": "array", "items": schema::<Selected>() })
         }
     };
-    json!({ "oneOf": [success(result), schema::<Failed>()] })
+    json!({ "oneOf": [success(result), schema::<RefusalBody>()] })
 }
 
 /// Each kind of answer once.
 fn answers() -> Vec<Value> {
     let selected = schema::<Selected>();
     let results = [
-        schema::<Balances>(),
+        schema::<BalanceResult>(),
         schema::<Inserted>(),
         json!({ "const": true }),
         selected.clone(),
         json!({ "type": "array", "items": selected }),
     ];
-    results.into_iter().map(success).chain([schema::<Failed>()]).collect()
+    results.into_iter().map(success).chain([schema::<RefusalBody>()]).collect()
 }
 
 fn success(result: Value) -> Value {

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::code::{Code, Refused};
+use super::code::{BalanceServiceCode, CallRefused};
 use crate::config::Secret;
 use crate::dialects::http::Request;
 
@@ -10,27 +10,31 @@ use crate::dialects::http::Request;
 const FULL_QUALITY: u16 = 1000;
 
 /// Lets a request through that carries one of the keys. Where none is configured, only this machine may call.
-pub fn check_key(api_keys: &[Secret], request: &Request) -> Result<(), Refused> {
+pub fn check_key(api_keys: &[Secret], request: &Request) -> Result<(), CallRefused> {
     if api_keys.is_empty() {
         let nobody = "this party has no API keys, so that it answers on this machine only, and nobody through a proxy";
-        return if request.is_local { Ok(()) } else { Err(Code::ApiKey.because(nobody)) };
+        return if request.is_local { Ok(()) } else { Err(BalanceServiceCode::ApiKey.because(nobody)) };
     }
     let presented = request.header("x-api-key").or_else(|| request.bearer());
-    let presented = presented.ok_or_else(|| Code::ApiKey.because("send it in the header x-api-key"))?;
-    if Secret::is_among(presented, api_keys) { Ok(()) } else { Err(Code::ApiKey.into()) }
+    let presented = presented.ok_or_else(|| BalanceServiceCode::ApiKey.because("send it in the header x-api-key"))?;
+    if Secret::is_among(presented, api_keys) { Ok(()) } else { Err(BalanceServiceCode::ApiKey.into()) }
 }
 
 /// Checks method and headers, in the order of the seed's codes.
-pub fn check_headers(request: &Request) -> Result<(), Refused> {
+pub fn check_headers(request: &Request) -> Result<(), CallRefused> {
     if request.method != Method::POST {
-        return Err(Code::NotPost.into());
+        return Err(BalanceServiceCode::NotPost.into());
     }
     if !request.is_content_type("application/json") {
-        return Err(Code::ContentType.because("it must be application/json"));
+        return Err(BalanceServiceCode::ContentType.because("it must be application/json"));
     }
     let accepts = request.headers.get_all("accept").iter();
     let accepts: Vec<&str> = accepts.filter_map(|value| value.to_str().ok()).collect();
-    if accepts_json(&accepts.join(",")) { Ok(()) } else { Err(Code::Accept.because("it must allow application/json")) }
+    if accepts_json(&accepts.join(",")) {
+        Ok(())
+    } else {
+        Err(BalanceServiceCode::Accept.because("it must allow application/json"))
+    }
 }
 
 /// Whether an `Accept` header allows JSON: the most specific range that covers it decides.

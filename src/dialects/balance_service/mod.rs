@@ -1,7 +1,7 @@
 //! The Balance Service: JSON objects that name a method, posted to an address that names it again.
 //!
 //! Reading order: [`gate`] (who may call), [`call`] (the object around the parameters), [`params`], [`decimal`] and
-//! [`timestamp`] (what is in them), [`kind`] (the transaction types), [`desk`] (one party's counter), then its methods:
+//! [`timestamp`] (what is in them), [`kind`] (the transaction types), [`handler`] (one party's counter), then its methods:
 //! [`balance`], [`adjust`], [`queue`], [`find`]; [`model`] and [`code`] (what is answered), [`document`].
 
 pub mod gate;
@@ -10,7 +10,7 @@ pub mod params;
 pub mod decimal;
 pub mod timestamp;
 pub mod kind;
-pub mod desk;
+pub mod handler;
 pub mod balance;
 pub mod adjust;
 pub mod queue;
@@ -23,10 +23,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::dialects::http::{self, Dialect, Handler, Host, Mount, MountError, Request, Route};
+use crate::dialects::http::{self, Dialect, Handler, Mount, MountContext, MountError, Request, Route};
 use crate::wallet::SharedWallet;
 use call::Method;
-use desk::Desk;
+use handler::BalanceServiceHandler;
 
 /// The longest body that is read, in bytes: twenty times the largest call of the seed's.
 const MAX_BODY: usize = 64 * 1024;
@@ -34,27 +34,33 @@ const MAX_BODY: usize = 64 * 1024;
 pub static DIALECT: Dialect = Dialect { name: "balance_service", mounts, failure: code::failure };
 
 /// One mount for each party that has a section.
-fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
+fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
     let mounts = host.parties.iter().filter_map(|of_party| {
         let settings = of_party.settings.balance_service.clone()?;
         let (party, path) = (of_party.party.clone(), settings.path.clone());
-        let desk = Arc::new(Desk { party: party.clone(), settings, config: host.config.clone() });
-        Some(Mount { dialect: &DIALECT, party: Some(party), path, routes: routes(&desk) })
+        let handler = Arc::new(BalanceServiceHandler { party: party.clone(), settings, config: host.config.clone() });
+        Some(Mount { dialect: &DIALECT, party: Some(party), path, routes: routes(&handler) })
     });
     Ok(mounts.collect())
 }
 
 /// The methods' own addresses, so that each is documented and counted by itself, and one for all other spellings.
-fn routes(desk: &Arc<Desk>) -> Vec<Route> {
+fn routes(handler: &Arc<BalanceServiceHandler>) -> Vec<Route> {
     let of_methods = Method::ALL.into_iter().map(|method| {
-        let handle = http::handler(desk, move |desk: Arc<Desk>, wallet: SharedWallet, request: Request| async move {
-            desk.answer(method.name(), &*wallet, &request).await
-        });
+        let handle = http::handled_by(
+            handler,
+            move |handler: Arc<BalanceServiceHandler>, wallet: SharedWallet, request: Request| async move {
+                handler.answer(method.name(), &*wallet, &request).await
+            },
+        );
         route(method.path(), method.name(), handle, document::of(method))
     });
-    let elsewhere = http::handler(desk, |desk: Arc<Desk>, wallet: SharedWallet, request: Request| async move {
-        desk.answer(request.parameter("method").unwrap_or_default(), &*wallet, &request).await
-    });
+    let elsewhere = http::handled_by(
+        handler,
+        |handler: Arc<BalanceServiceHandler>, wallet: SharedWallet, request: Request| async move {
+            handler.answer(request.parameter("method").unwrap_or_default(), &*wallet, &request).await
+        },
+    );
     of_methods.chain([route("/{method}", "other", elsewhere, document::elsewhere)]).collect()
 }
 

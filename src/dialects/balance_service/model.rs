@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::code::{Code, Refused};
+use super::code::{BalanceServiceCode, CallRefused};
 use super::decimal::written;
-use super::desk::Desk;
+use super::handler::BalanceServiceHandler;
 use crate::ledger::transactions::Transaction;
 
 /// What a transaction is shown with beyond the ledger's own words: its `memo`. The ledger compares it, so the same
@@ -37,8 +37,8 @@ fn is_zero(minor: &i64) -> bool {
 }
 
 impl Memo {
-    pub fn of(transaction: &Transaction) -> Result<Self, Refused> {
-        serde_json::from_str(&transaction.memo).map_err(|_| Code::Unexpected.into())
+    pub fn of(transaction: &Transaction) -> Result<Self, CallRefused> {
+        serde_json::from_str(&transaction.memo).map_err(|_| BalanceServiceCode::Unexpected.into())
     }
 }
 
@@ -93,16 +93,16 @@ pub struct Selected {
 }
 
 impl Inserted {
-    pub fn of(desk: &Desk, transaction: &Transaction, is_new: bool) -> Result<Self, Refused> {
-        Ok(Self { shown: shown(desk, transaction, &Memo::of(transaction)?)?, is_new })
+    pub fn of(handler: &BalanceServiceHandler, transaction: &Transaction, is_new: bool) -> Result<Self, CallRefused> {
+        Ok(Self { shown: shown(handler, transaction, &Memo::of(transaction)?)?, is_new })
     }
 }
 
 impl Selected {
-    pub fn of(desk: &Desk, transaction: &Transaction) -> Result<Self, Refused> {
+    pub fn of(handler: &BalanceServiceHandler, transaction: &Transaction) -> Result<Self, CallRefused> {
         let memo = Memo::of(transaction)?;
         Ok(Self {
-            shown: shown(desk, transaction, &memo)?,
+            shown: shown(handler, transaction, &memo)?,
             source_transaction_id: transaction.source.unwrap_or_default(),
             regulated_game_id: memo.regulated_game_id,
             user_token: transaction.token.as_deref().unwrap_or_default().to_owned(),
@@ -112,15 +112,15 @@ impl Selected {
     }
 }
 
-fn shown(desk: &Desk, transaction: &Transaction, memo: &Memo) -> Result<Shown, Refused> {
+fn shown(handler: &BalanceServiceHandler, transaction: &Transaction, memo: &Memo) -> Result<Shown, CallRefused> {
     let (label, moved) = (&transaction.label, &transaction.moved);
-    let exponent = desk.exponent(transaction.currency);
+    let exponent = handler.exponent(transaction.currency);
     let amount = |minor| written(minor, exponent);
-    let total = transaction.total().ok_or(Code::Unexpected)?;
-    let bonus = moved.bonus.checked_add(moved.gbt_bonus).ok_or(Code::Unexpected)?;
+    let total = transaction.total().ok_or(BalanceServiceCode::Unexpected)?;
+    let bonus = moved.bonus.checked_add(moved.gbt_bonus).ok_or(BalanceServiceCode::Unexpected)?;
     // An operator's void has none of its own: it is worth what it is worth now.
     let worth = transaction.worth.as_deref().map(str::to_owned);
-    let worth = worth.map_or_else(|| desk.in_gbp(total, transaction.currency), Ok)?;
+    let worth = worth.map_or_else(|| handler.in_gbp(total, transaction.currency), Ok)?;
     let round = label.round.as_deref().and_then(|round| round.parse().ok());
     Ok(Shown {
         bet365_games_transaction_id: transaction.number,
@@ -134,7 +134,7 @@ fn shown(desk: &Desk, transaction: &Transaction, memo: &Memo) -> Result<Shown, R
         total_amount_gbp: worth,
         currency_code: transaction.currency.to_string(),
         partner_timestamp_utc: memo.partner_timestamp_utc.clone(),
-        game_round_id: round.ok_or(Code::Unexpected)?,
+        game_round_id: round.ok_or(BalanceServiceCode::Unexpected)?,
         bet365_transaction_id: memo.bet365_transaction_id.unwrap_or_default(),
         provider_region_id: label.region,
     })

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::call::Members;
-use super::code::{Code, Refused};
+use super::code::{BalanceServiceCode, CallRefused};
 use super::decimal::Decimal;
 use super::timestamp::is_utc_timestamp;
 use crate::ledger::PlayerId;
@@ -19,7 +19,7 @@ const MAX_TEXT: usize = 255;
 pub trait Params: for<'a> Deserialize<'a> {
     const REQUIRED: &'static [&'static str];
 
-    fn of(members: &Members) -> Result<Self, Refused> {
+    fn of(members: &Members) -> Result<Self, CallRefused> {
         members.decode(Self::REQUIRED)
     }
 }
@@ -42,7 +42,7 @@ impl Params for UserBalance {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "AdjustBalanceParams")]
-pub struct Adjust {
+pub struct AdjustParams {
     pub flake_id: i64,
     pub transaction_type_id: i32,
     pub game_round_id: i64,
@@ -104,13 +104,13 @@ impl TryFrom<Members> for External {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "QueueManualVoidReturnParams")]
-pub struct QueueVoid {
+pub struct QueueVoidParams {
     /// 6, and nothing else.
     pub transaction_type_id: i32,
     pub source_bet365_games_transaction_id: i64,
 }
 
-impl Params for QueueVoid {
+impl Params for QueueVoidParams {
     const REQUIRED: &'static [&'static str] = &["transaction_type_id", "source_bet365_games_transaction_id"];
 }
 
@@ -161,36 +161,37 @@ impl Params for Latest {
 }
 
 /// The party's player whom a `user_id` names: the same number, as text.
-pub fn player(user_id: i32) -> Result<PlayerId, Refused> {
-    PlayerId::parse(&user_id.to_string()).map_err(|error| Code::Value.because(format!("user_id {error}")))
+pub fn player(user_id: i32) -> Result<PlayerId, CallRefused> {
+    PlayerId::parse(&user_id.to_string()).map_err(|error| BalanceServiceCode::Value.because(format!("user_id {error}")))
 }
 
-pub fn check_reference(reference: &str) -> Result<(), Refused> {
+pub fn check_reference(reference: &str) -> Result<(), CallRefused> {
     if reference.is_empty() {
-        return Err(Code::Value.because("partner_transaction_id must not be empty"));
+        return Err(BalanceServiceCode::Value.because("partner_transaction_id must not be empty"));
     }
     check_text("partner_transaction_id", reference, MAX_REFERENCE)
 }
 
-impl Adjust {
+impl AdjustParams {
     /// Checks what the types do not.
-    pub fn check_texts(&self) -> Result<(), Refused> {
+    pub fn check_texts(&self) -> Result<(), CallRefused> {
         check_reference(&self.partner_transaction_id)?;
         check_text("token", &self.token, MAX_TEXT)?;
         check_text("bonus_game_type", self.bonus_game_type.as_deref().unwrap_or_default(), MAX_TEXT)?;
         if is_utc_timestamp(&self.partner_timestamp_utc) {
             return Ok(());
         }
-        Err(Code::Value.because("partner_timestamp_utc must be a UTC time such as 2021-08-04T10:42:44.393Z"))
+        Err(BalanceServiceCode::Value
+            .because("partner_timestamp_utc must be a UTC time such as 2021-08-04T10:42:44.393Z"))
     }
 }
 
-fn check_text(parameter: &str, text: &str, max: usize) -> Result<(), Refused> {
+fn check_text(parameter: &str, text: &str, max: usize) -> Result<(), CallRefused> {
     if text.chars().nth(max).is_some() {
-        return Err(Code::Value.because(format!("{parameter} must be at most {max} characters long")));
+        return Err(BalanceServiceCode::Value.because(format!("{parameter} must be at most {max} characters long")));
     }
     if text.chars().any(char::is_control) {
-        return Err(Code::Value.because(format!("{parameter} must not contain control characters")));
+        return Err(BalanceServiceCode::Value.because(format!("{parameter} must not contain control characters")));
     }
     Ok(())
 }

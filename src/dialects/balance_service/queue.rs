@@ -1,11 +1,11 @@
 //! `QueueManualVoidReturn`: asks an operator to void a transaction, and moves nothing.
 
 use super::call::Members;
-use super::code::{Code, Refused, of_refusal};
-use super::desk::{Asked, Desk, result};
+use super::code::{BalanceServiceCode, CallRefused, of_refusal};
+use super::handler::{BalanceServiceHandler, CallContext, result};
 use super::kind::VOID_RETURN;
 use super::model::Memo;
-use super::params::{self, Params, QueueVoid};
+use super::params::{self, Params, QueueVoidParams};
 use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::command::Act;
 use crate::ledger::transactions::{self, FindBy, VoidState};
@@ -13,20 +13,20 @@ use crate::ledger::{Done, Outcome, TransactionAct, TransactionDone};
 use crate::wallet::WalletPort;
 
 pub async fn queue_void(
-    desk: &Desk,
+    handler: &BalanceServiceHandler,
     wallet: &dyn WalletPort,
     params: &Members,
-    asked: Asked,
+    asked: CallContext,
 ) -> Result<Reply, HandlerError> {
-    let wanted = QueueVoid::of(params)?;
+    let wanted = QueueVoidParams::of(params)?;
     if wanted.transaction_type_id != VOID_RETURN {
-        return Err(Code::TransactionType.because(format!("only {VOID_RETURN} can be queued")).into());
+        return Err(BalanceServiceCode::TransactionType.because(format!("only {VOID_RETURN} can be queued")).into());
     }
-    let found = desk.transactions(wallet, FindBy::Number(wanted.source_bet365_games_transaction_id)).await?;
-    let source = found.last().ok_or(Code::TransactionUnknown)?;
+    let found = handler.transactions(wallet, FindBy::Number(wanted.source_bet365_games_transaction_id)).await?;
+    let source = found.last().ok_or(BalanceServiceCode::TransactionUnknown)?;
     let (player, source) = (params::player(Memo::of(source)?.user_id)?, source.number);
     // What was dismissed opens again; whoever asks for it at the same moment asks for the same.
-    let known = wallet.void(desk.party.clone(), source).await?;
+    let known = wallet.void(handler.party.clone(), source).await?;
     let attempt = known.map_or(0, |void| void.attempt.saturating_add((void.state == VoidState::Dismissed).into()));
     let act = Act::Transaction(TransactionAct::QueueVoid(transactions::QueueVoid {
         player,
@@ -34,11 +34,11 @@ pub async fn queue_void(
         kind: VOID_RETURN,
         attempt,
     }));
-    let decided = wallet.decide(desk.command(asked, act)).await?;
+    let decided = wallet.decide(handler.command(asked, act)).await?;
     Ok(queued(decided.outcome)?)
 }
 
-fn queued(outcome: Outcome) -> Result<Reply, Refused> {
+fn queued(outcome: Outcome) -> Result<Reply, CallRefused> {
     match outcome {
         Outcome::Done(Done::Transaction(TransactionDone::VoidQueued)) => Ok(result(true)),
         Outcome::Done(Done::Transaction(
@@ -47,8 +47,10 @@ fn queued(outcome: Outcome) -> Result<Reply, Refused> {
             | TransactionDone::NothingUndone { .. }
             | TransactionDone::VoidApproved { .. }
             | TransactionDone::VoidDismissed,
-        )) => Err(Code::Unrecognised.into()),
-        Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => Err(Code::Unrecognised.into()),
+        )) => Err(BalanceServiceCode::Unrecognised.into()),
+        Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => {
+            Err(BalanceServiceCode::Unrecognised.into())
+        }
         Outcome::Refused(refusal) => Err(of_refusal(refusal)),
     }
 }

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::code::{Code, failure, of_refusal};
-use super::desk::Desk;
+use super::code::{BalanceServiceCode, failure, of_refusal};
+use super::handler::BalanceServiceHandler;
 use super::kind::Family;
-use super::params::{ById, ByReference, ByRound, Latest, Params, QueueVoid, UserBalance};
+use super::params::{ById, ByReference, ByRound, Latest, Params, QueueVoidParams, UserBalance};
 use super::{DIALECT, document};
 use crate::config::{BalanceService, Config, Environment, Secret};
 use crate::dialects::http::{Failure, HandlerError, PartyNote, Reply, Request};
@@ -29,7 +29,7 @@ fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
 }
 
-fn desk_with(api_keys: &[&str]) -> Arc<Desk> {
+fn desk_with(api_keys: &[&str]) -> Arc<BalanceServiceHandler> {
     let settings = BalanceService {
         path: "/api".to_owned(),
         api_keys: api_keys.iter().map(|key| Secret::new(*key)).collect(),
@@ -46,10 +46,10 @@ fn desk_with(api_keys: &[&str]) -> Arc<Desk> {
         spend_order: vec![Bucket::RingFenced, Bucket::Real, Bucket::Bonus],
     };
     let config = Config::load_from(None, &Environment::new()).unwrap();
-    Arc::new(Desk { party: Party::parse("acme").unwrap(), settings, config })
+    Arc::new(BalanceServiceHandler { party: Party::parse("acme").unwrap(), settings, config })
 }
 
-fn desk() -> Arc<Desk> {
+fn handler() -> Arc<BalanceServiceHandler> {
     desk_with(&[])
 }
 
@@ -79,12 +79,12 @@ fn call(method: &str, params: &Value) -> Request {
 }
 
 /// What a request is answered with, on a wallet that knows nobody.
-fn answer(desk: &Desk, request: &Request) -> Reply {
-    answer_with(&MemoryWallet::default(), desk, request)
+fn answer(handler: &BalanceServiceHandler, request: &Request) -> Reply {
+    answer_with(&MemoryWallet::default(), handler, request)
 }
 
-fn answer_with(wallet: &MemoryWallet, desk: &Desk, request: &Request) -> Reply {
-    let answer = desk.answer(request.parameter("method").unwrap(), wallet, request).now_or_never();
+fn answer_with(wallet: &MemoryWallet, handler: &BalanceServiceHandler, request: &Request) -> Reply {
+    let answer = handler.answer(request.parameter("method").unwrap(), wallet, request).now_or_never();
     match answer.expect("a wallet in memory answers at once") {
         Ok(reply) => reply,
         Err(HandlerError::Refused(reply)) => *reply,
@@ -192,7 +192,7 @@ fn what_is_wrong_with_a_request_is_told_in_the_order_of_the_codes() {
         ),
     ];
     for (verb, address, headers, body, code) in cases {
-        let (is, message) = code_of(answer(&desk(), &request(verb, address, &headers, &body)));
+        let (is, message) = code_of(answer(&handler(), &request(verb, address, &headers, &body)));
         assert_eq!(is, code, "{verb} {address} {} {message}", String::from_utf8_lossy(&body));
     }
 }
@@ -204,15 +204,15 @@ fn every_required_parameter_is_missed_by_name_before_any_value_is_judged() {
         for missing in family.required() {
             let mut params = with(adjustment(kind), &[("flake_id", json!("wrong"))]);
             params[missing] = Value::Null;
-            let (code, message) = code_of(answer(&desk(), &call("AdjustBalance", &params)));
+            let (code, message) = code_of(answer(&handler(), &call("AdjustBalance", &params)));
             assert_eq!((code, message.ends_with(&format!(": {missing}"))), (7, true), "{kind}: {message}");
             params.as_object_mut().unwrap().remove(missing);
-            assert_eq!(code_of(answer(&desk(), &call("AdjustBalance", &params))).0, 7, "{kind}: {missing}");
+            assert_eq!(code_of(answer(&handler(), &call("AdjustBalance", &params))).0, 7, "{kind}: {missing}");
         }
     }
     let others: [(&str, &[&str]); 6] = [
         ("GetUserBalance", UserBalance::REQUIRED),
-        ("QueueManualVoidReturn", QueueVoid::REQUIRED),
+        ("QueueManualVoidReturn", QueueVoidParams::REQUIRED),
         ("GetTransactionsByGameRound", ByRound::REQUIRED),
         ("GetTransactionById", ById::REQUIRED),
         ("GetTransactionsByPartnerTransactionID", ByReference::REQUIRED),
@@ -222,7 +222,7 @@ fn every_required_parameter_is_missed_by_name_before_any_value_is_judged() {
         for missing in required {
             let present = required.iter().filter(|name| *name != missing);
             let params: BTreeMap<&str, &str> = present.map(|name| (*name, "wrong")).collect();
-            let (code, message) = code_of(answer(&desk(), &call(method, &json!(params))));
+            let (code, message) = code_of(answer(&handler(), &call(method, &json!(params))));
             assert_eq!((code, message.ends_with(&format!(": {missing}"))), (7, true), "{method}: {message}");
         }
     }
@@ -265,7 +265,7 @@ fn a_value_of_the_wrong_type_or_out_of_range_is_1011_and_named() {
     ];
     for (name, value) in cases {
         let params = with(adjustment(2), &[(name, value.clone())]);
-        let (code, message) = code_of(answer(&desk(), &call("AdjustBalance", &params)));
+        let (code, message) = code_of(answer(&handler(), &call("AdjustBalance", &params)));
         assert_eq!((code, message.contains(name)), (1011, true), "{name} {value}: {message}");
     }
 }
@@ -274,10 +274,10 @@ fn a_value_of_the_wrong_type_or_out_of_range_is_1011_and_named() {
 fn other_types_are_1009_and_named_before_what_else_is_missing() {
     for kind in [6, 0, 1, 5, -2, 48, 129, i32::MAX] {
         let params = json!({ "transaction_type_id": kind });
-        assert_eq!(code_of(answer(&desk(), &call("AdjustBalance", &params))).0, 1009, "{kind}");
+        assert_eq!(code_of(answer(&handler(), &call("AdjustBalance", &params))).0, 1009, "{kind}");
         let params = json!({ "transaction_type_id": kind, "source_bet365_games_transaction_id": 1 });
         let wallet = MemoryWallet::default();
-        let reply = answer_with(&wallet, &desk(), &call("QueueManualVoidReturn", &params));
+        let reply = answer_with(&wallet, &handler(), &call("QueueManualVoidReturn", &params));
         let (code, asked) = if kind == 6 { (1010, &["transactions"][..]) } else { (1009, &[][..]) };
         assert_eq!((code_of(reply).0, &*wallet.take_asked()), (code, asked), "{kind}");
     }
@@ -314,7 +314,7 @@ fn amounts_of_the_wrong_sign_or_that_do_not_add_up_are_1006() {
     ];
     for (kind, changes) in cases {
         let params = with(adjustment(kind), &changes);
-        assert_eq!(code_of(answer(&desk(), &call("AdjustBalance", &params))).0, 1006, "{kind} {changes:?}");
+        assert_eq!(code_of(answer(&handler(), &call("AdjustBalance", &params))).0, 1006, "{kind} {changes:?}");
     }
 }
 
@@ -339,7 +339,7 @@ fn wallet(home: &str) -> MemoryWallet {
 fn decided(params: &Value, home: &str, outcome: Outcome) -> (Command, Reply) {
     let wallet = wallet(home);
     wallet.answer_next(outcome);
-    let reply = answer_with(&wallet, &desk(), &call("AdjustBalance", params));
+    let reply = answer_with(&wallet, &handler(), &call("AdjustBalance", params));
     assert_eq!(wallet.take_asked(), ["player", "decide"]);
     (wallet.take_commands().remove(0), reply)
 }
@@ -354,8 +354,8 @@ fn inserted(reply: &Reply) -> (i64, bool) {
 
 #[test]
 fn an_adjustment_asks_one_question_beside_its_decision() {
-    let (wallet, desk) = (wallet("GBP"), desk());
-    let adjust = |params: &Value| inserted(&answer_with(&wallet, &desk, &call("AdjustBalance", params)));
+    let (wallet, handler) = (wallet("GBP"), handler());
+    let adjust = |params: &Value| inserted(&answer_with(&wallet, &handler, &call("AdjustBalance", params)));
     let stake = with(adjustment(2), &[("total_amount", json!("-3.5"))]);
     let (number, is_new) = adjust(&stake);
     assert!(is_new);
@@ -419,7 +419,7 @@ fn an_amount_is_worth_its_rate_in_gbp_rounded_half_to_even() {
         assert_eq!(adjust.worth.as_deref(), Some(worth), "{total} {home}");
     }
     let params = with(adjustment(2), &[("currency_id", json!(4))]);
-    assert_eq!(code_of(answer(&desk(), &call("AdjustBalance", &params))).0, 1007, "there is no rate for JPY");
+    assert_eq!(code_of(answer(&handler(), &call("AdjustBalance", &params))).0, 1007, "there is no rate for JPY");
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn a_user_who_is_unknown_is_1001_and_another_currency_than_the_users_1011() {
     for (method, params) in [("GetUserBalance", balance), ("AdjustBalance", adjustment(2))] {
         for (wallet, code) in [(MemoryWallet::default(), 1001), (wallet("EUR"), 1011)] {
             wallet.take_asked();
-            let reply = answer_with(&wallet, &desk(), &call(method, &params));
+            let reply = answer_with(&wallet, &handler(), &call(method, &params));
             assert_eq!((code_of(reply).0, wallet.take_asked()), (code, vec!["player"]), "{method}");
         }
     }
@@ -476,8 +476,8 @@ fn a_failure_is_told_in_the_same_shape() {
 
 #[test]
 fn codes_differ_and_say_what_they_mean() {
-    let told: BTreeMap<i32, &str> = Code::ALL.iter().map(|code| code.told()).collect();
-    assert_eq!(told.len(), Code::ALL.len());
+    let told: BTreeMap<i32, &str> = BalanceServiceCode::ALL.iter().map(|code| code.told()).collect();
+    assert_eq!(told.len(), BalanceServiceCode::ALL.len());
     assert!(told.values().all(|description| !description.is_empty()));
 }
 
@@ -490,7 +490,7 @@ fn the_documented_parameters_are_the_required_ones() {
         required.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(documented("GetUserBalance"), UserBalance::REQUIRED);
-    assert_eq!(documented("QueueManualVoidReturn"), QueueVoid::REQUIRED);
+    assert_eq!(documented("QueueManualVoidReturn"), QueueVoidParams::REQUIRED);
     assert_eq!(documented("GetTransactionsByGameRound"), ByRound::REQUIRED);
     assert_eq!(documented("GetTransactionById"), ById::REQUIRED);
     assert_eq!(documented("GetTransactionsByPartnerTransactionID"), ByReference::REQUIRED);
@@ -539,7 +539,7 @@ proptest! {
     /// Every request is either understood or answered with an error of the dialect's.
     #[test]
     fn no_bytes_make_it_panic(body in prop_oneof![prop::collection::vec(any::<u8>(), 0..256), nearly()]) {
-        let reply = answer(&desk(), &request("POST", "AdjustBalance", &HEADERS, &body));
+        let reply = answer(&handler(), &request("POST", "AdjustBalance", &HEADERS, &body));
         let (code, message) = refused(&reply);
         // What is understood is of a user who is unknown here.
         prop_assert!([4, 5, 6, 7, 1001, 1006, 1009, 1011].contains(&code), "{code} {message}");

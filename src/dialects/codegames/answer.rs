@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::refusal::{Code, Refusal};
+use super::refusal::{CodeGamesCode, CodeGamesRefusal};
 use crate::dialects::http::exact::Number;
 use crate::dialects::http::{Failure, Reply};
 
 /// Reply of `auth/sign-in`.
 #[derive(Serialize, JsonSchema)]
-pub struct SignedIn {
+pub struct SignInReply {
     token: String,
 }
 
@@ -45,13 +45,13 @@ enum OneOrMore {
 
 /// Body of every refusal.
 #[derive(Serialize, JsonSchema)]
-pub struct Refused<'a> {
+pub struct CodeGamesRefusalBody<'a> {
     code: &'a str,
     message: &'a str,
 }
 
 pub fn signed_in(token: String) -> Reply {
-    Reply::json(200, "200", &SignedIn { token }).with_header("cache-control", "no-store")
+    Reply::json(200, "200", &SignInReply { token }).with_header("cache-control", "no-store")
 }
 
 /// A price in minor units of a currency with this many decimal places.
@@ -71,26 +71,29 @@ pub fn bought(mut keys: Vec<String>) -> Reply {
     Reply::json(200, "200", &Bought { keys }).with_header("cache-control", "no-store")
 }
 
-pub fn refused(refusal: &Refusal) -> Reply {
+pub fn refused(refusal: &CodeGamesRefusal) -> Reply {
     let symbol = refusal.code.symbol();
-    let reply = Reply::json(refusal.code.status(), symbol, &Refused { code: symbol, message: &refusal.message });
+    let reply =
+        Reply::json(refusal.code.status(), symbol, &CodeGamesRefusalBody { code: symbol, message: &refusal.message });
     match refusal.code {
-        Code::Unauthorized | Code::InvalidCredentials => reply.with_header("www-authenticate", "Bearer"),
-        Code::BadRequest
-        | Code::WrongCurrency
-        | Code::TooManyRequests
-        | Code::UserNotFound
-        | Code::OfferNotFound
-        | Code::OrderNotFound
-        | Code::OutOfStock
-        | Code::WrongPrice
-        | Code::TxnDuplicate
-        | Code::InsufficientFunds => reply,
+        CodeGamesCode::Unauthorized | CodeGamesCode::InvalidCredentials => {
+            reply.with_header("www-authenticate", "Bearer")
+        }
+        CodeGamesCode::BadRequest
+        | CodeGamesCode::WrongCurrency
+        | CodeGamesCode::TooManyRequests
+        | CodeGamesCode::UserNotFound
+        | CodeGamesCode::OfferNotFound
+        | CodeGamesCode::OrderNotFound
+        | CodeGamesCode::OutOfStock
+        | CodeGamesCode::WrongPrice
+        | CodeGamesCode::TxnDuplicate
+        | CodeGamesCode::InsufficientFunds => reply,
     }
 }
 
 pub fn too_many(seconds: i64) -> Reply {
-    refused(&Code::TooManyRequests.plainly()).with_header("retry-after", seconds.to_string())
+    refused(&CodeGamesCode::TooManyRequests.plainly()).with_header("retry-after", seconds.to_string())
 }
 
 pub fn failed(failure: Failure) -> Reply {
@@ -102,5 +105,5 @@ pub fn failed(failure: Failure) -> Reply {
         Failure::Unavailable => ("UNAVAILABLE", "Temporarily unavailable: send the same again"),
         Failure::Fault => ("INTERNAL_ERROR", "A fault of ours: send the same again"),
     };
-    Reply::json(failure.status(), code, &Refused { code, message })
+    Reply::json(failure.status(), code, &CodeGamesRefusalBody { code, message })
 }

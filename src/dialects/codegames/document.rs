@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use super::answer::{Bought, Offered, Paid, Refused, SignedIn};
-use super::refusal::Code;
+use super::answer::{Bought, CodeGamesRefusalBody, Offered, Paid, SignInReply};
+use super::refusal::CodeGamesCode;
 use super::wire::{Check, Keys, Pay, SignIn};
 use crate::dialects::http::exact::schema_of;
 
@@ -18,40 +18,56 @@ const FAILURES: [(&str, &str); 5] = [
 ];
 
 pub fn sign_in() -> Value {
-    let codes = [Code::BadRequest, Code::InvalidCredentials, Code::TooManyRequests, Code::UserNotFound];
-    let mut operation = operation::<SignIn, SignedIn>("sign-in", "Sign in", "200", &codes);
+    let codes = [
+        CodeGamesCode::BadRequest,
+        CodeGamesCode::InvalidCredentials,
+        CodeGamesCode::TooManyRequests,
+        CodeGamesCode::UserNotFound,
+    ];
+    let mut operation = operation::<SignIn, SignInReply>("sign-in", "Sign in", "200", &codes);
     // The token, where there is one that holds, spares its partner the wait for others' failed sign-ins.
     operation["security"] = json!([{}, { "partnerToken": [] }]);
     operation
 }
 
 pub fn check() -> Value {
-    let codes = [Code::BadRequest, Code::WrongCurrency, Code::Unauthorized, Code::OfferNotFound, Code::OutOfStock];
+    let codes = [
+        CodeGamesCode::BadRequest,
+        CodeGamesCode::WrongCurrency,
+        CodeGamesCode::Unauthorized,
+        CodeGamesCode::OfferNotFound,
+        CodeGamesCode::OutOfStock,
+    ];
     operation::<Check, Offered>("check", "Get product offer", "200", &codes)
 }
 
 pub fn pay() -> Value {
     let codes = [
-        Code::BadRequest,
-        Code::WrongCurrency,
-        Code::Unauthorized,
-        Code::OfferNotFound,
-        Code::OutOfStock,
-        Code::WrongPrice,
-        Code::TxnDuplicate,
-        Code::InsufficientFunds,
+        CodeGamesCode::BadRequest,
+        CodeGamesCode::WrongCurrency,
+        CodeGamesCode::Unauthorized,
+        CodeGamesCode::OfferNotFound,
+        CodeGamesCode::OutOfStock,
+        CodeGamesCode::WrongPrice,
+        CodeGamesCode::TxnDuplicate,
+        CodeGamesCode::InsufficientFunds,
     ];
     operation::<Pay, Paid>("pay", "Pay product offer", "201", &codes)
 }
 
 pub fn keys() -> Value {
-    let codes = [Code::BadRequest, Code::Unauthorized, Code::OrderNotFound];
+    let codes = [CodeGamesCode::BadRequest, CodeGamesCode::Unauthorized, CodeGamesCode::OrderNotFound];
     operation::<Keys, Bought>("keys", "Get keys", "200", &codes)
 }
 
-fn operation<Req: JsonSchema, Res: JsonSchema>(name: &str, summary: &str, status: &str, codes: &[Code]) -> Value {
+fn operation<Req: JsonSchema, Res: JsonSchema>(
+    name: &str,
+    summary: &str,
+    status: &str,
+    codes: &[CodeGamesCode],
+) -> Value {
     let mut responses = json!({ status: body("Done.", &schema_of::<Res>()) });
-    let refused = schema_of::<Refused<'static>>();
+    let refused = schema_of::<CodeGamesRefusalBody<'static>>();
     for (status, description) in FAILURES {
         responses[status] = body(description, &refused);
     }

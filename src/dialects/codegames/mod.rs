@@ -3,13 +3,13 @@
 //! A success has a body of its own; every refusal is `{"code", "message"}` with an HTTP status that fits.
 //! Seed: "CODE GAMES API-HUB".
 //!
-//! Reading order: [`wire`] (what is sent), [`refusal`] (why not), [`users`] (who asks), [`desk`] (what is done about
+//! Reading order: [`wire`] (what is sent), [`refusal`] (why not), [`users`] (who asks), [`handler`] (what is done about
 //! it), [`answer`] (what is answered), [`document`] (what we say of it).
 
 mod wire;
 mod refusal;
 mod users;
-mod desk;
+mod handler;
 mod answer;
 mod document;
 
@@ -17,10 +17,10 @@ use std::sync::{Arc, Mutex};
 
 use http::Method;
 
-use super::http::{Dialect, Failure, Handler, Host, Mount, MountError, PartyHost, Reply, Route, handler};
+use super::http::{Dialect, Failure, Handler, Mount, MountContext, MountError, PartyContext, Reply, Route, handled_by};
 use crate::identity::sealing::Vault;
 use crate::identity::throttle::{PROGRAMS, Throttle};
-use desk::Desk;
+use handler::CodeGamesHandler;
 use users::Users;
 
 /// The longest call, `pay`, holds a few hundred bytes.
@@ -28,15 +28,15 @@ const MAX_BODY: usize = 16 * 1024;
 
 pub static DIALECT: Dialect = Dialect { name: "codegames", mounts, failure };
 
-fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
+fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
     let parties = host.parties.iter();
     parties.filter_map(|party| mount(host, party).transpose()).collect()
 }
 
-fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountError> {
+fn mount(host: &MountContext<'_>, of: &PartyContext<'_>) -> Result<Option<Mount>, MountError> {
     let Some(settings) = &of.settings.codegames else { return Ok(None) };
     let unusable = || MountError(format!("parties.{}.codegames.keys_secret: no keys can be derived of it", of.party));
-    let desk = Arc::new(Desk {
+    let handler = Arc::new(CodeGamesHandler {
         party: of.party.clone(),
         currency: settings.currency,
         exponent: host.config.exponent(settings.currency),
@@ -54,10 +54,10 @@ fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountErro
         document,
     };
     let routes = vec![
-        route("/auth/sign-in", "sign-in", handler(&desk, Desk::sign_in), document::sign_in),
-        route("/partner/product-offers/check", "check", handler(&desk, Desk::check), document::check),
-        route("/partner/product-offers/pay", "pay", handler(&desk, Desk::pay), document::pay),
-        route("/partner/product-offers/keys", "keys", handler(&desk, Desk::keys), document::keys),
+        route("/auth/sign-in", "sign-in", handled_by(&handler, CodeGamesHandler::sign_in), document::sign_in),
+        route("/partner/product-offers/check", "check", handled_by(&handler, CodeGamesHandler::check), document::check),
+        route("/partner/product-offers/pay", "pay", handled_by(&handler, CodeGamesHandler::pay), document::pay),
+        route("/partner/product-offers/keys", "keys", handled_by(&handler, CodeGamesHandler::keys), document::keys),
     ];
     Ok(Some(Mount { dialect: &DIALECT, party: Some(of.party.clone()), path: settings.path.clone(), routes }))
 }

@@ -8,14 +8,14 @@ use crate::ledger;
 
 /// A refusal: its code and HTTP status, and a sentence for whoever reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    pub code: Code,
+pub struct CodeGamesRefusal {
+    pub code: CodeGamesCode,
     pub message: Cow<'static, str>,
 }
 
 /// What a partner's program decides by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
+pub enum CodeGamesCode {
     /// Ours: the body is not what the call takes.
     BadRequest,
     /// Ours.
@@ -34,7 +34,7 @@ pub enum Code {
     InsufficientFunds,
 }
 
-impl Code {
+impl CodeGamesCode {
     pub fn symbol(self) -> &'static str {
         match self {
             Self::BadRequest => "BAD_REQUEST",
@@ -63,7 +63,7 @@ impl Code {
     }
 
     /// With what is always true of it.
-    pub fn plainly(self) -> Refusal {
+    pub fn plainly(self) -> CodeGamesRefusal {
         let message = match self {
             Self::BadRequest => "The request is not what this call takes",
             Self::WrongCurrency => "The offer is not sold in this currency",
@@ -78,32 +78,32 @@ impl Code {
             Self::TxnDuplicate => "Product offer transaction duplicate: this txnId was used with other data",
             Self::InsufficientFunds => "The balance is too small",
         };
-        Refusal { code: self, message: message.into() }
+        CodeGamesRefusal { code: self, message: message.into() }
     }
 }
 
-impl From<Refusal> for HandlerError {
-    fn from(refusal: Refusal) -> Self {
+impl From<CodeGamesRefusal> for HandlerError {
+    fn from(refusal: CodeGamesRefusal) -> Self {
         answer::refused(&refusal).into()
     }
 }
 
-impl From<Code> for HandlerError {
-    fn from(code: Code) -> Self {
+impl From<CodeGamesCode> for HandlerError {
+    fn from(code: CodeGamesCode) -> Self {
         code.plainly().into()
     }
 }
 
-impl Refusal {
+impl CodeGamesRefusal {
     /// `why` reads as a sentence and repeats nothing that was sent.
     pub fn malformed(why: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: Code::BadRequest, message: why.into() }
+        Self { code: CodeGamesCode::BadRequest, message: why.into() }
     }
 
     /// The purchase was made before. Its number is named, so that a partner whose reply was lost gets to the keys.
     pub fn already_bought(order: i64) -> Self {
         let message = format!("Product offer transaction duplicate: this txnId is order {order}");
-        Self { code: Code::TxnDuplicate, message: message.into() }
+        Self { code: CodeGamesCode::TxnDuplicate, message: message.into() }
     }
 
     /// Why a purchase was refused; `None` for what no purchase is refused for.
@@ -111,19 +111,21 @@ impl Refusal {
         use ledger::{AccountRefusal, Refusal, ShopRefusal};
         let code = match refusal {
             Refusal::Shop(refusal) => match refusal {
-                ShopRefusal::OfferUnknown => Code::OfferNotFound,
-                ShopRefusal::OfferCurrencyDiffers => Code::WrongCurrency,
-                ShopRefusal::OfferPriceDiffers { .. } => Code::WrongPrice,
-                ShopRefusal::OutOfStock { .. } => Code::OutOfStock,
+                ShopRefusal::OfferUnknown => CodeGamesCode::OfferNotFound,
+                ShopRefusal::OfferCurrencyDiffers => CodeGamesCode::WrongCurrency,
+                ShopRefusal::OfferPriceDiffers { .. } => CodeGamesCode::WrongPrice,
+                ShopRefusal::OutOfStock { .. } => CodeGamesCode::OutOfStock,
                 ShopRefusal::VipNotHigher => return None,
             },
             Refusal::Account(refusal) => match refusal {
-                AccountRefusal::KeyReused => Code::TxnDuplicate,
+                AccountRefusal::KeyReused => CodeGamesCode::TxnDuplicate,
                 // Nobody has more than a balance can hold.
-                AccountRefusal::InsufficientFunds { .. } | AccountRefusal::BalanceOverflow => Code::InsufficientFunds,
+                AccountRefusal::InsufficientFunds { .. } | AccountRefusal::BalanceOverflow => {
+                    CodeGamesCode::InsufficientFunds
+                }
                 AccountRefusal::PlayerUnknown => {
                     let message = "The account that pays for this login has not been opened yet";
-                    return Some(Self { code: Code::InsufficientFunds, message: message.into() });
+                    return Some(Self { code: CodeGamesCode::InsufficientFunds, message: message.into() });
                 }
             },
             Refusal::Order(_) | Refusal::Transaction(_) => return None,

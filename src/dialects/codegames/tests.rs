@@ -7,14 +7,14 @@ use http::{HeaderMap, Method};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::desk::Desk;
+use super::handler::CodeGamesHandler;
 use super::users::Users;
 use super::wire::{self, Check, Keys, MAX_COUNT, Pay, SignIn};
 use crate::config::{CodeGames, CodeGamesUser, Secret};
 use crate::dialects::http::{HandlerError, PartyNote, Reply, Request};
 use crate::identity::password::{PasswordChecker, cheap_hash};
 use crate::identity::sealing::Vault;
-use crate::identity::throttle::{Limits, PROGRAMS, Throttle};
+use crate::identity::throttle::{PROGRAMS, Throttle, ThrottleLimits};
 use crate::ledger::command::Timestamp;
 use crate::ledger::{Currency, Party, PlayerId};
 use crate::wallet::memory::MemoryWallet;
@@ -22,7 +22,7 @@ use crate::wallet::memory::MemoryWallet;
 const HOUR: i64 = 3_600_000_000;
 const FREE_TRIES: u32 = 10;
 
-fn desk() -> Arc<Desk> {
+fn handler() -> Arc<CodeGamesHandler> {
     let party = Party::parse("acme").unwrap();
     let currency = Currency::parse("KZT").unwrap();
     let keys_secret = Secret::new("secret");
@@ -34,9 +34,9 @@ fn desk() -> Arc<Desk> {
     let vault = Vault::open(&keys_secret, &party).unwrap();
     let settings = CodeGames { path: String::new(), currency, keys_secret, users: vec![user] };
     let users = Users::new(&party, &settings).unwrap();
-    let throttle = Mutex::new(Throttle::new(Limits { free_tries: FREE_TRIES, ..PROGRAMS }));
+    let throttle = Mutex::new(Throttle::new(ThrottleLimits { free_tries: FREE_TRIES, ..PROGRAMS }));
     let passwords = PasswordChecker::default();
-    Arc::new(Desk { party, currency, exponent: 2, users, vault, passwords, throttle })
+    Arc::new(CodeGamesHandler { party, currency, exponent: 2, users, vault, passwords, throttle })
 }
 
 fn request(token: &str, body: &serde_json::Value, at: i64) -> Request {
@@ -58,8 +58,8 @@ fn request(token: &str, body: &serde_json::Value, at: i64) -> Request {
 }
 
 /// What a handler answers, on a wallet that knows nobody.
-async fn sign_in_with(desk: &Arc<Desk>, request: Request) -> Reply {
-    replied(Arc::clone(desk).sign_in(Arc::new(MemoryWallet::default()), request).await)
+async fn sign_in_with(handler: &Arc<CodeGamesHandler>, request: Request) -> Reply {
+    replied(Arc::clone(handler).sign_in(Arc::new(MemoryWallet::default()), request).await)
 }
 
 fn replied(answer: Result<Reply, HandlerError>) -> Reply {
@@ -73,60 +73,60 @@ fn replied(answer: Result<Reply, HandlerError>) -> Reply {
 const RIGHT: &str = "p";
 const WRONG: &str = "wrong";
 
-async fn sign_in(desk: &Arc<Desk>, login: &str, password: &str) -> Reply {
-    sign_in_with(desk, request("", &json!({"login": login, "password": password}), 0)).await
+async fn sign_in(handler: &Arc<CodeGamesHandler>, login: &str, password: &str) -> Reply {
+    sign_in_with(handler, request("", &json!({"login": login, "password": password}), 0)).await
 }
 
 #[tokio::test]
 async fn a_password_is_compared_whoever_is_named() {
-    let desk = desk();
+    let handler = handler();
     let cases = [("cc_user", RIGHT, 200), ("cc_user", WRONG, 401), ("nobody", WRONG, 404), ("nobody", RIGHT, 404)];
     for (compared, (login, password, status)) in (1..).zip(cases) {
-        assert_eq!(sign_in(&desk, login, password).await.status, status, "{login} {password}");
-        assert_eq!(desk.passwords.compared.load(Ordering::Relaxed), compared, "{login} {password}");
+        assert_eq!(sign_in(&handler, login, password).await.status, status, "{login} {password}");
+        assert_eq!(handler.passwords.compared.load(Ordering::Relaxed), compared, "{login} {password}");
     }
 }
 
 #[tokio::test]
 async fn who_guesses_too_often_waits() {
-    let desk = desk();
+    let handler = handler();
     for _ in 0..FREE_TRIES {
-        assert_eq!(sign_in(&desk, "cc_user", WRONG).await.status, 401);
+        assert_eq!(sign_in(&handler, "cc_user", WRONG).await.status, 401);
     }
-    let reply = sign_in(&desk, "cc_user", RIGHT).await;
+    let reply = sign_in(&handler, "cc_user", RIGHT).await;
     assert_eq!((reply.status, &*reply.code), (429, "TOO_MANY_REQUESTS"));
     assert_eq!(reply.headers, [("retry-after", "10".to_owned())]);
-    assert_eq!(sign_in(&desk, "other", WRONG).await.status, 404, "each login for itself");
+    assert_eq!(sign_in(&handler, "other", WRONG).await.status, 404, "each login for itself");
 }
 
 #[tokio::test]
 async fn who_is_signed_in_renews_whatever_others_have_tried() {
-    let desk = desk();
-    let token = desk.users.named("cc_user").unwrap().token(Timestamp(0));
+    let handler = handler();
+    let token = handler.users.named("cc_user").unwrap().token(Timestamp(0));
     for _ in 0..FREE_TRIES {
-        assert_eq!(sign_in(&desk, "cc_user", WRONG).await.status, 401);
+        assert_eq!(sign_in(&handler, "cc_user", WRONG).await.status, 401);
     }
     let body = json!({"login": "cc_user", "password": RIGHT});
     for (token, status) in [("", 429), ("forged", 429), (&token, 200)] {
-        assert_eq!(sign_in_with(&desk, request(token, &body, 0)).await.status, status, "{token}");
+        assert_eq!(sign_in_with(&handler, request(token, &body, 0)).await.status, status, "{token}");
     }
     let other = json!({"login": "other", "password": RIGHT});
     for _ in 0..FREE_TRIES {
-        assert_eq!(sign_in_with(&desk, request("", &other, 0)).await.status, 404);
+        assert_eq!(sign_in_with(&handler, request("", &other, 0)).await.status, 404);
     }
-    let status = sign_in_with(&desk, request(&token, &other, 0)).await.status;
+    let status = sign_in_with(&handler, request(&token, &other, 0)).await.status;
     assert_eq!(status, 429, "a token speaks for its own login");
 }
 
 #[tokio::test]
 async fn a_session_ends_after_an_hour() {
-    let desk = desk();
-    let reply: serde_json::Value = serde_json::from_slice(&sign_in(&desk, "cc_user", RIGHT).await.body).unwrap();
+    let handler = handler();
+    let reply: serde_json::Value = serde_json::from_slice(&sign_in(&handler, "cc_user", RIGHT).await.body).unwrap();
     let token = reply["token"].as_str().unwrap();
     let body = json!({"id": "1", "currency": "KZT"});
     for (at, status, asked) in [(HOUR - 1, 404, &["offer"][..]), (HOUR, 401, &[])] {
         let wallet = Arc::new(MemoryWallet::default());
-        let reply = replied(Arc::clone(&desk).check(wallet.clone(), request(token, &body, at)).await);
+        let reply = replied(Arc::clone(&handler).check(wallet.clone(), request(token, &body, at)).await);
         assert_eq!((reply.status, &*wallet.take_asked()), (status, asked), "{at}");
     }
 }

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::refusal::Refusal;
-use crate::dialects::http::exact::{self, Decimal, MAX_NAME, Name};
+use super::refusal::CodeGamesRefusal;
+use crate::dialects::http::exact::{self, MAX_NAME, WireAmount, WireId};
 use crate::ledger::money::InvalidAmount;
 use crate::ledger::{Amount, Currency};
 
@@ -28,7 +28,7 @@ pub struct SignIn {
 #[derive(Deserialize, JsonSchema)]
 pub struct Check {
     /// Product offer ID.
-    id: Name,
+    id: WireId,
     /// The currency that the offer is sold in.
     #[schemars(regex(pattern = "^[A-Z]{3,4}$"))]
     currency: String,
@@ -39,13 +39,13 @@ pub struct Check {
 #[serde(rename_all = "camelCase")]
 pub struct Pay {
     /// Product offer ID.
-    id: Name,
+    id: WireId,
     /// The price of one key, as `check` named it.
-    price: Decimal,
+    price: WireAmount,
     #[schemars(regex(pattern = "^[A-Z]{3,4}$"))]
     currency: String,
     /// The partner's own name for the purchase: each is good for one.
-    txn_id: Name,
+    txn_id: WireId,
     /// How many keys; one where it is left out.
     #[schemars(range(min = 1, max = 100))]
     count: Option<u32>,
@@ -57,7 +57,7 @@ pub struct Pay {
 pub struct Keys {
     /// The number that `pay` answered with.
     #[schemars(schema_with = "order_number")]
-    order_id: Name,
+    order_id: WireId,
 }
 
 fn order_number(_: &mut SchemaGenerator) -> Schema {
@@ -66,7 +66,7 @@ fn order_number(_: &mut SchemaGenerator) -> Schema {
 
 /// A well-formed purchase.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Purchase {
+pub struct PurchaseRequest {
     pub offer: String,
     /// `None`: a number that no price can be.
     pub price: Option<Amount>,
@@ -76,27 +76,31 @@ pub struct Purchase {
 }
 
 /// Reads a body. What is wrong with it is told without repeating any of it: it may hold a password.
-pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, CodeGamesRefusal> {
     exact::read(body).map_err(|error| match error.classify() {
-        Category::Data => Refusal::malformed(format!(
+        Category::Data => CodeGamesRefusal::malformed(format!(
             "A field is missing or of the wrong type; see line {} column {}",
             error.line(),
             error.column()
         )),
-        Category::Io | Category::Syntax | Category::Eof => {
-            Refusal::malformed(format!("The body is not JSON; see line {} column {}", error.line(), error.column()))
-        }
+        Category::Io | Category::Syntax | Category::Eof => CodeGamesRefusal::malformed(format!(
+            "The body is not JSON; see line {} column {}",
+            error.line(),
+            error.column()
+        )),
     })
 }
 
 impl SignIn {
-    pub fn check(self) -> Result<Self, Refusal> {
+    pub fn check(self) -> Result<Self, CodeGamesRefusal> {
         let fits = |text: &str| text.chars().count() <= MAX_CREDENTIAL;
         if self.login.is_empty() || !fits(&self.login) {
-            return Err(Refusal::malformed(format!("login must be 1 to {MAX_CREDENTIAL} characters long")));
+            return Err(CodeGamesRefusal::malformed(format!("login must be 1 to {MAX_CREDENTIAL} characters long")));
         }
         if !fits(&self.password) {
-            return Err(Refusal::malformed(format!("password must be at most {MAX_CREDENTIAL} characters long")));
+            return Err(CodeGamesRefusal::malformed(format!(
+                "password must be at most {MAX_CREDENTIAL} characters long"
+            )));
         }
         Ok(self)
     }
@@ -104,24 +108,26 @@ impl SignIn {
 
 impl Check {
     /// The offer's id, and the currency.
-    pub fn parse(self) -> Result<(String, Currency), Refusal> {
+    pub fn parse(self) -> Result<(String, Currency), CodeGamesRefusal> {
         Ok((name("id", self.id)?, currency(&self.currency)?))
     }
 }
 
 impl Pay {
     /// Amounts are minor units of a currency with this many decimal places.
-    pub fn parse(self, exponent: u32) -> Result<Purchase, Refusal> {
+    pub fn parse(self, exponent: u32) -> Result<PurchaseRequest, CodeGamesRefusal> {
         let price = match self.price.minor(exponent).and_then(Amount::new) {
             Ok(price) => Some(price),
-            Err(InvalidAmount::NotDecimal) => return Err(Refusal::malformed("price must be a decimal number")),
+            Err(InvalidAmount::NotDecimal) => {
+                return Err(CodeGamesRefusal::malformed("price must be a decimal number"));
+            }
             Err(InvalidAmount::NotPositive | InvalidAmount::TooManyPlaces(_) | InvalidAmount::TooLarge) => None,
         };
         let count = self.count.unwrap_or(1);
         if !(1..=MAX_COUNT).contains(&count) {
-            return Err(Refusal::malformed(format!("count must be 1 to {MAX_COUNT}")));
+            return Err(CodeGamesRefusal::malformed(format!("count must be 1 to {MAX_COUNT}")));
         }
-        Ok(Purchase {
+        Ok(PurchaseRequest {
             offer: name("id", self.id)?,
             price,
             currency: currency(&self.currency)?,
@@ -133,19 +139,20 @@ impl Pay {
 
 impl Keys {
     /// The order's number; `None` where it is beyond any that an order can have.
-    pub fn parse(self) -> Result<Option<i64>, Refusal> {
+    pub fn parse(self) -> Result<Option<i64>, CodeGamesRefusal> {
         let digits = self.order_id.0.strip_prefix('-').unwrap_or(&self.order_id.0);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Refusal::malformed("orderId must be a whole number"));
+            return Err(CodeGamesRefusal::malformed("orderId must be a whole number"));
         }
         Ok(self.order_id.0.parse().ok())
     }
 }
 
-fn currency(sent: &str) -> Result<Currency, Refusal> {
-    Currency::parse(sent).map_err(|error| Refusal::malformed(format!("currency {error}")))
+fn currency(sent: &str) -> Result<Currency, CodeGamesRefusal> {
+    Currency::parse(sent).map_err(|error| CodeGamesRefusal::malformed(format!("currency {error}")))
 }
 
-fn name(field: &str, sent: Name) -> Result<String, Refusal> {
-    sent.checked().ok_or_else(|| Refusal::malformed(format!("{field} must be 1 to {MAX_NAME} printable characters")))
+fn name(field: &str, sent: WireId) -> Result<String, CodeGamesRefusal> {
+    sent.checked()
+        .ok_or_else(|| CodeGamesRefusal::malformed(format!("{field} must be 1 to {MAX_NAME} printable characters")))
 }

@@ -1,15 +1,15 @@
 //! The EGPP trading API 1.0, "Queuing like protocols" (sections 5.1.1.2 to 5.1.4.2).
 //!
-//! Reading order: [`operation`] (the four events), [`wire`] (their JSON), [`desk`] (one party's counter: who asks,
+//! Reading order: [`operation`] (the four events), [`wire`] (their JSON), [`handler`] (one party's counter: who asks,
 //! and what for), [`status`] (what is answered), [`sandbox`] (the test players of parties that have some).
 
 pub mod operation;
 pub mod wire;
-pub mod desk;
+pub mod handler;
 pub mod status;
 pub mod sandbox;
 pub mod rest;
 
-pub use desk::{BalanceQuestion, Desk, Envelope, Opened};
+pub use handler::{BalanceQuestion, EgppHandler, Envelope, Opened};
 pub use operation::Operation;
-pub use status::Reply;
+pub use status::EgppReply;

@@ -16,7 +16,7 @@
 
 use std::time::Duration;
 
-use super::status::{self, Reply};
+use super::status::{self, EgppReply};
 use super::{Opened, Operation};
 use crate::ledger::command::Act;
 use crate::ledger::{AccountRefusal, OrderAct, OrderRefusal, PlayerId, Refusal};
@@ -37,7 +37,7 @@ pub enum Staged {
 
 impl Staged {
     /// `None`: there is no answer.
-    pub fn reply(self) -> Option<Reply> {
+    pub fn reply(self) -> Option<EgppReply> {
         match self {
             Self::Refused(refusal) => Some(status::of_refusal(refusal)),
             Self::Failed => Some(status::of_fault()),
@@ -86,24 +86,24 @@ fn is_of_unknown_game(opened: &Opened) -> bool {
 mod tests {
     use super::*;
     use crate::config::PartyConfig;
-    use crate::dialects::egpp::Desk;
-    use crate::dialects::egpp::desk::{Channel, Envelope};
+    use crate::dialects::egpp::EgppHandler;
+    use crate::dialects::egpp::handler::{Channel, Envelope};
     use crate::ledger::Party;
     use crate::ledger::command::Timestamp;
 
     const PARTY: &str = "currencies = [\"CHF\"]\ngames = [\"wallstroulette\"]\nplayer_tokens = \"trusted\"\n";
 
     /// A party as it is configured, with `sandbox` said of it.
-    fn desk(sandbox: &str) -> Desk {
+    fn handler(sandbox: &str) -> EgppHandler {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), format!("[parties.acme]\n{PARTY}{sandbox}")).unwrap();
         let config = crate::config::Config::load_from(Some(file.path()), &Default::default()).unwrap();
         let party = Party::parse("acme").unwrap();
         let settings: &PartyConfig = &config.parties[&party];
-        Desk::of(&party, settings, None)
+        EgppHandler::of(&party, settings, None)
     }
 
-    fn open(desk: &Desk, operation: Operation, player: &str, game: &str) -> Opened {
+    fn open(handler: &EgppHandler, operation: Operation, player: &str, game: &str) -> Opened {
         let order = format!(r#""game":"{game}","externalId":"e","playerId":"{player}""#);
         let money = r#""amount":1,"currency":"CHF","round":1"#;
         let body = match operation {
@@ -119,7 +119,7 @@ mod tests {
             sent_at: None,
             received_at: Timestamp(1),
         };
-        desk.open(operation, body.as_bytes(), &envelope).unwrap()
+        handler.open(operation, body.as_bytes(), &envelope).unwrap()
     }
 
     fn told(opened: &Opened) -> &'static str {
@@ -144,15 +144,15 @@ mod tests {
             ("Test-500", ["ordinary"; 5]),
             ("alice", ["ordinary"; 5]),
         ];
-        let (sandbox, others) = (desk("sandbox = true"), [desk(""), desk("sandbox = false")]);
+        let (sandbox, others) = (handler("sandbox = true"), [handler(""), handler("sandbox = false")]);
         for (player, expected) in players {
-            let all = |desk: &Desk| {
-                let known = Operation::ALL.map(|operation| open(desk, operation, player, "wallstroulette"));
-                let unknown = open(desk, Operation::OrderBet, player, "nosuchgame");
+            let all = |handler: &EgppHandler| {
+                let known = Operation::ALL.map(|operation| open(handler, operation, player, "wallstroulette"));
+                let unknown = open(handler, Operation::OrderBet, player, "nosuchgame");
                 known.iter().chain([&unknown]).map(told).collect::<Vec<_>>()
             };
             assert_eq!(all(&sandbox), expected, "{player}");
-            assert!(others.iter().all(|desk| all(desk) == ["ordinary"; 5]), "{player}");
+            assert!(others.iter().all(|handler| all(handler) == ["ordinary"; 5]), "{player}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Operation;
-use super::desk::{BalanceQuestion, Denied};
+use super::handler::{BalanceQuestion, Denied};
 use super::wire::Malformed;
 use crate::ledger::{AccountRefusal, Done, OrderDone, OrderRefusal, Outcome, Refusal, Wallet};
 
@@ -12,13 +12,13 @@ const MAX_ERROR: usize = 200;
 
 /// A reply: its body, its status code, and the suffix of its `type`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub struct EgppReply {
     pub code: &'static str,
     pub body: Vec<u8>,
     pub is_balance: bool,
 }
 
-impl Reply {
+impl EgppReply {
     /// The `type` property: `order.bet.status`, or `balance.get.balance` for a balance.
     pub fn kind(&self, operation: Operation) -> String {
         let suffix = if self.is_balance { "balance" } else { "status" };
@@ -72,7 +72,7 @@ const INTERNAL_SERVER_ERROR: Recognised =
     Recognised("500", "INTERNAL_SERVER_ERROR", "Server was unable to process the request");
 
 /// The reply to a decided command.
-pub fn of_outcome(outcome: Outcome) -> Reply {
+pub fn of_outcome(outcome: Outcome) -> EgppReply {
     match outcome {
         Outcome::Done(Done::Order(OrderDone::BetPlaced)) => done("201"),
         Outcome::Done(Done::Order(OrderDone::OrderSettled { .. } | OrderDone::OrderCancelled { .. })) => done("200"),
@@ -82,7 +82,7 @@ pub fn of_outcome(outcome: Outcome) -> Reply {
 }
 
 /// The reply to a command that was refused.
-pub fn of_refusal(refusal: Refusal) -> Reply {
+pub fn of_refusal(refusal: Refusal) -> EgppReply {
     match refusal {
         Refusal::Account(refusal) => of_account_refusal(refusal),
         Refusal::Order(refusal) => of_order_refusal(refusal),
@@ -91,7 +91,7 @@ pub fn of_refusal(refusal: Refusal) -> Reply {
     }
 }
 
-fn of_account_refusal(refusal: AccountRefusal) -> Reply {
+fn of_account_refusal(refusal: AccountRefusal) -> EgppReply {
     match refusal {
         AccountRefusal::KeyReused => {
             failed(REQUEST_DATA_FORMAT, Some("externalId was used before with other data"), vec![])
@@ -106,7 +106,7 @@ fn of_account_refusal(refusal: AccountRefusal) -> Reply {
     }
 }
 
-fn of_order_refusal(refusal: OrderRefusal) -> Reply {
+fn of_order_refusal(refusal: OrderRefusal) -> EgppReply {
     match refusal {
         OrderRefusal::DiffersFromBet => {
             failed(REQUEST_DATA_FORMAT, Some("currency or walletId is not the bet's"), vec![])
@@ -126,7 +126,7 @@ fn of_order_refusal(refusal: OrderRefusal) -> Reply {
 }
 
 /// The reply to `balance.get`; `None` where there is no such player.
-pub fn of_balance(question: &BalanceQuestion, balance: Option<i64>) -> Reply {
+pub fn of_balance(question: &BalanceQuestion, balance: Option<i64>) -> EgppReply {
     let Some(balance) = balance else {
         return of_account_refusal(AccountRefusal::PlayerUnknown);
     };
@@ -136,14 +136,14 @@ pub fn of_balance(question: &BalanceQuestion, balance: Option<i64>) -> Reply {
         player_id: question.player.as_str(),
         wallet_id: question.wallet_asked.as_ref().map(Wallet::name),
     });
-    Reply { code: "200", body, is_balance: true }
+    EgppReply { code: "200", body, is_balance: true }
 }
 
-pub fn of_malformed(malformed: &Malformed) -> Reply {
+pub fn of_malformed(malformed: &Malformed) -> EgppReply {
     failed(REQUEST_DATA_FORMAT, Some(&malformed.0), vec![])
 }
 
-pub fn of_denied(denied: &Denied) -> Reply {
+pub fn of_denied(denied: &Denied) -> EgppReply {
     match denied {
         Denied::Unauthorized(why) => failed(UNAUTHORIZED, Some(why), vec![]),
         Denied::Forbidden => failed(FORBIDDEN, None, vec![]),
@@ -151,12 +151,12 @@ pub fn of_denied(denied: &Denied) -> Reply {
 }
 
 /// The reply to a token whose key is not among the party's, even after a refresh.
-pub fn of_unknown_key() -> Reply {
+pub fn of_unknown_key() -> EgppReply {
     of_denied(&Denied::Unauthorized("the player token names an unknown key"))
 }
 
 /// The reply to a request that HTTP alone knows (section 5, "Status": "according to HTTP").
-pub fn of_failure(http_status: u16) -> Reply {
+pub fn of_failure(http_status: u16) -> EgppReply {
     let status = match http_status {
         404 => Recognised("404", "NOT_FOUND", "There is nothing under this path"),
         405 => Recognised("405", "METHOD_NOT_ALLOWED", "This path does not take this method; see the Allow header"),
@@ -170,23 +170,23 @@ pub fn of_failure(http_status: u16) -> Reply {
 }
 
 /// The reply to a command that could not be applied for a fault of ours.
-pub fn of_fault() -> Reply {
+pub fn of_fault() -> EgppReply {
     failed(INTERNAL_SERVER_ERROR, None, vec![])
 }
 
-fn done(code: &'static str) -> Reply {
+fn done(code: &'static str) -> EgppReply {
     let status = Status { code, error: None, description: None, parameters: vec![] };
-    Reply { code, body: json(&status), is_balance: false }
+    EgppReply { code, body: json(&status), is_balance: false }
 }
 
-fn failed(status: Recognised, detail: Option<&str>, parameters: Vec<Parameter>) -> Reply {
+fn failed(status: Recognised, detail: Option<&str>, parameters: Vec<Parameter>) -> EgppReply {
     let Recognised(code, symbol, description) = status;
     let error = match detail.map(one_line) {
         Some(detail) if !detail.is_empty() => format!("{symbol}: {detail}").chars().take(MAX_ERROR).collect(),
         _ => symbol.to_owned(),
     };
     let status = Status { code, error: Some(error), description: Some(description), parameters };
-    Reply { code, body: json(&status), is_balance: false }
+    EgppReply { code, body: json(&status), is_balance: false }
 }
 
 /// A detail may name a field that was sent; whoever logs it expects one line.

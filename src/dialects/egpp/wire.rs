@@ -31,15 +31,15 @@ pub enum PlayerField {
 
 /// A well-formed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct EgppRequest {
     pub player: PlayerField,
     pub wallet: Option<Wallet>,
-    pub act: Act,
+    pub act: RequestedAct,
 }
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub enum RequestedAct {
     Balance {
         currency: Currency,
     },
@@ -113,7 +113,7 @@ pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 }
 
 /// Parses a request body. `currencies` are the party's.
-pub fn parse(operation: Operation, body: &[u8], currencies: &[Currency]) -> Result<Request, Malformed> {
+pub fn parse(operation: Operation, body: &[u8], currencies: &[Currency]) -> Result<EgppRequest, Malformed> {
     if body.len() > MAX_BODY {
         return Err(Malformed(format!("the body is longer than {MAX_BODY} bytes")));
     }
@@ -125,34 +125,34 @@ pub fn parse(operation: Operation, body: &[u8], currencies: &[Currency]) -> Resu
     }
 }
 
-fn balance_get(wire: BalanceGet, currencies: &[Currency]) -> Result<Request, Malformed> {
-    let act = Act::Balance { currency: currency(&wire.currency, currencies)? };
-    Ok(Request { player: player(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
+fn balance_get(wire: BalanceGet, currencies: &[Currency]) -> Result<EgppRequest, Malformed> {
+    let act = RequestedAct::Balance { currency: currency(&wire.currency, currencies)? };
+    Ok(EgppRequest { player: player(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
 }
 
-fn order_bet(wire: OrderBet, currencies: &[Currency]) -> Result<Request, Malformed> {
-    let act = Act::Bet {
+fn order_bet(wire: OrderBet, currencies: &[Currency]) -> Result<EgppRequest, Malformed> {
+    let act = RequestedAct::Bet {
         order: order(&wire.game, &wire.external_id)?,
         round: round(wire.round)?,
         stake: amount(wire.amount)?,
         currency: currency(&wire.currency, currencies)?,
     };
-    Ok(Request { player: player(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
+    Ok(EgppRequest { player: player(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
 }
 
-fn order_bet_result(wire: OrderBetResult, currencies: &[Currency]) -> Result<Request, Malformed> {
-    let act = Act::Result {
+fn order_bet_result(wire: OrderBetResult, currencies: &[Currency]) -> Result<EgppRequest, Malformed> {
+    let act = RequestedAct::Result {
         order: order(&wire.game, &wire.external_id)?,
         round: round(wire.round)?,
         result: result(&wire.result, amount(wire.amount)?)?,
         currency: Some(currency(&wire.currency, currencies)?),
     };
-    Ok(Request { player: player(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
+    Ok(EgppRequest { player: player(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
 }
 
-fn order_bet_cancel(wire: OrderBetCancel) -> Result<Request, Malformed> {
-    let act = Act::Cancel { order: order(&wire.game, &wire.external_id)? };
-    Ok(Request { player: player(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
+fn order_bet_cancel(wire: OrderBetCancel) -> Result<EgppRequest, Malformed> {
+    let act = RequestedAct::Cancel { order: order(&wire.game, &wire.external_id)? };
+    Ok(EgppRequest { player: player(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
 }
 
 /// Decodes a JSON object. Serde would take an array for a struct as well; the interface does not.

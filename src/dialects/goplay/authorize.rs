@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::desk::Desk;
-use super::page::{self, SignIn};
-use super::parameters::{Parameters, Repeated};
-use super::request::{Asked, Wrong};
+use super::handler::GoPlayHandler;
+use super::page::{self, SignInPage};
+use super::parameters::{FormParameters, Repeated};
+use super::request::{AuthorizationRequest, Wrong};
 use super::scope;
 use super::ticket::{cookie_of, is_https, set_cookie};
 use super::wire::OauthError;
 use crate::config::Secret;
 use crate::dialects::http::{HandlerError, Reply, Request};
 use crate::identity::grants::{Grant, GrantAct, Granted, TokenHash, random_text};
-use crate::identity::throttle::{Standing, Wait};
+use crate::identity::throttle::{RetryAfter, Standing};
 use crate::ledger::command::Timestamp;
 use crate::ledger::{PlayerId, PlayerKey};
 use crate::wallet::{SharedWallet, WalletPort};
@@ -25,24 +25,28 @@ use crate::wallet::{SharedWallet, WalletPort};
 const MAX_TYPED: usize = 1024;
 
 /// `GET`: the page, or what is wrong with the request.
-pub async fn show(desk: Arc<Desk>, _: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
-    match Asked::parse(&desk, &Parameters::of_query(&request)) {
-        Ok(asked) => Ok(SignInRequest::new(&desk, &request, asked, "").page(200, "page", None)),
+pub async fn show(handler: Arc<GoPlayHandler>, _: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+    match AuthorizationRequest::parse(&handler, &FormParameters::of_query(&request)) {
+        Ok(asked) => Ok(SignInRequest::new(&handler, &request, asked, "").page(200, "page", None)),
         Err(wrong) => Ok(refused(wrong, 302)),
     }
 }
 
 /// `POST`: the page, filled in.
-pub async fn submit(desk: Arc<Desk>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
-    let Some(form) = Parameters::of_form(&request) else {
+pub async fn submit(
+    handler: Arc<GoPlayHandler>,
+    wallet: SharedWallet,
+    request: Request,
+) -> Result<Reply, HandlerError> {
+    let Some(form) = FormParameters::of_form(&request) else {
         return Ok(page::problem(400, "invalid_request", "This is not the form of the sign-in page."));
     };
-    let asked = Asked::parse(&desk, &form).map_err(|wrong| refused(wrong, 303))?;
+    let asked = AuthorizationRequest::parse(&handler, &form).map_err(|wrong| refused(wrong, 303))?;
     let Ok(typed) = Typed::read(&form) else {
         return Ok(page::problem(400, "invalid_request", "The form has a field more than once."));
     };
-    let fits = cookie_of(&request).is_some_and(|cookie| desk.tickets.fits(cookie, &asked, &typed.ticket));
-    let sign_in = SignInRequest::new(&desk, &request, asked, &typed.username);
+    let fits = cookie_of(&request).is_some_and(|cookie| handler.tickets.fits(cookie, &asked, &typed.ticket));
+    let sign_in = SignInRequest::new(&handler, &request, asked, &typed.username);
     if !fits {
         let problem = "This page was out of date, or cookies are off. Please try again.";
         return Ok(sign_in.page(403, "out_of_date", Some(problem)));
@@ -64,7 +68,7 @@ struct Typed {
 }
 
 impl Typed {
-    fn read(form: &Parameters) -> Result<Self, Repeated> {
+    fn read(form: &FormParameters) -> Result<Self, Repeated> {
         let text = |name| form.one(name).map(|value| value.unwrap_or_default().to_owned());
         let password = Secret::new(text("password")?);
         Ok(Self { ticket: text("ticket")?, username: text("username")?, password, denies: text("decision")? == "deny" })
@@ -73,8 +77,8 @@ impl Typed {
 
 /// A player before the page.
 struct SignInRequest<'a> {
-    desk: &'a Desk,
-    asked: Asked,
+    handler: &'a GoPlayHandler,
+    asked: AuthorizationRequest,
     username: String,
     at: Timestamp,
     from: Standing,
@@ -82,9 +86,9 @@ struct SignInRequest<'a> {
 }
 
 impl<'a> SignInRequest<'a> {
-    fn new(desk: &'a Desk, request: &Request, asked: Asked, username: &str) -> Self {
+    fn new(handler: &'a GoPlayHandler, request: &Request, asked: AuthorizationRequest, username: &str) -> Self {
         Self {
-            desk,
+            handler,
             asked,
             username: username.to_owned(),
             at: request.at,
@@ -96,8 +100,8 @@ impl<'a> SignInRequest<'a> {
     /// The page with a new ticket.
     fn page(&self, status: u16, code: &'static str, problem: Option<&str>) -> Reply {
         let cookie = random_text();
-        let ticket = self.desk.tickets.sign(cookie.expose(), &self.asked);
-        let sign_in = SignIn { asked: &self.asked, ticket: &ticket, username: &self.username, problem };
+        let ticket = self.handler.tickets.sign(cookie.expose(), &self.asked);
+        let sign_in = SignInPage { asked: &self.asked, ticket: &ticket, username: &self.username, problem };
         page::sign_in(status, code, &sign_in).with_header("set-cookie", set_cookie(&cookie, self.is_https))
     }
 
@@ -115,29 +119,29 @@ impl<'a> SignInRequest<'a> {
         if self.username.len() > MAX_TYPED || password.expose().len() > MAX_TYPED {
             return Err(self.wrong_password().into());
         }
-        let player = wallet.player_of_login(self.desk.party.clone(), self.username.clone()).await?;
+        let player = wallet.player_of_login(self.handler.party.clone(), self.username.clone()).await?;
         self.admit(player.as_ref())?;
-        let key = player.as_ref().map_or_else(PlayerKey::nobody, |player| PlayerKey::of(&self.desk.party, player));
+        let key = player.as_ref().map_or_else(PlayerKey::nobody, |player| PlayerKey::of(&self.handler.party, player));
         let hash = wallet.password_hash(key).await?;
-        let is_right = self.desk.passwords.fits(password, hash).await?;
+        let is_right = self.handler.passwords.fits(password, hash).await?;
         player.filter(|_| is_right).ok_or_else(|| self.wrong_password().into())
     }
 
     /// Whether a password may be tried now. A player's names count together.
     fn admit(&self, player: Option<&PlayerId>) -> Result<(), HandlerError> {
         let login = player.map_or(self.username.as_str(), PlayerId::as_str);
-        let Err(Wait(seconds)) = self.desk.throttle().admit(login, self.from, self.at) else { return Ok(()) };
+        let Err(RetryAfter(seconds)) = self.handler.throttle().admit(login, self.from, self.at) else { return Ok(()) };
         let problem = format!("Too many tries. Please wait {seconds} seconds and try again.");
         let page = self.page(429, "too_many_tries", Some(&problem));
         Err(page.with_header("retry-after", seconds.to_string()).into())
     }
 
     async fn allow(self, wallet: &dyn WalletPort, player: PlayerId) -> Result<Reply, HandlerError> {
-        self.desk.throttle().succeeded(player.as_str(), self.from, self.at);
-        let Self { desk, asked, at, .. } = self;
+        self.handler.throttle().succeeded(player.as_str(), self.from, self.at);
+        let Self { handler, asked, at, .. } = self;
         let grant = Grant {
             id: Uuid::new_v4(),
-            client: desk.client(&asked.client),
+            client: handler.client(&asked.client),
             player,
             redirect_uri: asked.back.redirect_uri.as_str().into(),
             challenge: asked.challenge,

@@ -4,28 +4,32 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded;
 
-use super::desk::Desk;
-use super::parameters::Parameters;
+use super::handler::GoPlayHandler;
+use super::parameters::FormParameters;
 use super::wire::OauthError;
 use crate::config::{OauthClient, Secret};
 use crate::dialects::http::Request;
 
 /// The client that a request proves to come from.
-pub fn authenticate<'a>(desk: &'a Desk, request: &Request, form: &Parameters) -> Result<&'a OauthClient, OauthError> {
+pub fn authenticate<'a>(
+    handler: &'a GoPlayHandler,
+    request: &Request,
+    form: &FormParameters,
+) -> Result<&'a OauthClient, OauthError> {
     let named = form.one("client_id")?;
     let secret = form.one("client_secret")?;
     let Some(header) = basic(request)? else {
         let (Some(id), Some(secret)) = (named, secret) else {
             return Err(OauthError::invalid_client("The client must authenticate: by HTTP Basic or in the body"));
         };
-        return check(desk, id, secret).ok_or_else(unknown);
+        return check(handler, id, secret).ok_or_else(unknown);
     };
     if secret.is_some() {
         return Err(OauthError::invalid_request("The client must authenticate in one way only"));
     }
-    let client = decoded(&header).and_then(|(id, secret)| check(desk, &id, &secret));
+    let client = decoded(&header).and_then(|(id, secret)| check(handler, &id, &secret));
     // Some libraries send the texts as they are, without encoding them first.
-    let client = client.or_else(|| header.split_once(':').and_then(|(id, secret)| check(desk, id, secret)));
+    let client = client.or_else(|| header.split_once(':').and_then(|(id, secret)| check(handler, id, secret)));
     match client {
         Some(client) if named.is_none_or(|named| named == client.id) => Ok(client),
         Some(_) => Err(OauthError::invalid_request("client_id is not the client that authenticates")),
@@ -38,8 +42,8 @@ fn unknown() -> OauthError {
 }
 
 /// Takes as long for an unknown client as for a wrong secret.
-fn check<'a>(desk: &'a Desk, id: &str, secret: &str) -> Option<&'a OauthClient> {
-    match desk.configured(id) {
+fn check<'a>(handler: &'a GoPlayHandler, id: &str, secret: &str) -> Option<&'a OauthClient> {
+    match handler.configured(id) {
         Some(client) => client.secret.matches(secret).then_some(client),
         None => {
             let _ = Secret::new("nobody").matches(secret);

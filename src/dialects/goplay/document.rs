@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use super::scope::{self, Scope};
-use super::wire::{Failed, OauthError, Profile, Said, Tokens};
+use super::wire::{FailedReply, OauthError, ProfileReply, Said, TokensReply};
 use crate::dialects::http::exact::schema_of;
 
 /// `GET /oauth/authorize`.
@@ -90,7 +90,7 @@ pub fn exchange() -> Value {
                 "client_secret": text("Where the client authenticates in the body."),
             },
         })),
-        "responses": oauth_responses(body::<Tokens<'_>>("The new tokens.")),
+        "responses": oauth_responses(body::<TokensReply<'_>>("The new tokens.")),
     })
 }
 
@@ -125,7 +125,7 @@ pub fn profile() -> Value {
         "description": "Needs the scope `profile`.",
         "security": token_security(),
         "parameters": [access_token()],
-        "responses": partner_responses(body::<Profile>("The profile.")),
+        "responses": partner_responses(body::<ProfileReply>("The profile.")),
     })
 }
 
@@ -229,7 +229,7 @@ fn redirect(description: &str) -> Value {
 }
 
 fn failed(description: &str) -> Value {
-    body::<Failed>(description)
+    body::<FailedReply>(description)
 }
 
 fn body<T: JsonSchema>(description: &str) -> Value {

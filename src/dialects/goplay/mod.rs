@@ -1,10 +1,10 @@
 //! GoPlay's partner API: an OAuth 2.0 provider (RFC 6749, 6750, 7009, 7636), a player's profile, and VIP memberships.
 //!
-//! Reading order: [`desk`] (what a party's counter knows), [`parameters`] and [`client`] (what every OAuth request has),
+//! Reading order: [`handler`] (what a party's counter knows), [`parameters`] and [`client`] (what every OAuth request has),
 //! [`request`] (what an authorization request asks), [`page`] and [`ticket`] (the sign-in page), then the operations:
 //! [`authorize`], [`token`], [`partner`]; [`document`] describes them all.
 
-mod desk;
+mod handler;
 mod parameters;
 mod client;
 mod scope;
@@ -22,8 +22,8 @@ use std::sync::Arc;
 use ::http::Method;
 use serde_json::Value;
 
-use crate::dialects::http::{Dialect, Failure, Handler, Host, Mount, MountError, Reply, Route, handler};
-use desk::Desk;
+use crate::dialects::http::{Dialect, Failure, Handler, Mount, MountContext, MountError, Reply, Route, handled_by};
+use handler::GoPlayHandler;
 
 pub static DIALECT: Dialect = Dialect { name: "goplay", mounts, failure };
 
@@ -33,28 +33,28 @@ const MAX_FORM: usize = 64 * 1024;
 /// The longest body of a request that needs none.
 const NO_BODY: usize = 1024;
 
-fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
+fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
     let goplays = host.parties.iter().filter_map(|party| Some((party.party, party.settings.goplay.as_ref()?)));
     let mounts = goplays.map(|(party, goplay)| {
         let exponent = host.config.exponent(goplay.currency);
-        let desk = Arc::new(Desk::new(party.clone(), goplay.clone(), exponent, host.passwords.clone()));
-        Mount { dialect: &DIALECT, party: Some(party.clone()), path: goplay.path.clone(), routes: routes(&desk) }
+        let handler = Arc::new(GoPlayHandler::new(party.clone(), goplay.clone(), exponent, host.passwords.clone()));
+        Mount { dialect: &DIALECT, party: Some(party.clone()), path: goplay.path.clone(), routes: routes(&handler) }
     });
     Ok(mounts.collect())
 }
 
-fn routes(desk: &Arc<Desk>) -> Vec<Route> {
+fn routes(handler: &Arc<GoPlayHandler>) -> Vec<Route> {
     let route = |method, path, operation, handle: Handler, document: fn() -> Value| {
         let max_body = if method == Method::GET { NO_BODY } else { MAX_FORM };
         Route { method: Some(method), path, operation, max_body, handle, document }
     };
     vec![
-        route(Method::GET, "/oauth/authorize", "authorize.page", handler(desk, authorize::show), document::show),
-        route(Method::POST, "/oauth/authorize", "authorize", handler(desk, authorize::submit), document::submit),
-        route(Method::POST, "/oauth/token", "token", handler(desk, token::exchange), document::exchange),
-        route(Method::POST, "/oauth/revoke", "revoke", handler(desk, token::revoke), document::revoke),
-        route(Method::GET, "/partner/1/profile", "profile", handler(desk, partner::profile), document::profile),
-        route(Method::POST, "/partner/1/vip", "vip", handler(desk, partner::buy_vip), document::buy_vip),
+        route(Method::GET, "/oauth/authorize", "authorize.page", handled_by(handler, authorize::show), document::show),
+        route(Method::POST, "/oauth/authorize", "authorize", handled_by(handler, authorize::submit), document::submit),
+        route(Method::POST, "/oauth/token", "token", handled_by(handler, token::exchange), document::exchange),
+        route(Method::POST, "/oauth/revoke", "revoke", handled_by(handler, token::revoke), document::revoke),
+        route(Method::GET, "/partner/1/profile", "profile", handled_by(handler, partner::profile), document::profile),
+        route(Method::POST, "/partner/1/vip", "vip", handled_by(handler, partner::buy_vip), document::buy_vip),
     ]
 }
 
@@ -68,7 +68,8 @@ fn failure(failure: Failure) -> Reply {
         Failure::Unavailable => ("temporarily_unavailable", "Not possible at the moment; please try again"),
         Failure::Fault => ("server_error", "Something went wrong on our side"),
     };
-    Reply::json(failure.status(), error, &wire::Failed::new(error, message)).with_header("cache-control", "no-store")
+    Reply::json(failure.status(), error, &wire::FailedReply::new(error, message))
+        .with_header("cache-control", "no-store")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::request::Asked;
+use super::request::AuthorizationRequest;
 use super::scope;
 use crate::dialects::http::Reply;
 use crate::dialects::http::html::escape;
@@ -12,8 +12,8 @@ use crate::dialects::http::html::escape;
 const STYLE: &str = include_str!("page.css");
 
 /// What the sign-in page is filled with.
-pub struct SignIn<'a> {
-    pub asked: &'a Asked,
+pub struct SignInPage<'a> {
+    pub asked: &'a AuthorizationRequest,
     pub ticket: &'a str,
     /// What was typed before, so that it need not be typed again.
     pub username: &'a str,
@@ -21,7 +21,7 @@ pub struct SignIn<'a> {
 }
 
 /// The page on which a player signs in and allows or denies.
-pub fn sign_in(status: u16, code: &'static str, page: &SignIn<'_>) -> Reply {
+pub fn sign_in(status: u16, code: &'static str, page: &SignInPage<'_>) -> Reply {
     let asked = page.asked;
     let client = escape(&asked.client.id);
     let allowed: String = asked.scopes.iter().map(|scope| format!("<li>{}</li>\n", escape(scope.sentence()))).collect();
@@ -53,7 +53,7 @@ pub fn problem(status: u16, code: &'static str, message: &str) -> Reply {
     html(status, code, "This does not work", &body, "form-action 'none'")
 }
 
-fn hidden(asked: &Asked, ticket: &str) -> String {
+fn hidden(asked: &AuthorizationRequest, ticket: &str) -> String {
     let scopes = scope::text(&asked.scopes);
     let fixed = [
         ("ticket", ticket),
@@ -71,7 +71,7 @@ fn hidden(asked: &Asked, ticket: &str) -> String {
 }
 
 /// Name and password, with the cursor where something is to be typed.
-fn fields(page: &SignIn<'_>) -> String {
+fn fields(page: &SignInPage<'_>) -> String {
     let (on_name, on_password) = if page.username.is_empty() { (" autofocus", "") } else { ("", " autofocus") };
     let described = if page.problem.is_some() { " aria-describedby=\"problem\"" } else { "" };
     format!(

@@ -3,13 +3,13 @@
 use crate::dialects::http::Request;
 
 /// The decoded pairs of a query or a form.
-pub struct Parameters(Vec<(String, String)>);
+pub struct FormParameters(Vec<(String, String)>);
 
 /// A parameter that must not be there more than once, and is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeated(pub &'static str);
 
-impl Parameters {
+impl FormParameters {
     pub fn of_query(request: &Request) -> Self {
         Self(request.query_pairs())
     }

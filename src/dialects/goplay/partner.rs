@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::desk::Desk;
-use super::parameters::{Parameters, Repeated};
+use super::handler::GoPlayHandler;
+use super::parameters::{FormParameters, Repeated};
 use super::scope::Scope;
-use super::wire::{Profile, Said, unstored};
+use super::wire::{ProfileReply, Said, unstored};
 use crate::config::VipLevel;
 use crate::dialects::http::exact::Number;
 use crate::dialects::http::{HandlerError, Reply, Request};
@@ -23,19 +23,23 @@ use crate::wallet::{SharedWallet, WalletPort};
 /// The longest `Idempotency-Key`, in characters.
 const MAX_KEY: usize = 255;
 
-pub async fn profile(desk: Arc<Desk>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
-    let (query, no_form) = (Parameters::of_query(&request), Parameters::none());
-    let grant = grant_of(&desk, &*wallet, &request, [&query, &no_form], Scope::Profile).await?;
-    let player = wallet.player(PlayerKey::of(&desk.party, &grant.player)).await?;
-    Ok(told(&desk, &player.ok_or_else(gone)?))
+pub async fn profile(
+    handler: Arc<GoPlayHandler>,
+    wallet: SharedWallet,
+    request: Request,
+) -> Result<Reply, HandlerError> {
+    let (query, no_form) = (FormParameters::of_query(&request), FormParameters::none());
+    let grant = grant_of(&handler, &*wallet, &request, [&query, &no_form], Scope::Profile).await?;
+    let player = wallet.player(PlayerKey::of(&handler.party, &grant.player)).await?;
+    Ok(told(&handler, &player.ok_or_else(gone)?))
 }
 
-fn told(desk: &Desk, state: &PlayerState) -> Reply {
-    let currency = desk.settings.currency;
-    let balance = |pocket: &Pocket| Number::of_minor(state.account(pocket).balance, desk.exponent);
+fn told(handler: &GoPlayHandler, state: &PlayerState) -> Reply {
+    let currency = handler.settings.currency;
+    let balance = |pocket: &Pocket| Number::of_minor(state.account(pocket).balance, handler.exponent);
     let profile = &state.player.profile;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let reply = Profile {
+    let reply = ProfileReply {
         success: true,
         message: "",
         nickname: text(&profile.nickname),
@@ -48,22 +52,26 @@ fn told(desk: &Desk, state: &PlayerState) -> Reply {
     unstored(Reply::json(200, "ok", &reply))
 }
 
-pub async fn buy_vip(desk: Arc<Desk>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
-    let query = Parameters::of_query(&request);
-    let form = Parameters::of_form(&request);
+pub async fn buy_vip(
+    handler: Arc<GoPlayHandler>,
+    wallet: SharedWallet,
+    request: Request,
+) -> Result<Reply, HandlerError> {
+    let query = FormParameters::of_query(&request);
+    let form = FormParameters::of_form(&request);
     let form = form.ok_or_else(|| malformed("The body must be application/x-www-form-urlencoded"))?;
     let level = level(&query, &form).map_err(|_| malformed("level is there more than once"))?.unwrap_or_default();
     let key = idempotency_key(&request).map_err(malformed)?;
-    let grant = grant_of(&desk, &*wallet, &request, [&query, &form], Scope::Vip).await?;
-    let buy = desk.level(level).and_then(|level| purchase(&desk, level, &grant, key));
+    let grant = grant_of(&handler, &*wallet, &request, [&query, &form], Scope::Vip).await?;
+    let buy = handler.level(level).and_then(|level| purchase(&handler, level, &grant, key));
     let buy = buy.ok_or_else(|| refused("vip_unknown", "There is no such VIP level"))?;
-    let (party, correlation) = (desk.party.clone(), Some(Arc::clone(&request.correlation)));
+    let (party, correlation) = (handler.party.clone(), Some(Arc::clone(&request.correlation)));
     let decided =
         wallet.decide(Command { party, at: request.at, correlation, act: Act::Shop(ShopAct::BuyVip(buy)) }).await?;
     Ok(bought(decided.outcome))
 }
 
-fn level<'a>(query: &'a Parameters, form: &'a Parameters) -> Result<Option<&'a str>, Repeated> {
+fn level<'a>(query: &'a FormParameters, form: &'a FormParameters) -> Result<Option<&'a str>, Repeated> {
     match (query.one("level")?, form.one("level")?) {
         (Some(_), Some(_)) => Err(Repeated("level")),
         (in_query, in_form) => Ok(in_query.or(in_form)),
@@ -78,13 +86,13 @@ fn idempotency_key(request: &Request) -> Result<Option<&str>, &'static str> {
 }
 
 /// `None` where the level has no price, which the configuration does not let in.
-fn purchase(desk: &Desk, level: &VipLevel, grant: &Grant, key: Option<&str>) -> Option<BuyVip> {
+fn purchase(handler: &GoPlayHandler, level: &VipLevel, grant: &Grant, key: Option<&str>) -> Option<BuyVip> {
     Some(BuyVip {
         player: grant.player.clone(),
         level: level.name.as_str().into(),
         price: Amount::new(level.price_minor).ok()?,
-        currency: desk.settings.currency,
-        ladder: desk.settings.vip.iter().map(|level| level.name.as_str().into()).collect(),
+        currency: handler.settings.currency,
+        ladder: handler.settings.vip.iter().map(|level| level.name.as_str().into()).collect(),
         key: purchase_key(grant, key).into(),
     })
 }
@@ -135,15 +143,15 @@ fn why_not(refusal: Refusal) -> (&'static str, &'static str) {
 
 /// What the access token is good for (RFC 6750).
 async fn grant_of(
-    desk: &Desk,
+    handler: &GoPlayHandler,
     wallet: &dyn WalletPort,
     request: &Request,
-    places: [&Parameters; 2],
+    places: [&FormParameters; 2],
     needed: Scope,
 ) -> Result<Grant, HandlerError> {
     let token = access_token(request, places).map_err(malformed)?;
     let token = token.ok_or_else(|| unauthorized("", "An access_token is needed"))?;
-    let act = GrantAct::Look { access: TokenHash::of(token), party: desk.party.clone(), at: request.at };
+    let act = GrantAct::Look { access: TokenHash::of(token), party: handler.party.clone(), at: request.at };
     match wallet.grants(act).await? {
         Ok(granted) if needed.is_in(&granted.scope) => Ok(granted.grant),
         Ok(_) => Err(insufficient(needed).into()),
@@ -152,7 +160,7 @@ async fn grant_of(
 }
 
 /// The one token in query, form or header.
-fn access_token<'a>(request: &'a Request, places: [&'a Parameters; 2]) -> Result<Option<&'a str>, &'static str> {
+fn access_token<'a>(request: &'a Request, places: [&'a FormParameters; 2]) -> Result<Option<&'a str>, &'static str> {
     const TWICE: &str = "The access_token must be there once: in the query, the form or the header";
     let mut found = None;
     for place in places {

@@ -5,8 +5,8 @@
 
 use url::Url;
 
-use super::desk::Desk;
-use super::parameters::Parameters;
+use super::handler::GoPlayHandler;
+use super::parameters::FormParameters;
 use super::scope::{self, Scope};
 use super::wire::OauthError;
 use crate::config::OauthClient;
@@ -17,7 +17,7 @@ const MAX_STATE: usize = 2048;
 
 /// An authorization request that may be put to the player.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct AuthorizationRequest {
     pub client: OauthClient,
     pub back: Back,
     pub scopes: Vec<Scope>,
@@ -41,9 +41,9 @@ pub enum Wrong {
     Client(Box<Back>, OauthError),
 }
 
-impl Asked {
-    pub fn parse(desk: &Desk, parameters: &Parameters) -> Result<Self, Wrong> {
-        let (client, mut back) = client(desk, parameters).map_err(Wrong::Nowhere)?;
+impl AuthorizationRequest {
+    pub fn parse(handler: &GoPlayHandler, parameters: &FormParameters) -> Result<Self, Wrong> {
+        let (client, mut back) = client(handler, parameters).map_err(Wrong::Nowhere)?;
         let asked = back.read_state(parameters).and_then(|()| what(parameters));
         match asked {
             Ok((scopes, challenge)) => Ok(Self { client: client.clone(), back, scopes, challenge }),
@@ -53,10 +53,13 @@ impl Asked {
 }
 
 /// Who asks, and where the answer goes.
-fn client<'a>(desk: &'a Desk, parameters: &Parameters) -> Result<(&'a OauthClient, Back), &'static str> {
+fn client<'a>(
+    handler: &'a GoPlayHandler,
+    parameters: &FormParameters,
+) -> Result<(&'a OauthClient, Back), &'static str> {
     let twice = |_| "The address has client_id or redirect_uri more than once.";
     let id = parameters.one("client_id").map_err(twice)?.ok_or("The address does not say which partner it is for.")?;
-    let client = desk.configured(id).ok_or("The address is for a partner that is not known here.")?;
+    let client = handler.configured(id).ok_or("The address is for a partner that is not known here.")?;
     let asked = parameters.one("redirect_uri").map_err(twice)?.ok_or("The address does not say where to return to.")?;
     let registered = client.redirect_uris.iter().find(|registered| *registered == asked);
     let registered = registered.ok_or("The address would return to a place that the partner has not registered.")?;
@@ -64,7 +67,7 @@ fn client<'a>(desk: &'a Desk, parameters: &Parameters) -> Result<(&'a OauthClien
     Ok((client, Back { redirect_uri: registered.clone(), state: None, target }))
 }
 
-fn what(parameters: &Parameters) -> Result<(Vec<Scope>, Challenge), OauthError> {
+fn what(parameters: &FormParameters) -> Result<(Vec<Scope>, Challenge), OauthError> {
     match parameters.one("response_type")? {
         Some("code") => {}
         Some(_) => return Err(OauthError::new("unsupported_response_type", "response_type must be code")),
@@ -83,7 +86,7 @@ fn what(parameters: &Parameters) -> Result<(Vec<Scope>, Challenge), OauthError> 
 }
 
 impl Back {
-    fn read_state(&mut self, parameters: &Parameters) -> Result<(), OauthError> {
+    fn read_state(&mut self, parameters: &FormParameters) -> Result<(), OauthError> {
         let state = parameters.one("state")?;
         if state.is_some_and(|state| state.len() > MAX_STATE) {
             return Err(OauthError::invalid_request("state is too long"));

@@ -38,7 +38,7 @@ fn alice() -> PlayerId {
     PlayerId::parse("alice").unwrap()
 }
 
-fn desk() -> Arc<Desk> {
+fn handler() -> Arc<GoPlayHandler> {
     let client = |id: &str| OauthClient {
         id: id.to_owned(),
         secret: Secret::new("a secret: +1%20"),
@@ -50,7 +50,7 @@ fn desk() -> Arc<Desk> {
         vip: vec![VipLevel { name: "gold".to_owned(), price_minor: PRICE }],
         clients: vec![client("vip-shop"), client("<other>")],
     };
-    Arc::new(Desk::new(acme(), settings, 2, PasswordChecker::default()))
+    Arc::new(GoPlayHandler::new(acme(), settings, 2, PasswordChecker::default()))
 }
 
 fn request(method: Method, query: &str, body: &[u8], headers: &[(&str, &str)]) -> Request {
@@ -150,8 +150,8 @@ const ASKING: [(&str, &str); 6] = [
     ("code_challenge_method", "S256"),
 ];
 
-fn shown(desk: &Arc<Desk>, pairs: &[(&str, &str)]) -> Reply {
-    finish(&handler(desk, authorize::show), request(Method::GET, &form(pairs), b"", &[])).0
+fn shown(handler: &Arc<GoPlayHandler>, pairs: &[(&str, &str)]) -> Reply {
+    finish(&handled_by(handler, authorize::show), request(Method::GET, &form(pairs), b"", &[])).0
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
@@ -165,16 +165,16 @@ fn ticket(reply: &Reply) -> (String, String) {
     (ticket, header(reply, "set-cookie").split(';').next().unwrap().to_owned())
 }
 
-fn submitted(desk: &Arc<Desk>, cookie: &str, pairs: &[(&str, &str)]) -> Reply {
+fn submitted(handler: &Arc<GoPlayHandler>, cookie: &str, pairs: &[(&str, &str)]) -> Reply {
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookie)];
-    finish(&handler(desk, authorize::submit), request(Method::POST, "", form(pairs).as_bytes(), &headers)).0
+    finish(&handled_by(handler, authorize::submit), request(Method::POST, "", form(pairs).as_bytes(), &headers)).0
 }
 
 #[test]
 fn a_ticket_is_good_with_its_cookie_and_its_request_alone() {
-    let desk = desk();
-    let (ticket_text, cookie) = ticket(&shown(&desk, &ASKING));
-    let (_, other_cookie) = ticket(&shown(&desk, &ASKING));
+    let handler = handler();
+    let (ticket_text, cookie) = ticket(&shown(&handler, &ASKING));
+    let (_, other_cookie) = ticket(&shown(&handler, &ASKING));
     let filled = |ticket: &str, change: Option<(&'static str, &'static str)>| {
         let mut pairs: Vec<(String, String)> =
             ASKING.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -189,7 +189,7 @@ fn a_ticket_is_good_with_its_cookie_and_its_request_alone() {
     };
     let status = |cookie: &str, pairs: Vec<(String, String)>| {
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        submitted(&desk, cookie, &pairs).status
+        submitted(&handler, cookie, &pairs).status
     };
     let good = filled(&ticket_text, None);
     assert_eq!(status(&cookie, good.clone()), 303);
@@ -209,14 +209,14 @@ fn a_ticket_is_good_with_its_cookie_and_its_request_alone() {
 
 /// What a sign-in with a wrong password asks the wallet, how many passwords it compares, and its reply.
 fn wrong_sign_in(username: &str) -> (Vec<&'static str>, u32, Reply) {
-    let desk = desk();
-    let (ticket, cookie) = ticket(&shown(&desk, &ASKING));
+    let handler = handler();
+    let (ticket, cookie) = ticket(&shown(&handler, &ASKING));
     let typed = [("username", username), ("password", "wrong"), ("decision", "allow"), ("ticket", &ticket)];
     let body = form(&[ASKING.as_slice(), &typed].concat());
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookie.as_str())];
     let request = request(Method::POST, "", body.as_bytes(), &headers);
-    let (reply, wallet) = finish(&handler(&desk, authorize::submit), request);
-    (wallet.take_asked(), desk.passwords.compared.load(Ordering::Relaxed), reply)
+    let (reply, wallet) = finish(&handled_by(&handler, authorize::submit), request);
+    (wallet.take_asked(), handler.passwords.compared.load(Ordering::Relaxed), reply)
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_name_that_nobody_has_takes_the_same_way_as_a_wrong_password() {
 
 #[test]
 fn a_page_says_where_its_form_may_lead_and_holds_no_markup_of_others() {
-    let desk = desk();
+    let handler = handler();
     for (redirect, source) in [
         (REDIRECT, "https://shop.example"),
         ("com.shop.app:/back", "com.shop.app:"),
@@ -239,7 +239,7 @@ fn a_page_says_where_its_form_may_lead_and_holds_no_markup_of_others() {
         let mut asking = ASKING;
         asking[0].1 = "<other>";
         asking[1].1 = redirect;
-        let page = shown(&desk, &asking);
+        let page = shown(&handler, &asking);
         assert_eq!(page.status, 200, "{redirect}");
         let policy = header(&page, "content-security-policy");
         assert!(policy.contains(&format!("form-action 'self' {source};")), "{policy}");
@@ -355,7 +355,7 @@ proptest! {
         headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
         headers.extend(key.as_deref().map(|value| ("idempotency-key", value)));
         headers.extend(is_form.then_some(("content-type", "application/x-www-form-urlencoded; charset=utf-8")));
-        for route in routes(&desk()) {
+        for route in routes(&handler()) {
             let method = route.method.clone().unwrap();
             let (reply, _) = finish(&route.handle, request(method, &query, &body, &headers));
             check(&(route.document)(), &reply);

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest, Sha256};
 
-use super::request::Asked;
+use super::request::AuthorizationRequest;
 use super::scope;
 use crate::config::Secret;
 use crate::dialects::http::Request;
@@ -30,17 +30,17 @@ impl TicketKey {
     }
 
     /// The form's side of a cookie.
-    pub fn sign(&self, cookie: &str, asked: &Asked) -> String {
+    pub fn sign(&self, cookie: &str, asked: &AuthorizationRequest) -> String {
         URL_SAFE_NO_PAD.encode(self.mac(cookie, asked).map(|mac| mac.finalize().into_bytes()).unwrap_or_default())
     }
 
     /// Whether the form's side fits the cookie and the request. Takes as long for every wrong one.
-    pub fn fits(&self, cookie: &str, asked: &Asked, ticket: &str) -> bool {
+    pub fn fits(&self, cookie: &str, asked: &AuthorizationRequest, ticket: &str) -> bool {
         let Ok(ticket) = URL_SAFE_NO_PAD.decode(ticket) else { return false };
         self.mac(cookie, asked).is_some_and(|mac| mac.verify_slice(&ticket).is_ok())
     }
 
-    fn mac(&self, cookie: &str, asked: &Asked) -> Option<Hmac<Sha256>> {
+    fn mac(&self, cookie: &str, asked: &AuthorizationRequest) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
         let state = asked.back.state.as_deref().unwrap_or_default();
         let scopes = scope::text(&asked.scopes);

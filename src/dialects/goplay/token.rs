@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use super::client::authenticate;
-use super::desk::Desk;
-use super::parameters::Parameters;
+use super::handler::GoPlayHandler;
+use super::parameters::FormParameters;
 use super::scope;
-use super::wire::{OauthError, Tokens, unstored};
+use super::wire::{OauthError, TokensReply, unstored};
 use crate::dialects::http::{HandlerError, Reply, Request};
 use crate::identity::grants::{ACCESS_LIFE, Exchange, GrantAct, GrantRefusal, Proof, TokenHash, random_text};
 use crate::identity::pkce::Challenge;
 use crate::wallet::SharedWallet;
 
-pub async fn exchange(desk: Arc<Desk>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
+pub async fn exchange(
+    handler: Arc<GoPlayHandler>,
+    wallet: SharedWallet,
+    request: Request,
+) -> Result<Reply, HandlerError> {
     let (access, refresh) = (random_text(), random_text());
-    let exchange = read_exchange(&desk, &request, TokenHash::of(access.expose()), TokenHash::of(refresh.expose()))?;
+    let exchange = read_exchange(&handler, &request, TokenHash::of(access.expose()), TokenHash::of(refresh.expose()))?;
     match wallet.grants(GrantAct::Exchange(exchange)).await? {
         Ok(granted) => Ok(tokens(access.expose(), refresh.expose(), &granted.scope)),
         Err(refusal) => Err(refused(refusal).into()),
@@ -22,19 +26,19 @@ pub async fn exchange(desk: Arc<Desk>, wallet: SharedWallet, request: Request) -
 }
 
 fn read_exchange(
-    desk: &Desk,
+    handler: &GoPlayHandler,
     request: &Request,
     access: TokenHash,
     refresh: TokenHash,
 ) -> Result<Exchange, OauthError> {
-    let form = Parameters::of_form(request).ok_or_else(not_a_form)?;
-    let client = desk.client(authenticate(desk, request, &form)?);
+    let form = FormParameters::of_form(request).ok_or_else(not_a_form)?;
+    let client = handler.client(authenticate(handler, request, &form)?);
     let (given, proof) = proof(&form)?;
     Ok(Exchange { given: TokenHash::of(given), proof, client, access, refresh, at: request.at })
 }
 
 /// What is exchanged, and what must come with it.
-fn proof(form: &Parameters) -> Result<(&str, Proof), OauthError> {
+fn proof(form: &FormParameters) -> Result<(&str, Proof), OauthError> {
     let missing = OauthError::invalid_request;
     match form.one("grant_type")? {
         Some("authorization_code") => {
@@ -60,7 +64,7 @@ fn proof(form: &Parameters) -> Result<(&str, Proof), OauthError> {
 }
 
 fn tokens(access_token: &str, refresh_token: &str, scope: &str) -> Reply {
-    let tokens = Tokens { access_token, token_type: "Bearer", expires_in: ACCESS_LIFE, refresh_token, scope };
+    let tokens = TokensReply { access_token, token_type: "Bearer", expires_in: ACCESS_LIFE, refresh_token, scope };
     unstored(Reply::json(200, "issued", &tokens))
 }
 
@@ -78,15 +82,19 @@ fn refused(refusal: GrantRefusal) -> OauthError {
 }
 
 /// Answers the same whether there was anything to revoke or not (RFC 7009, 2.2).
-pub async fn revoke(desk: Arc<Desk>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
-    let act = read_revocation(&desk, &request)?;
+pub async fn revoke(
+    handler: Arc<GoPlayHandler>,
+    wallet: SharedWallet,
+    request: Request,
+) -> Result<Reply, HandlerError> {
+    let act = read_revocation(&handler, &request)?;
     let _ = wallet.grants(act).await?;
     Ok(unstored(Reply::empty(200, "revoked")))
 }
 
-fn read_revocation(desk: &Desk, request: &Request) -> Result<GrantAct, OauthError> {
-    let form = Parameters::of_form(request).ok_or_else(not_a_form)?;
-    let client = desk.client(authenticate(desk, request, &form)?);
+fn read_revocation(handler: &GoPlayHandler, request: &Request) -> Result<GrantAct, OauthError> {
+    let form = FormParameters::of_form(request).ok_or_else(not_a_form)?;
+    let client = handler.client(authenticate(handler, request, &form)?);
     let token = form.one("token")?.ok_or_else(|| OauthError::invalid_request("token is missing"))?;
     Ok(GrantAct::Revoke { token: TokenHash::of(token), client })
 }

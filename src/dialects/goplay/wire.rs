@@ -9,7 +9,7 @@ use crate::dialects::http::{HandlerError, Reply};
 
 /// Seed 002, `GET /partner/1/profile`. What a player has not given is empty.
 #[derive(Serialize, JsonSchema)]
-pub struct Profile {
+pub struct ProfileReply {
     /// Always true.
     pub success: bool,
     /// Always empty.
@@ -51,14 +51,14 @@ impl Said {
 
 /// What is said where no operation answers, in the words of both APIs.
 #[derive(Serialize, JsonSchema)]
-pub struct Failed {
+pub struct FailedReply {
     pub success: bool,
     pub message: &'static str,
     pub error: &'static str,
     pub error_description: &'static str,
 }
 
-impl Failed {
+impl FailedReply {
     pub fn new(error: &'static str, message: &'static str) -> Self {
         Self { success: false, message, error, error_description: message }
     }
@@ -66,7 +66,7 @@ impl Failed {
 
 /// RFC 6749, 5.1.
 #[derive(Serialize, JsonSchema)]
-pub struct Tokens<'a> {
+pub struct TokensReply<'a> {
     pub access_token: &'a str,
     /// `Bearer`.
     pub token_type: &'static str,

@@ -25,11 +25,11 @@ const DECIMAL: &str = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)$";
 
 /// An identifier that is sent as a string or as a number, whose digits then are the identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Name(pub String);
+pub struct WireId(pub String);
 
 /// An amount in major units, sent as a number or as a string.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decimal {
+pub enum WireAmount {
     Number(String),
     Text(String),
 }
@@ -38,7 +38,7 @@ pub enum Decimal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Number(String);
 
-impl Name {
+impl WireId {
     /// The identifier, if it is 1 to [`MAX_NAME`] printable characters.
     pub fn checked(self) -> Option<String> {
         let length = self.0.chars().take(MAX_NAME.saturating_add(1)).count();
@@ -47,7 +47,7 @@ impl Name {
     }
 }
 
-impl Decimal {
+impl WireAmount {
     /// In minor units, exactly.
     pub fn minor(&self, exponent: u32) -> Result<i64, InvalidAmount> {
         match self {
@@ -66,15 +66,15 @@ impl Number {
     }
 }
 
-impl<'de> Deserialize<'de> for Name {
+impl<'de> Deserialize<'de> for WireId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Decimal::deserialize(deserializer)? {
-            Decimal::Number(text) | Decimal::Text(text) => Ok(Self(text)),
+        match WireAmount::deserialize(deserializer)? {
+            WireAmount::Number(text) | WireAmount::Text(text) => Ok(Self(text)),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Decimal {
+impl<'de> Deserialize<'de> for WireAmount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let json = raw.get();
@@ -93,7 +93,7 @@ impl Serialize for Number {
     }
 }
 
-impl JsonSchema for Name {
+impl JsonSchema for WireId {
     fn schema_name() -> Cow<'static, str> {
         "Name".into()
     }
@@ -103,7 +103,7 @@ impl JsonSchema for Name {
     }
 }
 
-impl JsonSchema for Decimal {
+impl JsonSchema for WireAmount {
     fn schema_name() -> Cow<'static, str> {
         "Decimal".into()
     }
@@ -165,8 +165,8 @@ mod tests {
 
     #[test]
     fn what_is_read_keeps_its_text() {
-        let number = |text: &str| Some(Decimal::Number(text.to_owned()));
-        let string = |text: &str| Some(Decimal::Text(text.to_owned()));
+        let number = |text: &str| Some(WireAmount::Number(text.to_owned()));
+        let string = |text: &str| Some(WireAmount::Text(text.to_owned()));
         let cases = [
             ("956.30", number("956.30")),
             ("  -1e-7 ", number("-1e-7")),
@@ -187,16 +187,17 @@ mod tests {
     fn only_an_object_is_read() {
         #[derive(Debug, PartialEq, Deserialize)]
         struct Wire {
-            amount: Decimal,
+            amount: WireAmount,
             #[serde(deserialize_with = "object")]
             inner: Inner,
         }
         #[derive(Debug, PartialEq, Deserialize)]
         struct Inner {
-            id: Name,
+            id: WireId,
         }
         let right = read::<Wire>(br#" {"amount": 1.50, "inner": {"id": 7}} "#).unwrap();
-        let expected = Wire { amount: Decimal::Number("1.50".to_owned()), inner: Inner { id: Name("7".to_owned()) } };
+        let expected =
+            Wire { amount: WireAmount::Number("1.50".to_owned()), inner: Inner { id: WireId("7".to_owned()) } };
         assert_eq!(right, expected);
         for wrong in [
             r#"[1.50, {"id": 7}]"#,

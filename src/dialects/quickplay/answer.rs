@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::code::Code;
+use super::code::QuickPlayCode;
 use crate::dialects::http::exact::Number;
 use crate::dialects::http::{Failure, Reply};
 use crate::ledger::Player;
@@ -26,7 +26,7 @@ struct User {
 
 /// Body of a refusal.
 #[derive(Serialize, JsonSchema)]
-pub struct Refusal {
+pub struct QuickPlayRefusalBody {
     error: Error,
 }
 
@@ -45,9 +45,9 @@ pub fn user(player: &Player, balance_minor: i64, exponent: u32) -> Reply {
     Reply::json(200, "0", &Success { data })
 }
 
-pub fn refused(code: Code) -> Reply {
+pub fn refused(code: QuickPlayCode) -> Reply {
     let error = Error { code: code.number(), message: code.message() };
-    Reply::json(400, code.symbol(), &Refusal { error })
+    Reply::json(400, code.symbol(), &QuickPlayRefusalBody { error })
 }
 
 /// What went wrong without QuickPlay's doing has the number of its HTTP status, which is none of the seed's codes: it
@@ -62,5 +62,5 @@ pub fn failed(failure: Failure) -> Reply {
         Failure::Fault => "A fault of ours, nothing is known to have happened: send the same again",
     };
     let status = failure.status();
-    Reply::json(status, status.to_string(), &Refusal { error: Error { code: status, message } })
+    Reply::json(status, status.to_string(), &QuickPlayRefusalBody { error: Error { code: status, message } })
 }

@@ -6,7 +6,7 @@ use crate::ledger::{AccountRefusal, Refusal};
 
 /// Why a call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
+pub enum QuickPlayCode {
     InvalidPartner,
     InvalidToken,
     InvalidUser,
@@ -17,7 +17,7 @@ pub enum Code {
     Refused,
 }
 
-impl Code {
+impl QuickPlayCode {
     pub const ALL: [Self; 7] = [
         Self::InvalidPartner,
         Self::InvalidToken,
@@ -77,8 +77,8 @@ impl Code {
     }
 }
 
-impl From<Code> for HandlerError {
-    fn from(code: Code) -> Self {
+impl From<QuickPlayCode> for HandlerError {
+    fn from(code: QuickPlayCode) -> Self {
         answer::refused(code).into()
     }
 }

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use super::answer::{Refusal, Success};
-use super::code::Code;
-use super::wire::{Auth, Envelope, Transaction, UserDetails};
+use super::answer::{QuickPlayRefusalBody, Success};
+use super::code::QuickPlayCode;
+use super::wire::{Auth, CallBody, TransactionCall, UserDetails};
 use crate::dialects::http::exact::schema_of;
 
 pub fn auth() -> Value {
@@ -22,7 +22,7 @@ pub fn user_details() -> Value {
 pub fn transaction() -> Value {
     let description = "Enters a contest (type 0), pays a win (1), cancels an entry (2) or rolls a transaction back (3). \
                        The same transaction_id with the same data gets the same answer and moves nothing.";
-    operation::<Transaction>("transaction", "Move money", description)
+    operation::<TransactionCall>("transaction", "Move money", description)
 }
 
 const SIGNED: &str = "The signature (RSA PKCS#1 v1.5, base64) is over the raw body, or over the raw text of its `data` \
@@ -46,15 +46,16 @@ fn operation<T: JsonSchema>(name: &str, summary: &str, description: &str) -> Val
         ],
         "requestBody": {
             "required": true,
-            "content": { "application/json": { "schema": schema_of::<Envelope<T>>() } },
+            "content": { "application/json": { "schema": schema_of::<CallBody<T>>() } },
         },
         "responses": responses(),
     })
 }
 
 fn responses() -> Value {
-    let codes: Vec<String> = Code::ALL.iter().map(|code| format!("{} {}", code.number(), code.message())).collect();
-    let failed = |description: &str| body(description, schema_of::<Refusal>());
+    let codes: Vec<String> =
+        QuickPlayCode::ALL.iter().map(|code| format!("{} {}", code.number(), code.message())).collect();
+    let failed = |description: &str| body(description, schema_of::<QuickPlayRefusalBody>());
     json!({
         "200": body("Done: the player, with the balance afterwards.", schema_of::<Success>()),
         "400": failed(&format!("Refused. Codes: {}.", codes.join("; "))),

@@ -3,12 +3,12 @@
 //! Every call is signed. A success is `200 {"data": …}`, a refusal `400 {"error": …}` with a [`code::Code`].
 //! Seed: "Partner QP Integration".
 //!
-//! Reading order: [`wire`] (what is sent), [`code`] (why not), [`desk`] (what is done about it), [`answer`] (what is
+//! Reading order: [`wire`] (what is sent), [`code`] (why not), [`handler`] (what is done about it), [`answer`] (what is
 //! answered), [`document`] (what we say of it).
 
 mod wire;
 mod code;
-mod desk;
+mod handler;
 mod answer;
 mod document;
 
@@ -16,21 +16,21 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::http::{Dialect, Failure, Handler, Host, Mount, MountError, PartyHost, Reply, Route, handler};
+use super::http::{Dialect, Failure, Handler, Mount, MountContext, MountError, PartyContext, Reply, Route, handled_by};
 use crate::identity::SignatureKey;
-use desk::Desk;
+use handler::QuickPlayHandler;
 
 /// What a call holds is a few hundred bytes, and a token at most 8 KiB.
 const MAX_BODY: usize = 64 * 1024;
 
 pub static DIALECT: Dialect = Dialect { name: "quickplay", mounts, failure };
 
-fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
+fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
     let parties = host.parties.iter();
     parties.filter_map(|party| mount(host, party).transpose()).collect()
 }
 
-fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountError> {
+fn mount(host: &MountContext<'_>, of: &PartyContext<'_>) -> Result<Option<Mount>, MountError> {
     let Some(settings) = &of.settings.quickplay else { return Ok(None) };
     let place = format!("parties.{}.quickplay", of.party);
     let verifier = of.verifier.clone().ok_or_else(|| {
@@ -38,7 +38,7 @@ fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountErro
     })?;
     let signer = SignatureKey::open(&settings.public_key_file, settings.digest)
         .map_err(|error| MountError(format!("{place}.public_key_file: {error}")))?;
-    let desk = Arc::new(Desk {
+    let handler = Arc::new(QuickPlayHandler {
         party: of.party.clone(),
         partner: settings.partner.clone(),
         currency: settings.currency,
@@ -56,9 +56,19 @@ fn mount(host: &Host<'_>, of: &PartyHost<'_>) -> Result<Option<Mount>, MountErro
         document,
     };
     let routes = vec![
-        route("/auth", "auth", handler(&desk, Desk::auth), document::auth),
-        route("/user-details", "user-details", handler(&desk, Desk::user_details), document::user_details),
-        route("/transaction", "transaction", handler(&desk, Desk::transaction), document::transaction),
+        route("/auth", "auth", handled_by(&handler, QuickPlayHandler::auth), document::auth),
+        route(
+            "/user-details",
+            "user-details",
+            handled_by(&handler, QuickPlayHandler::user_details),
+            document::user_details,
+        ),
+        route(
+            "/transaction",
+            "transaction",
+            handled_by(&handler, QuickPlayHandler::transaction),
+            document::transaction,
+        ),
     ];
     Ok(Some(Mount { dialect: &DIALECT, party: Some(of.party.clone()), path: settings.path.clone(), routes }))
 }

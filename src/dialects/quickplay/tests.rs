@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::desk::Desk;
+use super::handler::QuickPlayHandler;
 use super::wire;
 use crate::config::{Jwt, JwtKey, SignatureDigest};
 use crate::dialects::http::{Failure, HandlerError, PartyNote, Request};
@@ -22,8 +22,8 @@ fn openssl(directory: &Path, arguments: &[&str]) {
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }
 
-/// A desk whose players' keys are at an address where nobody answers, and a body with its signature.
-fn unreachable_keys(body: &str) -> (Arc<Desk>, Request) {
+/// A handler whose players' keys are at an address where nobody answers, and a body with its signature.
+fn unreachable_keys(body: &str) -> (Arc<QuickPlayHandler>, Request) {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     openssl(at, &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024", "-out", "key.pem"]);
@@ -35,7 +35,7 @@ fn unreachable_keys(body: &str) -> (Arc<Desk>, Request) {
     let party = Party::parse("acme").unwrap();
     let key = JwtKey::JwksUrl("http://127.0.0.1:1/keys".parse().unwrap());
     let jwt = Jwt { key, private_key_file: None, issuer: None, audience: None, require_exp: true };
-    let desk = Desk {
+    let handler = QuickPlayHandler {
         party: party.clone(),
         partner: "p".to_owned(),
         currency: Currency::parse("EUR").unwrap(),
@@ -44,7 +44,7 @@ fn unreachable_keys(body: &str) -> (Arc<Desk>, Request) {
         signer: SignatureKey::open(&at.join("public.pem"), SignatureDigest::Sha1).unwrap(),
         verifier: TokenVerifier::open(&party, &jwt).unwrap(),
     };
-    (Arc::new(desk), request(body.as_bytes(), signature.trim()))
+    (Arc::new(handler), request(body.as_bytes(), signature.trim()))
 }
 
 fn request(body: &[u8], signature: &str) -> Request {
@@ -69,8 +69,8 @@ fn request(body: &[u8], signature: &str) -> Request {
 async fn keys_that_nobody_can_fetch_are_not_the_players_fault() {
     // {"alg":"HS256","typ":"JWT"}.{"sub":"alice"}, signed with whatever.
     let token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSJ9.AAAA";
-    let (desk, request) = unreachable_keys(&json!({"data": {"token": token}}).to_string());
-    let answer = desk.auth(Arc::new(MemoryWallet::default()), request).await;
+    let (handler, request) = unreachable_keys(&json!({"data": {"token": token}}).to_string());
+    let answer = handler.auth(Arc::new(MemoryWallet::default()), request).await;
     assert!(matches!(answer, Err(HandlerError::Failed(Failure::Unavailable))), "{answer:?}");
 }
 
@@ -92,7 +92,7 @@ proptest! {
         let _ = wire::signed_data(&body);
         prop_assert!(wire::read::<wire::Auth>(&body).is_err() || serde_json::from_slice::<Value>(&body).is_ok());
         let _ = wire::read::<wire::UserDetails>(&body);
-        let _ = wire::read::<wire::Transaction>(&body).map(|sent| sent.movement(2));
+        let _ = wire::read::<wire::TransactionCall>(&body).map(|sent| sent.parsed(2));
     }
 
     #[test]
@@ -106,10 +106,10 @@ proptest! {
         let body = json!({"data": {
             "type": kind, "amount": amount, "contest_id": contest, "transaction_id": name, "reference": reference,
         }});
-        let Ok(sent) = wire::read::<wire::Transaction>(body.to_string().as_bytes()) else { return Ok(()) };
-        let Ok(movement) = sent.movement(2) else { return Ok(()) };
+        let Ok(sent) = wire::read::<wire::TransactionCall>(body.to_string().as_bytes()) else { return Ok(()) };
+        let Ok(transaction) = sent.parsed(2) else { return Ok(()) };
         use crate::ledger::transactions::Change;
-        match movement.change {
+        match transaction.change {
             Change::Stake { total: amount, external: 0, .. } | Change::Win { amount } | Change::Refund { amount, currency: None } => {
                 prop_assert!(amount >= 0);
             }

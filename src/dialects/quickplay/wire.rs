@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::code::Code;
-use crate::dialects::http::exact::{self, Decimal, Name};
+use super::code::QuickPlayCode;
+use crate::dialects::http::exact::{self, WireAmount, WireId};
 use crate::ledger::transactions::Change;
 use crate::ledger::{Bucket, PlayerId};
 
@@ -20,7 +20,7 @@ struct Signed<'a> {
 /// Body of every call.
 #[derive(Deserialize, JsonSchema)]
 #[serde(bound(deserialize = "T: DeserializeOwned"))]
-pub struct Envelope<T> {
+pub struct CallBody<T> {
     #[serde(deserialize_with = "exact::object")]
     pub data: T,
 }
@@ -37,39 +37,39 @@ pub struct Auth {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct UserDetails {
     /// The player's id.
-    pub user_id: Option<Name>,
+    pub user_id: Option<WireId>,
     /// The same by its other name; `user_id` goes first.
-    pub user: Option<Name>,
+    pub user: Option<WireId>,
 }
 
 /// `data` of `transaction`.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Transaction {
+pub struct TransactionCall {
     /// The name that QuickPlay knows us by.
-    pub partner: Option<Name>,
+    pub partner: Option<WireId>,
     /// The player's token, required where `type` is 0 and ignored elsewhere. It may come in the header `token` instead.
     #[schemars(with = "Option<String>")]
     pub token: Option<Value>,
     /// The player's id.
-    pub user_id: Option<Name>,
+    pub user_id: Option<WireId>,
     /// The same by its other name; `user_id` goes first.
-    pub user: Option<Name>,
+    pub user: Option<WireId>,
     /// 0 enters a contest, 1 is a win, 2 cancels an entry, 3 rolls a transaction back.
     #[serde(rename = "type")]
-    pub kind: Name,
+    pub kind: WireId,
     /// In major units, zero or more; needed unless `type` is 3.
-    pub amount: Option<Decimal>,
+    pub amount: Option<WireAmount>,
     /// Needed unless `type` is 3.
-    pub contest_id: Option<Name>,
+    pub contest_id: Option<WireId>,
     /// QuickPlay's own name for this transaction: the same again is answered as before, and moves nothing.
-    pub transaction_id: Name,
+    pub transaction_id: WireId,
     /// The `transaction_id` that is rolled back; needed where `type` is 3.
-    pub reference: Option<Name>,
+    pub reference: Option<WireId>,
 }
 
 /// A transaction of the right shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Movement {
+pub struct ParsedTransaction {
     pub kind: i32,
     pub name: String,
     pub contest: Option<String>,
@@ -84,8 +84,8 @@ pub fn signed_data(body: &[u8]) -> Option<&str> {
 }
 
 /// Reads a body. The reason why not is for our log: QuickPlay has a code for it and no more.
-pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Code> {
-    exact::read::<Envelope<T>>(body).map(|envelope| envelope.data).map_err(|_| Code::Refused)
+pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, QuickPlayCode> {
+    exact::read::<CallBody<T>>(body).map(|envelope| envelope.data).map_err(|_| QuickPlayCode::Refused)
 }
 
 /// The token where it is text; anything else is no token.
@@ -94,30 +94,38 @@ pub fn token(sent: Option<&Value>) -> Option<&str> {
 }
 
 /// The player that a call names. An id that no player can have is one of nobody.
-pub fn player(user_id: Option<&Name>, user: Option<&Name>) -> Result<PlayerId, Code> {
-    let named = user_id.or(user).ok_or(Code::InvalidUser)?;
-    PlayerId::parse(&named.0).map_err(|_| Code::InvalidUser)
+pub fn player(user_id: Option<&WireId>, user: Option<&WireId>) -> Result<PlayerId, QuickPlayCode> {
+    let named = user_id.or(user).ok_or(QuickPlayCode::InvalidUser)?;
+    PlayerId::parse(&named.0).map_err(|_| QuickPlayCode::InvalidUser)
 }
 
-impl Transaction {
+impl TransactionCall {
     /// What is to be moved, in minor units of a currency with this many decimal places.
-    pub fn movement(&self, exponent: u32) -> Result<Movement, Code> {
+    pub fn parsed(&self, exponent: u32) -> Result<ParsedTransaction, QuickPlayCode> {
         let amount = self.amount.as_ref().map(|amount| minor(amount, exponent)).transpose()?;
         let contest = self.contest_id.as_ref().map(name).transpose()?;
         let reference = self.reference.as_ref().map(name).transpose()?;
-        let needed = || amount.filter(|_| contest.is_some()).ok_or(Code::Refused);
+        let needed = || amount.filter(|_| contest.is_some()).ok_or(QuickPlayCode::Refused);
         let (kind, change) = match self.kind.0.as_str() {
             "0" => (0, Change::Stake { total: needed()?, external: 0, from: vec![Bucket::Real] }),
             "1" => (1, Change::Win { amount: needed()? }),
             "2" => (2, Change::Refund { amount: needed()?, currency: None }),
-            "3" => (3, Change::Rollback { name: ledger_name(reference.as_deref().ok_or(Code::Refused)?).into() }),
-            _ => return Err(Code::Refused),
+            "3" => {
+                (3, Change::Rollback { name: ledger_name(reference.as_deref().ok_or(QuickPlayCode::Refused)?).into() })
+            }
+            _ => return Err(QuickPlayCode::Refused),
         };
         let memo = match &change {
             Change::Rollback { .. } => amount.map(|minor| minor.to_string()),
             _ => reference,
         };
-        Ok(Movement { kind, name: name(&self.transaction_id)?, contest, change, memo: memo.unwrap_or_default() })
+        Ok(ParsedTransaction {
+            kind,
+            name: name(&self.transaction_id)?,
+            contest,
+            change,
+            memo: memo.unwrap_or_default(),
+        })
     }
 }
 
@@ -126,10 +134,10 @@ pub fn ledger_name(transaction_id: &str) -> String {
     format!("quickplay:{transaction_id}")
 }
 
-fn minor(amount: &Decimal, exponent: u32) -> Result<i64, Code> {
-    amount.minor(exponent).ok().filter(|minor| *minor >= 0).ok_or(Code::Refused)
+fn minor(amount: &WireAmount, exponent: u32) -> Result<i64, QuickPlayCode> {
+    amount.minor(exponent).ok().filter(|minor| *minor >= 0).ok_or(QuickPlayCode::Refused)
 }
 
-fn name(sent: &Name) -> Result<String, Code> {
-    sent.clone().checked().ok_or(Code::Refused)
+fn name(sent: &WireId) -> Result<String, QuickPlayCode> {
+    sent.clone().checked().ok_or(QuickPlayCode::Refused)
 }

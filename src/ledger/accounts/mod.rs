@@ -11,11 +11,11 @@ mod outcome;
 pub use acts::{AccountAct, Cash, OpenPlayer};
 pub use outcome::{AccountDone, AccountRefusal};
 
-use super::command::Keyed;
-use super::decide::Judged;
+use super::command::KeyedCommand;
+use super::decide::AreaDecision;
 use super::state::State;
 
-pub(super) fn decide(state: &State, keyed: &Keyed, act: &AccountAct) -> Judged<AccountDone> {
+pub(super) fn decide(state: &State, keyed: &KeyedCommand, act: &AccountAct) -> AreaDecision<AccountDone> {
     match act {
         AccountAct::OpenPlayer(open) => Ok(open::decide(&keyed.command.party, open)),
         AccountAct::Deposit(cash) => cash::deposit(state, keyed, cash),

@@ -22,11 +22,11 @@ fn pocket() -> Pocket {
     Pocket::real(Currency::parse("CHF").unwrap())
 }
 
-fn command(act: Act) -> Keyed {
+fn command(act: Act) -> KeyedCommand {
     Command { party: acme(), at: Timestamp(0), correlation: None, act }.keyed()
 }
 
-fn deposit(key: &str) -> Keyed {
+fn deposit(key: &str) -> KeyedCommand {
     let amount = Amount::new(5).unwrap();
     command(Act::Account(AccountAct::Deposit(Cash { player: alice(), pocket: pocket(), amount, key: key.into() })))
 }
@@ -41,7 +41,7 @@ fn with_alice(numbers: &[i64]) -> State {
 
 fn decision(effects: Effects) -> Decision {
     let outcome = Outcome::Done(Done::Account(AccountDone::PlayerOpened));
-    Decision { outcome, repeated: false, keeping: Keeping::Kept, effects }
+    Decision { outcome, repeated: false, retention: Retention::Idempotent, effects }
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use super::{Order, OrderDone, OrderId, OrderName, OrderRefusal, PlaceBet, Stake, known_game, order_of};
 use crate::ledger::account::{HouseSide, Staked};
 use crate::ledger::accounts::AccountRefusal;
-use crate::ledger::command::Keyed;
-use crate::ledger::decide::{Effects, Judged, known_player};
+use crate::ledger::command::KeyedCommand;
+use crate::ledger::decide::{AreaDecision, Effects, known_player};
 use crate::ledger::outcome::Refusal;
 use crate::ledger::posting::Posting;
 use crate::ledger::state::{PlayerState, State};
 
-pub(super) fn decide(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Judged<OrderDone> {
+pub(super) fn decide(state: &State, keyed: &KeyedCommand, bet: &PlaceBet) -> AreaDecision<OrderDone> {
     known_game(bet.terms)?;
     let player = known_player(state, keyed.player)?;
     // The bet's own keys are new, so an order that is known can only be the player's tombstone.
@@ -42,17 +42,17 @@ fn within_limits(player: &PlayerState, bet: &PlaceBet, day: i32) -> Result<i64, 
 
 /// The order row of a refused bet, so that its result or cancel is told at once instead of waiting.
 /// The player's own tombstone stays what it is.
-pub(super) fn refused_order(state: &State, keyed: &Keyed, bet: &PlaceBet) -> Option<Order> {
+pub(super) fn refused_order(state: &State, keyed: &KeyedCommand, bet: &PlaceBet) -> Option<Order> {
     let id = keyed.order?.refused;
     let has_own = state.orders.contains_key(&id);
     (!has_own).then(|| Order::refused(name(keyed, bet, id), stake(keyed, bet)))
 }
 
-fn name(keyed: &Keyed, bet: &PlaceBet, id: OrderId) -> OrderName {
+fn name(keyed: &KeyedCommand, bet: &PlaceBet, id: OrderId) -> OrderName {
     OrderName { id, party: keyed.command.party.clone(), key: bet.order.clone(), player: keyed.player }
 }
 
-fn stake(keyed: &Keyed, bet: &PlaceBet) -> Stake {
+fn stake(keyed: &KeyedCommand, bet: &PlaceBet) -> Stake {
     Stake { amount: bet.stake, pocket: bet.pocket.clone(), round: bet.round, day: keyed.command.at.day() }
 }
 

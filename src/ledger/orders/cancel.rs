@@ -3,11 +3,11 @@
 use super::{CancelOrder, Order, OrderDone, OrderName, OrderRefusal, Stake, known_game, open_order, order_of};
 use crate::ledger::State;
 use crate::ledger::account::{HouseSide, Staked};
-use crate::ledger::command::Keyed;
-use crate::ledger::decide::{Effects, Judged, known_player};
+use crate::ledger::command::KeyedCommand;
+use crate::ledger::decide::{AreaDecision, Effects, known_player};
 use crate::ledger::posting::Posting;
 
-pub(super) fn decide(state: &State, keyed: &Keyed, cancel: &CancelOrder) -> Judged<OrderDone> {
+pub(super) fn decide(state: &State, keyed: &KeyedCommand, cancel: &CancelOrder) -> AreaDecision<OrderDone> {
     let order = order_of(state, keyed);
     if order.is_some_and(|order| order.player == keyed.player && !agrees_with_bet(order, cancel)) {
         return Err(OrderRefusal::DiffersFromBet.into());
@@ -32,7 +32,7 @@ fn unstaked(staked: Staked, stake: &Stake) -> Option<Staked> {
 }
 
 /// What a cancel leaves that found no bet: the bet, should it still come, must not take the stake.
-pub(super) fn tombstone(keyed: &Keyed, cancel: &CancelOrder) -> Option<Order> {
+pub(super) fn tombstone(keyed: &KeyedCommand, cancel: &CancelOrder) -> Option<Order> {
     let (party, key, player) = (keyed.command.party.clone(), cancel.order.clone(), keyed.player);
     keyed.order.map(|ids| Order::tombstone(OrderName { id: ids.refused, party, key, player }))
 }

@@ -16,13 +16,13 @@ pub use order::{
 };
 pub use outcome::{OrderDone, OrderRefusal};
 
-use super::command::Keyed;
-use super::decide::Judged;
-use super::essence::Essence;
+use super::command::KeyedCommand;
+use super::command_digest::CommandDigest;
+use super::decide::AreaDecision;
 use super::player::PlayerKey;
 use super::state::State;
 
-pub(super) fn decide(state: &State, keyed: &Keyed, act: &OrderAct) -> Judged<OrderDone> {
+pub(super) fn decide(state: &State, keyed: &KeyedCommand, act: &OrderAct) -> AreaDecision<OrderDone> {
     match act {
         OrderAct::PlaceBet(bet) => bet::decide(state, keyed, bet),
         OrderAct::SettleOrder(settle) => settle::decide(state, keyed, settle),
@@ -31,7 +31,7 @@ pub(super) fn decide(state: &State, keyed: &Keyed, act: &OrderAct) -> Judged<Ord
 }
 
 /// What a refusal that is kept leaves: it is found by its order.
-pub(super) fn refused(state: &State, keyed: &Keyed, act: &OrderAct) -> Option<Order> {
+pub(super) fn refused(state: &State, keyed: &KeyedCommand, act: &OrderAct) -> Option<Order> {
     match act {
         OrderAct::PlaceBet(bet) => bet::refused_order(state, keyed, bet),
         OrderAct::CancelOrder(cancel) => cancel::tombstone(keyed, cancel),
@@ -39,7 +39,7 @@ pub(super) fn refused(state: &State, keyed: &Keyed, act: &OrderAct) -> Option<Or
     }
 }
 
-pub(super) fn is_same(state: &State, keyed: &Keyed, now: &OrderAct, then: &OrderAct) -> bool {
+pub(super) fn is_same(state: &State, keyed: &KeyedCommand, now: &OrderAct, then: &OrderAct) -> bool {
     match (now, then) {
         (OrderAct::PlaceBet(now), OrderAct::PlaceBet(then)) => bet::is_same(now, then),
         (OrderAct::SettleOrder(now), OrderAct::SettleOrder(then)) => settle::is_same(order_of(state, keyed), now, then),
@@ -49,7 +49,7 @@ pub(super) fn is_same(state: &State, keyed: &Keyed, now: &OrderAct, then: &Order
 }
 
 /// [`is_same`] where only the essence of the earlier command is left, as far as the order tells.
-pub(super) fn is_same_as_pruned(state: &State, keyed: &Keyed, now: &OrderAct, then: &Essence) -> bool {
+pub(super) fn is_same_as_pruned(state: &State, keyed: &KeyedCommand, now: &OrderAct, then: &CommandDigest) -> bool {
     match now {
         OrderAct::PlaceBet(_) => true,
         OrderAct::SettleOrder(settle) => {
@@ -61,7 +61,7 @@ pub(super) fn is_same_as_pruned(state: &State, keyed: &Keyed, now: &OrderAct, th
 }
 
 /// The order that a command is about: what its player was refused under the key, or else whatever was accepted.
-fn order_of<'a>(state: &'a State, keyed: &Keyed) -> Option<&'a Order> {
+fn order_of<'a>(state: &'a State, keyed: &KeyedCommand) -> Option<&'a Order> {
     let OrderIds { accepted, refused } = keyed.order?;
     state.orders.get(&refused).or_else(|| state.orders.get(&accepted))
 }

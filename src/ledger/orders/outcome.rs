@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::OrderAct;
-use crate::ledger::outcome::{Keeping, Refusal};
+use crate::ledger::outcome::{Refusal, Retention};
 
 /// What was done. Amounts are minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,11 +41,11 @@ pub enum OrderRefusal {
 impl OrderAct {
     /// How the act's refusal is kept. A refused bet must stay refused, since the provider has seen the "no"; a cancel that
     /// found no bet leaves a tombstone.
-    pub(in crate::ledger) fn keeping(&self, refusal: Refusal) -> Keeping {
+    pub(in crate::ledger) fn retention(&self, refusal: Refusal) -> Retention {
         match (self, refusal) {
-            (Self::PlaceBet(_), _) => Keeping::Kept,
-            (Self::CancelOrder(_), Refusal::Order(OrderRefusal::OrderUnknown)) => Keeping::Kept,
-            (Self::SettleOrder(_) | Self::CancelOrder(_), _) => Keeping::Noted,
+            (Self::PlaceBet(_), _) => Retention::Idempotent,
+            (Self::CancelOrder(_), Refusal::Order(OrderRefusal::OrderUnknown)) => Retention::Idempotent,
+            (Self::SettleOrder(_) | Self::CancelOrder(_), _) => Retention::RecordOnly,
         }
     }
 }

@@ -4,12 +4,12 @@ use super::{
     GameResult, Order, OrderDone, OrderRefusal, OrderState, SettleOrder, Stake, known_game, open_order, order_of,
 };
 use crate::ledger::account::HouseSide;
-use crate::ledger::command::Keyed;
-use crate::ledger::decide::{Effects, Judged, known_player};
+use crate::ledger::command::KeyedCommand;
+use crate::ledger::decide::{AreaDecision, Effects, known_player};
 use crate::ledger::posting::Posting;
 use crate::ledger::{Amount, State};
 
-pub(super) fn decide(state: &State, keyed: &Keyed, settle: &SettleOrder) -> Judged<OrderDone> {
+pub(super) fn decide(state: &State, keyed: &KeyedCommand, settle: &SettleOrder) -> AreaDecision<OrderDone> {
     let order = order_of(state, keyed);
     if order.is_some_and(|order| order.player == keyed.player && !agrees_with_bet(order, settle)) {
         return Err(OrderRefusal::DiffersFromBet.into());

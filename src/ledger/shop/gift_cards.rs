@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Offer, OfferId, OfferState, Purchase, SealedKey, ShopDone, ShopEffects, ShopRefusal, StockedKey};
 use crate::ledger::account::{HouseSide, Pocket};
 use crate::ledger::accounts::AccountRefusal;
-use crate::ledger::command::{CommandKey, Keyed};
-use crate::ledger::decide::{Effects, Judged, known_player};
+use crate::ledger::command::{CommandKey, KeyedCommand};
+use crate::ledger::decide::{AreaDecision, Effects, known_player};
 use crate::ledger::posting::Posting;
 use crate::ledger::{Amount, Currency, Party, PlayerId, State};
 
@@ -54,7 +54,7 @@ impl CommandKey {
     }
 }
 
-pub(super) fn stock(state: &State, keyed: &Keyed, stock: &StockOffers) -> (ShopDone, Effects) {
+pub(super) fn stock(state: &State, keyed: &KeyedCommand, stock: &StockOffers) -> (ShopDone, Effects) {
     let mut offers: BTreeMap<OfferId, OfferState> = BTreeMap::new();
     let (mut stocked, mut seen) = (Vec::new(), BTreeSet::new());
     for stocking in &stock.offers {
@@ -78,7 +78,7 @@ pub(super) fn stock(state: &State, keyed: &Keyed, stock: &StockOffers) -> (ShopD
     (ShopDone::OffersStocked { added }, Effects { shop, ..Effects::default() })
 }
 
-pub(super) fn buy(state: &State, keyed: &Keyed, buy: &BuyKeys, number: i64) -> Judged<ShopDone> {
+pub(super) fn buy(state: &State, keyed: &KeyedCommand, buy: &BuyKeys, number: i64) -> AreaDecision<ShopDone> {
     let player = known_player(state, keyed.player)?;
     let id = OfferId::of(&keyed.command.party, &buy.offer);
     let known = state.shop.offers.get(&id).ok_or(ShopRefusal::OfferUnknown)?;

@@ -14,12 +14,12 @@ pub use outcome::{ShopDone, ShopRefusal};
 pub use stock::{OfferChange, Shop, ShopChanges, ShopEffects, ShopKeys};
 pub use vip::BuyVip;
 
-use super::command::Keyed;
-use super::decide::Judged;
+use super::command::KeyedCommand;
+use super::decide::AreaDecision;
 use super::state::State;
 
 /// `number` is what an order of keys is called by.
-pub(super) fn decide(state: &State, keyed: &Keyed, act: &ShopAct, number: i64) -> Judged<ShopDone> {
+pub(super) fn decide(state: &State, keyed: &KeyedCommand, act: &ShopAct, number: i64) -> AreaDecision<ShopDone> {
     match act {
         ShopAct::BuyVip(buy) => vip::decide(state, keyed, buy),
         ShopAct::StockOffers(stock) => Ok(gift_cards::stock(state, keyed, stock)),

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ShopDone, ShopEffects, ShopRefusal};
 use crate::ledger::account::{HouseSide, Pocket};
-use crate::ledger::command::Keyed;
-use crate::ledger::decide::{Effects, Judged, known_player};
+use crate::ledger::command::KeyedCommand;
+use crate::ledger::decide::{AreaDecision, Effects, known_player};
 use crate::ledger::posting::Posting;
 use crate::ledger::{Amount, Currency, PlayerId, State};
 
@@ -31,7 +31,7 @@ impl BuyVip {
     }
 }
 
-pub(super) fn decide(state: &State, keyed: &Keyed, buy: &BuyVip) -> Judged<ShopDone> {
+pub(super) fn decide(state: &State, keyed: &KeyedCommand, buy: &BuyVip) -> AreaDecision<ShopDone> {
     let player = known_player(state, keyed.player)?;
     let has = player.vip.as_deref().and_then(|level| buy.rank(level));
     if has >= buy.rank(&buy.level) {

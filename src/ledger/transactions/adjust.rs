@@ -9,14 +9,19 @@ use super::{
 };
 use crate::ledger::account::{Account, Bucket, HouseSide, Pocket};
 use crate::ledger::accounts::AccountRefusal;
-use crate::ledger::command::Keyed;
-use crate::ledger::decide::{Effects, Judged, known_player};
+use crate::ledger::command::KeyedCommand;
+use crate::ledger::decide::{AreaDecision, Effects, known_player};
 use crate::ledger::outcome::Refusal;
 use crate::ledger::posting::Posting;
 use crate::ledger::state::{PlayerState, State};
 use crate::ledger::{Amount, Currency};
 
-pub(super) fn decide(state: &State, keyed: &Keyed, adjust: &Adjust, number: i64) -> Judged<TransactionDone> {
+pub(super) fn decide(
+    state: &State,
+    keyed: &KeyedCommand,
+    adjust: &Adjust,
+    number: i64,
+) -> AreaDecision<TransactionDone> {
     // The command's own key is new, so a transaction that is known by it can only be a tombstone.
     if state.transactions.named(keyed.key).is_some() {
         return Err(TransactionRefusal::TransactionUndone.into());
@@ -36,7 +41,7 @@ pub(super) fn decide(state: &State, keyed: &Keyed, adjust: &Adjust, number: i64)
 /// One adjustment with everything that deciding it needs.
 pub(super) struct Adjusting<'a> {
     pub state: &'a State,
-    pub keyed: &'a Keyed,
+    pub keyed: &'a KeyedCommand,
     pub adjust: &'a Adjust,
     pub player: &'a PlayerState,
     /// What the transaction will be known by.
@@ -44,7 +49,7 @@ pub(super) struct Adjusting<'a> {
 }
 
 impl Adjusting<'_> {
-    fn stake(&self, total: i64, external: i64, from: &[Bucket]) -> Judged<TransactionDone> {
+    fn stake(&self, total: i64, external: i64, from: &[Bucket]) -> AreaDecision<TransactionDone> {
         let wanted = total.checked_sub(external).filter(|wanted| *wanted >= 0 && external >= 0);
         let wanted = wanted.ok_or(TransactionRefusal::AmountsDisagree)?;
         let mut moved = Buckets::default();
@@ -67,7 +72,7 @@ impl Adjusting<'_> {
         self.done(transaction, None)
     }
 
-    fn pay(&self, amounts: Buckets, external: i64, source: Option<i64>) -> Judged<TransactionDone> {
+    fn pay(&self, amounts: Buckets, external: i64, source: Option<i64>) -> AreaDecision<TransactionDone> {
         if amounts.has_negative() || external < 0 {
             return Err(TransactionRefusal::AmountsDisagree.into());
         }
@@ -83,7 +88,7 @@ impl Adjusting<'_> {
         self.done(transaction, open.map(|stake| self.ended(stake, TransactionState::Settled)))
     }
 
-    fn void(&self, source: i64, amounts: Buckets, external: i64) -> Judged<TransactionDone> {
+    fn void(&self, source: i64, amounts: Buckets, external: i64) -> AreaDecision<TransactionDone> {
         let stake = self
             .theirs(source)
             .ok()
@@ -103,7 +108,7 @@ impl Adjusting<'_> {
         self.give_back(stake, external)
     }
 
-    fn win(&self, amount: i64) -> Judged<TransactionDone> {
+    fn win(&self, amount: i64) -> AreaDecision<TransactionDone> {
         let moved = self.real(amount)?;
         let mut stakes = self.stakes().peekable();
         let has_stakes = stakes.peek().is_some();
@@ -116,7 +121,7 @@ impl Adjusting<'_> {
         self.done(transaction, open.map(|stake| self.ended(stake, TransactionState::Settled)))
     }
 
-    fn refund(&self, amount: i64, currency: Currency) -> Judged<TransactionDone> {
+    fn refund(&self, amount: i64, currency: Currency) -> AreaDecision<TransactionDone> {
         let moved = self.real(amount)?;
         let mut open = self.stakes().filter(|stake| stake.state == TransactionState::Open).peekable();
         let has_open = open.peek().is_some();
@@ -135,7 +140,7 @@ impl Adjusting<'_> {
     }
 
     /// Moves what the stake took back to the accounts that it came from.
-    fn give_back(&self, stake: &Transaction, external: i64) -> Judged<TransactionDone> {
+    fn give_back(&self, stake: &Transaction, external: i64) -> AreaDecision<TransactionDone> {
         let moved = stake.moved.reversed().ok_or(AccountRefusal::BalanceOverflow)?;
         let transaction =
             Transaction { external, source: Some(stake.number), ..self.transaction(moved, TransactionState::Done) };
@@ -217,7 +222,7 @@ impl Adjusting<'_> {
     }
 
     /// Moves what the transaction says, and keeps it beside the one that it changes.
-    pub fn done(&self, transaction: Transaction, changed: Option<Transaction>) -> Judged<TransactionDone> {
+    pub fn done(&self, transaction: Transaction, changed: Option<Transaction>) -> AreaDecision<TransactionDone> {
         let moved = moved(self.player, &transaction)?;
         // In the call's own account, wherever the money moved.
         let real = moved.accounts.iter().find(|account| account.pocket == self.pocket(Bucket::Real));

@@ -14,14 +14,19 @@ pub use acts::{Adjust, Change, QueueVoid, ResolveVoid, StakeRules, TransactionAc
 pub use changes::{TransactionChanges, TransactionEffects};
 pub use outcome::{TransactionDone, TransactionRefusal};
 pub use reads::{TransactionKeys, Transactions};
-pub use transaction::{Buckets, FindBy, Finding, Label, ManualVoid, Transaction, TransactionState, VoidState};
+pub use transaction::{Buckets, FindBy, Label, ManualVoid, Transaction, TransactionQuery, TransactionState, VoidState};
 
-use super::command::Keyed;
-use super::decide::Judged;
+use super::command::KeyedCommand;
+use super::decide::AreaDecision;
 use super::state::State;
 
 /// `number` is what a transaction is called by, should the act make one.
-pub(super) fn decide(state: &State, keyed: &Keyed, act: &TransactionAct, number: i64) -> Judged<TransactionDone> {
+pub(super) fn decide(
+    state: &State,
+    keyed: &KeyedCommand,
+    act: &TransactionAct,
+    number: i64,
+) -> AreaDecision<TransactionDone> {
     let number = act.number().unwrap_or(number);
     match act {
         TransactionAct::Adjust(adjust) => adjust::decide(state, keyed, adjust, number),

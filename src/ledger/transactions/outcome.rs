@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Adjust, Change, TransactionAct};
 use crate::ledger::accounts::AccountRefusal;
-use crate::ledger::outcome::{Keeping, Refusal};
+use crate::ledger::outcome::{Refusal, Retention};
 
 /// What was done. Amounts are minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,9 +61,9 @@ impl TransactionDone {
 
 impl TransactionAct {
     /// How the act's refusal is kept: a refused stake must stay refused, since the partner has seen the "no".
-    pub(in crate::ledger) fn keeping(&self, refusal: Refusal) -> Keeping {
+    pub(in crate::ledger) fn retention(&self, refusal: Refusal) -> Retention {
         let is_stake = matches!(self, Self::Adjust(Adjust { change: Change::Stake { .. }, .. }));
         let is_of_funds = matches!(refusal, Refusal::Account(AccountRefusal::InsufficientFunds { .. }));
-        if is_stake && is_of_funds { Keeping::Kept } else { Keeping::Noted }
+        if is_stake && is_of_funds { Retention::Idempotent } else { Retention::RecordOnly }
     }
 }

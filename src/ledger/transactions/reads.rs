@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{Change, ManualVoid, Transaction, TransactionAct};
-use crate::ledger::command::{CommandKey, Keyed};
+use crate::ledger::command::{CommandKey, KeyedCommand};
 use crate::ledger::player::PlayerKey;
 
 /// What to load.
@@ -24,7 +24,7 @@ impl TransactionKeys {
         *self == Self::default()
     }
 
-    pub(in crate::ledger) fn add(&mut self, keyed: &Keyed, act: &TransactionAct) {
+    pub(in crate::ledger) fn add(&mut self, keyed: &KeyedCommand, act: &TransactionAct) {
         match act {
             TransactionAct::Adjust(adjust) => {
                 self.named.insert(keyed.key);

@@ -4,9 +4,9 @@ use super::adjust::Adjusting;
 use super::{Buckets, Transaction, TransactionDone, TransactionEffects, TransactionRefusal, TransactionState};
 use crate::ledger::accounts::AccountRefusal;
 use crate::ledger::command::CommandKey;
-use crate::ledger::decide::{Effects, Judged};
+use crate::ledger::decide::{AreaDecision, Effects};
 
-pub(super) fn decide(adjusting: &Adjusting<'_>, name: &str) -> Judged<TransactionDone> {
+pub(super) fn decide(adjusting: &Adjusting<'_>, name: &str) -> AreaDecision<TransactionDone> {
     let key = CommandKey::of_adjust(&adjusting.keyed.command.party, name);
     let Some(undone) = adjusting.state.transactions.named(key) else {
         return Ok(nothing_yet(adjusting, key));

@@ -244,7 +244,7 @@ impl VoidState {
 
 /// Which transactions are asked for; always of one party and one scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct TransactionQuery {
     pub party: Party,
     pub scope: Arc<str>,
     pub by: FindBy,

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::ledger::State;
 use crate::ledger::accounts::AccountRefusal;
-use crate::ledger::command::Keyed;
-use crate::ledger::decide::{Effects, Judged, known_player};
+use crate::ledger::command::KeyedCommand;
+use crate::ledger::decide::{AreaDecision, Effects, known_player};
 
-pub(super) fn queue(state: &State, keyed: &Keyed, queue: &QueueVoid) -> Judged<TransactionDone> {
+pub(super) fn queue(state: &State, keyed: &KeyedCommand, queue: &QueueVoid) -> AreaDecision<TransactionDone> {
     let source = theirs(state, keyed, queue.source)?;
     // The command's own key is new: it is the first attempt, or the one after a dismissal.
     let is_next = match state.transactions.voids.get(&source.number) {
@@ -33,7 +33,12 @@ pub(super) fn queue(state: &State, keyed: &Keyed, queue: &QueueVoid) -> Judged<T
     Ok((TransactionDone::VoidQueued, of_void(void)))
 }
 
-pub(super) fn resolve(state: &State, keyed: &Keyed, resolve: &ResolveVoid, number: i64) -> Judged<TransactionDone> {
+pub(super) fn resolve(
+    state: &State,
+    keyed: &KeyedCommand,
+    resolve: &ResolveVoid,
+    number: i64,
+) -> AreaDecision<TransactionDone> {
     let player = known_player(state, keyed.player)?;
     let void = state.transactions.voids.get(&resolve.source).ok_or(TransactionRefusal::VoidUnknown)?;
     let source = theirs(state, keyed, resolve.source)?;
@@ -68,7 +73,7 @@ fn of_void(void: ManualVoid) -> Effects {
 }
 
 /// What the source moved, the other way round.
-fn reversal(keyed: &Keyed, source: &Transaction, kind: i32, number: i64) -> Result<Transaction, AccountRefusal> {
+fn reversal(keyed: &KeyedCommand, source: &Transaction, kind: i32, number: i64) -> Result<Transaction, AccountRefusal> {
     let mut label = source.label.clone();
     label.kind = kind;
     Ok(Transaction {
@@ -86,7 +91,7 @@ fn reversal(keyed: &Keyed, source: &Transaction, kind: i32, number: i64) -> Resu
     })
 }
 
-fn theirs<'a>(state: &'a State, keyed: &Keyed, number: i64) -> Result<&'a Transaction, TransactionRefusal> {
+fn theirs<'a>(state: &'a State, keyed: &KeyedCommand, number: i64) -> Result<&'a Transaction, TransactionRefusal> {
     let known = state.transactions.get(number);
     let theirs = known.filter(|known| known.player == keyed.player && known.party == keyed.command.party);
     theirs.ok_or(TransactionRefusal::TransactionUnknown)

@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use super::digest::Digest;
 use super::orders::Orders;
 use super::stakes::{Stakes, staked_from};
-use super::{Book, PAGE, Report, TOLD, count, hex};
+use super::{AuditReport, Book, PAGE, TOLD, count, hex};
 use crate::ledger::OrderState;
 use crate::storage::StoreError;
 use crate::storage::checkpoint;
@@ -51,7 +51,7 @@ pub(super) fn audit(
     first: Slice,
     stakes: &Stakes,
     digest: &mut Digest,
-    report: &mut Report,
+    report: &mut AuditReport,
 ) -> Result<Vec<Book>, StoreError> {
     let mut comparing = Comparing { stakes, report, books: BTreeMap::new(), balances_told: 0, stakes_told: 0 };
     let mut slice = first;
@@ -168,7 +168,7 @@ fn byte(id: &[u8], at: usize) -> u8 {
 /// Compares what is stored with the sums.
 struct Comparing<'a> {
     stakes: &'a Stakes,
-    report: &'a mut Report,
+    report: &'a mut AuditReport,
     books: BTreeMap<(String, String), Book>,
     balances_told: i64,
     stakes_told: i64,

@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 
-use super::Report;
+use super::AuditReport;
 use crate::ledger::command::{Act, Command};
 use crate::ledger::{AccountAct, TransactionAct};
 use crate::storage::StoreError;
@@ -17,7 +17,7 @@ const AT_ONCE: i64 = 500;
 /// Findings that are told.
 const TOLD: usize = 20;
 
-pub(super) fn audit(conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+pub(super) fn audit(conn: &mut AnyConnection, report: &mut AuditReport) -> Result<(), StoreError> {
     let (mut after, mut findings) = (None, Vec::new());
     loop {
         let page = approvals::page(conn, None, after, AT_ONCE)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{Head, Report, hex};
+use super::{AuditReport, ChainHead, hex};
 use crate::ledger::chain::{self, Hash};
 use crate::storage::StoreError;
 use crate::storage::checkpoint::{self, CheckpointRow, PrunedHead, hash};
@@ -67,7 +67,7 @@ impl Chains {
         &mut self,
         row: &JournalRow,
         moved: &[&TransferRow],
-        report: &mut Report,
+        report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         for (TransferRow { leg, .. }, _) in moved.iter().zip(0_i16..).filter(|(row, position)| row.leg != *position) {
             report.findings.push(format!("transfer {leg} of journal row {} is none of its command's", row.seq));
@@ -87,7 +87,7 @@ impl Chains {
         Ok(())
     }
 
-    fn unseal(&mut self, row: &JournalRow, moved: &[&TransferRow], report: &mut Report) -> Result<(), StoreError> {
+    fn unseal(&mut self, row: &JournalRow, moved: &[&TransferRow], report: &mut AuditReport) -> Result<(), StoreError> {
         let seal = checkpoint::sealed(row, moved)?;
         if seal.as_slice() != row.hash.as_slice() {
             report.findings.push(format!("journal row {} is not as pruning left it", row.seq));
@@ -99,7 +99,7 @@ impl Chains {
     }
 
     /// Compares where the chains end, and what was carried.
-    pub(super) fn finish(mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+    pub(super) fn finish(mut self, conn: &mut AnyConnection, report: &mut AuditReport) -> Result<(), StoreError> {
         for (id, (seq, _)) in self.heads.iter().filter(|(id, _)| !self.writers.contains_key(id)) {
             report.findings.push(format!("chain {id} ends at journal row {seq}, and no writer left it"));
         }
@@ -125,19 +125,19 @@ impl Chains {
     }
 
     /// Each chain's head, over what pruning left before it as well.
-    fn heads(&self) -> Vec<Head> {
+    fn heads(&self) -> Vec<ChainHead> {
         let left = self.left.clone().finalize();
         let is_pruned = self.checkpoint.seq > 0;
         let head = |(writer, (seq, head)): (&i32, &(i64, Hash))| {
             let covering = Sha256::new_with_prefix(head).chain_update(left).finalize();
             let head = if is_pruned { covering.as_slice() } else { head.as_slice() };
             let head = head.iter().map(|byte| format!("{byte:02x}")).collect();
-            Head { chain: *writer, seq: *seq, head }
+            ChainHead { chain: *writer, seq: *seq, head }
         };
         self.heads.iter().map(head).collect()
     }
 
-    fn carried(&mut self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+    fn carried(&mut self, conn: &mut AnyConnection, report: &mut AuditReport) -> Result<(), StoreError> {
         checkpoint::each_carried(conn, |row| {
             let seal = row.sealed()?;
             if seal.as_slice() != row.seal.as_slice() {

@@ -11,16 +11,16 @@ use super::accounts::Slice;
 use super::chains::Chains;
 use super::digest::Digest;
 use super::orders::Orders;
-use super::partners::{PartnersAudit, Told};
+use super::partners::{PartnerRow, PartnersAudit};
 use super::stakes::Stakes;
-use super::{PAGE, Progress, Report, count, hex, players};
+use super::{AuditReport, PAGE, Progress, count, hex, players};
 use crate::ledger::accounts::OpenPlayer;
-use crate::ledger::command::{Act, Command, CommandKey, Keyed};
+use crate::ledger::command::{Act, Command, CommandKey, KeyedCommand};
 use crate::ledger::{AccountAct, OrderState, Outcome, Player};
 use crate::storage::StoreError;
 use crate::storage::order_change::OrderChange;
+use crate::storage::pruned_command::PrunedCommand;
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::remains::Remains;
 use crate::storage::rows::{Bytes, JournalRow, OrderRow, TransferRow, uuid};
 use crate::storage::schema::{journal, transfers};
 
@@ -77,7 +77,7 @@ impl Page {
 struct Expected<'a> {
     orders: Vec<OrderChange>,
     opened: Vec<Player>,
-    partners: Vec<Told<'a>>,
+    partners: Vec<PartnerRow<'a>>,
 }
 
 impl<'o> JournalAudit<'o> {
@@ -104,7 +104,7 @@ impl<'o> JournalAudit<'o> {
     pub(super) fn run(
         mut self,
         conn: &mut AnyConnection,
-        report: &mut Report,
+        report: &mut AuditReport,
         progress: &Progress,
     ) -> Result<Passed, StoreError> {
         let mut next = Page::read(conn, i64::MIN)?;
@@ -127,7 +127,7 @@ impl<'o> JournalAudit<'o> {
     }
 
     /// Takes up what the page says by itself.
-    fn follow<'a>(&mut self, page: &'a Page, report: &mut Report) -> Result<Expected<'a>, StoreError> {
+    fn follow<'a>(&mut self, page: &'a Page, report: &mut AuditReport) -> Result<Expected<'a>, StoreError> {
         let mut by_seq: HashMap<i64, Vec<&TransferRow>> = HashMap::new();
         for leg in &page.moves {
             self.sums.add_transfer(leg);
@@ -154,13 +154,13 @@ impl<'o> JournalAudit<'o> {
                     }
                     if is_of_partners(&command.act) {
                         let legs = moved.into_iter().map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount));
-                        expected.partners.extend(Told::of(row.seq, *keyed, outcome, legs));
+                        expected.partners.extend(PartnerRow::of(row.seq, *keyed, outcome, legs));
                     } else {
                         expected.orders.extend(OrderChange::of(row.seq, key_of(row), &keyed, outcome));
                     }
                 }
-                Some(Said::Remains(key, remains, outcome)) => {
-                    let change = OrderChange::of_remains(row.seq, key, remains, outcome);
+                Some(Said::Pruned(key, remains, outcome)) => {
+                    let change = OrderChange::of_pruned(row.seq, key, remains, outcome);
                     check_by_key(row, change.is_some(), report);
                     expected.orders.extend(change);
                 }
@@ -175,7 +175,7 @@ impl<'o> JournalAudit<'o> {
         &mut self,
         conn: &mut AnyConnection,
         expected: &Expected<'_>,
-        report: &mut Report,
+        report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         self.opened += i64::try_from(expected.opened.len()).unwrap_or(i64::MAX);
         players::compare(conn, &expected.opened, report)?;
@@ -187,7 +187,7 @@ impl<'o> JournalAudit<'o> {
         &mut self,
         conn: &mut AnyConnection,
         expected: &[OrderChange],
-        report: &mut Report,
+        report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         let ids: Vec<Bytes> = expected.iter().map(|expected| expected.order.uuid().as_bytes().to_vec()).collect();
         let rows = self.orders.named(conn, &ids)?;
@@ -208,7 +208,7 @@ impl<'o> JournalAudit<'o> {
         expected: &OrderChange,
         row: &OrderRow,
         name: &str,
-        report: &mut Report,
+        report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         let OrderChange { operation, seq, state, paid, begun, .. } = expected;
         if *state == OrderState::Open {
@@ -239,7 +239,7 @@ impl<'o> JournalAudit<'o> {
         Ok(())
     }
 
-    fn finish(&self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+    fn finish(&self, conn: &mut AnyConnection, report: &mut AuditReport) -> Result<(), StoreError> {
         report.orders = count(conn, "SELECT COUNT(*) AS count FROM orders")?;
         if report.orders != self.confirmed {
             let (orders, confirmed) = (report.orders, self.confirmed);
@@ -257,16 +257,16 @@ impl<'o> JournalAudit<'o> {
 
 /// What a row says: all of it, or what pruning has left.
 enum Said {
-    Whole(Box<Keyed>, Outcome),
-    Remains(CommandKey, Remains, Outcome),
+    Whole(Box<KeyedCommand>, Outcome),
+    Pruned(CommandKey, PrunedCommand, Outcome),
 }
 
 fn read(row: &JournalRow) -> Option<Said> {
     let outcome = serde_json::from_str(&row.outcome).ok()?;
-    match Remains::read(&row.command) {
+    match PrunedCommand::read(&row.command) {
         Some(remains) => {
             let key = key_of(row)?;
-            Some(Said::Remains(key, remains.ok()?, outcome))
+            Some(Said::Pruned(key, remains.ok()?, outcome))
         }
         None => {
             let command: Command = serde_json::from_str(&row.command).ok()?;
@@ -276,7 +276,7 @@ fn read(row: &JournalRow) -> Option<Said> {
 }
 
 /// A row that is found by its key and should not be, or the other way round, would be decided again.
-fn check_by_key(row: &JournalRow, is_of_order: bool, report: &mut Report) {
+fn check_by_key(row: &JournalRow, is_of_order: bool, report: &mut AuditReport) {
     if row.by_key != (row.key.is_some() && !is_of_order) {
         report.findings.push(format!("journal row {} is not found where it should be", row.seq));
     }

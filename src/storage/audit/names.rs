@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::digest::Digest;
-use super::{PAGE, Report, hex};
+use super::{AuditReport, PAGE, hex};
 use crate::ledger::account::{HouseAccount, HouseSide};
 use crate::ledger::{AccountId, Currency, Party};
 use crate::storage::StoreError;
@@ -12,7 +12,7 @@ use crate::storage::rows::{AccountRow, Bytes, PLAYER_SIDE, PlayerRow, bytes};
 use crate::storage::schema::{accounts, players};
 
 /// Compares every player's and account's id with what the row says.
-pub(super) fn audit(conn: &mut AnyConnection, digest: &mut Digest, report: &mut Report) -> Result<(), StoreError> {
+pub(super) fn audit(conn: &mut AnyConnection, digest: &mut Digest, report: &mut AuditReport) -> Result<(), StoreError> {
     let mut after = Bytes::new();
     loop {
         let page = players::table.filter(players::id.gt(&after)).order(players::id).limit(PAGE);

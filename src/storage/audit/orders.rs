@@ -7,7 +7,7 @@ use std::ops::Bound;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::{Offender, PAGE, Report, TOLD, hex};
+use super::{AuditReport, Offender, PAGE, TOLD, hex};
 use crate::storage::StoreError;
 use crate::storage::queries::{AnyConnection, classify};
 use crate::storage::rows::{Bytes, OrderRow};
@@ -26,7 +26,7 @@ pub(super) enum Orders {
 
 impl Orders {
     /// Checks the index against the rows, where there is one.
-    pub fn begin(conn: &mut AnyConnection, report: &mut Report) -> Result<Self, StoreError> {
+    pub fn begin(conn: &mut AnyConnection, report: &mut AuditReport) -> Result<Self, StoreError> {
         match conn {
             AnyConnection::Postgres(_) => Ok(Self::Postgres),
             AnyConnection::Sqlite(conn) => Ok(Self::Sqlite(check_index(conn, report).map_err(classify)?)),
@@ -113,7 +113,7 @@ const MISLED: [(&str, &str); 2] = [
 ];
 
 /// The tail.
-fn check_index(conn: &mut SqliteConnection, report: &mut Report) -> QueryResult<BTreeMap<Bytes, i64>> {
+fn check_index(conn: &mut SqliteConnection, report: &mut AuditReport) -> QueryResult<BTreeMap<Bytes, i64>> {
     use order_index::{order_index as index, order_index_end as end};
     for (sql, says) in MISLED {
         let rows: Vec<Offender> = diesel::sql_query(format!("{sql} LIMIT {TOLD}")).load(conn)?;

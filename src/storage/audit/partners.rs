@@ -10,8 +10,8 @@ use std::sync::Arc;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::{Report, TOLD, count, hex};
-use crate::ledger::command::{Act, Keyed};
+use super::{AuditReport, TOLD, count, hex};
+use crate::ledger::command::{Act, KeyedCommand};
 use crate::ledger::shop::{Offer, OfferId, StockOffers};
 use crate::ledger::transactions::{Adjust, Change, TransactionState, VoidState};
 use crate::ledger::{Done, Outcome, Party, PlayerKey, ShopAct, ShopDone, TransactionAct, TransactionDone};
@@ -20,23 +20,28 @@ use crate::storage::partners::{GiftKeyRow, IDS_AT_ONCE, OfferRow};
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{Bytes, PlayerRow, bytes};
 use crate::storage::schema::{gift_keys, offers, players};
-use judged::Judged;
+use judged::PartnerCheck;
 use stored::{Stored, found_by};
 
 /// A leg of a journal row: debit, credit and minor units.
-pub(super) type Leg<'a> = (&'a [u8], &'a [u8], i64);
+pub(super) type StoredTransfer<'a> = (&'a [u8], &'a [u8], i64);
 
 /// A journal row by which a partner had something done.
-pub(super) struct Told<'a> {
+pub(super) struct PartnerRow<'a> {
     seq: i64,
-    keyed: Keyed,
+    keyed: KeyedCommand,
     done: Done,
-    legs: Vec<Leg<'a>>,
+    legs: Vec<StoredTransfer<'a>>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> PartnerRow<'a> {
     /// `None` where nothing was done.
-    pub fn of(seq: i64, keyed: Keyed, outcome: Outcome, legs: impl Iterator<Item = Leg<'a>>) -> Option<Self> {
+    pub fn of(
+        seq: i64,
+        keyed: KeyedCommand,
+        outcome: Outcome,
+        legs: impl Iterator<Item = StoredTransfer<'a>>,
+    ) -> Option<Self> {
         let Outcome::Done(done) = outcome else { return None };
         Some(Self { seq, keyed, done, legs: legs.collect() })
     }
@@ -63,8 +68,8 @@ impl PartnersAudit {
     pub(super) fn page(
         &mut self,
         conn: &mut AnyConnection,
-        page: &[Told<'_>],
-        report: &mut Report,
+        page: &[PartnerRow<'_>],
+        report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         if page.is_empty() {
             return Ok(());
@@ -82,7 +87,7 @@ impl PartnersAudit {
         Ok(())
     }
 
-    fn row(&mut self, stored: &Stored, told: &Told<'_>) -> Judged {
+    fn row(&mut self, stored: &Stored, told: &PartnerRow<'_>) -> PartnerCheck {
         match (&told.keyed.command.act, told.done) {
             (
                 Act::Transaction(TransactionAct::Adjust(adjust)),
@@ -141,7 +146,7 @@ impl PartnersAudit {
         }
     }
 
-    fn nothing_undone(&mut self, stored: &Stored, told: &Told<'_>, adjust: &Adjust) -> Judged {
+    fn nothing_undone(&mut self, stored: &Stored, told: &PartnerRow<'_>, adjust: &Adjust) -> PartnerCheck {
         let Change::Rollback { name } = &adjust.change else { return Ok(()) };
         let known = stored.named(told, name);
         let own = adjust.number.unwrap_or(told.seq);
@@ -161,9 +166,9 @@ impl PartnersAudit {
     fn stocked(
         &mut self,
         conn: &mut AnyConnection,
-        told: &Told<'_>,
+        told: &PartnerRow<'_>,
         stock: &StockOffers,
-    ) -> Result<Judged, StoreError> {
+    ) -> Result<PartnerCheck, StoreError> {
         let (mut brought, mut seen) = (Vec::new(), HashSet::new());
         for stocking in &stock.offers {
             let offer = OfferId::of(&told.keyed.command.party, &stocking.offer.id);
@@ -202,7 +207,7 @@ impl PartnersAudit {
     }
 
     /// Compares what there is at last, and how much of it.
-    pub(super) fn finish(self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+    pub(super) fn finish(self, conn: &mut AnyConnection, report: &mut AuditReport) -> Result<(), StoreError> {
         self.compare_levels(conn, report)?;
         for (id, offer) in &self.offers {
             let found = offers::table.find(bytes(id.uuid()));
@@ -238,7 +243,7 @@ impl PartnersAudit {
         disagreements(conn, report)
     }
 
-    fn compare_levels(&self, conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+    fn compare_levels(&self, conn: &mut AnyConnection, report: &mut AuditReport) -> Result<(), StoreError> {
         let mut levels = self.levels.iter().map(|(player, level)| (bytes(player.uuid()), level)).peekable();
         while levels.peek().is_some() {
             let some: Vec<(Bytes, &Arc<str>)> = levels.by_ref().take(IDS_AT_ONCE).collect();
@@ -294,7 +299,7 @@ const QUERIES: [(&str, &str); 4] = [
     ),
 ];
 
-fn disagreements(conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+fn disagreements(conn: &mut AnyConnection, report: &mut AuditReport) -> Result<(), StoreError> {
     for (sql, says) in QUERIES {
         let rows: Vec<Numbered> =
             on!(conn, conn => diesel::sql_query(format!("{sql} LIMIT {TOLD}")).load(conn)).map_err(classify)?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::Report;
+use super::AuditReport;
 use crate::ledger::Player;
 use crate::storage::StoreError;
 use crate::storage::queries::{AnyConnection, classify, on};
@@ -15,7 +15,7 @@ use crate::storage::schema::players;
 const CHUNK: usize = 500;
 
 /// Compares what is stored of the players who were opened. A VIP level is bought later, and compared with that.
-pub(super) fn compare(conn: &mut AnyConnection, opened: &[Player], report: &mut Report) -> Result<(), StoreError> {
+pub(super) fn compare(conn: &mut AnyConnection, opened: &[Player], report: &mut AuditReport) -> Result<(), StoreError> {
     for opened in opened.chunks(CHUNK) {
         let rows: Vec<PlayerRow> = opened.iter().map(PlayerRow::of).collect();
         let ids: Vec<&Bytes> = rows.iter().map(|row| &row.id).collect();

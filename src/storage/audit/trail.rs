@@ -1,6 +1,6 @@
 //! The trail of operators' acts: every entry follows from the one before it, and the last is where it should be.
 
-use super::{PAGE, Report};
+use super::{AuditReport, PAGE};
 use crate::ledger::chain::{Hash, START};
 use crate::storage::StoreError;
 use crate::storage::checkpoint::hash;
@@ -18,7 +18,7 @@ pub struct TrailEnd {
     pub head: String,
 }
 
-pub(super) fn audit(conn: &mut AnyConnection, report: &mut Report) -> Result<(), StoreError> {
+pub(super) fn audit(conn: &mut AnyConnection, report: &mut AuditReport) -> Result<(), StoreError> {
     let (mut last, mut previous, mut findings) = (0, START, Vec::new());
     loop {
         let page = trail::after(conn, last, PAGE)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use crate::identity::grants::Kind;
+use crate::identity::grants::GrantTokenKind;
 use crate::ledger::command::Timestamp;
 use crate::ledger::{Party, PlayerId};
 use crate::storage::StoreError;
@@ -112,7 +112,7 @@ fn page(
 fn scopes(conn: &mut AnyConnection, of: Vec<Bytes>) -> Result<BTreeMap<Bytes, String>, StoreError> {
     let codes = grant_tokens::table
         .filter(grant_tokens::grant_id.eq_any(of))
-        .filter(grant_tokens::kind.eq(Kind::Code.as_str()))
+        .filter(grant_tokens::kind.eq(GrantTokenKind::Code.as_str()))
         .select((grant_tokens::grant_id, grant_tokens::scope));
     let scopes: QueryResult<Vec<(Bytes, String)>> = on!(conn, conn => codes.load(conn));
     Ok(scopes.map_err(classify)?.into_iter().collect())

@@ -21,7 +21,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, SmallInt};
 
 use super::marks::Marks;
-use super::pages::{Page, Segment};
+use super::pages::{IndexPage, Segment};
 use super::{DROPPING, POSITION, position};
 use crate::storage::StoreError;
 use crate::storage::queries::{AnyConnection, classify, on};
@@ -77,7 +77,7 @@ pub fn take_lead(conn: &mut AnyConnection) -> Result<bool, StoreError> {
 
 /// What one step did.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct IndexStep {
     /// Journal rows that were read.
     pub read: usize,
     /// Journal rows that are in the index now and were not before.
@@ -140,14 +140,14 @@ impl Indexer {
     }
 
     /// Reads the next rows, or writes the segment that they have filled. Bounded in time: one page of rows, or one segment.
-    pub fn step(&mut self, conn: &mut AnyConnection) -> Result<Step, StoreError> {
+    pub fn step(&mut self, conn: &mut AnyConnection) -> Result<IndexStep, StoreError> {
         if matches!(conn, AnyConnection::Sqlite(_)) {
             self.horizon = Horizon::Everything;
         }
         let position = position(conn)?;
         if position == DROPPING {
             drop_some(conn)?;
-            return Ok(Step { has_more: true, ..Step::default() });
+            return Ok(IndexStep { has_more: true, ..IndexStep::default() });
         }
         if self.gathered.position != position {
             self.gathered = Gathered::after(position);
@@ -156,7 +156,8 @@ impl Indexer {
             return self.write(conn);
         }
         let rows = self.next_rows(conn)?;
-        let mut step = Step { has_more: i64::try_from(rows.len()).is_ok_and(|rows| rows == PAGE), ..Step::default() };
+        let mut step =
+            IndexStep { has_more: i64::try_from(rows.len()).is_ok_and(|rows| rows == PAGE), ..IndexStep::default() };
         for row in &rows {
             if !self.horizon.is_settled(self.gathered.last, row.0) {
                 step.has_more = self.horizon.ask(conn)?;
@@ -190,9 +191,9 @@ impl Indexer {
     }
 
     /// Writes what is gathered, and begins anew: where another was faster, too.
-    fn write(&mut self, conn: &mut AnyConnection) -> Result<Step, StoreError> {
+    fn write(&mut self, conn: &mut AnyConnection) -> Result<IndexStep, StoreError> {
         if !begin_when_free(conn)? {
-            return Ok(Step::default());
+            return Ok(IndexStep::default());
         }
         let Gathered { position, last, rows, .. } = self.gathered;
         let pages = self.gathered.segment.pages();
@@ -206,7 +207,7 @@ impl Indexer {
             Ok(moved == 1)
         })?;
         self.gathered = Gathered::after(last);
-        Ok(Step { indexed: if is_first { rows } else { 0 }, has_more: true, ..Step::default() })
+        Ok(IndexStep { indexed: if is_first { rows } else { 0 }, has_more: true, ..IndexStep::default() })
     }
 }
 
@@ -319,7 +320,7 @@ fn ended<T>(
 }
 
 /// One statement on Postgres; row by row into SQLite, where Diesel would begin a transaction of its own for several.
-fn insert(conn: &mut AnyConnection, pages: &[Page]) -> QueryResult<()> {
+fn insert(conn: &mut AnyConnection, pages: &[IndexPage]) -> QueryResult<()> {
     match conn {
         AnyConnection::Sqlite(conn) => {
             for page in pages {

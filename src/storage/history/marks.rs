@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::pages::Kind;
+use super::pages::HistoryKind;
 use crate::ledger::{CorrelationKey, Party, PlayerId, PlayerKey};
-use crate::storage::remains::Remains;
+use crate::storage::pruned_command::PrunedCommand;
 
 /// What of a command's text says whose it is. Every act with a player names them so; the rest is passed over unread.
 #[derive(Deserialize)]
@@ -18,16 +18,18 @@ struct Named {
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Marks {
-    /// In the order of [`Kind::ALL`].
-    pub digests: [Option<Uuid>; Kind::ALL.len()],
+    /// In the order of [`HistoryKind::ALL`].
+    pub digests: [Option<Uuid>; HistoryKind::ALL.len()],
     pub is_pruned: bool,
 }
 
 impl Marks {
     /// A row that cannot be read is nobody's: it must not stop who follows, and the audit names it.
     pub fn of(party: &str, command: &str) -> Self {
-        match Remains::read(command) {
-            Some(Ok(Remains { player, correlation, .. })) => Self { digests: [player, correlation], is_pruned: true },
+        match PrunedCommand::read(command) {
+            Some(Ok(PrunedCommand { player, correlation, .. })) => {
+                Self { digests: [player, correlation], is_pruned: true }
+            }
             Some(Err(_)) => Self::default(),
             None => Self::of_whole(party, command).unwrap_or_default(),
         }
@@ -42,10 +44,10 @@ impl Marks {
         Some(Self { digests: [player, correlation], is_pruned: false })
     }
 
-    pub fn get(&self, kind: Kind) -> Option<Uuid> {
+    pub fn get(&self, kind: HistoryKind) -> Option<Uuid> {
         match kind {
-            Kind::Player => self.digests[0],
-            Kind::Correlation => self.digests[1],
+            HistoryKind::Player => self.digests[0],
+            HistoryKind::Correlation => self.digests[1],
         }
     }
 }

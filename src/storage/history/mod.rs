@@ -24,9 +24,11 @@ use super::rows::Bytes;
 use super::schema::{history_pages, history_position, journal};
 use crate::ledger::{CorrelationKey, Party, PlayerId, PlayerKey};
 use marks::Marks;
-use pages::{Kind, Prefix};
+use pages::{HistoryKind, Prefix};
 
-pub use row::{AccountName, Chain, Detail, HistoryRow, Moved, Neighbour, RecordedCommand, detail, of_order};
+pub use row::{
+    AccountName, ChainNeighbours, Detail, HistoryRow, Neighbour, RecordedCommand, TransferRecord, detail, of_order,
+};
 
 /// The one row of its table.
 const POSITION: i32 = 1;
@@ -52,7 +54,7 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
 
 /// What a look-up is answered with.
 #[derive(Debug, PartialEq)]
-pub enum Found {
+pub enum HistoryAnswer {
     /// Newest first.
     Rows(Vec<HistoryRow>),
     /// The index is so many numbers behind that the rest would be a scan: ask again later.
@@ -67,16 +69,16 @@ pub fn of_player(
     player: &PlayerId,
     before: Option<i64>,
     limit: usize,
-) -> Result<Found, StoreError> {
+) -> Result<HistoryAnswer, StoreError> {
     let digest = PlayerKey::of(party, player).uuid();
-    Wanted::of(Kind::Player, digest, player.as_str()).find(conn, before, limit)
+    Wanted::of(HistoryKind::Player, digest, player.as_str()).find(conn, before, limit)
 }
 
 /// The commands with a correlation id, newest first, and no more than [`MOST_ROWS`]. Mostly it is one: whoever sends a
 /// message again sends its correlation id again, and a repeat is not in the journal.
-pub fn of_correlation(conn: &mut AnyConnection, party: &Party, correlation: &str) -> Result<Found, StoreError> {
+pub fn of_correlation(conn: &mut AnyConnection, party: &Party, correlation: &str) -> Result<HistoryAnswer, StoreError> {
     let digest = CorrelationKey::of(party, correlation).uuid();
-    Wanted::of(Kind::Correlation, digest, correlation).find(conn, None, MOST_ROWS)
+    Wanted::of(HistoryKind::Correlation, digest, correlation).find(conn, None, MOST_ROWS)
 }
 
 /// Every row of the journal up to this number is in the index.
@@ -94,24 +96,24 @@ pub fn behind(conn: &mut AnyConnection) -> Result<i64, StoreError> {
 
 /// What is looked for.
 struct Wanted {
-    kind: Kind,
+    kind: HistoryKind,
     digest: Uuid,
     /// How it is written in a command, and in what is left of one: a row with neither need not be parsed.
     written: [String; 2],
 }
 
 impl Wanted {
-    fn of(kind: Kind, digest: Uuid, name: &str) -> Self {
+    fn of(kind: HistoryKind, digest: Uuid, name: &str) -> Self {
         Self { kind, digest, written: [serde_json::Value::from(name).to_string(), digest.to_string()] }
     }
 
-    fn find(&self, conn: &mut AnyConnection, before: Option<i64>, limit: usize) -> Result<Found, StoreError> {
+    fn find(&self, conn: &mut AnyConnection, before: Option<i64>, limit: usize) -> Result<HistoryAnswer, StoreError> {
         let limit = limit.min(MOST_ROWS);
         in_snapshot(conn, |conn| {
             let position = position(conn)?.max(0);
             let before = before.unwrap_or(i64::MAX);
             let Some(mut numbers) = self.behind(conn, position, before, limit)? else {
-                return behind(conn).map(Found::Behind);
+                return behind(conn).map(HistoryAnswer::Behind);
             };
             let mut rows = row::load(conn, &numbers)?;
             let mut pages = Pages { before_page: i64::MAX, before: before.min(position.saturating_add(1)) };
@@ -128,7 +130,7 @@ impl Wanted {
                 }
             }
             rows.truncate(limit);
-            Ok(Found::Rows(rows))
+            Ok(HistoryAnswer::Rows(rows))
         })
     }
 

@@ -26,12 +26,12 @@ pub const MOST_OFFSET: i64 = u16::MAX as i64;
 
 /// What rows are found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum HistoryKind {
     Player,
     Correlation,
 }
 
-impl Kind {
+impl HistoryKind {
     pub const ALL: [Self; 2] = [Self::Player, Self::Correlation];
 
     pub fn stored(self) -> i16 {
@@ -60,7 +60,7 @@ impl Prefix {
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = history_pages)]
-pub struct Page {
+pub struct IndexPage {
     pub kind: i16,
     pub bucket: i16,
     /// The segment's first number.
@@ -84,7 +84,7 @@ pub fn numbers(first: i64, entries: &[u8], prefix: Prefix) -> Result<Vec<i64>, S
 #[derive(Debug, Default)]
 pub struct Segment {
     first: Option<i64>,
-    entries: [Vec<(Prefix, u16)>; Kind::ALL.len()],
+    entries: [Vec<(Prefix, u16)>; HistoryKind::ALL.len()],
 }
 
 impl Segment {
@@ -93,8 +93,8 @@ impl Segment {
         self.first.is_none_or(|first| (0..=MOST_OFFSET).contains(&number.saturating_sub(first)))
     }
 
-    /// Takes note that a row is whose these digests are, in the order of [`Kind::ALL`].
-    pub fn add(&mut self, number: i64, digests: [Option<Uuid>; Kind::ALL.len()]) -> Result<(), StoreError> {
+    /// Takes note that a row is whose these digests are, in the order of [`HistoryKind::ALL`].
+    pub fn add(&mut self, number: i64, digests: [Option<Uuid>; HistoryKind::ALL.len()]) -> Result<(), StoreError> {
         let first = *self.first.get_or_insert(number);
         let offset = u16::try_from(number.saturating_sub(first))
             .map_err(|_| StoreError::Rejected(format!("journal row {number} is out of reach of segment {first}")))?;
@@ -104,10 +104,10 @@ impl Segment {
         Ok(())
     }
 
-    pub fn pages(&mut self) -> Vec<Page> {
+    pub fn pages(&mut self) -> Vec<IndexPage> {
         let Some(first) = self.first else { return Vec::new() };
         let mut pages = Vec::new();
-        for (kind, entries) in Kind::ALL.into_iter().zip(&mut self.entries) {
+        for (kind, entries) in HistoryKind::ALL.into_iter().zip(&mut self.entries) {
             entries.sort_unstable();
             let mut buckets: BTreeMap<i16, Bytes> = BTreeMap::new();
             for (prefix, offset) in entries {
@@ -115,7 +115,7 @@ impl Segment {
                 page.extend(prefix.0);
                 page.extend(offset.to_be_bytes());
             }
-            let page = |(bucket, entries)| Page { kind: kind.stored(), bucket, first, entries };
+            let page = |(bucket, entries)| IndexPage { kind: kind.stored(), bucket, first, entries };
             pages.extend(buckets.into_iter().map(page));
         }
         pages
@@ -144,17 +144,17 @@ mod tests {
         let pages = segment.pages();
         let places: Vec<_> = pages.iter().map(|page| (page.kind, page.bucket, page.first)).collect();
         assert_eq!(places, [(1, 0, 10), (1, 63, 10), (2, 63, 10)]);
-        let found = |kind: Kind, digest: Uuid| {
+        let found = |kind: HistoryKind, digest: Uuid| {
             let prefix = Prefix::of(digest);
             let mut of_bucket =
                 pages.iter().filter(|page| (page.kind, page.bucket) == (kind.stored(), prefix.bucket()));
             of_bucket.next().map_or(vec![], |page| numbers(page.first, &page.entries, prefix).unwrap())
         };
-        assert_eq!(found(Kind::Player, one), [10]);
-        assert_eq!(found(Kind::Player, other), [12, 70]);
-        assert_eq!(found(Kind::Player, neighbour), [13]);
-        assert_eq!(found(Kind::Correlation, neighbour), [10]);
-        assert_eq!(found(Kind::Correlation, one), Vec::<i64>::new());
+        assert_eq!(found(HistoryKind::Player, one), [10]);
+        assert_eq!(found(HistoryKind::Player, other), [12, 70]);
+        assert_eq!(found(HistoryKind::Player, neighbour), [13]);
+        assert_eq!(found(HistoryKind::Correlation, neighbour), [10]);
+        assert_eq!(found(HistoryKind::Correlation, one), Vec::<i64>::new());
         assert!(numbers(10, &[0; ENTRY + 1], Prefix::of(one)).is_err());
     }
 }

@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use super::in_snapshot;
 use super::marks::Marks;
-use super::pages::Kind;
+use super::pages::HistoryKind;
 use crate::ledger::chain;
 use crate::ledger::command::Timestamp;
 use crate::ledger::{Command, CommandKey, Currency, OrderIds, OrderState, Outcome, Party, PlayerKey};
 use crate::storage::StoreError;
+use crate::storage::pruned_command::PrunedCommand;
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::remains::Remains;
 use crate::storage::rows::{Bytes, JournalRow, TransferRow, damaged, parse_party};
 use crate::storage::schema::{accounts, journal, players, transfers, writers};
 use crate::storage::{checkpoint, lookups};
@@ -49,9 +49,9 @@ pub enum RecordedCommand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detail {
     pub row: HistoryRow,
-    pub chain: Chain,
+    pub chain: ChainNeighbours,
     /// In their order. What a pruned row moved is carried by account, and no more told by row.
-    pub transfers: Vec<Moved>,
+    pub transfers: Vec<TransferRecord>,
 }
 
 /// Another row of the same chain.
@@ -62,7 +62,7 @@ pub struct Neighbour {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain {
+pub struct ChainNeighbours {
     /// `None` where it is the chain's first, or too far away.
     pub previous: Option<Neighbour>,
     pub next: Option<Neighbour>,
@@ -74,7 +74,7 @@ pub struct Chain {
 
 /// One transfer, with its accounts by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
+pub struct TransferRecord {
     pub debit: AccountName,
     pub credit: AccountName,
     /// Minor units, above zero.
@@ -96,17 +96,17 @@ pub struct AccountName {
 impl HistoryRow {
     /// What an older program pruned says nothing of whose it was, and passes as anybody's.
     pub fn is_of_player(&self, player: PlayerKey) -> bool {
-        self.is_marked(Kind::Player, player.uuid())
+        self.is_marked(HistoryKind::Player, player.uuid())
     }
 
-    pub(super) fn is_marked(&self, kind: Kind, digest: Uuid) -> bool {
+    pub(super) fn is_marked(&self, kind: HistoryKind, digest: Uuid) -> bool {
         let mark = self.marks.get(kind);
         mark == Some(digest) || (mark.is_none() && self.marks.is_pruned)
     }
 
     fn of(row: &JournalRow) -> Result<Self, StoreError> {
         let wrong = |error: serde_json::Error| damaged(&format!("journal row {}", row.seq), error);
-        let command = match Remains::read(&row.command) {
+        let command = match PrunedCommand::read(&row.command) {
             Some(remains) => RecordedCommand::Pruned(remains.map_err(wrong)?.state),
             None => RecordedCommand::Whole(Box::new(serde_json::from_str(&row.command).map_err(wrong)?)),
         };
@@ -152,7 +152,7 @@ pub fn detail(conn: &mut AnyConnection, number: i64) -> Result<Option<Detail>, S
     })
 }
 
-fn chain_of(conn: &mut AnyConnection, row: &JournalRow, moved: &[TransferRow]) -> Result<Chain, StoreError> {
+fn chain_of(conn: &mut AnyConnection, row: &JournalRow, moved: &[TransferRow]) -> Result<ChainNeighbours, StoreError> {
     let moved: Vec<&TransferRow> = moved.iter().collect();
     let is_sealed = row.seq <= checkpoint::read(conn)?.seq;
     let (previous, next) = (previous(conn, row)?, next(conn, row)?);
@@ -166,7 +166,7 @@ fn chain_of(conn: &mut AnyConnection, row: &JournalRow, moved: &[TransferRow]) -
         (is_linked || previous.is_some()).then_some(is_linked)
     };
     let previous = previous.and_then(|(number, hash)| Some(Neighbour { number: number?, hash }));
-    Ok(Chain { previous, next, is_sealed, holds })
+    Ok(ChainNeighbours { previous, next, is_sealed, holds })
 }
 
 /// What the row follows: a row of its writer's, or the chain's beginning, which has no number. `None` where it is too far.
@@ -207,7 +207,7 @@ fn next(conn: &mut AnyConnection, row: &JournalRow) -> Result<Option<Neighbour>,
 /// `side`, `player`, `currency`, `bucket`, `wallet`, `product`.
 type AccountColumns = (Bytes, String, Option<Bytes>, String, String, String, i32);
 
-fn named(conn: &mut AnyConnection, moved: Vec<TransferRow>) -> Result<Vec<Moved>, StoreError> {
+fn named(conn: &mut AnyConnection, moved: Vec<TransferRow>) -> Result<Vec<TransferRecord>, StoreError> {
     let ids: Vec<&Bytes> = moved.iter().flat_map(|row| [&row.debit, &row.credit]).collect();
     let columns = (
         accounts::id,
@@ -234,6 +234,6 @@ fn named(conn: &mut AnyConnection, moved: Vec<TransferRow>) -> Result<Vec<Moved>
     let name = |id: &Bytes| names.get(id).cloned().ok_or_else(|| damaged("transfer", "is of no account"));
     let named = moved
         .into_iter()
-        .map(|row| Ok(Moved { debit: name(&row.debit)?, credit: name(&row.credit)?, amount: row.amount }));
+        .map(|row| Ok(TransferRecord { debit: name(&row.debit)?, credit: name(&row.credit)?, amount: row.amount }));
     named.collect()
 }

@@ -63,7 +63,7 @@ impl Address {
 
     /// The hosts, in the order in which they are to be tried. The driver itself would bound no more than the connection of
     /// a socket, and one that is silent after that would use up the time of all.
-    pub(super) fn places(&self) -> Vec<Place> {
+    pub(super) fn places(&self) -> Vec<HostAddress> {
         let hosts = self.driver.get_hosts();
         let mut order: Vec<usize> = (0..hosts.len()).collect();
         if self.driver.get_load_balance_hosts() == LoadBalanceHosts::Random {
@@ -72,7 +72,7 @@ impl Address {
         order.into_iter().filter_map(|at| self.place(at, hosts.get(at)?)).collect()
     }
 
-    fn place(&self, at: usize, host: &Host) -> Option<Place> {
+    fn place(&self, at: usize, host: &Host) -> Option<HostAddress> {
         let ports = self.driver.get_ports();
         let port = *ports.get(at).or(ports.first()).unwrap_or(&DEFAULT_PORT);
         let mut driver = without_hosts(&self.driver);
@@ -91,7 +91,7 @@ impl Address {
                 (socket.display().to_string(), Some(socket))
             }
         };
-        Some(Place { name, driver, socket, timeout: self.timeout() })
+        Some(HostAddress { name, driver, socket, timeout: self.timeout() })
     }
 
     /// How long each host may take.
@@ -104,7 +104,7 @@ impl Address {
 
 /// One host of an address.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct HostAddress {
     /// Host and port, fit for logs.
     pub name: String,
     /// What the driver is told.

@@ -11,7 +11,7 @@ use tokio_postgres::NoTls;
 use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::address::{Address, Place};
+use super::address::{Address, HostAddress};
 use super::sqlstates::{OverTls, SqlstateStream, WithoutTls, sqlstate};
 use crate::storage::StoreError;
 use crate::tls::Files;
@@ -57,7 +57,10 @@ pub async fn connect(url: &str) -> Result<AsyncPgConnection, StoreError> {
 }
 
 /// One host, within its time; an error says why not.
-async fn try_place<'a>(place: &'a Place, tls: Option<&Files>) -> (&'a Place, Result<AsyncPgConnection, String>) {
+async fn try_place<'a>(
+    place: &'a HostAddress,
+    tls: Option<&Files>,
+) -> (&'a HostAddress, Result<AsyncPgConnection, String>) {
     let tried = match tokio::time::timeout(place.timeout, begin(place, tls)).await {
         Ok(begun) => begun,
         Err(_) => Err("no answer to the connection attempt".to_owned()),
@@ -65,7 +68,7 @@ async fn try_place<'a>(place: &'a Place, tls: Option<&Files>) -> (&'a Place, Res
     (place, tried)
 }
 
-async fn begin(place: &Place, tls: Option<&Files>) -> Result<AsyncPgConnection, String> {
+async fn begin(place: &HostAddress, tls: Option<&Files>) -> Result<AsyncPgConnection, String> {
     let mut driver = place.driver.clone();
     driver.connect_timeout(place.timeout).tcp_user_timeout(TCP_USER_TIMEOUT).keepalives_idle(TCP_USER_TIMEOUT);
     driver.application_name("purser");

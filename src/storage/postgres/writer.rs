@@ -13,8 +13,8 @@ use super::statements::{
     NameHouseAccounts, ReadAccounts, ReadDecided, ReadDecidedOfOrders, ReadOrders, ReadWriter, TakeSeqs,
     UpsertAccounts, UpsertOrders,
 };
-use crate::ledger::state::Asked;
-use crate::ledger::{Batch, Keys, OrderId, Outcome, PlayerKey, State};
+use crate::ledger::state::PastCommand;
+use crate::ledger::{Batch, OrderId, Outcome, PlayerKey, ReadSet, State};
 use crate::storage::batch_rows::BatchRows;
 use crate::storage::partners::{PartnerRows, load_partners, write_partners};
 use crate::storage::rows::{
@@ -93,7 +93,7 @@ impl PostgresStore {
 }
 
 impl Store for PostgresStore {
-    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+    async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
         let loaded = match self.session().await {
             Ok(session) => in_time(session.load(keys)).await,
             Err(error) => Err(error),
@@ -161,7 +161,7 @@ impl Session {
     /// Prepares every statement, one after another: pipelined statements keep their order only where none of them
     /// has to be prepared first. The first to go out is the BEGIN of what is read, which needs no preparation.
     async fn prepare(&mut self) -> Result<(), StoreError> {
-        self.read(&Keys::default(), 0).await?;
+        self.read(&ReadSet::default(), 0).await?;
         let conn = &mut self.conn;
         let writes = async {
             InsertJournal::default().execute(conn).await?;
@@ -180,13 +180,13 @@ impl Session {
         self.conn.batch_execute(sql).await.map_err(classify_read)
     }
 
-    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+    async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
         let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
         // With offers, numbers are taken when these are locked, too.
         let at_once = if keys.shop.offers.is_empty() { count } else { 0 };
         let (players, accounts, orders, decided) = self.read(keys, at_once).await?;
         // Mostly every player was there to be locked, and nothing can be torn.
-        let strangers = players.len() < keys.players.len();
+        let unknown_players = players.len() < keys.players.len();
         let mut state = state_of(players, accounts, orders, decided)?;
         state.numbers = std::mem::take(&mut self.seqs);
         if !(keys.transactions.is_empty() && keys.shop.is_empty()) {
@@ -198,7 +198,7 @@ impl Session {
             state.numbers = self.take_seqs(count).await.map_err(classify_read)?;
         }
         self.last_taken = state.numbers.iter().copied().max().unwrap_or(i64::MAX);
-        if strangers && is_torn(keys, &state) {
+        if unknown_players && is_torn(keys, &state) {
             return Err(StoreError::Conflict("a player was opened while the batch was read".to_owned()));
         }
         Ok(state)
@@ -207,7 +207,7 @@ impl Session {
     /// One round trip: each statement after the locks sees what was committed before they were granted.
     async fn read(
         &mut self,
-        keys: &Keys,
+        keys: &ReadSet,
         count: i64,
     ) -> Result<(Vec<PlayerRow>, Vec<AccountRow>, Vec<OrderRow>, Vec<DecidedRow>), StoreError> {
         let players: Vec<_> = keys.players.iter().map(|key| bytes(key.uuid())).collect();
@@ -320,15 +320,15 @@ impl Session {
 
 /// Whether a player who was not there to be locked was there for a later statement. Such a state holds answers that
 /// the player was given, and not the player.
-fn is_torn(keys: &Keys, state: &State) -> bool {
-    let is_stranger = |key: &PlayerKey| keys.players.contains(key) && !state.players.contains_key(key);
+fn is_torn(keys: &ReadSet, state: &State) -> bool {
+    let is_unknown = |key: &PlayerKey| keys.players.contains(key) && !state.players.contains_key(key);
     let served = state.decided.values().filter(|decided| matches!(decided.outcome, Outcome::Done(_)));
     // A player whose command is old enough to have been pruned was there long before this batch.
     let mut served = served.filter_map(|decided| match &decided.asked {
-        Asked::Whole(command) => Some(PlayerKey::of(&command.party, command.player()?)),
-        Asked::Pruned(_) => None,
+        PastCommand::Whole(command) => Some(PlayerKey::of(&command.party, command.player()?)),
+        PastCommand::Pruned(_) => None,
     });
-    served.any(|key| is_stranger(&key))
+    served.any(|key| is_unknown(&key))
 }
 
 /// The lowest number that no other session writes under. The server gives it back when the session ends.

@@ -10,7 +10,7 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::{AMQPUri, SASLMechanism};
 
-use super::Settings;
+use super::AmqpSettings;
 use super::message::{self, MISROUTED, ORIGINAL_USER, REDRIVEN, UNREADABLE};
 use super::topology::{DEAD, PEERS, REQUESTS, STATUS};
 
@@ -56,7 +56,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    pub fn new(settings: &Settings, users: Vec<String>, reply_queues: Vec<String>) -> Self {
+    pub fn new(settings: &AmqpSettings, users: Vec<String>, reply_queues: Vec<String>) -> Self {
         Self { own_user: own_user(settings), users, reply_queues }
     }
 
@@ -124,7 +124,7 @@ impl Admission {
 }
 
 /// What the broker calls Purser: whoever the URL signs in as, unless a certificate does.
-pub fn own_user(settings: &Settings) -> Option<String> {
+pub fn own_user(settings: &AmqpSettings) -> Option<String> {
     if settings.user.is_some() {
         return settings.user.clone();
     }

@@ -17,13 +17,16 @@ use lapin::Connection;
 use lapin::protocol::AMQPSoftError;
 use lapin::types::{AMQPValue, FieldTable};
 
-use super::topology::{DEAD, Declaring, Part, Refused, attempt};
+use super::topology::{DEAD, DeclarationRefused, Declaring, Part, attempt};
 
 /// Each harmless argument is at most taken away and then set to what it is.
 const MAX_TRIES: usize = 9;
 
 /// Declares what may be there already; the names of the arguments in which it is somebody else's.
-pub(super) async fn declare(connection: &Connection, part: &Part) -> lapin::Result<Result<Vec<String>, Refused>> {
+pub(super) async fn declare(
+    connection: &Connection,
+    part: &Part,
+) -> lapin::Result<Result<Vec<String>, DeclarationRefused>> {
     let mut arguments = part.arguments();
     let mut adopted: Vec<String> = Vec::new();
     let mut tries = 1;

@@ -16,7 +16,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection};
 
 use super::adopted;
-use super::topology::{self, Declaring, Mismatch, Part, QueueSettings, Refused, attempt, short};
+use super::topology::{self, DeclarationRefused, Declaring, Mismatch, Part, QueueSettings, attempt, short};
 use crate::ledger::Party;
 
 /// No queue is this long.
@@ -24,7 +24,7 @@ const IMPOSSIBLE_LENGTH: i64 = -1;
 
 /// How a virtual host stands to what `serve` would declare there.
 #[derive(Debug, Default)]
-pub struct Comparison {
+pub struct TopologyComparison {
     /// What is not there, by name; it may be declared.
     pub missing: Vec<String>,
     pub mismatches: Vec<Mismatch>,
@@ -33,8 +33,12 @@ pub struct Comparison {
 }
 
 /// Compares everything of `parties`; an error means that the connection is gone.
-pub async fn compare(connection: &Connection, parties: &[Party], settings: QueueSettings) -> lapin::Result<Comparison> {
-    let mut comparison = Comparison::default();
+pub async fn compare(
+    connection: &Connection,
+    parties: &[Party],
+    settings: QueueSettings,
+) -> lapin::Result<TopologyComparison> {
+    let mut comparison = TopologyComparison::default();
     for part in topology::parts(parties, settings) {
         match compare_part(connection, &part).await? {
             Standing::AsExpected(adopted) if adopted.is_empty() => {}
@@ -63,7 +67,7 @@ async fn compare_part(connection: &Connection, part: &Part) -> lapin::Result<Sta
             Ok(adopted) => Standing::AsExpected(adopted),
             Err(refused) => Standing::Otherwise(refused.mismatch),
         },
-        Err(Refused { why: AMQPSoftError::NOTFOUND, .. }) => ask_to_declare(connection, part).await?,
+        Err(DeclarationRefused { why: AMQPSoftError::NOTFOUND, .. }) => ask_to_declare(connection, part).await?,
         Err(refused) => Standing::Otherwise(refused.mismatch),
     };
     match standing {
@@ -86,7 +90,7 @@ async fn ask_to_declare(connection: &Connection, part: &Part) -> lapin::Result<S
     let asked =
         attempt(connection, part.name(), async |channel| part.declare_with(channel, Declaring::Now, impossible).await);
     Ok(match asked.await? {
-        Err(Refused { why: AMQPSoftError::PRECONDITIONFAILED, .. }) => Standing::Missing,
+        Err(DeclarationRefused { why: AMQPSoftError::PRECONDITIONFAILED, .. }) => Standing::Missing,
         Err(refused) => Standing::Otherwise(refused.mismatch),
         Ok(()) => Standing::Otherwise(Mismatch {
             name: part.name().to_owned(),
@@ -106,7 +110,7 @@ async fn ask_to_bind(connection: &Connection, part: &Part) -> lapin::Result<Opti
         channel.queue_unbind(short(name), short(exchange), short(name), nobodys).await
     });
     Ok(match asked.await? {
-        Ok(()) | Err(Refused { why: AMQPSoftError::NOTFOUND, .. }) => None,
+        Ok(()) | Err(DeclarationRefused { why: AMQPSoftError::NOTFOUND, .. }) => None,
         Err(refused) => Some(refused.mismatch),
     })
 }

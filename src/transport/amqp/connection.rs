@@ -7,7 +7,7 @@ use lapin::tcp::RustlsConnector;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
 
-use super::Settings;
+use super::AmqpSettings;
 use super::legible::{self, Mended};
 use super::nodes::Node;
 use super::session::SessionError;
@@ -30,13 +30,16 @@ pub(super) fn told(nodes: &[Unreachable]) -> String {
 }
 
 /// Opens a connection.
-pub async fn connect(settings: &Settings) -> Result<Connection, SessionError> {
+pub async fn connect(settings: &AmqpSettings) -> Result<Connection, SessionError> {
     connect_and_mark(settings, None).await.map(|(connection, _)| connection)
 }
 
 /// Opens a connection to the first node that lets us in. What is delivered over it and could not be read as it came is
 /// noted.
-pub async fn connect_and_mark(settings: &Settings, mended: Option<Mended>) -> Result<(Connection, Node), SessionError> {
+pub async fn connect_and_mark(
+    settings: &AmqpSettings,
+    mended: Option<Mended>,
+) -> Result<(Connection, Node), SessionError> {
     let nodes = &settings.nodes;
     let mut unreachable = Vec::new();
     for node in nodes.in_turn() {
@@ -56,7 +59,11 @@ pub async fn connect_and_mark(settings: &Settings, mended: Option<Mended>) -> Re
 }
 
 /// Opens a connection to this node, by the first of its addresses that answers.
-pub async fn connect_to(settings: &Settings, node: Node, mended: Option<Mended>) -> Result<Connection, SessionError> {
+pub async fn connect_to(
+    settings: &AmqpSettings,
+    node: Node,
+    mended: Option<Mended>,
+) -> Result<Connection, SessionError> {
     let mut uri = settings.nodes.uri(node).map_err(SessionError::Url)?;
     uri.query.heartbeat.get_or_insert(HEARTBEAT);
     let configured = uri.query.connection_timeout.map(Duration::from_millis);
@@ -77,7 +84,7 @@ pub async fn connect_to(settings: &Settings, node: Node, mended: Option<Mended>)
 }
 
 async fn greet(
-    settings: &Settings,
+    settings: &AmqpSettings,
     uri: AMQPUri,
     address: SocketAddr,
     mended: Option<Mended>,

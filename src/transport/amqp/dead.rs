@@ -11,15 +11,15 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 
-use super::Settings;
+use super::AmqpSettings;
 use super::admission::{Deaths, own_user};
 use super::connection;
-use super::held::{Held, HeldQueue};
 use super::legible::Mended;
 use super::message::{
     self, COPY_TO, DEAD_AT, DEAD_ERROR, DEAD_QUEUE, DEAD_REASON, MISROUTED, ORIGINAL_USER, REDRIVEN, ROUTING_HEADERS,
     UNREADABLE,
 };
+use super::queue_browser::{HeldLetter, QueueBrowser};
 use super::session::SessionError;
 use super::topology::{self, short};
 use crate::admin::redaction::without_tokens;
@@ -47,14 +47,14 @@ const MAX_ERROR: usize = 300;
 
 /// A dead letter, held.
 pub struct DeadLetter {
-    pub(super) held: Held,
+    pub(super) held: HeldLetter,
 }
 
 impl DeadLetter {
     /// For tests: operators get theirs from a [`DeadQueue`].
     #[doc(hidden)]
     pub fn of(delivery: Delivery) -> Self {
-        Self { held: Held::of(delivery) }
+        Self { held: HeldLetter::of(delivery) }
     }
 
     /// What the provider calls it: its correlation id, else its message id.
@@ -183,17 +183,17 @@ pub struct DeadQueue {
     party: Party,
     /// What the broker calls Purser, where that is known.
     own_user: Option<String>,
-    letters: HeldQueue,
+    letters: QueueBrowser,
     /// Letters go back into their queues through this one.
     channel: Channel,
     connection: Connection,
 }
 
 impl DeadQueue {
-    pub async fn open(settings: &Settings, party: Party) -> Result<Self, DeadError> {
+    pub async fn open(settings: &AmqpSettings, party: Party) -> Result<Self, DeadError> {
         let mended = Mended::default();
         let (connection, _) = connection::connect_and_mark(settings, Some(mended.clone())).await?;
-        let letters = HeldQueue::open(&connection, mended, short(&topology::dead_queue(&party))).await?;
+        let letters = QueueBrowser::open(&connection, mended, short(&topology::dead_queue(&party))).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         Ok(Self { party, own_user: own_user(settings), letters, channel, connection })

@@ -7,8 +7,8 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use super::admission::Admission;
 use super::direct;
 use super::topology::{self, STATUS, short};
-use crate::dialects::egpp::desk::Channel;
-use crate::dialects::egpp::{Envelope, Operation, Reply};
+use crate::dialects::egpp::handler::Channel;
+use crate::dialects::egpp::{EgppReply, Envelope, Operation};
 use crate::ledger::Party;
 use crate::ledger::command::Timestamp;
 
@@ -87,10 +87,15 @@ pub struct Publication {
 }
 
 /// The queue that a delivery came from: whose it is, and for which operation.
-pub type Place<'a> = (&'a Party, Operation);
+pub type QueuePlace<'a> = (&'a Party, Operation);
 
 /// The reply to a delivery: to its reply queue, or to the status exchange where it names none that a reply may go to.
-pub fn reply(delivery: &Delivery, (party, operation): Place<'_>, admission: &Admission, reply: Reply) -> Publication {
+pub fn reply(
+    delivery: &Delivery,
+    (party, operation): QueuePlace<'_>,
+    admission: &Admission,
+    reply: EgppReply,
+) -> Publication {
     let request = &delivery.properties;
     let mut properties = BasicProperties::default()
         .with_content_type("application/json".into())
@@ -129,7 +134,7 @@ pub fn status_route(party: &Party, operation: Operation) -> (ShortString, ShortS
 /// he may not write to himself; nor by a direct reply-to name that the broker cannot have given out.
 fn is_safe(queue: &str) -> bool {
     match direct::is_direct(queue) {
-        true => direct::Name::parse(queue).is_some(),
+        true => direct::DirectName::parse(queue).is_some(),
         false => !queue.is_empty() && !topology::is_ours(queue),
     }
 }
@@ -156,7 +161,7 @@ pub fn copy(delivery: &Delivery, admission: &Admission, reply: &Publication) -> 
 /// A delivery as a dead letter: the body and properties as they came, with headers that say why and where from.
 pub fn dead_letter(
     delivery: &Delivery,
-    (party, operation): Place<'_>,
+    (party, operation): QueuePlace<'_>,
     admission: &Admission,
     died: Died<'_>,
 ) -> Publication {

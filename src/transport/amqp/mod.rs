@@ -31,17 +31,17 @@ pub mod supervisor;
 pub mod dead;
 pub mod choice;
 pub mod redrive;
-mod held;
+mod queue_browser;
 
 use crate::tls::{Files, Names};
 
-pub use nodes::Nodes;
+pub use nodes::BrokerNodes;
 pub use supervisor::{Broker, Supervisor};
 
 /// How to reach the broker and what to declare there.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    pub nodes: Nodes,
+pub struct AmqpSettings {
+    pub nodes: BrokerNodes,
     /// What the broker calls Purser, where a certificate says it and not the URL.
     pub user: Option<String>,
     pub queues: topology::QueueSettings,

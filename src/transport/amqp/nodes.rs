@@ -25,7 +25,7 @@ pub struct Node(usize);
 
 /// The nodes of one cluster. Clones know what one of them has learned.
 #[derive(Debug, Clone)]
-pub struct Nodes {
+pub struct BrokerNodes {
     /// `amqp://` or `amqps://`; never empty where a connection is wanted.
     urls: Arc<[Secret]>,
     memory: Arc<Mutex<Memory>>,
@@ -39,7 +39,7 @@ struct Memory {
     failed_rounds: u32,
 }
 
-impl Nodes {
+impl BrokerNodes {
     pub fn new(urls: Vec<Secret>) -> Self {
         Self { urls: urls.into(), memory: Arc::default() }
     }
@@ -128,11 +128,11 @@ fn ipv6(url: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn nodes(hosts: &[&str]) -> Nodes {
-        Nodes::new(hosts.iter().map(|host| Secret::new(format!("amqp://u:hush@{host}/v"))).collect())
+    fn nodes(hosts: &[&str]) -> BrokerNodes {
+        BrokerNodes::new(hosts.iter().map(|host| Secret::new(format!("amqp://u:hush@{host}/v"))).collect())
     }
 
-    fn order(nodes: &Nodes) -> String {
+    fn order(nodes: &BrokerNodes) -> String {
         nodes.in_turn().into_iter().map(|node| nodes.place(node)).collect::<Vec<_>>().join(" ")
     }
 

@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use super::held::PROMPT;
-use super::subscriber::Queue;
+use super::queue_browser::PROMPT;
+use super::subscriber::SubscribedQueue;
 use super::topology::{self, PEERS, short};
 use super::watch::{ReplyWatch, ToWatcher};
 use crate::dialects::egpp::Operation;
@@ -160,7 +160,7 @@ struct Asking {
 pub struct Peers {
     membership: Membership,
     /// The bet queue, where this session consumes it.
-    bets: Option<Arc<Queue>>,
+    bets: Option<Arc<SubscribedQueue>>,
     backlogs: BetBacklogs,
     /// None: the party is no sandbox.
     watch: Option<Arc<ReplyWatch>>,
@@ -178,7 +178,7 @@ pub struct Peers {
 impl Peers {
     pub fn new(
         membership: Membership,
-        bets: Option<Arc<Queue>>,
+        bets: Option<Arc<SubscribedQueue>>,
         backlogs: BetBacklogs,
         watch: Option<Arc<ReplyWatch>>,
     ) -> Self {

@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 use super::admission::Unfit;
 use super::direct::{self, DirectReplies};
 use super::message::{self, Died, MISROUTED, Publication, UNREADABLE};
-use super::subscriber::{Answered, Queue, Verdict};
+use super::subscriber::{Answered, DeliveryAnswer, SubscribedQueue};
 use super::{topology, watch};
 use crate::clock;
-use crate::dialects::egpp::{Reply, status};
+use crate::dialects::egpp::{EgppReply, status};
 use crate::metrics;
 use crate::telemetry::MessageTrace;
 use crate::wallet::Answer;
@@ -65,7 +65,7 @@ pub async fn run(
                     break;
                 }
                 let (directly, others): (Vec<_>, Vec<_>) =
-                    batch.drain(..).map(prepare).partition(Prepared::is_direct);
+                    batch.drain(..).map(prepare).partition(PreparedReply::is_direct);
                 for prepared in directly {
                     // It ends before this only with an error, which comes out below.
                     drop(to_direct.send(prepared));
@@ -88,8 +88,8 @@ pub async fn run(
 }
 
 /// What an answered delivery becomes.
-pub(super) struct Prepared {
-    pub queue: Arc<Queue>,
+pub(super) struct PreparedReply {
+    pub queue: Arc<SubscribedQueue>,
     pub tag: u64,
     received: Instant,
     correlation: String,
@@ -117,7 +117,7 @@ impl Told {
     }
 }
 
-impl Prepared {
+impl PreparedReply {
     fn is_direct(&self) -> bool {
         self.reply.as_ref().is_some_and(|reply| direct::is_direct(reply.routing_key.as_str()))
     }
@@ -125,7 +125,7 @@ impl Prepared {
 
 /// A delivery whose reply, and dead letter where there is one, are on their way.
 pub(super) struct Published {
-    queue: Arc<Queue>,
+    queue: Arc<SubscribedQueue>,
     tag: u64,
     received: Instant,
     correlation: String,
@@ -136,10 +136,10 @@ pub(super) struct Published {
     trace: Option<Arc<MessageTrace>>,
 }
 
-fn prepare(answered: Answered) -> Prepared {
+fn prepare(answered: Answered) -> PreparedReply {
     let (told, reply, parked) = fate(&answered);
     let Answered { queue, delivery, received, trace, .. } = answered;
-    let (place, admission) = ((&queue.desk.rules.party, queue.operation), &queue.admission);
+    let (place, admission) = ((&queue.handler.rules.party, queue.operation), &queue.admission);
     let reply = reply.map(|reply| message::reply(&delivery, place, admission, reply));
     let reply = reply.map(|reply| traced(reply, trace.as_deref()));
     let copy = reply.as_ref().and_then(|reply| message::copy(&delivery, admission, reply));
@@ -148,12 +148,12 @@ fn prepare(answered: Answered) -> Prepared {
         None => reply,
     };
     let dead_letter = parked.map(|(reason, error)| {
-        metrics::dead_lettered(queue.desk.rules.party.as_str(), reason);
+        metrics::dead_lettered(queue.handler.rules.party.as_str(), reason);
         let at = clock::now().0.div_euclid(1_000_000);
         message::dead_letter(&delivery, place, admission, Died { reason, error: &error, at })
     });
     let correlation = message::correlation(&delivery.properties).map(|id| id.as_str().to_owned()).unwrap_or_default();
-    Prepared { tag: delivery.delivery_tag, received, correlation, told, reply, copy, dead_letter, trace, queue }
+    PreparedReply { tag: delivery.delivery_tag, received, correlation, told, reply, copy, dead_letter, trace, queue }
 }
 
 /// A reply whose `traceparent` is its own span's, where the request is traced; else it has the request's.
@@ -166,24 +166,24 @@ fn traced(reply: Publication, trace: Option<&MessageTrace>) -> Publication {
 /// A dead letter's reason, and what exactly.
 pub(super) type Parked = (&'static str, String);
 
-fn fate(answered: &Answered) -> (Told, Option<Reply>, Option<Parked>) {
+fn fate(answered: &Answered) -> (Told, Option<EgppReply>, Option<Parked>) {
     let reply = match &answered.verdict {
-        Verdict::Answer(Answer::Decided { outcome, .. }) => status::of_outcome(*outcome),
-        Verdict::Answer(Answer::Failed) => status::of_fault(),
-        Verdict::Balance(question, balance) => status::of_balance(question, *balance),
-        Verdict::Denied(reply) | Verdict::Malformed(_, reply) => reply.clone(),
-        Verdict::Staged(staged) => {
+        DeliveryAnswer::Answer(Answer::Decided { outcome, .. }) => status::of_outcome(*outcome),
+        DeliveryAnswer::Answer(Answer::Failed) => status::of_fault(),
+        DeliveryAnswer::Balance(question, balance) => status::of_balance(question, *balance),
+        DeliveryAnswer::Denied(reply) | DeliveryAnswer::Malformed(_, reply) => reply.clone(),
+        DeliveryAnswer::Staged(staged) => {
             let parked = staged.dead_letter().map(|(reason, error)| (reason, error.to_owned()));
             let reply = staged.reply();
             return (reply.as_ref().map_or(Told::Silent, |reply| Told::Answered(reply.code)), reply, parked);
         }
-        Verdict::Unfit(unfit) => return (Told::Unfit(*unfit), None, parked_unfit(*unfit)),
+        DeliveryAnswer::Unfit(unfit) => return (Told::Unfit(*unfit), None, parked_unfit(*unfit)),
     };
     let parked = match &answered.verdict {
-        Verdict::Answer(Answer::Failed) => {
+        DeliveryAnswer::Answer(Answer::Failed) => {
             Some(("fault", "the ledger could not apply this command; see the log".to_owned()))
         }
-        Verdict::Malformed(why, _) => Some(("malformed", why.clone())),
+        DeliveryAnswer::Malformed(why, _) => Some(("malformed", why.clone())),
         _ => None,
     };
     (Told::Answered(reply.code), Some(reply), parked)
@@ -198,12 +198,12 @@ fn parked_unfit(unfit: Unfit) -> Option<Parked> {
 }
 
 /// Starts every publish of the batch before waiting for any: each one waits for the socket.
-async fn publish(channel: &Channel, batch: Vec<Prepared>) -> lapin::Result<Vec<Published>> {
+async fn publish(channel: &Channel, batch: Vec<PreparedReply>) -> lapin::Result<Vec<Published>> {
     try_join_all(batch.into_iter().map(|prepared| publish_one(channel, prepared))).await
 }
 
-pub(super) async fn publish_one(channel: &Channel, prepared: Prepared) -> lapin::Result<Published> {
-    let Prepared { queue, tag, received, correlation, told, reply, copy, dead_letter, trace } = prepared;
+pub(super) async fn publish_one(channel: &Channel, prepared: PreparedReply) -> lapin::Result<Published> {
+    let PreparedReply { queue, tag, received, correlation, told, reply, copy, dead_letter, trace } = prepared;
     let dead_letter = maybe_send(channel, dead_letter).await?;
     let copy = maybe_send(channel, copy).await?;
     let reply = maybe_send(channel, reply).await?;
@@ -266,20 +266,20 @@ pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> 
 
 /// One queue's share of a batch.
 struct Done {
-    queue: Arc<Queue>,
+    queue: Arc<SubscribedQueue>,
     tags: Vec<u64>,
     codes: BTreeMap<&'static str, u64>,
     unfit: BTreeMap<Unfit, Several>,
 }
 
 impl Done {
-    fn of(queue: Arc<Queue>) -> Self {
+    fn of(queue: Arc<SubscribedQueue>) -> Self {
         Self { queue, tags: Vec::new(), codes: BTreeMap::new(), unfit: BTreeMap::new() }
     }
 
     /// A line for each kind of message that is no request, however many there are.
     fn tell(&self) {
-        let (party, operation) = (self.queue.desk.rules.party.as_str(), self.queue.operation.name());
+        let (party, operation) = (self.queue.handler.rules.party.as_str(), self.queue.operation.name());
         for (code, count) in &self.codes {
             metrics::answered(party, operation, code, *count);
         }
@@ -305,14 +305,14 @@ struct Unroutable {
 }
 
 struct FirstUnroutable {
-    queue: Arc<Queue>,
+    queue: Arc<SubscribedQueue>,
     routing_key: String,
     correlation: String,
 }
 
 impl Unroutable {
     /// What came back names itself: lapin may have handed it to another reply's confirm.
-    fn add(&mut self, queue: &Arc<Queue>, correlation: &str, confirmation: &Confirmation) {
+    fn add(&mut self, queue: &Arc<SubscribedQueue>, correlation: &str, confirmation: &Confirmation) {
         self.count += 1;
         if self.first.is_some() {
             return;
@@ -333,7 +333,7 @@ impl Unroutable {
     /// One line, however many there are.
     fn tell(&self) {
         let Some(first) = &self.first else { return };
-        let party = first.queue.desk.rules.party.as_str();
+        let party = first.queue.handler.rules.party.as_str();
         metrics::unroutable(party, self.count);
         tracing::warn!(
             party,

@@ -25,18 +25,18 @@ use super::direct::{DirectReplies, SharedNodes};
 use super::legible::Mended;
 use super::peers::{Membership, Peers};
 use super::publisher::{self, PublishError};
-use super::subscriber::{Queue, Subscriber};
+use super::subscriber::{SubscribedQueue, Subscriber};
 use super::supervisor::Broker;
-use super::tally::Tally;
+use super::tally::BetTally;
 use super::topology::{self, Mismatch, short};
 use super::watch::ReplyWatch;
-use super::{Settings, topology::request_queue};
-use crate::dialects::egpp::{Desk, Operation};
+use super::{AmqpSettings, topology::request_queue};
+use crate::dialects::egpp::{EgppHandler, Operation};
 use crate::ledger::Party;
 use crate::metrics::QueueTimes;
 use crate::telemetry::Spans;
 use crate::tls::TlsError;
-use crate::wallet::{BetBacklogs, Sequencer, Source};
+use crate::wallet::{BetBacklogs, CommandSource, Sequencer};
 
 /// How long declaring and subscribing, and closing may each take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -95,8 +95,8 @@ pub enum SessionError {
 
 /// What every session of one party needs.
 pub struct Context {
-    pub settings: Settings,
-    pub desk: Arc<Desk>,
+    pub settings: AmqpSettings,
+    pub handler: Arc<EgppHandler>,
     pub admission: Arc<Admission>,
     /// Where traces go, if anywhere.
     pub spans: Option<Arc<Spans>>,
@@ -129,10 +129,10 @@ pub async fn run(context: &Context) -> Result<(), SessionError> {
 }
 
 /// A queue, its consumer, and whoever asks its subscriber for what lies ready.
-type Subscribed = (Arc<Queue>, Consumer, mpsc::Receiver<oneshot::Sender<()>>);
+type Subscribed = (Arc<SubscribedQueue>, Consumer, mpsc::Receiver<oneshot::Sender<()>>);
 
 /// A queue that is consumed, and its consumer's tag.
-type Consumed = (Arc<Queue>, ShortString);
+type Consumed = (Arc<SubscribedQueue>, ShortString);
 
 /// What a session begins with.
 struct SetUp {
@@ -227,7 +227,7 @@ impl Session<'_> {
         let replies = self.connection.create_channel().await?;
         replies.confirm_select(ConfirmSelectOptions::default()).await?;
         let membership = Membership::join(self.connection, self.party()).await?;
-        let watch = self.context.desk.rules.is_sandbox.then(Arc::default);
+        let watch = self.context.handler.rules.is_sandbox.then(Arc::default);
         let queues = self.subscribe(&mismatches, watch.as_ref()).await?;
         Ok(SetUp { mismatches, replies, membership, queues, watch })
     }
@@ -268,12 +268,12 @@ impl Session<'_> {
             let (tag, options) = (short(&format!("purser-{name}")), BasicConsumeOptions::default());
             let consumer = channel.basic_consume(short(&name), tag, options, FieldTable::default()).await?;
             let acks = Mutex::new(AckTracker::new(usize::from(prefetch) / HELD_SHARE_OF_PREFETCH));
-            let (desk, source, room) = (Arc::clone(&self.context.desk), Source(source), Arc::clone(room));
+            let (handler, source, room) = (Arc::clone(&self.context.handler), CommandSource(source), Arc::clone(room));
             let (admission, mended) = (Arc::clone(&self.context.admission), self.mended.clone());
             let (receive, asked) = mpsc::channel(ASKED_AT_ONCE);
-            let (tally, times) = (Tally::default(), QueueTimes::of(self.party().as_str(), operation.name()));
-            let queue = Queue {
-                desk,
+            let (tally, times) = (BetTally::default(), QueueTimes::of(self.party().as_str(), operation.name()));
+            let queue = SubscribedQueue {
+                handler,
                 admission,
                 spans: self.context.spans.clone(),
                 mended,
@@ -294,7 +294,7 @@ impl Session<'_> {
     }
 
     fn party(&self) -> &Party {
-        &self.context.desk.rules.party
+        &self.context.handler.rules.party
     }
 
     /// Acks are not answered, and a quorum queue's client in the broker keeps some back while many are under way; a

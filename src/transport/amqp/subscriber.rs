@@ -1,4 +1,4 @@
-//! One queue's durable subscriber: takes deliveries, opens them at the desk, and submits what they ask.
+//! One queue's durable subscriber: takes deliveries, opens them at the handler, and submits what they ask.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,24 +12,24 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::acks::AckTracker;
 use super::admission::{Admission, Unfit};
 use super::legible::Mended;
-use super::tally::{Cohort, Tally};
+use super::tally::{BetTally, Cohort};
 use super::watch::ReplyWatch;
 use super::{message, topology};
 use crate::clock;
-use crate::dialects::egpp::desk::Refused;
+use crate::dialects::egpp::handler::EgppRefused;
 use crate::dialects::egpp::sandbox::{self, Staged};
 use crate::dialects::egpp::status;
-use crate::dialects::egpp::{BalanceQuestion, Desk, Opened, Operation, Reply};
+use crate::dialects::egpp::{BalanceQuestion, EgppHandler, EgppReply, Opened, Operation};
 use crate::metrics::QueueTimes;
 use crate::telemetry::{MessageTrace, Received, Spans};
-use crate::wallet::{Answer, Answering, BalanceAsk, Sequencer, Source, Stopped, Submission};
+use crate::wallet::{Answer, Answering, BalanceAsk, CommandSource, Sequencer, SequencerStopped, Submission};
 
 /// Pause between attempts to fetch a party's first keys.
 const KEYS_PAUSE: Duration = Duration::from_secs(1);
 
 /// One queue of one party, and the channel that consumes it.
-pub struct Queue {
-    pub desk: Arc<Desk>,
+pub struct SubscribedQueue {
+    pub handler: Arc<EgppHandler>,
     pub admission: Arc<Admission>,
     /// Where traces go, if anywhere.
     pub spans: Option<Arc<Spans>>,
@@ -37,11 +37,11 @@ pub struct Queue {
     pub mended: Mended,
     pub operation: Operation,
     pub prefetch: u16,
-    pub source: Source,
+    pub source: CommandSource,
     pub channel: Channel,
     pub acks: Mutex<AckTracker>,
     /// What came of bets; of other operations nothing is counted.
-    pub tally: Tally,
+    pub tally: BetTally,
     pub times: QueueTimes,
     /// Who wants the replies, where the party is a sandbox.
     pub watch: Option<Arc<ReplyWatch>>,
@@ -52,7 +52,7 @@ pub struct Queue {
     pub room: Arc<Semaphore>,
 }
 
-impl Queue {
+impl SubscribedQueue {
     /// Returns when everything that lies ready on this side has been received; at once where nothing is received any more.
     pub async fn receive_all(&self) {
         let (received, all) = oneshot::channel();
@@ -65,7 +65,7 @@ impl Queue {
     /// Whether a delivery is a request that may be looked at.
     fn admit(&self, delivery: &Delivery) -> Result<(), Unfit> {
         let is_mended = self.mended.take(self.channel.id(), delivery.delivery_tag);
-        let queue = topology::request_queue(&self.desk.rules.party, self.operation);
+        let queue = topology::request_queue(&self.handler.rules.party, self.operation);
         self.admission.admit(&queue, delivery, is_mended)
     }
 
@@ -73,7 +73,7 @@ impl Queue {
     fn trace(&self, delivery: &Delivery) -> Option<Arc<MessageTrace>> {
         let (spans, properties) = (self.spans.as_ref()?, &delivery.properties);
         let sampled = spans.sample(message::header(properties, "traceparent"))?;
-        let party = &self.desk.rules.party;
+        let party = &self.handler.rules.party;
         let about = Received {
             queue: &topology::request_queue(party, self.operation),
             exchange: delivery.exchange.as_str(),
@@ -110,20 +110,20 @@ impl Queue {
 
 /// A delivery that is answered: what the publisher turns into a reply, perhaps a dead letter, and an ack.
 pub struct Answered {
-    pub queue: Arc<Queue>,
+    pub queue: Arc<SubscribedQueue>,
     pub delivery: Box<Delivery>,
     pub received: Instant,
     /// Where it is sampled.
     pub trace: Option<Arc<MessageTrace>>,
-    pub verdict: Verdict,
+    pub verdict: DeliveryAnswer,
 }
 
 /// How a delivery was answered.
-pub enum Verdict {
+pub enum DeliveryAnswer {
     Answer(Answer),
     Balance(Box<BalanceQuestion>, Option<i64>),
-    Denied(Reply),
-    Malformed(String, Reply),
+    Denied(EgppReply),
+    Malformed(String, EgppReply),
     Staged(Staged),
     /// Not answered.
     Unfit(Unfit),
@@ -134,7 +134,7 @@ pub type Answers = mpsc::UnboundedSender<Answered>;
 
 /// A queue's subscriber: where its deliveries come from, and what becomes of them.
 pub struct Subscriber {
-    pub queue: Arc<Queue>,
+    pub queue: Arc<SubscribedQueue>,
     pub consumer: Consumer,
     /// Whoever wants to know that all is received that lies ready.
     pub asked: mpsc::Receiver<oneshot::Sender<()>>,
@@ -205,10 +205,15 @@ struct Held {
 
 type Taken = (Box<Delivery>, Held);
 
-fn take(queue: &Arc<Queue>, taken: Taken, sequencer: &Sequencer, answers: &Answers) -> Result<(), Stopped> {
+fn take(
+    queue: &Arc<SubscribedQueue>,
+    taken: Taken,
+    sequencer: &Sequencer,
+    answers: &Answers,
+) -> Result<(), SequencerStopped> {
     if let Err(unfit) = queue.admit(&taken.0) {
         let (delivery, Held { received, trace, .. }) = taken;
-        let (queue, verdict) = (Arc::clone(queue), Verdict::Unfit(unfit));
+        let (queue, verdict) = (Arc::clone(queue), DeliveryAnswer::Unfit(unfit));
         // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
         drop(answers.send(Answered { queue, delivery, received, trace, verdict }));
         return Ok(());
@@ -217,7 +222,7 @@ fn take(queue: &Arc<Queue>, taken: Taken, sequencer: &Sequencer, answers: &Answe
         queue.times.received(age_s);
     }
     match open(queue, &taken.0) {
-        Err(Refused::UnknownKey) => {
+        Err(EgppRefused::UnknownKey) => {
             // Fetching keys may take seconds; the others in the queue do not wait for it. A stopped sequencer leaves
             // the delivery unacked: it comes again.
             let (queue, sequencer, answers) = (Arc::clone(queue), sequencer.clone(), answers.clone());
@@ -237,18 +242,22 @@ fn age(delivery: &Delivery) -> Option<i64> {
     clock::now().0.div_euclid(1_000_000).checked_sub(sent)
 }
 
-fn open(queue: &Queue, delivery: &Delivery) -> Result<Opened, Refused> {
+fn open(queue: &SubscribedQueue, delivery: &Delivery) -> Result<Opened, EgppRefused> {
     let envelope = message::envelope(&delivery.properties, clock::now());
-    queue.desk.open(queue.operation, &delivery.data, &envelope)
+    queue.handler.open(queue.operation, &delivery.data, &envelope)
 }
 
 /// Opens a delivery once the party's keys are fetched again. While none were ever had, a token can be neither taken nor
 /// refused: that is an outage, so it waits, for as long as the session lives.
-async fn open_with_newer_keys(queue: &Queue, delivery: &Delivery, answers: &Answers) -> Result<Opened, Refused> {
+async fn open_with_newer_keys(
+    queue: &SubscribedQueue,
+    delivery: &Delivery,
+    answers: &Answers,
+) -> Result<Opened, EgppRefused> {
     loop {
         let envelope = message::envelope(&delivery.properties, clock::now());
-        match queue.desk.open_with_newer_keys(queue.operation, &delivery.data, &envelope).await {
-            Err(Refused::KeysUnavailable) if !answers.is_closed() => tokio::time::sleep(KEYS_PAUSE).await,
+        match queue.handler.open_with_newer_keys(queue.operation, &delivery.data, &envelope).await {
+            Err(EgppRefused::KeysUnavailable) if !answers.is_closed() => tokio::time::sleep(KEYS_PAUSE).await,
             opened => return opened,
         }
     }
@@ -256,15 +265,15 @@ async fn open_with_newer_keys(queue: &Queue, delivery: &Delivery, answers: &Answ
 
 /// Submits what was opened; what could not be opened is answered at once.
 fn pass_on(
-    queue: &Arc<Queue>,
+    queue: &Arc<SubscribedQueue>,
     (delivery, held): Taken,
-    opened: Result<Opened, Refused>,
+    opened: Result<Opened, EgppRefused>,
     sequencer: &Sequencer,
     answers: &Answers,
-) -> Result<(), Stopped> {
+) -> Result<(), SequencerStopped> {
     let (queue, sender) = (Arc::clone(queue), answers.clone());
     // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
-    let send = move |queue: Arc<Queue>, delivery, held: Held, verdict| {
+    let send = move |queue: Arc<SubscribedQueue>, delivery, held: Held, verdict| {
         let Held { room, undecided, received, trace } = held;
         drop(sender.send(Answered { queue, delivery, received, trace, verdict }));
         drop((room, undecided));
@@ -272,18 +281,19 @@ fn pass_on(
     match opened {
         Ok(Opened::Command(command)) => {
             let (source, trace) = (queue.source, held.trace.clone());
-            let answer = move |answer| send(queue, delivery, held, Verdict::Answer(answer));
+            let answer = move |answer| send(queue, delivery, held, DeliveryAnswer::Answer(answer));
             let answering = Answering::WithOutcome(Box::new(answer));
             sequencer.submit(Submission { keyed: command.keyed(), source, answering, trace })
         }
         Ok(Opened::Balance(question)) => {
-            let (party, player) = (queue.desk.rules.party.clone(), question.player.clone());
+            let (party, player) = (queue.handler.rules.party.clone(), question.player.clone());
             let (pocket, question) = (question.pocket.clone(), Box::new(question));
-            let answering = Box::new(move |balance| send(queue, delivery, held, Verdict::Balance(question, balance)));
+            let answering =
+                Box::new(move |balance| send(queue, delivery, held, DeliveryAnswer::Balance(question, balance)));
             sequencer.balance(BalanceAsk::of(party, &player, &pocket, answering))
         }
         Ok(Opened::Staged(staged)) => {
-            send(queue, delivery, held, Verdict::Staged(staged));
+            send(queue, delivery, held, DeliveryAnswer::Staged(staged));
             Ok(())
         }
         Ok(Opened::Late(opened)) => {
@@ -302,11 +312,13 @@ fn pass_on(
     }
 }
 
-fn verdict_of(refused: &Refused) -> Verdict {
+fn verdict_of(refused: &EgppRefused) -> DeliveryAnswer {
     match refused {
-        Refused::Malformed(malformed) => Verdict::Malformed(malformed.0.clone(), status::of_malformed(malformed)),
-        Refused::Denied(denied) => Verdict::Denied(status::of_denied(denied)),
+        EgppRefused::Malformed(malformed) => {
+            DeliveryAnswer::Malformed(malformed.0.clone(), status::of_malformed(malformed))
+        }
+        EgppRefused::Denied(denied) => DeliveryAnswer::Denied(status::of_denied(denied)),
         // Without keys it comes here only where its session is dead, and then nobody is told.
-        Refused::UnknownKey | Refused::KeysUnavailable => Verdict::Denied(status::of_unknown_key()),
+        EgppRefused::UnknownKey | EgppRefused::KeysUnavailable => DeliveryAnswer::Denied(status::of_unknown_key()),
     }
 }

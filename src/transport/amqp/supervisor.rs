@@ -9,10 +9,11 @@ use super::session::{self, Context, SessionError};
 use super::topology::Mismatch;
 
 /// The first and the longest pause between sessions.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+const INITIAL_RECONNECT_DELAY: Duration = Duration::from_millis(100);
+const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(5);
 
 /// A session that lived this long was a good one: the next pause is the shortest again.
-const GOOD_LIFE: Duration = Duration::from_secs(10);
+const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// How it stands with the broker, for one party.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,21 +59,21 @@ impl Supervisor {
     pub async fn run(self) {
         self.serve().await;
         // However it ended, nothing is measured any more.
-        self.context.backlogs.close(&self.context.desk.rules.party);
+        self.context.backlogs.close(&self.context.handler.rules.party);
     }
 
     async fn serve(&self) {
-        let mut pause = PAUSE.0;
+        let mut pause = INITIAL_RECONNECT_DELAY;
         let mut moves = 0;
         let mut draining: watch::Receiver<bool> = self.context.draining.clone();
         while !*draining.borrow() {
             let began = Instant::now();
             let Err(error) = session::run(&self.context).await else { return };
-            let party = &self.context.desk.rules.party;
+            let party = &self.context.handler.rules.party;
             tracing::warn!(%party, %error, "the session with the broker ended; connecting again");
             self.context.broker.send_replace(Broker::Away(error.to_string()));
-            if began.elapsed() > GOOD_LIFE {
-                pause = PAUSE.0;
+            if began.elapsed() > STABLE_AFTER {
+                pause = INITIAL_RECONNECT_DELAY;
                 moves = 0;
             }
             // Other nodes may be well: each is tried once before anybody waits.
@@ -84,7 +85,7 @@ impl Supervisor {
                 () = sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)) => {}
                 () = session::drain_begun(&mut draining) => {}
             }
-            pause = (pause * 2).min(PAUSE.1);
+            pause = (pause * 2).min(MAX_RECONNECT_DELAY);
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 /// What a session's bet queue counts.
 #[derive(Debug)]
-pub struct Tally(Mutex<Counting>);
+pub struct BetTally(Mutex<Counting>);
 
 #[derive(Debug)]
 struct Counting {
@@ -34,14 +34,14 @@ impl Cohort {
     }
 }
 
-impl Default for Tally {
+impl Default for BetTally {
     fn default() -> Self {
         let (current, decided) = Cohort::new();
         Self(Mutex::new(Counting { received: 0, current, decided }))
     }
 }
 
-impl Tally {
+impl BetTally {
     /// Counts a bet. What is returned is dropped when the bet has been decided.
     pub fn receive(&self, is_redelivered: bool) -> Arc<Cohort> {
         let mut counting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_count_is_told_when_all_before_it_are_decided() {
-        let tally = Tally::default();
+        let tally = BetTally::default();
         assert_eq!(tally.count().now_or_never(), Some(0));
         let (first, again) = (tally.receive(false), tally.receive(true));
         let mut one = Box::pin(tally.count());

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use super::admission::Admission;
 use super::dead::DeadLetter;
 use super::message::{self, Died};
-use super::{Nodes, Settings, TLS_NAMES, topology};
+use super::{AmqpSettings, BrokerNodes, TLS_NAMES, topology};
 use crate::config::Secret;
-use crate::dialects::egpp::{Operation, Reply};
+use crate::dialects::egpp::{EgppReply, Operation};
 use crate::ledger::Party;
 use crate::ledger::command::Timestamp;
 use crate::tls::Files;
@@ -119,18 +119,18 @@ fn letter(properties: BasicProperties) -> DeadLetter {
 
 /// Of a party that restricts nothing, whose Purser is called `x`.
 fn admission() -> Admission {
-    let settings = Settings {
-        nodes: Nodes::new(vec![Secret::new("amqp://x:y@127.0.0.1/")]),
+    let settings = AmqpSettings {
+        nodes: BrokerNodes::new(vec![Secret::new("amqp://x:y@127.0.0.1/")]),
         user: None,
-        queues: topology::QueueSettings::new(topology::QueueType::Quorum, 20),
+        queues: topology::QueueSettings::new(topology::BrokerQueueType::Quorum, 20),
         prefetch: 10,
         tls: Files { names: &TLS_NAMES, ca: None, identity: None },
     };
     Admission::new(&settings, Vec::new(), Vec::new())
 }
 
-fn reply() -> Reply {
-    Reply { code: "400", body: b"{}".to_vec(), is_balance: false }
+fn reply() -> EgppReply {
+    EgppReply { code: "400", body: b"{}".to_vec(), is_balance: false }
 }
 
 proptest! {

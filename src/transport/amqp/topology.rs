@@ -27,12 +27,12 @@ const NO_DELIVERY_LIMIT: u32 = i32::MAX as u32;
 
 /// How queues are kept by the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueueType {
+pub enum BrokerQueueType {
     Quorum,
     Classic,
 }
 
-impl QueueType {
+impl BrokerQueueType {
     fn as_str(self) -> &'static str {
         match self {
             Self::Quorum => "quorum",
@@ -44,7 +44,7 @@ impl QueueType {
 /// What queues are declared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueSettings {
-    pub queue_type: QueueType,
+    pub queue_type: BrokerQueueType,
     pub delivery_limit: u32,
     /// Members of a quorum queue; none: as the broker likes it. So are the others, and all are for quorum queues alone.
     pub group_size: Option<u32>,
@@ -56,7 +56,7 @@ pub struct QueueSettings {
 
 impl QueueSettings {
     /// With what does not depend on how many nodes there are.
-    pub fn new(queue_type: QueueType, delivery_limit: u32) -> Self {
+    pub fn new(queue_type: BrokerQueueType, delivery_limit: u32) -> Self {
         Self { queue_type, delivery_limit, group_size: None, leader_locator: None, disconnected_timeout: None }
     }
 }
@@ -191,7 +191,7 @@ pub(super) fn parts(parties: &[Party], settings: QueueSettings) -> Vec<Part> {
 fn arguments(settings: QueueSettings) -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), text(settings.queue_type.as_str()));
-    if settings.queue_type == QueueType::Classic {
+    if settings.queue_type == BrokerQueueType::Classic {
         return arguments;
     }
     let number = |number: u32| AMQPValue::LongInt(number.try_into().unwrap_or(i32::MAX));
@@ -214,7 +214,7 @@ fn request_arguments(settings: QueueSettings, dead: &str) -> FieldTable {
     let mut arguments = arguments(settings);
     arguments.insert("x-dead-letter-exchange".into(), text(DEAD));
     arguments.insert("x-dead-letter-routing-key".into(), text(dead));
-    if settings.queue_type == QueueType::Quorum {
+    if settings.queue_type == BrokerQueueType::Quorum {
         arguments.insert("x-dead-letter-strategy".into(), text("at-least-once"));
         arguments.insert("x-overflow".into(), text("reject-publish"));
     }
@@ -225,7 +225,7 @@ fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
 }
 
-async fn declare_part(connection: &Connection, part: &Part) -> lapin::Result<Result<(), Refused>> {
+async fn declare_part(connection: &Connection, part: &Part) -> lapin::Result<Result<(), DeclarationRefused>> {
     let adopted = match adopted::declare(connection, part).await? {
         Ok(adopted) => adopted,
         Err(refused) => return Ok(Err(refused)),
@@ -246,7 +246,7 @@ async fn declare_part(connection: &Connection, part: &Part) -> lapin::Result<Res
 }
 
 /// What the broker would not do.
-pub(super) struct Refused {
+pub(super) struct DeclarationRefused {
     pub why: AMQPSoftError,
     pub mismatch: Mismatch,
 }
@@ -257,7 +257,7 @@ pub(super) async fn attempt(
     connection: &Connection,
     name: &str,
     work: impl AsyncFnOnce(&Channel) -> lapin::Result<()>,
-) -> lapin::Result<Result<(), Refused>> {
+) -> lapin::Result<Result<(), DeclarationRefused>> {
     let channel = connection.create_channel().await?;
     let error = match work(&channel).await {
         Ok(()) => return channel.close(200, "done".into()).await.map(Ok),
@@ -271,7 +271,7 @@ pub(super) async fn attempt(
                     difference: refusal.get_message().to_string(),
                     is_absent: *why == AMQPSoftError::NOTFOUND,
                 };
-                Ok(Err(Refused { why: why.clone(), mismatch }))
+                Ok(Err(DeclarationRefused { why: why.clone(), mismatch }))
             }
             // It would have ended the connection.
             AMQPErrorKind::Hard(_) => Err(error),

@@ -13,7 +13,7 @@ use super::peers::PeerMessage;
 use super::session::SessionError;
 use super::topology::{self, PEERS, short};
 use super::watch::{ToWatcher, WatchedReply};
-use super::{Settings, connection, direct};
+use super::{AmqpSettings, connection, direct};
 use crate::ledger::Party;
 
 /// How long whatever the broker is asked may take.
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A watcher's connection, its queue, and a connection for direct replies: the broker ends one over a forged name.
 pub struct Watcher {
-    settings: Settings,
+    settings: AmqpSettings,
     party: Party,
     id: Uuid,
     channel: Channel,
@@ -32,7 +32,7 @@ pub struct Watcher {
 
 impl Watcher {
     /// Connects, and declares the queue; no session knows of it before it is called.
-    pub async fn open(settings: &Settings, party: &Party) -> Result<Self, SessionError> {
+    pub async fn open(settings: &AmqpSettings, party: &Party) -> Result<Self, SessionError> {
         let connection = connection::connect(settings).await?;
         let channel = connection.create_channel().await?;
         let id = Uuid::new_v4();

@@ -16,18 +16,18 @@ pub struct Watched {
 }
 
 /// Whether a body has come to its end.
-pub struct End(Arc<AtomicBool>);
+pub struct BodyEnd(Arc<AtomicBool>);
 
-impl End {
+impl BodyEnd {
     pub fn is_reached(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
 impl Watched {
-    pub fn new(incoming: Incoming) -> (Self, End) {
+    pub fn new(incoming: Incoming) -> (Self, BodyEnd) {
         let end = Arc::new(AtomicBool::new(incoming.is_end_stream()));
-        (Self { incoming, end: Arc::clone(&end) }, End(end))
+        (Self { incoming, end: Arc::clone(&end) }, BodyEnd(end))
     }
 }
 

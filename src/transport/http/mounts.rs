@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::operating::RETRY_AFTER;
 use super::origin::{self, Origins};
-use super::server::Client;
+use super::server::ConnectedClient;
 use crate::clock;
 use crate::dialects::http::{Dialect, Failure, Mount, MountError, PartyNote, Reply, Request, Route};
 use crate::ledger::Party;
@@ -130,7 +130,7 @@ impl BoundRoute {
         let trace = header_text(&request, "traceparent").filter(|text| is_traceparent(text));
         let correlation = correlation(&request);
         let whose = PartyNote::of(self.party.as_ref());
-        let reply = match request.extensions().get::<Client>().cloned() {
+        let reply = match request.extensions().get::<ConnectedClient>().cloned() {
             Some(client) => {
                 let (peer, noted) = (client.address.ip(), (Arc::clone(&correlation), whose.clone()));
                 let read = self.read(parameters, request, peer, noted).await;

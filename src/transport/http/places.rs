@@ -42,14 +42,14 @@ struct Open {
 }
 
 /// One connection's place; free again when it is dropped.
-pub struct Place {
+pub struct ConnectionPlace {
     places: Arc<Places>,
     id: u64,
     let_go: Arc<Notify>,
 }
 
 /// A request that is worked on, until it is dropped.
-pub struct Work<'a>(&'a Place);
+pub struct Work<'a>(&'a ConnectionPlace);
 
 impl Places {
     /// As many as fit where the program may open this many files; `None`: as many as it likes.
@@ -60,7 +60,7 @@ impl Places {
     }
 
     /// A place for a new connection. Where all are taken, whoever has waited longest for its client is let go.
-    pub fn open(self: &Arc<Self>, now: Instant) -> Place {
+    pub fn open(self: &Arc<Self>, now: Instant) -> ConnectionPlace {
         let let_go = Arc::new(Notify::new());
         let mut state = self.lock();
         if state.open.len() >= self.most {
@@ -69,7 +69,7 @@ impl Places {
         let id = state.next;
         state.next += 1;
         state.open.insert(id, Open { waits_since: Some(now), let_go: Arc::clone(&let_go) });
-        Place { places: Arc::clone(self), id, let_go }
+        ConnectionPlace { places: Arc::clone(self), id, let_go }
     }
 
     /// No panic can leave the state half changed, so a poisoned lock is as good as any.
@@ -90,7 +90,7 @@ impl State {
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     /// Ends when the place is needed for somebody else.
     pub async fn let_go(&self) {
         self.let_go.notified().await;
@@ -125,7 +125,7 @@ impl Drop for Work<'_> {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         self.places.lock().open.remove(&self.id);
     }
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    fn is_let_go(place: &Place) -> bool {
+    fn is_let_go(place: &ConnectionPlace) -> bool {
         place.let_go().now_or_never().is_some()
     }
 
@@ -147,7 +147,7 @@ mod tests {
     fn a_newcomer_takes_the_place_of_whoever_has_waited_longest() {
         let (places, start) = (Places::new(None), Instant::now());
         let at = |second: usize| start + Duration::from_secs(second as u64);
-        let open: Vec<Place> = (0..WORKING + SPARE).map(|number| places.open(at(number))).collect();
+        let open: Vec<ConnectionPlace> = (0..WORKING + SPARE).map(|number| places.open(at(number))).collect();
         open[0].heard(at(5000));
         let working = open[1].work();
         let newcomers = [places.open(at(5001)), places.open(at(5002))];
@@ -162,8 +162,8 @@ mod tests {
     fn fewer_may_work_than_may_be_open() {
         for (files, most) in [(None, WORKING + SPARE), (Some(1024), 512), (Some(20), SPARE + 1)] {
             let (places, now) = (Places::new(files), Instant::now());
-            let open: Vec<Place> = (0..most).map(|_| places.open(now)).collect();
-            let working: Vec<Work<'_>> = open.iter().filter_map(Place::work).collect();
+            let open: Vec<ConnectionPlace> = (0..most).map(|_| places.open(now)).collect();
+            let working: Vec<Work<'_>> = open.iter().filter_map(ConnectionPlace::work).collect();
             assert_eq!(working.len(), most - SPARE, "{files:?}");
             let newcomer = places.open(now);
             assert!(newcomer.work().is_none());

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use super::body::Watched;
 use super::files;
-use super::places::{Place, Places};
+use super::places::{ConnectionPlace, Places};
 use super::stream::Stream;
 
 /// How long a client may take to send a request's head, and how long an idle connection is kept for the next one.
@@ -39,9 +39,9 @@ const LINGER: Duration = Duration::from_millis(500);
 
 /// Whoever sent a request; among its extensions.
 #[derive(Clone)]
-pub struct Client {
+pub struct ConnectedClient {
     pub address: SocketAddr,
-    pub place: Arc<Place>,
+    pub place: Arc<ConnectionPlace>,
 }
 
 /// Binds the listener, so that a port in use is an error before anything else has begun.
@@ -65,7 +65,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut draining: watch::R
         let Some((stream, address)) = accepted else { continue };
         // Replies are small and waited for.
         let _ = stream.set_nodelay(true);
-        let client = Client { address, place: Arc::new(places.open(Instant::now())) };
+        let client = ConnectedClient { address, place: Arc::new(places.open(Instant::now())) };
         let (router, of_requests) = (router.clone(), client.clone());
         let service = service_fn(move |request| answer(router.clone(), of_requests.clone(), request));
         let mut builder = http1::Builder::new();
@@ -95,7 +95,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut draining: watch::R
 /// Answers a request. A reply after which the connection ends says so.
 async fn answer(
     router: TowerToHyperService<Router>,
-    client: Client,
+    client: ConnectedClient,
     request: hyper::Request<Incoming>,
 ) -> Result<Response, std::convert::Infallible> {
     client.place.heard(Instant::now());

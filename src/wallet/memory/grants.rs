@@ -4,22 +4,24 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::identity::grants::{Client, Exchange, GrantAct, GrantAnswer, GrantRefusal, Granted, Held, Kind, TokenHash};
+use crate::identity::grants::{
+    Client, Exchange, GrantAct, GrantAnswer, GrantRefusal, GrantTokenKind, Granted, KeptToken, TokenHash,
+};
 use crate::ledger::command::Timestamp;
 
 /// Every code and token that was handed out.
 #[derive(Clone, Default)]
-pub struct Grants {
-    held: HashMap<[u8; 32], Held>,
+pub struct GrantsInMemory {
+    held: HashMap<[u8; 32], KeptToken>,
     ended: HashSet<Uuid>,
 }
 
-impl Grants {
+impl GrantsInMemory {
     /// Does what is asked.
     pub fn carry_out(&mut self, act: &GrantAct) -> GrantAnswer {
         match act {
             GrantAct::Allow { granted, code, at } => {
-                self.keep(*code, Kind::Code, granted, *at);
+                self.keep(*code, GrantTokenKind::Code, granted, *at);
                 Ok(granted.clone())
             }
             GrantAct::Exchange(exchange) => self.exchange(exchange),
@@ -37,9 +39,9 @@ impl Grants {
         match &exchanged {
             Ok(granted) => {
                 self.spend(exchange.given);
-                self.keep(exchange.access, Kind::Access, granted, exchange.at);
+                self.keep(exchange.access, GrantTokenKind::Access, granted, exchange.at);
                 // A refresh token stays good for all that was granted.
-                self.keep(exchange.refresh, Kind::Refresh, &held.granted, exchange.at);
+                self.keep(exchange.refresh, GrantTokenKind::Refresh, &held.granted, exchange.at);
             }
             Err(GrantRefusal::Spent) => drop(self.ended.insert(held.granted.grant.id)),
             Err(_) => {}
@@ -53,21 +55,21 @@ impl Grants {
             return Err(GrantRefusal::Unknown);
         }
         match held.kind {
-            Kind::Code => return Err(GrantRefusal::Unknown),
-            Kind::Access => self.spend(token),
-            Kind::Refresh => drop(self.ended.insert(held.granted.grant.id)),
+            GrantTokenKind::Code => return Err(GrantRefusal::Unknown),
+            GrantTokenKind::Access => self.spend(token),
+            GrantTokenKind::Refresh => drop(self.ended.insert(held.granted.grant.id)),
         }
         Ok(held.granted)
     }
 
-    fn find(&self, hash: TokenHash) -> Result<Held, GrantRefusal> {
+    fn find(&self, hash: TokenHash) -> Result<KeptToken, GrantRefusal> {
         let held = self.held.get(&hash.0).cloned().ok_or(GrantRefusal::Unknown)?;
-        Ok(Held { is_revoked: self.ended.contains(&held.granted.grant.id), ..held })
+        Ok(KeptToken { is_revoked: self.ended.contains(&held.granted.grant.id), ..held })
     }
 
-    fn keep(&mut self, hash: TokenHash, kind: Kind, granted: &Granted, at: Timestamp) {
+    fn keep(&mut self, hash: TokenHash, kind: GrantTokenKind, granted: &Granted, at: Timestamp) {
         let (granted, expires) = (granted.clone(), kind.expires(at));
-        self.held.insert(hash.0, Held { granted, kind, expires, is_spent: false, is_revoked: false });
+        self.held.insert(hash.0, KeptToken { granted, kind, expires, is_spent: false, is_revoked: false });
     }
 
     fn spend(&mut self, hash: TokenHash) {

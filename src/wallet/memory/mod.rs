@@ -9,14 +9,14 @@ mod grants;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use self::grants::Grants;
+use self::grants::GrantsInMemory;
 use super::port::{DecidedCommand, WalletError, WalletFuture, WalletPort};
 use crate::config::Secret;
 use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::shop::{KeyId, OfferId, OfferState, Purchase};
 use crate::ledger::state::PlayerState;
-use crate::ledger::transactions::{FindBy, Finding, ManualVoid, Transaction};
-use crate::ledger::{Command, Order, OrderId, Outcome, Party, PlayerId, PlayerKey, Pocket, State, Verdict, fold};
+use crate::ledger::transactions::{FindBy, ManualVoid, Transaction, TransactionQuery};
+use crate::ledger::{Command, FoldVerdict, Order, OrderId, Outcome, Party, PlayerId, PlayerKey, Pocket, State, fold};
 
 /// A wallet of its own.
 #[derive(Default)]
@@ -32,7 +32,7 @@ struct Books {
     purchases: Vec<Purchase>,
     sealed_keys: HashMap<KeyId, Arc<str>>,
     password_hashes: HashMap<PlayerKey, Secret>,
-    grants: Grants,
+    grants: GrantsInMemory,
     /// What commands are answered with before the ledger is asked.
     scripted: VecDeque<Outcome>,
     commands: Vec<Command>,
@@ -120,7 +120,7 @@ impl WalletPort for MemoryWallet {
         })
     }
 
-    fn transactions(&self, finding: Finding) -> WalletFuture<'_, Vec<Transaction>> {
+    fn transactions(&self, finding: TransactionQuery) -> WalletFuture<'_, Vec<Transaction>> {
         self.answer("transactions", |books| Ok(books.transactions(&finding)))
     }
 
@@ -169,7 +169,7 @@ impl Books {
                 let stocked = batch.shop.stocked.into_iter().map(|(stocked, _)| stocked.key);
                 self.sealed_keys.extend(stocked.map(|key| (key.id, key.sealed)));
                 self.purchases.extend(batch.shop.purchases);
-                let Some(Verdict::Decided { outcome, repeated }) = verdicts.into_iter().next() else {
+                let Some(FoldVerdict::Decided { outcome, repeated }) = verdicts.into_iter().next() else {
                     return Err(WalletError::Fault);
                 };
                 (outcome, repeated)
@@ -180,7 +180,7 @@ impl Books {
         Ok(DecidedCommand { outcome, repeated, player, transaction })
     }
 
-    fn transactions(&self, finding: &Finding) -> Vec<Transaction> {
+    fn transactions(&self, finding: &TransactionQuery) -> Vec<Transaction> {
         // Numbers are given out in a row, so these are all of them.
         let all = (0..self.next_number).filter_map(|number| self.ledger.transactions.get(number));
         let theirs =

@@ -8,13 +8,13 @@ use rand::rngs::StdRng;
 
 use super::clocks::{Clock, HOUR, give_clock};
 use super::contention::{Rival, quarrel};
-use super::crew::{Crew, End, MEMBERS};
 use super::disk;
+use super::kill_point_proxy::{Moment, Speech, Trap};
 use super::play::{Plan, Play, invite, rng, seed};
+use super::processes::{Crew, End, MEMBERS};
 use super::proxy::{Proxy, Weather};
 use super::services::{Addresses, Own};
 use super::stage::{ACME, Base, Stage};
-use super::trap::{Moment, Speech, Trap};
 use crate::patience::until;
 
 const ORDERS: u32 = 1500;

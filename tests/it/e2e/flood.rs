@@ -13,8 +13,8 @@ use purser::ledger::{AccountAct, Amount, Currency, PlayerId, Pocket};
 use purser::transport::amqp::topology::{request_queue, short};
 use purser::wallet::direct;
 
+use super::control_tenant::{self, CALM, Latencies, Neighbour};
 use super::flooder::{FLOODS, Flood, Flooding, LARGE, LOUD, PLAYERS, Replies, What, player};
-use super::neighbour::{self, CALM, Latencies, Neighbour};
 use super::stage::{Base, Stage, party};
 use super::wire::Wire;
 use crate::patience::{delay, pause, until};
@@ -88,7 +88,7 @@ impl World {
     async fn open_with(base: Base, parties: &str) -> Self {
         let stage = Stage::open(base, parties).await;
         invite(&stage, LOUD, (0..PLAYERS).map(player).collect()).await;
-        invite(&stage, CALM, vec![neighbour::PLAYER.to_owned()]).await;
+        invite(&stage, CALM, vec![control_tenant::PLAYER.to_owned()]).await;
         let wire = Wire::connect(&stage).await;
         Self { stage, wire, next: 0 }
     }
@@ -151,7 +151,7 @@ impl World {
 
     async fn calm(&self, neighbour: Neighbour, bets: u32) -> (Neighbour, Latencies) {
         let asking = neighbour.ask();
-        let end = Instant::now() + neighbour::PACE * bets;
+        let end = Instant::now() + control_tenant::PACE * bets;
         while Instant::now() < end {
             pause().await;
         }

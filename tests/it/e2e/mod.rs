@@ -6,7 +6,7 @@
 //! [`proxy`], [`trap`] and [`pooler`] (what stands between), [`crew`] (several Pursers), then the scenarios.
 
 pub mod services;
-pub mod papers;
+pub mod certificates;
 pub mod process;
 pub mod stage;
 pub mod wire;
@@ -25,12 +25,12 @@ mod backup;
 mod shell;
 mod faults;
 mod proxy;
-mod trap;
+mod kill_point_proxy;
 mod pooler;
-mod crew;
+mod processes;
 mod chaos;
 mod crash;
-mod points;
+mod kill_points;
 mod contention;
 mod outages;
 mod takeover;
@@ -42,7 +42,7 @@ mod traces;
 mod tls;
 mod permissions;
 mod flooder;
-mod neighbour;
+mod control_tenant;
 mod flood;
 mod letters;
 mod classic;

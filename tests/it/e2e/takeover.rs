@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use super::crew::{Crew, End, MEMBERS};
 use super::play::{Plan, Play, invite, rng, seed};
+use super::processes::{Crew, End, MEMBERS};
 use super::services::Addresses;
 use super::stage::{ACME, Base, Stage};
 

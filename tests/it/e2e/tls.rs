@@ -11,7 +11,7 @@ use purser::storage::{Database, StoreError};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::papers::Papers;
+use super::certificates::Papers;
 use super::process::purser;
 use super::raw::{self, Properties};
 use super::services::{Own, Tls};

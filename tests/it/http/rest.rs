@@ -1,4 +1,4 @@
-//! EGPP over REST: every call, every code, and that it is the same desk as the queues'.
+//! EGPP over REST: every call, every code, and that it is the same handler as the queues'.
 
 use jsonwebtoken::{EncodingKey, Header};
 use purser::dialects::egpp::Operation;

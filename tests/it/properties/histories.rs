@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 use purser::ledger::accounts::{Cash, OpenPlayer};
-use purser::ledger::command::{Command, Keyed, Timestamp};
+use purser::ledger::command::{Command, KeyedCommand, Timestamp};
 use purser::ledger::orders::OrderKey;
 use purser::ledger::orders::{CancelOrder, GameResult, PlaceBet, SettleOrder, Terms};
 use purser::ledger::player::Profile;
@@ -37,12 +37,12 @@ pub struct History {
 
 impl History {
     /// The commands as `party`'s, told to an empty ledger.
-    pub fn commands(&self, party: &str) -> Vec<Keyed> {
+    pub fn commands(&self, party: &str) -> Vec<KeyedCommand> {
         self.told(party, 0..self.acts.len(), &Memory::default())
     }
 
     /// Some of the commands as `party`'s, told to a ledger that has heard the ones before.
-    pub fn told(&self, party: &str, range: Range<usize>, memory: &Memory) -> Vec<Keyed> {
+    pub fn told(&self, party: &str, range: Range<usize>, memory: &Memory) -> Vec<KeyedCommand> {
         let (party, mut memory, mut commands) = (Party::parse(party).expect("a party"), memory.clone(), Vec::new());
         for number in range {
             let nights = self.nights[..=number].iter().map(|night| i64::from(*night)).sum::<i64>();

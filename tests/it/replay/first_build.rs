@@ -273,7 +273,7 @@ async fn assert_repeats_are_answered(stage: &Stage) {
     let mut writer = stage.database.writer().expect("a writer");
     let kept: Vec<Recorded> = all_records().filter(|recorded| recorded.kept).collect();
     for batch in kept.chunks(50) {
-        let again: Vec<Keyed> = batch.iter().map(|recorded| recorded.keyed.clone()).collect();
+        let again: Vec<KeyedCommand> = batch.iter().map(|recorded| recorded.keyed.clone()).collect();
         let outcomes = apply(&mut writer, &again).await.expect("decided");
         for (recorded, outcome) in batch.iter().zip(outcomes) {
             assert_eq!(outcome, recorded.outcome, "seq {}: {:?}", recorded.seq, recorded.keyed.command);

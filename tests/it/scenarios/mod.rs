@@ -10,7 +10,7 @@ mod bounds;
 mod transactions;
 mod offers;
 
-use purser::ledger::Keys;
+use purser::ledger::ReadSet;
 use purser::storage::Store;
 
 use crate::databases::{Fresh, apply};
@@ -116,7 +116,7 @@ fn questions(steps: &[Step]) -> impl Iterator<Item = &Step> {
 }
 
 async fn look(store: &mut impl Store, question: &Asked, names: &Names) -> String {
-    let mut keys = Keys::default();
+    let mut keys = ReadSet::default();
     match question {
         Asked::Command(_) => panic!("a command is not a question"),
         Asked::Balance(player, _) | Asked::Level(player) => drop(keys.players.insert(*player)),

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use purser::ledger::command::Keyed;
-use purser::ledger::{Batch, Keys, OrderId, State};
+use purser::ledger::command::KeyedCommand;
+use purser::ledger::{Batch, OrderId, ReadSet, State};
 use purser::storage::{Store, StoreError, Writer};
-use purser::wallet::{Answer, Answering, BetBacklogs, Bounds, Health, Sequencer, Shared, Source, Submission};
+use purser::wallet::{Answer, Answering, BetBacklogs, Bounds, CommandSource, Health, Sequencer, Shared, Submission};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -45,7 +45,7 @@ pub struct OnCue {
 }
 
 impl Store for OnCue {
-    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+    async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
         self.cues.gate.acquire().await.expect("the gate is never closed").forget();
         self.store.load(keys).await
     }
@@ -130,7 +130,7 @@ impl Stage {
         stage
     }
 
-    pub async fn submit(&self, keyed: Keyed, source: Source) -> oneshot::Receiver<Answer> {
+    pub async fn submit(&self, keyed: KeyedCommand, source: CommandSource) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         // Nobody listens any more where the test has failed already.
         let answering = Answering::WithOutcome(Box::new(move |answered| _ = answer.send(answered)));
@@ -139,7 +139,7 @@ impl Stage {
     }
 
     /// Submits one line.
-    pub async fn ask(&self, line: &str, source: Source) -> oneshot::Receiver<Answer> {
+    pub async fn ask(&self, line: &str, source: CommandSource) -> oneshot::Receiver<Answer> {
         self.submit(commands("acme", line).remove(0), source).await
     }
 

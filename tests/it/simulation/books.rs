@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::ledger::state::{Asked, Decided, PlayerState};
-use purser::ledger::{Batch, CommandKey, Entry, Keys, OrderId, PlayerKey, State};
+use purser::ledger::state::{Decided, PastCommand, PlayerState};
+use purser::ledger::{Batch, CommandKey, JournalEntry, OrderId, PlayerKey, ReadSet, State};
 use purser::storage::StoreError;
 use tokio::sync::Mutex;
 
@@ -21,7 +21,7 @@ pub struct Books {
     /// The journal's next number. Numbers that a transaction was given and did not use are lost, as Postgres does it.
     next: i64,
     /// In the order of the commits, each with the time of it.
-    pub journal: Vec<(Entry, Duration)>,
+    pub journal: Vec<(JournalEntry, Duration)>,
     /// Commands that the database refuses, whatever they come with.
     pub poison: BTreeSet<CommandKey>,
     commits: u64,
@@ -45,12 +45,12 @@ impl Books {
     }
 
     /// The locks of the players that `keys` names, in key order.
-    pub fn locks(&mut self, keys: &Keys) -> Vec<Arc<Mutex<()>>> {
+    pub fn locks(&mut self, keys: &ReadSet) -> Vec<Arc<Mutex<()>>> {
         keys.players.iter().map(|player| Arc::clone(self.locks.entry(*player).or_default())).collect()
     }
 
     /// What `keys` names, and nothing else.
-    pub fn load(&mut self, keys: &Keys) -> (State, Read) {
+    pub fn load(&mut self, keys: &ReadSet) -> (State, Read) {
         let mut state = State::default();
         let players = keys.players.iter().filter_map(|key| Some((*key, self.state.players.get(key)?.clone())));
         state.players.extend(players);
@@ -101,7 +101,8 @@ impl Books {
             if entry.kept {
                 let key = entry.keyed.kept_key(entry.outcome);
                 self.changed_commands.insert(key, self.commits);
-                let decided = Decided { asked: Asked::Whole(entry.keyed.command.clone()), outcome: entry.outcome };
+                let decided =
+                    Decided { asked: PastCommand::Whole(entry.keyed.command.clone()), outcome: entry.outcome };
                 let before = self.state.decided.insert(key, decided);
                 assert!(before.is_none(), "a key is kept twice: {entry:?}");
             }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::ledger::command::{Keyed, Timestamp};
+use purser::ledger::command::{KeyedCommand, Timestamp};
 use purser::ledger::{
-    AccountAct, AccountRefusal, Act, CommandKey, Done, Entry, OrderAct, OrderDone, OrderIds, OrderRefusal, Outcome,
-    Refusal,
+    AccountAct, AccountRefusal, Act, CommandKey, Done, JournalEntry, OrderAct, OrderDone, OrderIds, OrderRefusal,
+    Outcome, Refusal,
 };
 use purser::wallet::Answer;
 
@@ -25,7 +25,7 @@ struct Ticket {
     message: usize,
     process: usize,
     queue: usize,
-    keyed: Keyed,
+    keyed: KeyedCommand,
     /// When this copy of the message was published.
     published: Duration,
     /// When the lane took it, and as the how-manieth.
@@ -108,7 +108,7 @@ impl Promise {
         self.ticket
     }
 
-    pub fn keyed(&self) -> Keyed {
+    pub fn keyed(&self) -> KeyedCommand {
         self.world.judge().tickets[self.ticket].keyed.clone()
     }
 
@@ -164,7 +164,7 @@ fn judge_answer(world: &World, judge: &Judge, books: &Books, number: usize, answ
 }
 
 /// Whether the database holds what an answer says.
-fn is_committed(books: &Books, keyed: &Keyed, outcome: Outcome, repeated: bool) -> bool {
+fn is_committed(books: &Books, keyed: &KeyedCommand, outcome: Outcome, repeated: bool) -> bool {
     let decided = |key: CommandKey| books.state.decided.get(&key);
     if outcome == Outcome::Refused(Refusal::Account(AccountRefusal::KeyReused)) {
         return decided(keyed.key).or_else(|| decided(keyed.refused_key()?)).is_some();
@@ -172,14 +172,14 @@ fn is_committed(books: &Books, keyed: &Keyed, outcome: Outcome, repeated: bool) 
     if repeated {
         return decided(keyed.kept_key(outcome)).is_some_and(|decided| decided.outcome == outcome);
     }
-    let is_this = |entry: &Entry| entry.keyed.command.correlation == keyed.command.correlation;
+    let is_this = |entry: &JournalEntry| entry.keyed.command.correlation == keyed.command.correlation;
     books.journal.iter().any(|(entry, _)| is_this(entry) && entry.outcome == outcome)
 }
 
 /// Surveys that it takes to pass a mark, where bets come in between.
 const SURVEYS: usize = 3;
 
-fn waits(keyed: &Keyed) -> bool {
+fn waits(keyed: &KeyedCommand) -> bool {
     matches!(keyed.command.act, Act::Order(OrderAct::SettleOrder(_) | OrderAct::CancelOrder(_)))
 }
 
@@ -368,9 +368,9 @@ fn judge_journal(books: &Books, found: &mut Vec<String>) {
 
 fn judge_money(books: &Books, found: &mut Vec<String>) {
     let mut sums = BTreeMap::new();
-    for movement in books.journal.iter().flat_map(|(entry, _)| &entry.movements) {
-        *sums.entry(movement.debit).or_insert(0_i128) -= i128::from(movement.amount);
-        *sums.entry(movement.credit).or_insert(0_i128) += i128::from(movement.amount);
+    for transfer in books.journal.iter().flat_map(|(entry, _)| &entry.transfers) {
+        *sums.entry(transfer.debit).or_insert(0_i128) -= i128::from(transfer.amount);
+        *sums.entry(transfer.credit).or_insert(0_i128) += i128::from(transfer.amount);
     }
     if sums.values().sum::<i128>() != 0 {
         found.push("money was made".to_owned());
@@ -381,7 +381,7 @@ fn judge_money(books: &Books, found: &mut Vec<String>) {
             found.push(format!("an account of {} was moved {moved}", account.balance));
         }
     }
-    let paid = |entry: &Entry| {
+    let paid = |entry: &JournalEntry| {
         matches!(
             entry.outcome,
             Outcome::Done(Done::Order(OrderDone::OrderSettled { .. } | OrderDone::OrderCancelled { .. }))

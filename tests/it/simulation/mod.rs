@@ -7,7 +7,7 @@
 //! `PURSER_SIMULATION_SEED` repeats one history and tells it; `PURSER_SIMULATION_SECONDS` goes on for so long.
 
 mod world;
-mod weather;
+mod fault_plan;
 mod plan;
 mod books;
 mod store;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use purser::transport::amqp::tally::Tally;
+use purser::transport::amqp::tally::BetTally;
 use purser::wallet::BetBacklogs;
 use purser::wallet::survey::{SessionId, Survey, Surveys};
 use tokio::time::timeout;
@@ -24,7 +24,7 @@ const UNDER_WAY_MS: u64 = 10;
 
 pub struct Session {
     id: SessionId,
-    pub tally: Tally,
+    pub tally: BetTally,
     is_dead: AtomicBool,
     is_leaving: AtomicBool,
 }
@@ -61,7 +61,7 @@ impl Sessions {
     pub fn join(&self, process: usize) -> Arc<Session> {
         let id = Uuid::from_u128(process as u128);
         let (is_dead, is_leaving) = (AtomicBool::new(false), AtomicBool::new(false));
-        let session = Arc::new(Session { id, tally: Tally::default(), is_dead, is_leaving });
+        let session = Arc::new(Session { id, tally: BetTally::default(), is_dead, is_leaving });
         self.0.lock().expect("nobody panics with it").insert(process, Arc::clone(&session));
         session
     }

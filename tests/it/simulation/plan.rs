@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use purser::ledger::accounts::{Cash, OpenPlayer};
-use purser::ledger::command::{Keyed, Timestamp};
+use purser::ledger::command::{KeyedCommand, Timestamp};
 use purser::ledger::orders::OrderKey;
 use purser::ledger::orders::{CancelOrder, GameResult, PlaceBet, SettleOrder, Terms};
 use purser::ledger::player::Profile;
@@ -33,7 +33,7 @@ pub struct Message {
 
 impl Message {
     /// The command that a delivery of this message becomes.
-    pub fn command(&self, at: Timestamp, correlation: &str) -> Keyed {
+    pub fn command(&self, at: Timestamp, correlation: &str) -> KeyedCommand {
         let party = acme();
         Command { party, at, correlation: Some(correlation.into()), act: self.act.clone() }.keyed()
     }

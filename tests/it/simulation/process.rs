@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use purser::transport::amqp::tally::Cohort;
-use purser::wallet::{Answer, Answering, BetBacklogs, Health, Lanes, Shared, Source, Submission};
+use purser::wallet::{Answer, Answering, BetBacklogs, CommandSource, Health, Lanes, Shared, Submission};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -164,7 +164,7 @@ impl Consumer {
             drop(answers.send(Answered { delivery, answer, _place: place }));
             drop(undecided);
         }));
-        let source = Source(u32::try_from(self.queue).expect("few queues"));
+        let source = CommandSource(u32::try_from(self.queue).expect("few queues"));
         let taken = self.lanes.submit(Submission { keyed, source, answering, trace: None }).is_ok();
         if taken {
             self.world.judge().accepted(number, self.world.now());

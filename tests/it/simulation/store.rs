@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::ledger::{Batch, Keys, OrderId, State};
+use purser::ledger::{Batch, OrderId, ReadSet, State};
 use purser::storage::{Store, StoreError};
 use tokio::sync::OwnedMutexGuard;
 
 use super::books::Read;
-use super::weather::Mishap;
+use super::fault_plan::Mishap;
 use super::world::World;
 
 /// How long a commit may still be under way when the line to its client is gone.
@@ -78,7 +78,7 @@ fn away() -> StoreError {
 }
 
 impl Store for BadLine {
-    async fn load(&mut self, keys: &Keys) -> Result<State, StoreError> {
+    async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
         // A transaction that was lost gives its locks back.
         self.begun = None;
         self.travel().await;

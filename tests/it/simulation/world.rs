@@ -19,11 +19,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::books::{Books, Read};
 use super::broker::Broker;
+use super::fault_plan::Weather;
 use super::judge::{self, Judge};
 use super::peers::Sessions;
 use super::plan::{CASH, LENGTH, Message, Plan, heartbeat};
 use super::process::Process;
-use super::weather::Weather;
 
 /// How long a result or cancel waits for its bet.
 const GRACE: Duration = Duration::from_secs(2);

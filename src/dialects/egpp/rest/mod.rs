@@ -1,4 +1,4 @@
-//! The EGPP trading API 1.0, "REST like protocols" (sections 5.1.1.1 to 5.1.4.1): the same desk as the queues.
+//! The EGPP trading API 1.0, "REST like protocols" (sections 5.1.1.1 to 5.1.4.1): the same handler as the queues.
 //!
 //! The party comes from the player's token: its `party` claim, else its issuer, else there is only one.
 //!
@@ -16,13 +16,13 @@ use http::Method;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::desk::{BalanceQuestion, Channel, Denied, Refused};
+use super::handler::{BalanceQuestion, Channel, Denied, EgppRefused};
 use super::sandbox::{self, Staged};
-use super::wire::{MAX_BODY, Malformed, PlayerField, Request as Asked};
-use super::{Desk, Envelope, Opened, Operation, status};
+use super::wire::{EgppRequest as Asked, MAX_BODY, Malformed, PlayerField};
+use super::{EgppHandler, Envelope, Opened, Operation, status};
 use crate::config::Secret;
 use crate::dialects::http::{
-    Dialect, Failure, Handler, HandlerError, Host, Mount, MountError, Reply, Request, Route, handler,
+    Dialect, Failure, Handler, HandlerError, Mount, MountContext, MountError, Reply, Request, Route, handled_by,
 };
 use crate::identity::claimed_home;
 use crate::ledger::command::Command;
@@ -43,9 +43,9 @@ fn failure(failure: Failure) -> Reply {
 }
 
 /// One mount for all parties: each request says whose it is.
-fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
+fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
     let of_parties = host.parties.iter().map(|party| PartyEndpoint {
-        desk: Desk::of(party.party, party.settings, party.verifier.clone()),
+        handler: EgppHandler::of(party.party, party.settings, party.verifier.clone()),
         issuer: party.settings.jwt.as_ref().and_then(|jwt| jwt.issuer.clone()),
         api_keys: party.settings.rest.as_ref().map(|rest| rest.api_keys.clone()).unwrap_or_default(),
     });
@@ -60,24 +60,24 @@ fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
         document,
     };
     let routes = vec![
-        route(Method::GET, "/balance/{playerId}", "balance.get", handler(api, balance_get), document::balance_get),
-        route(Method::POST, "/order", "order.bet", handler(api, order_bet), document::order_bet),
-        route(Method::GET, "/order/{betId}", "order.get", handler(api, order_get), document::order_get),
+        route(Method::GET, "/balance/{playerId}", "balance.get", handled_by(api, balance_get), document::balance_get),
+        route(Method::POST, "/order", "order.bet", handled_by(api, order_bet), document::order_bet),
+        route(Method::GET, "/order/{betId}", "order.get", handled_by(api, order_get), document::order_get),
         route(
             Method::PUT,
             "/order/{betId}",
             "order.bet.result",
-            handler(api, order_bet_result),
+            handled_by(api, order_bet_result),
             document::order_bet_result,
         ),
         route(
             Method::DELETE,
             "/order/{betId}",
             "order.bet.cancel",
-            handler(api, order_bet_cancel),
+            handled_by(api, order_bet_cancel),
             document::order_bet_cancel,
         ),
-        route(Method::POST, "/token", "token", handler(api, token), document::token),
+        route(Method::POST, "/token", "token", handled_by(api, token), document::token),
     ];
     Ok(vec![Mount { dialect: &DIALECT, party: None, path: PATH.to_owned(), routes }])
 }
@@ -91,7 +91,7 @@ struct Api {
 
 /// One party, and what its provider proves itself with.
 struct PartyEndpoint {
-    desk: Desk,
+    handler: EgppHandler,
     issuer: Option<String>,
     api_keys: Vec<Secret>,
 }
@@ -184,7 +184,7 @@ impl<'a> PartyRequest<'a> {
     }
 
     fn party(&self) -> &'a Party {
-        &self.endpoint.desk.rules.party
+        &self.endpoint.handler.rules.party
     }
 
     /// Does what is asked; `order` is the one in the path.
@@ -196,9 +196,9 @@ impl<'a> PartyRequest<'a> {
         order: Option<OrderId>,
     ) -> Result<Reply, HandlerError> {
         self.request.whose.set(self.party());
-        let (desk, authorization) = (&self.endpoint.desk, self.authorization());
+        let (handler, authorization) = (&self.endpoint.handler, self.authorization());
         let envelope = self.envelope(&authorization);
-        let mut opened = desk.with_newer_keys(|| desk.admit(operation, asked.clone(), &envelope)).await?;
+        let mut opened = handler.with_newer_keys(|| handler.admit(operation, asked.clone(), &envelope)).await?;
         loop {
             match opened {
                 Opened::Balance(question) => return self.balance(wallet, question).await,
@@ -215,11 +215,11 @@ impl<'a> PartyRequest<'a> {
     /// The token's player.
     async fn player(&self) -> Result<PlayerId, HandlerError> {
         self.request.whose.set(self.party());
-        let (desk, authorization) = (&self.endpoint.desk, self.authorization());
+        let (handler, authorization) = (&self.endpoint.handler, self.authorization());
         let envelope = self.envelope(&authorization);
         // What is only read needs what a balance needs.
-        let identify = || desk.identify(Operation::BalanceGet, &PlayerField::Absent, &envelope);
-        Ok(desk.with_newer_keys(identify).await?)
+        let identify = || handler.identify(Operation::BalanceGet, &PlayerField::Absent, &envelope);
+        Ok(handler.with_newer_keys(identify).await?)
     }
 
     fn authorization(&self) -> String {
@@ -280,7 +280,7 @@ impl Api {
     fn endpoint_of(&self, token: Option<&str>) -> Option<&PartyEndpoint> {
         let home = token.and_then(claimed_home).unwrap_or_default();
         if let Some(party) = home.party {
-            return self.parties.iter().find(|endpoint| endpoint.desk.rules.party.as_str() == party);
+            return self.parties.iter().find(|endpoint| endpoint.handler.rules.party.as_str() == party);
         }
         let has_issued = |endpoint: &&PartyEndpoint| endpoint.issuer.is_some() && endpoint.issuer == home.issuer;
         self.parties.iter().find(has_issued).or(match &self.parties[..] {
@@ -292,8 +292,10 @@ impl Api {
     /// The currencies that a request may name: its party's, or any party's where it does not say whose it is.
     fn currencies(&self, request: &Request) -> Vec<Currency> {
         match self.endpoint_of(request.bearer()) {
-            Some(endpoint) => endpoint.desk.rules.currencies.clone(),
-            None => self.parties.iter().flat_map(|endpoint| endpoint.desk.rules.currencies.iter().copied()).collect(),
+            Some(endpoint) => endpoint.handler.rules.currencies.clone(),
+            None => {
+                self.parties.iter().flat_map(|endpoint| endpoint.handler.rules.currencies.iter().copied()).collect()
+            }
         }
     }
 }
@@ -312,23 +314,23 @@ fn json(request: &Request) -> Result<&[u8], HandlerError> {
 }
 
 fn unauthorized(why: &'static str) -> HandlerError {
-    Refused::Denied(Denied::Unauthorized(why)).into()
+    EgppRefused::Denied(Denied::Unauthorized(why)).into()
 }
 
 impl From<Malformed> for HandlerError {
     fn from(malformed: Malformed) -> Self {
-        Refused::Malformed(malformed).into()
+        EgppRefused::Malformed(malformed).into()
     }
 }
 
-impl From<Refused> for HandlerError {
-    fn from(refused: Refused) -> Self {
+impl From<EgppRefused> for HandlerError {
+    fn from(refused: EgppRefused) -> Self {
         let status = match refused {
-            Refused::Malformed(malformed) => status::of_malformed(&malformed),
-            Refused::Denied(denied) => status::of_denied(&denied),
-            Refused::UnknownKey => status::of_unknown_key(),
+            EgppRefused::Malformed(malformed) => status::of_malformed(&malformed),
+            EgppRefused::Denied(denied) => status::of_denied(&denied),
+            EgppRefused::UnknownKey => status::of_unknown_key(),
             // Nobody can tell whether the token is good: that is no fault of the caller's.
-            Refused::KeysUnavailable => return Failure::Unavailable.into(),
+            EgppRefused::KeysUnavailable => return Failure::Unavailable.into(),
         };
         reply::of_status(status).into()
     }

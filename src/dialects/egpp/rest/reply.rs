@@ -3,9 +3,9 @@
 use http::header;
 use serde::Serialize;
 
-use crate::dialects::egpp::desk::{BalanceQuestion, Denied};
+use crate::dialects::egpp::handler::{BalanceQuestion, Denied};
 use crate::dialects::egpp::status;
-use crate::dialects::egpp::status::Reply as Status;
+use crate::dialects::egpp::status::EgppReply as Status;
 use crate::dialects::http::Reply;
 use crate::ledger::state::PlayerState;
 use crate::ledger::{AccountRefusal, Order, OrderRefusal, OrderState, Outcome, PlayerId, Pocket, Refusal, Wallet};

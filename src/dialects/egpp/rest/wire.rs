@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::dialects::egpp::wire::{
-    Act, Malformed, PlayerField, Request, amount, currency, object, order, round, wallet,
+    EgppRequest, Malformed, PlayerField, RequestedAct, amount, currency, object, order, round, wallet,
 };
 use crate::ledger::orders::GameResult;
 use crate::ledger::{Amount, Currency, PlayerId, Wallet};
@@ -84,49 +84,49 @@ pub fn balance_get(
     path_player: &str,
     query: &[(String, String)],
     currencies: &[Currency],
-) -> Result<Request, Malformed> {
+) -> Result<EgppRequest, Malformed> {
     let wire: BalanceGet = object(&query_object(query)?)?;
-    let act = Act::Balance { currency: currency(&wire.currency, currencies)? };
-    Ok(Request { player: plain_player(path_player)?, wallet: wallet(wire.wallet_id)?, act })
+    let act = RequestedAct::Balance { currency: currency(&wire.currency, currencies)? };
+    Ok(EgppRequest { player: plain_player(path_player)?, wallet: wallet(wire.wallet_id)?, act })
 }
 
 /// `POST /v1/order`.
-pub fn order_bet(body: &[u8], currencies: &[Currency]) -> Result<Request, Malformed> {
+pub fn order_bet(body: &[u8], currencies: &[Currency]) -> Result<EgppRequest, Malformed> {
     let wire: OrderBet = object(body)?;
-    let act = Act::Bet {
+    let act = RequestedAct::Bet {
         order: order(&wire.game, &wire.external_id)?,
         round: round(wire.round)?,
         stake: amount(wire.amount)?,
         currency: currency(&wire.currency, currencies)?,
     };
-    Ok(Request { player: player_field(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
+    Ok(EgppRequest { player: player_field(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
 }
 
 /// `PUT /v1/order/{betId}`.
-pub fn order_bet_result(body: &[u8], currencies: &[Currency]) -> Result<Request, Malformed> {
+pub fn order_bet_result(body: &[u8], currencies: &[Currency]) -> Result<EgppRequest, Malformed> {
     let wire: OrderBetResult = object(body)?;
     let paid = wire.amount.map(amount).transpose()?;
     if wire.currency.is_some() != paid.is_some() {
         return Err(Malformed("amount and currency must be given together".to_owned()));
     }
-    let act = Act::Result {
+    let act = RequestedAct::Result {
         order: order(&wire.game, &wire.external_id)?,
         round: round(wire.round)?,
         result: result(&wire.result, paid)?,
         currency: wire.currency.map(|code| currency(&code, currencies)).transpose()?,
     };
-    Ok(Request { player: player_field(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
+    Ok(EgppRequest { player: player_field(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
 }
 
 /// `DELETE /v1/order/{betId}` with a body.
-pub fn order_bet_cancel(body: &[u8]) -> Result<Request, Malformed> {
+pub fn order_bet_cancel(body: &[u8]) -> Result<EgppRequest, Malformed> {
     let wire: OrderBetCancel = object(body)?;
-    let act = Act::Cancel { order: order(&wire.game, &wire.external_id)? };
-    Ok(Request { player: player_field(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
+    let act = RequestedAct::Cancel { order: order(&wire.game, &wire.external_id)? };
+    Ok(EgppRequest { player: player_field(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
 }
 
 /// `DELETE /v1/order/{betId}` with query parameters.
-pub fn cancel_by_query(query: &[(String, String)]) -> Result<Request, Malformed> {
+pub fn cancel_by_query(query: &[(String, String)]) -> Result<EgppRequest, Malformed> {
     order_bet_cancel(&query_object(query)?)
 }
 

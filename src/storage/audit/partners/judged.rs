@@ -1,7 +1,7 @@
 //! What is wrong with what is stored of one journal row, if anything: read as the end of a finding.
 
 use super::stored::Stored;
-use super::{Leg, Told};
+use super::{PartnerRow, StoredTransfer};
 use crate::ledger::account::AccountId;
 use crate::ledger::command::CommandKey;
 use crate::ledger::shop::{BuyKeys, OfferId};
@@ -11,10 +11,10 @@ use crate::ledger::transactions::{
 use crate::storage::rows::bytes;
 
 /// `Err`: this is wrong.
-pub(super) type Judged = Result<(), String>;
+pub(super) type PartnerCheck = Result<(), String>;
 
 /// The transaction of an adjustment, and the one that it ended.
-pub(super) fn adjusted(stored: &Stored, told: &Told<'_>, number: i64, adjust: &Adjust) -> Judged {
+pub(super) fn adjusted(stored: &Stored, told: &PartnerRow<'_>, number: i64, adjust: &Adjust) -> PartnerCheck {
     let known = stored.transaction(number)?;
     let mut is_right = known.key == told.keyed.key
         && known.party == told.keyed.command.party
@@ -78,7 +78,7 @@ fn is_of_round(stored: &Stored, known: &Transaction) -> Result<bool, String> {
 }
 
 /// A payment settles its stake, unless another one did before.
-fn paid(stored: &Stored, known: &Transaction) -> Judged {
+fn paid(stored: &Stored, known: &Transaction) -> PartnerCheck {
     let Some(source) = known.source else { return Ok(()) };
     let stake = stored.transaction(source)?;
     if !stake.is_stake() || known.state != TransactionState::Done {
@@ -89,7 +89,7 @@ fn paid(stored: &Stored, known: &Transaction) -> Judged {
 }
 
 /// Whether the legs are what the transaction says that it moved.
-fn has_moved(known: &Transaction, legs: &[Leg<'_>]) -> bool {
+fn has_moved(known: &Transaction, legs: &[StoredTransfer<'_>]) -> bool {
     let mut legs = legs.iter();
     let all = known.moved.used().all(|(bucket, minor)| {
         let account = AccountId::of_player(known.player, &known.pocket(bucket)).uuid();
@@ -102,7 +102,7 @@ fn has_moved(known: &Transaction, legs: &[Leg<'_>]) -> bool {
 }
 
 /// The transaction that `by` left in the state that `ends` says. Another may have ended it since.
-fn ended(stored: &Stored, by: &Transaction, ends: fn(&Transaction) -> TransactionState) -> Judged {
+fn ended(stored: &Stored, by: &Transaction, ends: fn(&Transaction) -> TransactionState) -> PartnerCheck {
     let Some(source) = by.source else { return Ok(()) };
     let known = stored.transaction(source)?;
     let ends = ends(known);
@@ -116,7 +116,7 @@ fn ended(stored: &Stored, by: &Transaction, ends: fn(&Transaction) -> Transactio
 }
 
 /// The reversal that an operator's approval made: its source the other way round.
-pub(super) fn approved(stored: &Stored, told: &Told<'_>, number: i64, resolve: &ResolveVoid) -> Judged {
+pub(super) fn approved(stored: &Stored, told: &PartnerRow<'_>, number: i64, resolve: &ResolveVoid) -> PartnerCheck {
     let (known, source) = (stored.transaction(number)?, stored.transaction(resolve.source)?);
     let mut label = source.label.clone();
     label.kind = stored.void(source.number).map_or(label.kind, |void| void.kind);
@@ -141,7 +141,13 @@ pub(super) fn approved(stored: &Stored, told: &Told<'_>, number: i64, resolve: &
 }
 
 /// What a rollback left that found nothing to undo, so that nothing can come by that name.
-pub(super) fn tombstone(stored: &Stored, told: &Told<'_>, number: i64, adjust: &Adjust, name: &str) -> Judged {
+pub(super) fn tombstone(
+    stored: &Stored,
+    told: &PartnerRow<'_>,
+    number: i64,
+    adjust: &Adjust,
+    name: &str,
+) -> PartnerCheck {
     let known = stored.transaction(number)?;
     let ought = Transaction {
         number,
@@ -163,7 +169,7 @@ pub(super) fn tombstone(stored: &Stored, told: &Told<'_>, number: i64, adjust: &
     if *known == ought { Ok(()) } else { Err(format!("{number} is a transaction that is not as it was told")) }
 }
 
-pub(super) fn queued(stored: &Stored, told: &Told<'_>, queue: &QueueVoid) -> Judged {
+pub(super) fn queued(stored: &Stored, told: &PartnerRow<'_>, queue: &QueueVoid) -> PartnerCheck {
     let (player, at) = (bytes(told.keyed.player.uuid()), told.keyed.command.at.0);
     let is_right = stored.void(queue.source).is_some_and(|row| {
         row.party == told.keyed.command.party.as_str()
@@ -175,7 +181,7 @@ pub(super) fn queued(stored: &Stored, told: &Told<'_>, queue: &QueueVoid) -> Jud
     if is_right { Ok(()) } else { Err(format!("{} is a void that is not as it was queued", queue.source)) }
 }
 
-pub(super) fn resolved(stored: &Stored, resolve: &ResolveVoid, state: VoidState) -> Judged {
+pub(super) fn resolved(stored: &Stored, resolve: &ResolveVoid, state: VoidState) -> PartnerCheck {
     let source = resolve.source;
     let is_right = stored.void(source).is_some_and(|row| {
         let asked_again = state == VoidState::Dismissed && row.attempt > resolve.attempt;
@@ -184,7 +190,7 @@ pub(super) fn resolved(stored: &Stored, resolve: &ResolveVoid, state: VoidState)
     if is_right { Ok(()) } else { Err(format!("{source} is a void that is not {}", state.as_str())) }
 }
 
-pub(super) fn bought(stored: &Stored, told: &Told<'_>, number: i64, buy: &BuyKeys) -> Judged {
+pub(super) fn bought(stored: &Stored, told: &PartnerRow<'_>, number: i64, buy: &BuyKeys) -> PartnerCheck {
     let offer = bytes(OfferId::of(&told.keyed.command.party, &buy.offer).uuid());
     let is_right = stored.purchase(number).is_some_and(|row| {
         row.party == told.keyed.command.party.as_str()

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 
-use super::Told;
+use super::PartnerRow;
 use crate::ledger::Done;
 use crate::ledger::command::{Act, CommandKey};
 use crate::ledger::transactions::{Change, Transaction, TransactionState};
@@ -41,7 +41,7 @@ pub(super) struct Stored {
 
 impl Stored {
     /// Looks up everything that `told` tells of, and the transactions that these name as their sources.
-    pub fn load(conn: &mut AnyConnection, told: &[Told<'_>]) -> Result<Self, StoreError> {
+    pub fn load(conn: &mut AnyConnection, told: &[PartnerRow<'_>]) -> Result<Self, StoreError> {
         let mut named: BTreeSet<Bytes> = BTreeSet::new();
         let (mut numbers, mut sources, mut orders) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for told in told {
@@ -103,7 +103,7 @@ impl Stored {
     }
 
     /// The number and state of what a rollback was to undo.
-    pub fn named(&self, told: &Told<'_>, name: &str) -> Option<(i64, Option<TransactionState>)> {
+    pub fn named(&self, told: &PartnerRow<'_>, name: &str) -> Option<(i64, Option<TransactionState>)> {
         self.named.get(&rolled_back(told, name)).copied()
     }
 
@@ -116,6 +116,6 @@ impl Stored {
     }
 }
 
-fn rolled_back(told: &Told<'_>, name: &str) -> Bytes {
+fn rolled_back(told: &PartnerRow<'_>, name: &str) -> Bytes {
     bytes(CommandKey::of_adjust(&told.keyed.command.party, name).uuid())
 }

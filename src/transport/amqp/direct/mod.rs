@@ -21,16 +21,16 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::Settings;
+use super::AmqpSettings;
 use super::connection;
 use super::message::{self, Publication};
-use super::publisher::{self, Prepared, PublishError, Published};
+use super::publisher::{self, PreparedReply, PublishError, Published};
 use super::session::SessionError;
 use super::topology::short;
 use crate::ledger::Party;
 
-pub use name::{Name, is_direct};
-pub use nodes::Nodes;
+pub use name::{DirectName, is_direct};
+pub use nodes::ProvenNodes;
 
 /// Replies sent together at the most.
 const MAX_BATCH: usize = 512;
@@ -40,11 +40,11 @@ const MAX_BATCH: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What one party's sessions know of direct replies, and keep from one to the next.
-pub type SharedNodes = Arc<std::sync::Mutex<Nodes>>;
+pub type SharedNodes = Arc<std::sync::Mutex<ProvenNodes>>;
 
 /// Sends one party's direct replies.
 pub struct DirectReplies {
-    settings: Settings,
+    settings: AmqpSettings,
     party: Party,
     nodes: SharedNodes,
     open: Option<Open>,
@@ -66,7 +66,7 @@ enum Fate {
 }
 
 impl DirectReplies {
-    pub fn new(settings: Settings, party: Party, nodes: SharedNodes) -> Self {
+    pub fn new(settings: AmqpSettings, party: Party, nodes: SharedNodes) -> Self {
         Self { settings, party, nodes, open: None }
     }
 
@@ -74,7 +74,7 @@ impl DirectReplies {
     pub(super) async fn run(
         mut self,
         replies: Channel,
-        mut prepared: mpsc::UnboundedReceiver<Prepared>,
+        mut prepared: mpsc::UnboundedReceiver<PreparedReply>,
     ) -> Result<(), PublishError> {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while prepared.recv_many(&mut batch, MAX_BATCH).await > 0 {
@@ -88,7 +88,7 @@ impl DirectReplies {
         Ok(())
     }
 
-    async fn answer(&mut self, replies: &Channel, batch: Vec<Prepared>) -> lapin::Result<Vec<Published>> {
+    async fn answer(&mut self, replies: &Channel, batch: Vec<PreparedReply>) -> lapin::Result<Vec<Published>> {
         let mut fates = self.send(&batch).await;
         let ended = fates.iter().filter(|fate| **fate == Fate::Ended).count();
         for (fate, prepared) in fates.iter_mut().zip(&batch).filter(|(fate, _)| **fate == Fate::Ended) {
@@ -115,7 +115,7 @@ impl DirectReplies {
     }
 
     /// Sends these together, over a connection that is open or can be opened.
-    async fn send(&mut self, batch: &[Prepared]) -> Vec<Fate> {
+    async fn send(&mut self, batch: &[PreparedReply]) -> Vec<Fate> {
         let Some(channel) = self.channel().await else { return vec![Fate::Elsewhere; batch.len()] };
         let sending = batch.iter().map(|prepared| {
             let name = name_of(prepared).filter(|name| self.nodes().may_be_tried(name));
@@ -141,7 +141,7 @@ impl DirectReplies {
         sent.into_iter().map(|(fate, _)| fate).collect()
     }
 
-    fn nodes(&self) -> std::sync::MutexGuard<'_, Nodes> {
+    fn nodes(&self) -> std::sync::MutexGuard<'_, ProvenNodes> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -171,8 +171,8 @@ impl DirectReplies {
     }
 }
 
-fn name_of(prepared: &Prepared) -> Option<Name<'_>> {
-    prepared.reply.as_ref().and_then(|reply| Name::parse(reply.routing_key.as_str()))
+fn name_of(prepared: &PreparedReply) -> Option<DirectName<'_>> {
+    prepared.reply.as_ref().and_then(|reply| DirectName::parse(reply.routing_key.as_str()))
 }
 
 /// Not mandatory: the broker says of every direct reply that no queue took it.
@@ -184,7 +184,7 @@ async fn send_one(channel: &Channel, reply: &Publication) -> lapin::Result<Confi
 }
 
 /// Opens a connection and asks for a direct reply itself, to see what a name of this broker looks like.
-async fn open(settings: &Settings, party: &Party) -> Result<(Open, String), SessionError> {
+async fn open(settings: &AmqpSettings, party: &Party) -> Result<(Open, String), SessionError> {
     let connection = connection::connect(settings).await?;
     let own = own_name(&connection, party).await?;
     let channel = connection.create_channel().await?;
@@ -210,9 +210,9 @@ async fn own_name(connection: &Connection, party: &Party) -> Result<String, Sess
     name.ok_or_else(|| SessionError::Refused("the broker gives no direct reply-to names".to_owned()))
 }
 
-impl Prepared {
+impl PreparedReply {
     fn to_status_exchange(&self, reply: Publication) -> Publication {
-        let (exchange, routing_key) = message::status_route(&self.queue.desk.rules.party, self.queue.operation);
+        let (exchange, routing_key) = message::status_route(&self.queue.handler.rules.party, self.queue.operation);
         Publication { exchange, routing_key, ..reply }
     }
 }

@@ -14,13 +14,13 @@ pub fn is_direct(queue: &str) -> bool {
 /// A name that a broker could have given out: one process identifier in Erlang's external term format, in base64, and a
 /// key that nobody can guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Name<'a> {
+pub struct DirectName<'a> {
     /// What tells nodes apart: the term up to and with the node's name.
     pub node: Vec<u8>,
     pub text: &'a str,
 }
 
-impl<'a> Name<'a> {
+impl<'a> DirectName<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         let suffix = text.strip_prefix(WITHOUT_SUFFIX)?.strip_prefix('.')?;
         let (process, key) = suffix.split_once('.')?;
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_name_tells_its_node_and_what_is_none_is_none() {
-        let name = Name::parse(GIVEN).unwrap();
+        let name = DirectName::parse(GIVEN).unwrap();
         assert_eq!(name.node, b"\x83Xv\x00\x0ereply@49467892");
         for (was, is) in [
             ("g1h2", "g1l2"),
@@ -72,8 +72,8 @@ mod tests {
             let forged = GIVEN
                 .replacen(was, is, 1)
                 .replace("SQvZFuF799dmRrtvu4A==", if is == "." { "" } else { "SQvZFuF799dmRrtvu4A==" });
-            assert_eq!(Name::parse(&forged), None, "{forged}");
+            assert_eq!(DirectName::parse(&forged), None, "{forged}");
         }
-        assert_eq!(Name::parse("amq.rabbitmq.reply-to"), None);
+        assert_eq!(DirectName::parse("amq.rabbitmq.reply-to"), None);
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::Name;
+use super::DirectName;
 
 /// Node names that nobody has proved, tried by one party for as long as the program runs.
 const MAX_UNPROVED: usize = 16;
@@ -24,7 +24,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(60);
 const FAILURE_PAUSE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
-pub struct Nodes {
+pub struct ProvenNodes {
     proved: BTreeSet<Vec<u8>>,
     /// Not proved, and whether the connection has ended over one of its names.
     tried: BTreeMap<Vec<u8>, bool>,
@@ -33,17 +33,17 @@ pub struct Nodes {
     failed: Option<Instant>,
 }
 
-impl Nodes {
+impl ProvenNodes {
     /// The broker has given this name to us.
     pub fn note_own(&mut self, name: &str) {
         self.failed = None;
-        if let Some(name) = Name::parse(name) {
+        if let Some(name) = DirectName::parse(name) {
             self.note_proof(&name);
         }
     }
 
     /// The broker has taken a reply to this name.
-    pub fn note_proof(&mut self, name: &Name<'_>) {
+    pub fn note_proof(&mut self, name: &DirectName<'_>) {
         if self.proved.len() < MAX_PROVED && !self.proved.contains(&name.node) {
             self.proved.insert(name.node.clone());
             self.tried.remove(&name.node);
@@ -51,7 +51,7 @@ impl Nodes {
     }
 
     /// Whether a reply to this name may be sent.
-    pub fn may_be_tried(&mut self, name: &Name<'_>) -> bool {
+    pub fn may_be_tried(&mut self, name: &DirectName<'_>) -> bool {
         if self.proved.contains(&name.node) {
             return true;
         }
@@ -63,7 +63,7 @@ impl Nodes {
     }
 
     /// The connection has ended over this name.
-    pub fn note_end(&mut self, name: &Name<'_>) {
+    pub fn note_end(&mut self, name: &DirectName<'_>) {
         if let Some(has_ended) = self.tried.get_mut(&name.node) {
             *has_ended = true;
         }
@@ -88,13 +88,13 @@ impl Nodes {
 mod tests {
     use super::*;
 
-    fn name(node: usize) -> Name<'static> {
-        Name { node: node.to_string().into_bytes(), text: "" }
+    fn name(node: usize) -> DirectName<'static> {
+        DirectName { node: node.to_string().into_bytes(), text: "" }
     }
 
     #[test]
     fn nodes_that_nobody_proves_are_tried_a_few_times_and_those_known_always() {
-        let mut nodes = Nodes::default();
+        let mut nodes = ProvenNodes::default();
         nodes.note_proof(&name(0));
         let tried = (1..100).filter(|node| nodes.may_be_tried(&name(*node))).count();
         assert_eq!(tried, MAX_UNPROVED);
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn many_ends_at_once_are_the_last_for_a_while() {
-        let mut nodes = Nodes::default();
+        let mut nodes = ProvenNodes::default();
         nodes.note_proof(&name(0));
         for _ in 0..MAX_ENDS {
             assert!(nodes.may_connect());

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::dead;
 use super::decisions;
 use super::problem::Problem;
-use super::routes::Call;
+use super::routes::AdminCall;
 use super::{Answer, Api, Asked};
-use crate::admin::approvals::{self, Approval, Request, Road};
+use crate::admin::approvals::{self, Approval, ApprovalRequest, Road};
 use crate::admin::audits::Busy;
-use crate::admin::cash::{self, Direction, Moved};
+use crate::admin::cash::{self, CashMoved, Direction};
 use crate::admin::players::{self, Known, NewPlayer};
 use crate::admin::refusals;
 use crate::admin::trail::{self, Deed};
@@ -28,31 +28,31 @@ use crate::wallet::DecidedCommand;
 
 pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
     let reply = match asked.route.call {
-        Call::AddPlayer => add_player(api, &asked).await,
-        Call::Deposit => move_money(api, &asked, Direction::Deposit).await,
-        Call::Withdraw => move_money(api, &asked, Direction::Withdraw).await,
-        Call::ApproveVoid => resolve_void(api, &asked, true).await,
-        Call::DismissVoid => resolve_void(api, &asked, false).await,
-        Call::Approve => decisions::approve(api, &asked).await,
-        Call::Reject => decisions::reject(api, &asked).await,
-        Call::StartAudit => start_audit(api, &asked).await,
-        Call::MakePlan => dead::calls::make_plan(api, &asked).await,
-        Call::RunPlan => dead::calls::run(api, &asked).await,
-        Call::Search
-        | Call::Parties
-        | Call::Player
-        | Call::History
-        | Call::Order
-        | Call::Transaction
-        | Call::Entry
-        | Call::Voids
-        | Call::Approvals
-        | Call::Audit
-        | Call::DeadLetters
-        | Call::DeadGroups
-        | Call::Plan
-        | Call::Trail
-        | Call::Live => Err(Failure::Fault.into()),
+        AdminCall::AddPlayer => add_player(api, &asked).await,
+        AdminCall::Deposit => move_money(api, &asked, Direction::Deposit).await,
+        AdminCall::Withdraw => move_money(api, &asked, Direction::Withdraw).await,
+        AdminCall::ApproveVoid => resolve_void(api, &asked, true).await,
+        AdminCall::DismissVoid => resolve_void(api, &asked, false).await,
+        AdminCall::Approve => decisions::approve(api, &asked).await,
+        AdminCall::Reject => decisions::reject(api, &asked).await,
+        AdminCall::StartAudit => start_audit(api, &asked).await,
+        AdminCall::MakePlan => dead::calls::make_plan(api, &asked).await,
+        AdminCall::RunPlan => dead::calls::run(api, &asked).await,
+        AdminCall::Search
+        | AdminCall::Parties
+        | AdminCall::Player
+        | AdminCall::History
+        | AdminCall::Order
+        | AdminCall::Transaction
+        | AdminCall::Entry
+        | AdminCall::Voids
+        | AdminCall::Approvals
+        | AdminCall::Audit
+        | AdminCall::DeadLetters
+        | AdminCall::DeadGroups
+        | AdminCall::Plan
+        | AdminCall::Trail
+        | AdminCall::Live => Err(Failure::Fault.into()),
     };
     reply.map(Answer::Shown)
 }
@@ -105,7 +105,7 @@ impl Api {
         party: &Party,
         direction: Direction,
         movement: &Cash,
-    ) -> Result<(Moved, String), Problem> {
+    ) -> Result<(CashMoved, String), Problem> {
         let currency = movement.pocket.currency;
         let decided = self.decide(asked, party, direction.act(movement.clone()), Some(currency)).await?;
         let answer = cash::answer(&self.config, party, movement, decided.outcome);
@@ -153,7 +153,7 @@ async fn add_player(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
             Known::Yes => false,
             Known::NameTaken(field, name) => {
                 let why = format!("{field} {name} is another player's name to sign in by; nothing was changed");
-                return Err(Problem::refused(refusals::Kind::Conflict, why));
+                return Err(Problem::refused(refusals::RefusalKind::Conflict, why));
             }
         };
         api.decide(asked, &party, Act::Account(AccountAct::OpenPlayer(open)), None).await?;
@@ -167,7 +167,7 @@ async fn add_player(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
 
 async fn move_money(api: &Api, asked: &Asked, direction: Direction) -> Result<Reply, Problem> {
     let (party, player) = (asked.party()?, asked.player()?);
-    let body: cash::Asked = asked.read()?;
+    let body: cash::CashRequest = asked.read()?;
     let mut movement = body.movement(&api.config, &party, player)?;
     let currency = movement.pocket.currency;
     let deed = asked.deed(
@@ -177,7 +177,7 @@ async fn move_money(api: &Api, asked: &Asked, direction: Direction) -> Result<Re
             "key": body.key, "reason": body.reason,
         }),
     );
-    let request = Request {
+    let request = ApprovalRequest {
         party: party.clone(),
         player: movement.player.clone(),
         act: direction.act(movement.clone()),
@@ -205,7 +205,7 @@ async fn start_audit(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
         Err(Busy(other)) => {
             let why = format!("an audit runs, which {} has started at {}", other.by, other.began_at);
             trail::refused(&api.reader, &asked.actor, &deed, &why).await?;
-            Err(Problem::refused(refusals::Kind::Conflict, why))
+            Err(Problem::refused(refusals::RefusalKind::Conflict, why))
         }
     }
 }

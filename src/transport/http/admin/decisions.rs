@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::listing::{Listing, Page};
+use super::listing::{ListPage, Listing};
 use super::problem::Problem;
 use super::{Answer, Api, Asked};
-use crate::admin::approvals::{self, Approval, Denial, Shown};
+use crate::admin::approvals::{self, Approval, ApprovalShown, Denial};
 use crate::admin::cash::{self, Direction};
 use crate::admin::shown::Exact;
 use crate::clock;
@@ -19,7 +19,7 @@ use crate::ledger::{AccountAct, TransactionAct};
 #[derive(Serialize)]
 struct Decided {
     #[serde(flatten)]
-    approval: Shown,
+    approval: ApprovalShown,
     movement: Value,
 }
 
@@ -32,7 +32,7 @@ impl Asked {
 }
 
 pub(super) async fn list(api: &Api, asked: Asked) -> Result<Answer, Problem> {
-    let page = Page::read(&asked.query)?;
+    let page = ListPage::read(&asked.query)?;
     let after = page.after.as_deref().map(Uuid::try_parse).transpose();
     let after = after.map_err(|_| Problem::bad_request("after must be what `next` of the page before says"))?;
     let (all, most) = (asked.all()?, page.one_more());
@@ -88,7 +88,7 @@ impl From<Denial> for Problem {
         match denial {
             Denial::Unknown => Self::not_found(detail),
             Denial::OwnRequest(_) => Self::forbidden(detail),
-            Denial::Conflict(_) => Self::refused(crate::admin::refusals::Kind::Conflict, detail),
+            Denial::Conflict(_) => Self::refused(crate::admin::refusals::RefusalKind::Conflict, detail),
         }
     }
 }

@@ -15,12 +15,12 @@ const FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// Which page is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct ListPage {
     pub limit: usize,
     pub after: Option<String>,
 }
 
-impl Page {
+impl ListPage {
     pub fn read(query: &[(String, String)]) -> Result<Self, Problem> {
         let value = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let limit = match value("limit") {
@@ -60,7 +60,7 @@ impl Listing {
     /// `found` has one more row than is shown where there are more; `name` is what `after` says of one.
     pub fn new<T: Serialize>(
         columns: &'static [&'static str],
-        page: &Page,
+        page: &ListPage,
         found: &[T],
         name: impl Fn(&T) -> String,
     ) -> Result<Self, Problem> {
@@ -131,8 +131,8 @@ mod tests {
 
     use super::*;
 
-    fn page(limit: usize) -> Page {
-        Page { limit, after: None }
+    fn page(limit: usize) -> ListPage {
+        ListPage { limit, after: None }
     }
 
     #[test]
@@ -173,11 +173,11 @@ mod tests {
 
     #[test]
     fn limits_are_whole_numbers_up_to_the_most() {
-        let read = |text: &str| Page::read(&[("limit".to_owned(), text.to_owned())]);
+        let read = |text: &str| ListPage::read(&[("limit".to_owned(), text.to_owned())]);
         assert_eq!(read("200").unwrap().limit, 200);
         for text in ["0", "201", "-1", "", "ten", "1.5"] {
             assert_eq!(read(text).unwrap_err().status, 400, "{text}");
         }
-        assert_eq!(Page::read(&[]).unwrap(), page(USUAL));
+        assert_eq!(ListPage::read(&[]).unwrap(), page(USUAL));
     }
 }

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::dead;
 use super::decisions;
-use super::listing::{Listing, Page};
+use super::listing::{ListPage, Listing};
 use super::problem::Problem;
-use super::routes::Call;
+use super::routes::AdminCall;
 use super::{Answer, Api, Asked};
 use crate::admin::{self, Viewing, history, journal, orders, parties, players, search, transactions, voids};
 use crate::clock;
@@ -20,41 +20,41 @@ use crate::storage::voids as queue;
 
 pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
     match asked.route.call {
-        Call::Search => look_for(api, asked).await,
-        Call::Parties => list_parties(&asked),
-        Call::Player => player(api, asked).await,
-        Call::History => list_history(api, asked).await,
-        Call::Order => {
+        AdminCall::Search => look_for(api, asked).await,
+        AdminCall::Parties => list_parties(&asked),
+        AdminCall::Player => player(api, asked).await,
+        AdminCall::History => list_history(api, asked).await,
+        AdminCall::Order => {
             let id = Uuid::try_parse(asked.parameters.get("order"));
             let id = id.map_err(|_| Problem::bad_request("an order is named by a UUID"))?;
             api.show(asked, "order", move |conn, viewing| orders::show(conn, viewing, OrderId::from_uuid(id))).await
         }
-        Call::Transaction => {
+        AdminCall::Transaction => {
             let number = asked.number()?;
             api.show(asked, "transaction", move |conn, viewing| transactions::show(conn, viewing, number)).await
         }
-        Call::Entry => {
+        AdminCall::Entry => {
             let number = asked.number()?;
             api.show(asked, "journal row", move |conn, viewing| journal::show(conn, viewing, number)).await
         }
-        Call::Voids => list_voids(api, asked).await,
-        Call::Trail => list_trail(api, asked).await,
-        Call::Approvals => decisions::list(api, asked).await,
-        Call::DeadLetters => dead::calls::list(api, &asked).await,
-        Call::DeadGroups => dead::calls::groups(api, &asked).await,
-        Call::Plan => dead::calls::show_plan(api, &asked),
-        Call::Audit => Ok(shown(&api.audits.show(&api.reader).await?)),
-        Call::Live
-        | Call::AddPlayer
-        | Call::Deposit
-        | Call::Withdraw
-        | Call::ApproveVoid
-        | Call::DismissVoid
-        | Call::Approve
-        | Call::Reject
-        | Call::StartAudit
-        | Call::MakePlan
-        | Call::RunPlan => Err(Failure::Fault.into()),
+        AdminCall::Voids => list_voids(api, asked).await,
+        AdminCall::Trail => list_trail(api, asked).await,
+        AdminCall::Approvals => decisions::list(api, asked).await,
+        AdminCall::DeadLetters => dead::calls::list(api, &asked).await,
+        AdminCall::DeadGroups => dead::calls::groups(api, &asked).await,
+        AdminCall::Plan => dead::calls::show_plan(api, &asked),
+        AdminCall::Audit => Ok(shown(&api.audits.show(&api.reader).await?)),
+        AdminCall::Live
+        | AdminCall::AddPlayer
+        | AdminCall::Deposit
+        | AdminCall::Withdraw
+        | AdminCall::ApproveVoid
+        | AdminCall::DismissVoid
+        | AdminCall::Approve
+        | AdminCall::Reject
+        | AdminCall::StartAudit
+        | AdminCall::MakePlan
+        | AdminCall::RunPlan => Err(Failure::Fault.into()),
     }
 }
 
@@ -120,7 +120,7 @@ async fn look_for(api: &Api, asked: Asked) -> Result<Answer, Problem> {
 }
 
 fn list_parties(asked: &Asked) -> Result<Answer, Problem> {
-    let page = Page::read(&asked.query)?;
+    let page = ListPage::read(&asked.query)?;
     let found = parties::list(&asked.viewing, page.after.as_deref(), page.limit + 1);
     Ok(Answer::List(Listing::new(&parties::COLUMNS, &page, &found, |shown| shown.party.to_string())?))
 }
@@ -133,7 +133,7 @@ async fn player(api: &Api, asked: Asked) -> Result<Answer, Problem> {
 
 async fn list_history(api: &Api, asked: Asked) -> Result<Answer, Problem> {
     let (party, player) = (asked.party()?, asked.player()?);
-    let page = Page::read(&asked.query)?;
+    let page = ListPage::read(&asked.query)?;
     let (before, most, viewing) = (page.after_number()?, page.limit + 1, asked.viewing);
     let found = api.reader.ask(move |conn| history::of_player(conn, &viewing, &party, &player, before, most)).await?;
     let found = found.map_err(Problem::behind)?;
@@ -142,18 +142,18 @@ async fn list_history(api: &Api, asked: Asked) -> Result<Answer, Problem> {
 
 async fn list_voids(api: &Api, asked: Asked) -> Result<Answer, Problem> {
     let party = asked.party()?;
-    let page = Page::read(&asked.query)?;
+    let page = ListPage::read(&asked.query)?;
     let (after, most) = (page.after_number()?, page.one_more());
     let all = asked.all()?;
     let found = api.reader.ask(move |conn| queue::page(conn, &party, all, after, most)).await?;
-    let found: Vec<voids::Shown> = found.iter().map(|queued| voids::shown(&api.config, queued)).collect();
+    let found: Vec<voids::VoidShown> = found.iter().map(|queued| voids::shown(&api.config, queued)).collect();
     Ok(Answer::List(Listing::new(&voids::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
 }
 
 async fn list_trail(api: &Api, asked: Asked) -> Result<Answer, Problem> {
-    let page = Page::read(&asked.query)?;
+    let page = ListPage::read(&asked.query)?;
     let (before, most) = (page.after_number()?.unwrap_or(i64::MAX), page.one_more());
     let found = api.reader.ask(move |conn| trail::before(conn, before, most)).await?;
-    let found: Vec<admin::trail::Shown> = found.into_iter().map(admin::trail::Shown::of).collect();
+    let found: Vec<admin::trail::TrailShown> = found.into_iter().map(admin::trail::TrailShown::of).collect();
     Ok(Answer::List(Listing::new(&admin::trail::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
 }

@@ -31,12 +31,12 @@ use url::form_urlencoded;
 use self::dead::DeadLetters;
 use self::listing::Listing;
 use self::problem::Problem;
-use self::routes::{Call, Found, PATH, Parameters, Route};
+use self::routes::{AdminCall, AdminRoute, FoundRoute, PATH, PathParameters};
 use super::live::Live;
 use super::mounts::{self, BODY_TIMEOUT};
 use super::operating::Readiness;
 use super::origin::{self, Origins};
-use super::server::Client;
+use super::server::ConnectedClient;
 use crate::admin::Viewing;
 use crate::admin::audits::Audits;
 use crate::admin::trail::{self, Actor, Deed};
@@ -76,8 +76,8 @@ pub struct Api {
 /// A call of somebody who may make it.
 #[derive(Clone)]
 struct Asked {
-    route: &'static Route,
-    parameters: Parameters,
+    route: &'static AdminRoute,
+    parameters: PathParameters,
     query: Vec<(String, String)>,
     accept: String,
     body: Vec<u8>,
@@ -117,7 +117,7 @@ impl Api {
         let correlation = mounts::correlation(&request);
         let (mut operation, mut who) = ("-", None);
         let mut events = None;
-        let answered = match request.extensions().get::<Client>().cloned() {
+        let answered = match request.extensions().get::<ConnectedClient>().cloned() {
             Some(client) => {
                 // A place keeps the connection from making room for others; where there is none, it goes without.
                 let _work = client.place.work();
@@ -144,7 +144,7 @@ impl Api {
     async fn take(
         self: &Arc<Self>,
         request: Request,
-        client: &Client,
+        client: &ConnectedClient,
         correlation: Arc<str>,
         (operation, who, events): (&mut &'static str, &mut Option<SignedIn>, &mut Option<Body>),
     ) -> Result<Reply, Problem> {
@@ -153,9 +153,9 @@ impl Api {
         let operator = self.operators.sign_in(bearer(&parts.headers), address, clock::now())?;
         *who = Some(operator.clone());
         let (route, parameters) = match routes::find(parts.method.as_str(), parts.uri.path()) {
-            Found::Route(route, parameters) => (route, parameters),
-            Found::Methods(methods) => return Err(Problem::method_not_allowed(&methods)),
-            Found::Nothing => return Err(Problem::not_found("there is no such call")),
+            FoundRoute::Route(route, parameters) => (route, parameters),
+            FoundRoute::Methods(methods) => return Err(Problem::method_not_allowed(&methods)),
+            FoundRoute::Nothing => return Err(Problem::not_found("there is no such call")),
         };
         *operation = route.operation;
         let actor = Actor { who: operator.name, role: operator.role.as_str(), origin: address.to_string() };
@@ -164,7 +164,7 @@ impl Api {
         let viewing = Viewing { config: Arc::clone(&self.config), role: operator.role };
         let (accept, query) = (text_of(&parts.headers, "accept"), query(route, &parts)?);
         let asked = Asked { route, parameters, query, accept, body, viewing, actor, correlation };
-        if route.call == Call::Live {
+        if route.call == AdminCall::Live {
             // What is away is told, too.
             *events = Some(self.live.stream().ok_or_else(Problem::too_many_streams)?);
             return Ok(Reply { content_type: "text/event-stream", ..Reply::empty(200, "200") });
@@ -179,8 +179,8 @@ impl Api {
     pub(super) async fn take_for(
         self: &Arc<Self>,
         caller: Caller,
-        route: &'static Route,
-        parameters: Parameters,
+        route: &'static AdminRoute,
+        parameters: PathParameters,
         body: &Value,
     ) -> Result<Reply, Problem> {
         let Caller { operator, address, correlation } = caller;
@@ -212,8 +212,8 @@ impl Api {
     /// An act that the role is too low for is in the trail, too.
     async fn check_role(
         &self,
-        route: &Route,
-        parameters: &Parameters,
+        route: &AdminRoute,
+        parameters: &PathParameters,
         has: Role,
         actor: &Actor,
     ) -> Result<(), Problem> {
@@ -242,7 +242,7 @@ pub(super) fn text_of(headers: &HeaderMap, name: &str) -> String {
 }
 
 /// A name that the route does not know would be passed over in silence.
-fn query(route: &Route, parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
+fn query(route: &AdminRoute, parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
     let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned();
     let pairs: Vec<(String, String)> = pairs.collect();
     let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();

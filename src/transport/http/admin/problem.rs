@@ -5,11 +5,11 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use crate::admin::Invalid;
-use crate::admin::refusals::Kind;
+use crate::admin::refusals::RefusalKind;
 use crate::config::Role;
 use crate::dialects::http::{Failure, Reply};
 use crate::identity::operators::NotSignedIn;
-use crate::identity::throttle::Wait;
+use crate::identity::throttle::RetryAfter;
 use crate::storage::StoreError;
 use crate::transport::http::operating::RETRY_AFTER;
 
@@ -112,10 +112,10 @@ impl Problem {
         Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
     }
 
-    pub fn refused(kind: Kind, detail: String) -> Self {
+    pub fn refused(kind: RefusalKind, detail: String) -> Self {
         match kind {
-            Kind::Unknown => Self::not_found(detail),
-            Kind::Conflict => Self::new(409, "Conflict", detail),
+            RefusalKind::Unknown => Self::not_found(detail),
+            RefusalKind::Conflict => Self::new(409, "Conflict", detail),
         }
     }
 
@@ -160,7 +160,7 @@ impl From<NotSignedIn> for Problem {
                 Self::new(401, "Unauthorized", "an operator's token is required: authorization: Bearer …")
                     .with_header("www-authenticate", "Bearer")
             }
-            NotSignedIn::TooMany(Wait(seconds)) => {
+            NotSignedIn::TooMany(RetryAfter(seconds)) => {
                 Self::new(429, "Too many requests", "too many wrong tokens were tried from this address")
                     .with_header("retry-after", seconds.to_string())
             }

@@ -9,7 +9,7 @@ pub const PATH: &str = "/admin/v1";
 
 /// One call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
+pub enum AdminCall {
     Search,
     Parties,
     Player,
@@ -39,8 +39,8 @@ pub enum Call {
 
 /// How a call is reached.
 #[derive(Debug, Clone, Copy)]
-pub struct Route {
-    pub call: Call,
+pub struct AdminRoute {
+    pub call: AdminCall,
     pub method: &'static str,
     /// Below [`PATH`]; `{name}` stands for one segment.
     pub path: &'static str,
@@ -53,150 +53,175 @@ pub struct Route {
     pub query: &'static [&'static str],
 }
 
-const fn get(call: Call, path: &'static str, operation: &'static str, summary: &'static str) -> Route {
-    Route { call, method: "GET", path, role: Role::Viewer, operation, summary, query: &[] }
+const fn get(call: AdminCall, path: &'static str, operation: &'static str, summary: &'static str) -> AdminRoute {
+    AdminRoute { call, method: "GET", path, role: Role::Viewer, operation, summary, query: &[] }
 }
 
-const fn post(call: Call, path: &'static str, role: Role, operation: &'static str, summary: &'static str) -> Route {
-    Route { call, method: "POST", path, role, operation, summary, query: &[] }
+const fn post(
+    call: AdminCall,
+    path: &'static str,
+    role: Role,
+    operation: &'static str,
+    summary: &'static str,
+) -> AdminRoute {
+    AdminRoute { call, method: "POST", path, role, operation, summary, query: &[] }
 }
 
 /// What a list takes.
 const PAGE: &[&str] = &["limit", "after"];
 
 /// Every call there is.
-pub const ROUTES: [Route; 25] = [
-    Route {
+pub const ROUTES: [AdminRoute; 25] = [
+    AdminRoute {
         query: &["q"],
-        ..get(Call::Search, "/search", "search", "Look for an exact name or number, in every party")
+        ..get(AdminCall::Search, "/search", "search", "Look for an exact name or number, in every party")
     },
-    Route { query: PAGE, ..get(Call::Parties, "/parties", "parties", "The parties that are configured") },
-    get(Call::Player, "/parties/{party}/players/{player}", "player", "A player: buckets, limits used today, VIP level"),
-    Route {
+    AdminRoute { query: PAGE, ..get(AdminCall::Parties, "/parties", "parties", "The parties that are configured") },
+    get(
+        AdminCall::Player,
+        "/parties/{party}/players/{player}",
+        "player",
+        "A player: buckets, limits used today, VIP level",
+    ),
+    AdminRoute {
         query: PAGE,
         ..get(
-            Call::History,
+            AdminCall::History,
             "/parties/{party}/players/{player}/history",
             "history",
             "A player's commands with their outcomes, newest first",
         )
     },
-    get(Call::Order, "/orders/{order}", "order", "An order (betId) with its commands"),
-    get(Call::Transaction, "/transactions/{number}", "transaction", "A partner's transaction with its command"),
-    get(Call::Entry, "/journal/{number}", "journal", "A row of the journal: command, outcome, transfers, chain, reply"),
-    Route {
+    get(AdminCall::Order, "/orders/{order}", "order", "An order (betId) with its commands"),
+    get(AdminCall::Transaction, "/transactions/{number}", "transaction", "A partner's transaction with its command"),
+    get(
+        AdminCall::Entry,
+        "/journal/{number}",
+        "journal",
+        "A row of the journal: command, outcome, transfers, chain, reply",
+    ),
+    AdminRoute {
         query: &["limit", "after", "all"],
-        ..get(Call::Voids, "/parties/{party}/voids", "voids", "Voids that wait, oldest first; `all=true`: all of them")
+        ..get(
+            AdminCall::Voids,
+            "/parties/{party}/voids",
+            "voids",
+            "Voids that wait, oldest first; `all=true`: all of them",
+        )
     },
-    Route {
+    AdminRoute {
         role: Role::Approver,
         query: &["limit", "after", "all"],
         ..get(
-            Call::Approvals,
+            AdminCall::Approvals,
             "/approvals",
             "approvals",
             "Movements by hand that wait for a second person, oldest first; `all=true`: all of them",
         )
     },
-    Route {
+    AdminRoute {
         role: Role::Operator,
-        ..get(Call::Audit, "/audit", "audit", "The audit that runs, and what the last one found, with its digest")
+        ..get(AdminCall::Audit, "/audit", "audit", "The audit that runs, and what the last one found, with its digest")
     },
-    Route {
+    AdminRoute {
         query: PAGE,
         ..get(
-            Call::DeadLetters,
+            AdminCall::DeadLetters,
             "/parties/{party}/dead-letters",
             "dead letters",
             "What lay in the queue of dead letters at the last look, oldest first, and how many of how many were seen",
         )
     },
-    Route {
+    AdminRoute {
         query: PAGE,
         ..get(
-            Call::DeadGroups,
+            AdminCall::DeadGroups,
             "/parties/{party}/dead-letters/groups",
             "dead letter groups",
             "The same by reason, error and queue",
         )
     },
     get(
-        Call::Plan,
+        AdminCall::Plan,
         "/parties/{party}/dead-letters/plans/{plan}",
         "dead letter plan",
         "A plan, and how far it has come",
     ),
-    Route { role: Role::Admin, query: PAGE, ..get(Call::Trail, "/trail", "trail", "What operators did, newest first") },
+    AdminRoute {
+        role: Role::Admin,
+        query: PAGE,
+        ..get(AdminCall::Trail, "/trail", "trail", "What operators did, newest first")
+    },
     get(
-        Call::Live,
+        AdminCall::Live,
         "/live",
         "live",
         "Server-sent events, one a second: rates, times, queues, connections, health with what to do",
     ),
-    post(Call::AddPlayer, "/parties/{party}/players", Role::Operator, "player add", "Make a player"),
+    post(AdminCall::AddPlayer, "/parties/{party}/players", Role::Operator, "player add", "Make a player"),
     post(
-        Call::Deposit,
+        AdminCall::Deposit,
         "/parties/{party}/players/{player}/deposits",
         Role::Operator,
         "deposit",
         "Put money into an account from the outside world; the same key again moves nothing",
     ),
     post(
-        Call::Withdraw,
+        AdminCall::Withdraw,
         "/parties/{party}/players/{player}/withdrawals",
         Role::Operator,
         "withdraw",
         "Take money out of an account; the same key again moves nothing",
     ),
     post(
-        Call::ApproveVoid,
+        AdminCall::ApproveVoid,
         "/parties/{party}/voids/{number}/approve",
         Role::Approver,
         "void approve",
         "Move back what the transaction moved",
     ),
     post(
-        Call::DismissVoid,
+        AdminCall::DismissVoid,
         "/parties/{party}/voids/{number}/dismiss",
         Role::Approver,
         "void dismiss",
         "Leave the transaction as it is",
     ),
     post(
-        Call::Approve,
+        AdminCall::Approve,
         "/approvals/{approval}/approve",
         Role::Approver,
         "approval approve",
         "Move what somebody else has asked for; approved twice it moves once",
     ),
     post(
-        Call::Reject,
+        AdminCall::Reject,
         "/approvals/{approval}/reject",
         Role::Approver,
         "approval reject",
         "Move nothing: whoever wants it has to ask again",
     ),
     post(
-        Call::MakePlan,
+        AdminCall::MakePlan,
         "/parties/{party}/dead-letters/plans",
         Role::Operator,
         "dead plan",
         "Look what an act on dead letters would touch; nothing is touched. To drop takes the role admin",
     ),
     post(
-        Call::RunPlan,
+        AdminCall::RunPlan,
         "/parties/{party}/dead-letters/plans/{plan}/run",
         Role::Operator,
         "dead run",
         "Do what is planned, once, to the letters that the plan has seen. To drop takes the role admin",
     ),
-    post(Call::StartAudit, "/audit", Role::Operator, "audit", "Start an audit beside `serve`; one at a time"),
+    post(AdminCall::StartAudit, "/audit", Role::Operator, "audit", "Start an audit beside `serve`; one at a time"),
 ];
 
 /// What a request's path leads to.
 #[derive(Debug)]
-pub enum Found {
-    Route(&'static Route, Parameters),
+pub enum FoundRoute {
+    Route(&'static AdminRoute, PathParameters),
     /// The path is there, for these methods.
     Methods(Vec<&'static str>),
     Nothing,
@@ -204,9 +229,9 @@ pub enum Found {
 
 /// The values of a path's `{name}` segments, decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Parameters(Vec<(&'static str, String)>);
+pub struct PathParameters(Vec<(&'static str, String)>);
 
-impl Parameters {
+impl PathParameters {
     /// The route's own paths name them, so the empty text stands for a mistake of ours, and names nothing.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value.as_str())
@@ -220,22 +245,22 @@ impl Parameters {
 }
 
 /// Finds the route of a request. `path` is the whole, undecoded: a segment may hold an encoded slash.
-pub fn find(method: &str, path: &str) -> Found {
-    let Some(below) = path.strip_prefix(PATH) else { return Found::Nothing };
+pub fn find(method: &str, path: &str) -> FoundRoute {
+    let Some(below) = path.strip_prefix(PATH) else { return FoundRoute::Nothing };
     let mut methods = Vec::new();
     for route in &ROUTES {
         if let Some(parameters) = fit(route.path, below) {
             if route.method == method {
-                return Found::Route(route, parameters);
+                return FoundRoute::Route(route, parameters);
             }
             methods.push(route.method);
         }
     }
-    if methods.is_empty() { Found::Nothing } else { Found::Methods(methods) }
+    if methods.is_empty() { FoundRoute::Nothing } else { FoundRoute::Methods(methods) }
 }
 
 /// The values of a path that fits a pattern.
-pub fn fit(pattern: &'static str, path: &str) -> Option<Parameters> {
+pub fn fit(pattern: &'static str, path: &str) -> Option<PathParameters> {
     let (mut parameters, mut segments) = (Vec::new(), path.split('/'));
     for expected in pattern.split('/') {
         let segment = segments.next()?;
@@ -245,7 +270,7 @@ pub fn fit(pattern: &'static str, path: &str) -> Option<Parameters> {
             None => return None,
         }
     }
-    segments.next().is_none().then_some(Parameters(parameters))
+    segments.next().is_none().then_some(PathParameters(parameters))
 }
 
 /// `None` where it is no UTF-8, or not encoded as it should be.
@@ -271,15 +296,15 @@ pub fn describe(document: &mut Value) {
         let in_path = named.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": text() }));
         let in_query = route.query.iter().map(|name| json!({ "name": name, "in": "query", "schema": text() }));
         let success = match route.call {
-            Call::AddPlayer | Call::Deposit | Call::Withdraw | Call::MakePlan => "201",
-            Call::StartAudit => "202",
+            AdminCall::AddPlayer | AdminCall::Deposit | AdminCall::Withdraw | AdminCall::MakePlan => "201",
+            AdminCall::StartAudit => "202",
             _ => "200",
         };
         let mut responses = Map::new();
-        if matches!(route.call, Call::Deposit | Call::Withdraw | Call::ApproveVoid) {
+        if matches!(route.call, AdminCall::Deposit | AdminCall::Withdraw | AdminCall::ApproveVoid) {
             responses.insert("202".to_owned(), json!({ "description": "It waits for a second person: the approval" }));
         }
-        if matches!(route.call, Call::MakePlan | Call::RunPlan) {
+        if matches!(route.call, AdminCall::MakePlan | AdminCall::RunPlan) {
             responses.insert("202".to_owned(), json!({ "description": "It goes on: the plan tells how far it is" }));
         }
         responses.insert(success.to_owned(), json!({ "description": "Done" }));
@@ -288,7 +313,7 @@ pub fn describe(document: &mut Value) {
             json!({ "description": "A problem (RFC 9457)", "content": { "application/problem+json": {} } }),
         );
         let operation = json!({
-            "operationId": format!("admin-{}{}", if route.call == Call::StartAudit { "start-" } else { "" }, route.operation.replace(' ', "-")),
+            "operationId": format!("admin-{}{}", if route.call == AdminCall::StartAudit { "start-" } else { "" }, route.operation.replace(' ', "-")),
             "summary": route.summary,
             "description": format!("For the role {} and those above it.", route.role),
             "security": [{ "operatorToken": [] }],
@@ -311,16 +336,16 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_its_call_and_its_parameters_are_decoded() {
-        let Found::Route(route, parameters) = find("GET", "/admin/v1/parties/acme/players/a%2Fb%20%C3%BC") else {
+        let FoundRoute::Route(route, parameters) = find("GET", "/admin/v1/parties/acme/players/a%2Fb%20%C3%BC") else {
             panic!("no route")
         };
-        assert_eq!((route.call, parameters.get("party")), (Call::Player, "acme"));
+        assert_eq!((route.call, parameters.get("party")), (AdminCall::Player, "acme"));
         assert_eq!((parameters.get("player"), parameters.target()), ("a/b ü", "a/b ü".to_owned()));
-        assert!(matches!(find("DELETE", "/admin/v1/parties"), Found::Methods(methods) if methods == ["GET"]));
+        assert!(matches!(find("DELETE", "/admin/v1/parties"), FoundRoute::Methods(methods) if methods == ["GET"]));
         for path in
             ["/admin/v1", "/admin/v1/", "/admin/v1/parties/", "/admin/v1/orders/%ff", "/admin/v1/orders/%2", "/x"]
         {
-            assert!(matches!(find("GET", path), Found::Nothing), "{path}");
+            assert!(matches!(find("GET", path), FoundRoute::Nothing), "{path}");
         }
     }
 

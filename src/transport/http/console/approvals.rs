@@ -4,17 +4,17 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::Console;
-use super::forms::Failed;
+use super::forms::FailedForm;
 use super::frame::Frame;
-use super::pages::Asked;
-use crate::admin::approvals::{self, Shown};
+use super::pages::PageRequest;
+use crate::admin::approvals::{self, ApprovalShown};
 use crate::admin::search;
 use crate::config::Role;
-use crate::transport::http::admin::listing::Page;
+use crate::transport::http::admin::listing::ListPage;
 use crate::transport::http::admin::problem::Problem;
 
 struct Line {
-    approval: Shown,
+    approval: ApprovalShown,
     /// The player's page.
     player: String,
 }
@@ -33,7 +33,7 @@ struct ApprovalsPage {
 #[template(path = "console/approval.html")]
 struct ApprovalPage {
     frame: Frame,
-    approval: Shown,
+    approval: ApprovalShown,
     player: String,
     /// Whether its reader has asked for it, and so does not decide.
     is_own: bool,
@@ -43,8 +43,8 @@ struct ApprovalPage {
     error: Option<String>,
 }
 
-pub async fn show(console: &Console, asked: Asked) -> Result<String, Problem> {
-    let page = Page::read(&asked.query)?;
+pub async fn show(console: &Console, asked: PageRequest) -> Result<String, Problem> {
+    let page = ListPage::read(&asked.query)?;
     let after = page.after.as_deref().map(Uuid::try_parse).transpose();
     let after = after.map_err(|_| Problem::bad_request("after must be what the page before says"))?;
     let (all, most, config) = (asked.value("all") == "true", page.one_more(), asked.viewing.config);
@@ -57,12 +57,12 @@ pub async fn show(console: &Console, asked: Asked) -> Result<String, Problem> {
 }
 
 /// The page of one, with the form that did nothing where there is one. Below the role that decides it is for whoever asked.
-pub async fn show_one(console: &Console, asked: Asked, failed: Option<&Failed>) -> Result<String, Problem> {
+pub async fn show_one(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
     let id = Uuid::try_parse(asked.parameters.get("approval"));
     let id = id.map_err(|_| Problem::bad_request("an approval is named by a UUID"))?;
     let (config, role) = (asked.viewing.config, asked.viewing.role);
     let found = console.api.reader.ask(move |conn| approvals::find(conn, &config, id)).await?;
-    let is_own = |found: &Shown| approvals::is_same_person(&found.asked_by, &asked.frame.operator.name);
+    let is_own = |found: &ApprovalShown| approvals::is_same_person(&found.asked_by, &asked.frame.operator.name);
     let is_own = found.as_ref().is_some_and(is_own);
     if !is_own && role < Role::Approver {
         return Err(Problem::role_too_low(role, Role::Approver));
@@ -81,6 +81,6 @@ pub async fn show_one(console: &Console, asked: Asked, failed: Option<&Failed>) 
     Ok(page.render()?)
 }
 
-fn player(approval: &Shown) -> String {
+fn player(approval: &ApprovalShown) -> String {
     format!("parties/{}/players/{}", approval.party, search::encoded(approval.player.as_str()))
 }

@@ -4,9 +4,9 @@ use askama::Template;
 use serde_json::Value;
 
 use super::Console;
-use super::forms::Failed;
+use super::forms::FailedForm;
 use super::frame::Frame;
-use super::pages::Asked;
+use super::pages::PageRequest;
 use crate::admin::audits::{EndedShown, RunningShown};
 use crate::transport::http::admin::problem::Problem;
 
@@ -38,7 +38,7 @@ struct AuditPage {
 }
 
 /// The page, with the form that did nothing where there is one.
-pub async fn show(console: &Console, asked: Asked, failed: Option<&Failed>) -> Result<String, Problem> {
+pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
     let known = console.api.audits.show(&console.api.reader).await?;
     let page = AuditPage {
         frame: asked.frame,

@@ -5,12 +5,12 @@ use askama::Template;
 use url::form_urlencoded;
 
 use super::Console;
-use super::forms::Failed;
+use super::forms::FailedForm;
 use super::frame::Frame;
-use super::pages::Asked;
+use super::pages::PageRequest;
 use crate::config::Role;
 use crate::transport::http::admin::dead::snapshot::{Group, LetterShown, Snapshot};
-use crate::transport::http::admin::listing::Page;
+use crate::transport::http::admin::listing::ListPage;
 use crate::transport::http::admin::problem::Problem;
 
 /// What letters of one group say.
@@ -77,7 +77,7 @@ struct LetterPage {
 
 impl Cause {
     /// The group that a query chooses.
-    fn read(asked: &Asked) -> Option<Self> {
+    fn read(asked: &PageRequest) -> Option<Self> {
         let is_named = asked.query.iter().any(|(name, _)| name == "reason");
         let text = |name: &str| asked.value(name).to_owned();
         is_named.then(|| Self { reason: text("reason"), error: text("error"), queue: text("queue") })
@@ -98,8 +98,8 @@ fn query(party: &str, cause: Option<(&str, &str, &str)>) -> String {
 }
 
 /// The page, with the form that did nothing where there is one.
-pub async fn show(console: &Console, asked: Asked, failed: Option<&Failed>) -> Result<String, Problem> {
-    let (party, page) = (asked.chosen_party()?, Page::read(&asked.query)?);
+pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
+    let (party, page) = (asked.chosen_party()?, ListPage::read(&asked.query)?);
     let after = usize::try_from(page.after_number()?.unwrap_or(0)).unwrap_or(0);
     let cause = Cause::read(&asked);
     let snapshot = console.api.dead_letters(&party).await?;
@@ -136,7 +136,7 @@ fn listed(snapshot: &Snapshot, cause: Option<&Cause>, after: usize, most: usize)
     meant.filter(|letter| letter.number > after).take(most).cloned().collect()
 }
 
-fn form(party: &str, role: Role, cause: Option<&Cause>, failed: Option<&Failed>) -> PlanForm {
+fn form(party: &str, role: Role, cause: Option<&Cause>, failed: Option<&FailedForm>) -> PlanForm {
     let value = |name: &str, meant: Option<&String>| match failed {
         Some(failed) => failed.value(name).to_owned(),
         None => meant.cloned().unwrap_or_default(),
@@ -155,7 +155,7 @@ fn form(party: &str, role: Role, cause: Option<&Cause>, failed: Option<&Failed>)
 }
 
 /// A letter is named by its place in a look, so a later look may have another one there.
-pub async fn show_letter(console: &Console, asked: Asked) -> Result<String, Problem> {
+pub async fn show_letter(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let (party, number) = (asked.party()?, asked.number()?);
     let snapshot = console.api.dead_letters(&party).await?;
     if snapshot.taken_at != asked.value("look") {

@@ -4,8 +4,8 @@ use askama::Template;
 
 use super::Console;
 use super::frame::Frame;
-use super::pages::Asked;
-use crate::admin::search::{self, Hit, MAX_QUERY, PAGES, Place};
+use super::pages::PageRequest;
+use crate::admin::search::{self, Hit, MAX_QUERY, PAGES, SearchPlace};
 use crate::transport::http::admin::problem::Problem;
 
 #[derive(Template)]
@@ -27,7 +27,7 @@ struct HitView {
     path: Option<String>,
 }
 
-pub async fn show(console: &Console, mut asked: Asked) -> Result<String, Problem> {
+pub async fn show(console: &Console, mut asked: PageRequest) -> Result<String, Problem> {
     let q = asked.value("q").trim().to_owned();
     asked.frame.q.clone_from(&q);
     let is_asked = !q.is_empty();
@@ -59,21 +59,21 @@ fn hit(hit: &Hit) -> HitView {
     HitView { is: name(hit.is).to_owned(), party: hit.party.clone(), path }
 }
 
-fn names(places: &[Place]) -> String {
+fn names(places: &[SearchPlace]) -> String {
     places.iter().map(|place| name(*place)).collect::<Vec<_>>().join(", ")
 }
 
-fn name(place: Place) -> &'static str {
+fn name(place: SearchPlace) -> &'static str {
     match place {
-        Place::Player => "player",
-        Place::Username => "username",
-        Place::ExternalId => "externalId",
-        Place::BetId => "betId",
-        Place::TransactionNumber => "transaction number",
-        Place::PartnerTransactionId => "partner_transaction_id",
-        Place::CodegamesTxnId => "CodeGames txnId",
-        Place::CodegamesOrder => "CodeGames order",
-        Place::JournalNumber => "journal number",
-        Place::CorrelationId => "correlation id",
+        SearchPlace::Player => "player",
+        SearchPlace::Username => "username",
+        SearchPlace::ExternalId => "externalId",
+        SearchPlace::BetId => "betId",
+        SearchPlace::TransactionNumber => "transaction number",
+        SearchPlace::PartnerTransactionId => "partner_transaction_id",
+        SearchPlace::CodegamesTxnId => "CodeGames txnId",
+        SearchPlace::CodegamesOrder => "CodeGames order",
+        SearchPlace::JournalNumber => "journal number",
+        SearchPlace::CorrelationId => "correlation id",
     }
 }

@@ -12,11 +12,11 @@ use super::{Console, PATH, Visitor, approvals, audit, dead, frame, new_player, p
 use crate::admin::search::encoded;
 use crate::dialects::http::Reply;
 use crate::transport::http::admin::problem::Problem;
-use crate::transport::http::admin::routes::{self, Call, Found, Parameters, Route};
+use crate::transport::http::admin::routes::{self, AdminCall, AdminRoute, FoundRoute, PathParameters};
 use crate::transport::http::admin::{self, Caller};
 
 /// A form that did nothing, with what was typed.
-pub struct Failed {
+pub struct FailedForm {
     /// The last segment of where it went.
     pub act: &'static str,
     pub party: String,
@@ -25,7 +25,7 @@ pub struct Failed {
     form: Vec<(String, String)>,
 }
 
-impl Failed {
+impl FailedForm {
     pub fn value(&self, name: &str) -> &str {
         value(&self.form, name)
     }
@@ -56,9 +56,9 @@ impl Console {
             return Ok(self.sign_out(parts, visitor.session.as_ref()));
         }
         let (route, parameters) = match routes::find(parts.method.as_str(), &format!("{}{below}", routes::PATH)) {
-            Found::Route(route, parameters) => (route, parameters),
-            Found::Methods(_) | Found::Nothing => {
-                let is_page = matches!(super::pages::find(parts.uri.path()), super::pages::Found::Page(..));
+            FoundRoute::Route(route, parameters) => (route, parameters),
+            FoundRoute::Methods(_) | FoundRoute::Nothing => {
+                let is_page = matches!(super::pages::find(parts.uri.path()), super::pages::FoundPage::Page(..));
                 let problem = if is_page {
                     Problem::method_not_allowed(&["GET"])
                 } else {
@@ -85,7 +85,7 @@ impl Console {
     }
 
     /// Leads back to where the form was, which then says what it did.
-    fn done(&self, route: &Route, parameters: &Parameters, visitor: &Visitor, reply: &Reply) -> Reply {
+    fn done(&self, route: &AdminRoute, parameters: &PathParameters, visitor: &Visitor, reply: &Reply) -> Reply {
         let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         let notice = said(route.call, parameters, reply.status, &body);
         if let (Some(session), Some(notice)) = (&visitor.session, notice) {
@@ -99,12 +99,12 @@ impl Console {
         self: &Arc<Self>,
         parts: &Parts,
         visitor: &Visitor,
-        (route, parameters): (&Route, Parameters),
+        (route, parameters): (&AdminRoute, PathParameters),
         form: Vec<(String, String)>,
         problem: Problem,
     ) -> Result<Reply, Problem> {
         let is_told_there = matches!(problem.status, 400 | 404 | 409 | 503);
-        let failed = Failed {
+        let failed = FailedForm {
             act: route.path.rsplit('/').next().unwrap_or_default(),
             party: parameters.get("party").to_owned(),
             target: parameters.target(),
@@ -116,28 +116,28 @@ impl Console {
             return Err(problem);
         }
         let html = match route.call {
-            Call::Deposit | Call::Withdraw => player::show(self, asked, Some(&failed)).await,
-            Call::AddPlayer => new_player::show(asked, Some(&failed)),
-            Call::ApproveVoid | Call::DismissVoid => voids::show(self, asked, Some(&failed)).await,
-            Call::Approve | Call::Reject => approvals::show_one(self, asked, Some(&failed)).await,
-            Call::MakePlan => dead::show(self, asked, Some(&failed)).await,
-            Call::RunPlan => plan::show(self, asked, Some(&failed)),
-            Call::StartAudit => audit::show(self, asked, Some(&failed)).await,
-            Call::Search
-            | Call::Parties
-            | Call::Player
-            | Call::History
-            | Call::Order
-            | Call::Transaction
-            | Call::Entry
-            | Call::Voids
-            | Call::Approvals
-            | Call::Audit
-            | Call::DeadLetters
-            | Call::DeadGroups
-            | Call::Plan
-            | Call::Trail
-            | Call::Live => return Err(problem),
+            AdminCall::Deposit | AdminCall::Withdraw => player::show(self, asked, Some(&failed)).await,
+            AdminCall::AddPlayer => new_player::show(asked, Some(&failed)),
+            AdminCall::ApproveVoid | AdminCall::DismissVoid => voids::show(self, asked, Some(&failed)).await,
+            AdminCall::Approve | AdminCall::Reject => approvals::show_one(self, asked, Some(&failed)).await,
+            AdminCall::MakePlan => dead::show(self, asked, Some(&failed)).await,
+            AdminCall::RunPlan => plan::show(self, asked, Some(&failed)),
+            AdminCall::StartAudit => audit::show(self, asked, Some(&failed)).await,
+            AdminCall::Search
+            | AdminCall::Parties
+            | AdminCall::Player
+            | AdminCall::History
+            | AdminCall::Order
+            | AdminCall::Transaction
+            | AdminCall::Entry
+            | AdminCall::Voids
+            | AdminCall::Approvals
+            | AdminCall::Audit
+            | AdminCall::DeadLetters
+            | AdminCall::DeadGroups
+            | AdminCall::Plan
+            | AdminCall::Trail
+            | AdminCall::Live => return Err(problem),
         };
         // Where the page cannot be shown either, what stood in the form's way is the better answer.
         html.map(|html| frame::page(problem.status, html)).map_err(|_| problem)
@@ -145,14 +145,15 @@ impl Console {
 }
 
 /// What an act wants, out of what a form says. From a page, an answer to a void has a reason.
-fn object(route: &Route, form: &[(String, String)]) -> Result<Value, Problem> {
-    if matches!(route.call, Call::ApproveVoid | Call::DismissVoid) && value(form, "reason").trim().is_empty() {
+fn object(route: &AdminRoute, form: &[(String, String)]) -> Result<Value, Problem> {
+    if matches!(route.call, AdminCall::ApproveVoid | AdminCall::DismissVoid) && value(form, "reason").trim().is_empty()
+    {
         return Err(Problem::bad_request("say why: the reason is kept in the trail"));
     }
     // A field that nothing was typed into is one that a script would leave out.
     let is_optional = |name: &str| match route.call {
-        Call::AddPlayer => name != "player",
-        Call::MakePlan => name != "act",
+        AdminCall::AddPlayer => name != "player",
+        AdminCall::MakePlan => name != "act",
         _ => false,
     };
     let mut object = Map::new();
@@ -164,7 +165,7 @@ fn object(route: &Route, form: &[(String, String)]) -> Result<Value, Problem> {
             return Err(Problem::bad_request("the form names something twice"));
         }
     }
-    if route.call == Call::MakePlan {
+    if route.call == AdminCall::MakePlan {
         let act = object.remove("act").unwrap_or_default();
         return Ok(json!({ "act": act, "filter": object }));
     }
@@ -172,37 +173,39 @@ fn object(route: &Route, form: &[(String, String)]) -> Result<Value, Problem> {
 }
 
 /// From where a form was sent to the page that shows what it did.
-fn way_back(call: Call, parameters: &Parameters, reply: &Value) -> String {
+fn way_back(call: AdminCall, parameters: &PathParameters, reply: &Value) -> String {
     match call {
-        Call::ApproveVoid | Call::DismissVoid => format!("../../../../voids?party={}", parameters.get("party")),
-        Call::AddPlayer => format!("players/{}", encoded(reply["player"].as_str().unwrap_or_default())),
-        Call::MakePlan => format!("plans/{}", reply["id"].as_str().unwrap_or_default()),
-        Call::RunPlan => format!("../{}", parameters.get("plan")),
-        Call::Approve | Call::Reject => format!("../{}", parameters.get("approval")),
-        Call::StartAudit => "audit".to_owned(),
+        AdminCall::ApproveVoid | AdminCall::DismissVoid => {
+            format!("../../../../voids?party={}", parameters.get("party"))
+        }
+        AdminCall::AddPlayer => format!("players/{}", encoded(reply["player"].as_str().unwrap_or_default())),
+        AdminCall::MakePlan => format!("plans/{}", reply["id"].as_str().unwrap_or_default()),
+        AdminCall::RunPlan => format!("../{}", parameters.get("plan")),
+        AdminCall::Approve | AdminCall::Reject => format!("../{}", parameters.get("approval")),
+        AdminCall::StartAudit => "audit".to_owned(),
         // `…/players/{id}/deposits` goes back to `…/players/{id}`.
         _ => format!("../{}", encoded(parameters.get("player"))),
     }
 }
 
 /// What was done, for whoever did it; `None` where the page itself says it.
-fn said(call: Call, parameters: &Parameters, status: u16, reply: &Value) -> Option<Notice> {
+fn said(call: AdminCall, parameters: &PathParameters, status: u16, reply: &Value) -> Option<Notice> {
     let text = |name: &str| reply[name].as_str().unwrap_or_default();
     let number = parameters.get("number");
     Some(match call {
-        Call::MakePlan | Call::RunPlan | Call::StartAudit => return None,
+        AdminCall::MakePlan | AdminCall::RunPlan | AdminCall::StartAudit => return None,
         // Accepted, and not done.
-        Call::Deposit | Call::Withdraw | Call::ApproveVoid if status == 202 => waits(text("id")),
-        Call::Deposit => Notice::of(format!("Deposited {}", moved(reply))),
-        Call::Withdraw => Notice::of(format!("Withdrew {}", moved(reply))),
-        Call::AddPlayer if status == 200 => Notice::of("There was this player already, just so."),
-        Call::AddPlayer => Notice::of(format!("Added player {}.", text("player"))),
-        Call::ApproveVoid => {
+        AdminCall::Deposit | AdminCall::Withdraw | AdminCall::ApproveVoid if status == 202 => waits(text("id")),
+        AdminCall::Deposit => Notice::of(format!("Deposited {}", moved(reply))),
+        AdminCall::Withdraw => Notice::of(format!("Withdrew {}", moved(reply))),
+        AdminCall::AddPlayer if status == 200 => Notice::of("There was this player already, just so."),
+        AdminCall::AddPlayer => Notice::of(format!("Added player {}.", text("player"))),
+        AdminCall::ApproveVoid => {
             Notice::of(format!("Approved the void of transaction {number}: what it moved was moved back."))
         }
-        Call::DismissVoid => Notice::of(format!("Dismissed the void of transaction {number}: nothing was moved.")),
-        Call::Approve => Notice::of(approved(text("act"), &reply["movement"])),
-        Call::Reject => Notice::of("Rejected: nothing is moved."),
+        AdminCall::DismissVoid => Notice::of(format!("Dismissed the void of transaction {number}: nothing was moved.")),
+        AdminCall::Approve => Notice::of(approved(text("act"), &reply["movement"])),
+        AdminCall::Reject => Notice::of("Rejected: nothing is moved."),
         _ => Notice::of("Done."),
     })
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::frame::Frame;
-use super::pages::Asked;
+use super::pages::PageRequest;
 use super::{Console, overview};
 use crate::transport::http::admin::problem::Problem;
 use crate::transport::http::health::{self, Trouble};
@@ -17,7 +17,7 @@ struct HealthPage {
     states: Vec<(String, &'static str)>,
 }
 
-pub fn show(console: &Console, asked: Asked) -> Result<String, Problem> {
+pub fn show(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let readiness = &console.api.readiness;
     let database = if readiness.is_database_there() { "ready" } else { "away" };
     let brokers = readiness.brokers.iter().map(|(party, state)| {

@@ -43,13 +43,13 @@ use axum::response::Response;
 use axum::routing::any;
 
 use self::frame::Frame;
-use self::pages::{Asked, Found};
+use self::pages::{FoundPage, PageRequest};
 use self::sessions::{Sessions, Ticket};
 use super::admin::problem::Problem;
 use super::admin::{self, Api, PATIENCE};
 use super::mounts;
 use super::origin;
-use super::server::Client;
+use super::server::ConnectedClient;
 use crate::admin::Viewing;
 use crate::clock;
 use crate::dialects::http::{Failure, Reply};
@@ -106,7 +106,7 @@ impl Console {
         let began = Instant::now();
         let correlation = mounts::correlation(&request);
         let (mut operation, mut who) = ("-", None);
-        let reply = match request.extensions().get::<Client>().cloned() {
+        let reply = match request.extensions().get::<ConnectedClient>().cloned() {
             Some(client) => {
                 // As for `/admin/v1`: where there is no place, it goes without.
                 let _work = client.place.work();
@@ -171,11 +171,13 @@ impl Console {
         operation: &mut &'static str,
     ) -> Result<Reply, Problem> {
         let (route, parameters) = match pages::find(parts.uri.path()) {
-            Found::Page(route, parameters) => (route, parameters),
-            Found::File(content_type, text) => return Ok(file(content_type, text)),
-            Found::Moved(to) => return Ok(see(to)),
-            Found::Nothing if pages::is_form(parts.uri.path()) => return Err(Problem::method_not_allowed(&["POST"])),
-            Found::Nothing => return Err(Problem::not_found("there is no such page")),
+            FoundPage::Page(route, parameters) => (route, parameters),
+            FoundPage::File(content_type, text) => return Ok(file(content_type, text)),
+            FoundPage::Moved(to) => return Ok(see(to)),
+            FoundPage::Nothing if pages::is_form(parts.uri.path()) => {
+                return Err(Problem::method_not_allowed(&["POST"]));
+            }
+            FoundPage::Nothing => return Err(Problem::not_found("there is no such page")),
         };
         *operation = route.operation;
         if visitor.operator.role < route.role {
@@ -190,9 +192,9 @@ impl Console {
         shown.map_err(|_| Problem::unavailable())?.map(|html| frame::page(200, html))
     }
 
-    fn asked(&self, parts: &Parts, visitor: &Visitor, parameters: admin::routes::Parameters) -> Asked {
+    fn asked(&self, parts: &Parts, visitor: &Visitor, parameters: admin::routes::PathParameters) -> PageRequest {
         let viewing = Viewing { config: Arc::clone(&self.api.config), role: visitor.operator.role };
-        Asked { parameters, query: pages::query(parts), viewing, frame: self.frame(parts, visitor) }
+        PageRequest { parameters, query: pages::query(parts), viewing, frame: self.frame(parts, visitor) }
     }
 
     fn frame(&self, parts: &Parts, visitor: &Visitor) -> Frame {

@@ -2,9 +2,9 @@
 
 use askama::Template;
 
-use super::forms::Failed;
+use super::forms::FailedForm;
 use super::frame::Frame;
-use super::pages::Asked;
+use super::pages::PageRequest;
 use crate::transport::http::admin::problem::Problem;
 
 #[derive(Template)]
@@ -30,7 +30,7 @@ struct Field {
 }
 
 /// The page, with the form that did nothing where there is one.
-pub fn show(asked: Asked, failed: Option<&Failed>) -> Result<String, Problem> {
+pub fn show(asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
     let party = asked.chosen_party()?;
     let settings = asked.viewing.config.parties.get(&party);
     let currencies = settings

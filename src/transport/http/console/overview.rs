@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::Console;
 use super::frame::Frame;
-use super::pages::Asked;
+use super::pages::PageRequest;
 use super::plots::{self, Plot};
 use crate::ledger::Party;
 use crate::metrics::Samples;
@@ -53,7 +53,7 @@ struct OverviewPage {
 /// The request queues of a party end so.
 const OPERATIONS: [&str; 4] = ["balance.get", "order.bet", "order.bet.result", "order.bet.cancel"];
 
-pub async fn show(console: &Console, asked: Asked) -> Result<String, Problem> {
+pub async fn show(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let (samples, readiness, config) = (console.api.live.samples(), &console.api.readiness, &asked.viewing.config);
     let moments = console.api.live.moments();
     let line = |party: &Party, is_sandbox| {

@@ -12,10 +12,10 @@ use crate::admin::{self, Viewing};
 use crate::config::Role;
 use crate::ledger::{Party, PlayerId};
 use crate::transport::http::admin::problem::Problem;
-use crate::transport::http::admin::routes::{self, Parameters, fit};
+use crate::transport::http::admin::routes::{self, PathParameters, fit};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Page {
+pub enum ConsolePage {
     Overview,
     Search,
     Player,
@@ -37,7 +37,7 @@ pub enum Page {
 /// How a page is reached.
 #[derive(Debug)]
 pub struct PageRoute {
-    pub page: Page,
+    pub page: ConsolePage,
     /// Below the console's; `{name}` stands for one segment.
     path: &'static str,
     /// The lowest role that may.
@@ -48,41 +48,41 @@ pub struct PageRoute {
     pub needs_database: bool,
 }
 
-const fn page(page: Page, path: &'static str, operation: &'static str) -> PageRoute {
+const fn page(page: ConsolePage, path: &'static str, operation: &'static str) -> PageRoute {
     PageRoute { page, path, role: Role::Viewer, operation, needs_database: true }
 }
 
 /// Every page there is. Their paths are those of `/admin/v1`, where it has the same.
 const PAGES: [PageRoute; 16] = [
-    PageRoute { needs_database: false, ..page(Page::Overview, "/", "overview") },
-    page(Page::Search, "/search", "search"),
-    page(Page::Player, "/parties/{party}/players/{player}", "player"),
-    PageRoute { role: Role::Operator, ..page(Page::NewPlayer, "/new-player", "new player") },
-    page(Page::Order, "/orders/{order}", "order"),
-    page(Page::Transaction, "/transactions/{number}", "transaction"),
-    page(Page::Entry, "/journal/{number}", "journal"),
+    PageRoute { needs_database: false, ..page(ConsolePage::Overview, "/", "overview") },
+    page(ConsolePage::Search, "/search", "search"),
+    page(ConsolePage::Player, "/parties/{party}/players/{player}", "player"),
+    PageRoute { role: Role::Operator, ..page(ConsolePage::NewPlayer, "/new-player", "new player") },
+    page(ConsolePage::Order, "/orders/{order}", "order"),
+    page(ConsolePage::Transaction, "/transactions/{number}", "transaction"),
+    page(ConsolePage::Entry, "/journal/{number}", "journal"),
     // What lies in the broker is there while the database is away.
-    PageRoute { needs_database: false, ..page(Page::DeadLetters, "/dead-letters", "dead letters") },
+    PageRoute { needs_database: false, ..page(ConsolePage::DeadLetters, "/dead-letters", "dead letters") },
     PageRoute {
         needs_database: false,
-        ..page(Page::DeadLetter, "/parties/{party}/dead-letters/letters/{number}", "dead letter")
+        ..page(ConsolePage::DeadLetter, "/parties/{party}/dead-letters/letters/{number}", "dead letter")
     },
     PageRoute {
         needs_database: false,
-        ..page(Page::Plan, "/parties/{party}/dead-letters/plans/{plan}", "dead letter plan")
+        ..page(ConsolePage::Plan, "/parties/{party}/dead-letters/plans/{plan}", "dead letter plan")
     },
-    page(Page::Voids, "/voids", "voids"),
-    PageRoute { role: Role::Approver, ..page(Page::Approvals, "/approvals", "approvals") },
+    page(ConsolePage::Voids, "/voids", "voids"),
+    PageRoute { role: Role::Approver, ..page(ConsolePage::Approvals, "/approvals", "approvals") },
     // Whoever asked may look what became of it; others have to be approvers.
-    PageRoute { role: Role::Operator, ..page(Page::Approval, "/approvals/{approval}", "approval") },
-    PageRoute { role: Role::Operator, ..page(Page::Audit, "/audit", "audit") },
-    PageRoute { role: Role::Admin, ..page(Page::Trail, "/trail", "trail") },
-    PageRoute { needs_database: false, ..page(Page::Health, "/health", "health") },
+    PageRoute { role: Role::Operator, ..page(ConsolePage::Approval, "/approvals/{approval}", "approval") },
+    PageRoute { role: Role::Operator, ..page(ConsolePage::Audit, "/audit", "audit") },
+    PageRoute { role: Role::Admin, ..page(ConsolePage::Trail, "/trail", "trail") },
+    PageRoute { needs_database: false, ..page(ConsolePage::Health, "/health", "health") },
 ];
 
 /// What a path leads to.
-pub enum Found {
-    Page(&'static PageRoute, Parameters),
+pub enum FoundPage {
+    Page(&'static PageRoute, PathParameters),
     /// Its type and text.
     File(&'static str, &'static str),
     Moved(&'static str),
@@ -90,34 +90,34 @@ pub enum Found {
 }
 
 /// Finds a page. `path` is the whole, undecoded.
-pub fn find(path: &str) -> Found {
-    let Some(below) = path.strip_prefix(PATH) else { return Found::Nothing };
+pub fn find(path: &str) -> FoundPage {
+    let Some(below) = path.strip_prefix(PATH) else { return FoundPage::Nothing };
     match below {
-        "" => return Found::Moved("console/"),
-        "/console.css" => return Found::File("text/css; charset=utf-8", STYLE),
-        "/console.js" => return Found::File("text/javascript; charset=utf-8", SCRIPT),
+        "" => return FoundPage::Moved("console/"),
+        "/console.css" => return FoundPage::File("text/css; charset=utf-8", STYLE),
+        "/console.js" => return FoundPage::File("text/javascript; charset=utf-8", SCRIPT),
         _ => {}
     }
     let fitting = PAGES.iter().find_map(|route| Some((route, fit(route.path, below)?)));
-    fitting.map_or(Found::Nothing, |(route, parameters)| Found::Page(route, parameters))
+    fitting.map_or(FoundPage::Nothing, |(route, parameters)| FoundPage::Page(route, parameters))
 }
 
 /// Whether something is sent to this path.
 pub fn is_form(path: &str) -> bool {
     let below = path.strip_prefix(PATH).unwrap_or_default();
     matches!(below, "/sign-in" | "/sign-out")
-        || matches!(routes::find("POST", &format!("{}{below}", routes::PATH)), routes::Found::Route(..))
+        || matches!(routes::find("POST", &format!("{}{below}", routes::PATH)), routes::FoundRoute::Route(..))
 }
 
 /// A page that is asked for by somebody who may see it.
-pub struct Asked {
-    pub parameters: Parameters,
+pub struct PageRequest {
+    pub parameters: PathParameters,
     pub query: Vec<(String, String)>,
     pub viewing: Viewing,
     pub frame: Frame,
 }
 
-impl Asked {
+impl PageRequest {
     /// What the query says; empty where it says nothing.
     pub fn value(&self, name: &str) -> &str {
         self.query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
@@ -160,23 +160,23 @@ pub fn query(parts: &Parts) -> Vec<(String, String)> {
 }
 
 /// The page's HTML.
-pub async fn show(console: &Console, route: &PageRoute, asked: Asked) -> Result<String, Problem> {
+pub async fn show(console: &Console, route: &PageRoute, asked: PageRequest) -> Result<String, Problem> {
     match route.page {
-        Page::Overview => overview::show(console, asked).await,
-        Page::Search => find::show(console, asked).await,
-        Page::Player => player::show(console, asked, None).await,
-        Page::NewPlayer => new_player::show(asked, None),
-        Page::Order => records::order(console, asked).await,
-        Page::Transaction => records::transaction(console, asked).await,
-        Page::Entry => records::entry(console, asked).await,
-        Page::DeadLetters => dead::show(console, asked, None).await,
-        Page::DeadLetter => dead::show_letter(console, asked).await,
-        Page::Plan => plan::show(console, asked, None),
-        Page::Voids => voids::show(console, asked, None).await,
-        Page::Approvals => approvals::show(console, asked).await,
-        Page::Approval => approvals::show_one(console, asked, None).await,
-        Page::Audit => audit::show(console, asked, None).await,
-        Page::Trail => trail::show(console, asked).await,
-        Page::Health => health::show(console, asked),
+        ConsolePage::Overview => overview::show(console, asked).await,
+        ConsolePage::Search => find::show(console, asked).await,
+        ConsolePage::Player => player::show(console, asked, None).await,
+        ConsolePage::NewPlayer => new_player::show(asked, None),
+        ConsolePage::Order => records::order(console, asked).await,
+        ConsolePage::Transaction => records::transaction(console, asked).await,
+        ConsolePage::Entry => records::entry(console, asked).await,
+        ConsolePage::DeadLetters => dead::show(console, asked, None).await,
+        ConsolePage::DeadLetter => dead::show_letter(console, asked).await,
+        ConsolePage::Plan => plan::show(console, asked, None),
+        ConsolePage::Voids => voids::show(console, asked, None).await,
+        ConsolePage::Approvals => approvals::show(console, asked).await,
+        ConsolePage::Approval => approvals::show_one(console, asked, None).await,
+        ConsolePage::Audit => audit::show(console, asked, None).await,
+        ConsolePage::Trail => trail::show(console, asked).await,
+        ConsolePage::Health => health::show(console, asked),
     }
 }

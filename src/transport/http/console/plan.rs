@@ -3,9 +3,9 @@
 use askama::Template;
 
 use super::Console;
-use super::forms::Failed;
+use super::forms::FailedForm;
 use super::frame::Frame;
-use super::pages::Asked;
+use super::pages::PageRequest;
 use crate::admin::shown;
 use crate::config::Role;
 use crate::ledger::command::Timestamp;
@@ -33,7 +33,7 @@ struct PlanPage {
 }
 
 /// The page, with the form that did nothing where there is one.
-pub fn show(console: &Console, asked: Asked, failed: Option<&Failed>) -> Result<String, Problem> {
+pub fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
     let party = asked.party()?;
     let plan = console.api.plan(&party, asked.parameters.get("plan"))?;
     let (filter, plan) = (described(&plan.filter), plan.shown());

@@ -4,15 +4,15 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::Console;
-use super::forms::Failed;
+use super::forms::FailedForm;
 use super::frame::Frame;
-use super::pages::Asked;
+use super::pages::PageRequest;
 use super::told::{self, CommandTold, OutcomeTold};
 use crate::admin::cash::MAX_REASON;
 use crate::admin::{Viewing, history, players, search};
 use crate::clock;
 use crate::ledger::{Bucket, Party, PlayerId};
-use crate::transport::http::admin::listing::Page;
+use crate::transport::http::admin::listing::ListPage;
 use crate::transport::http::admin::problem::Problem;
 
 /// A command of theirs.
@@ -42,7 +42,7 @@ struct MoneyForm {
 #[template(path = "console/player.html")]
 struct PlayerPage {
     frame: Frame,
-    player: players::Shown,
+    player: players::PlayerShown,
     /// The page's own path, encoded.
     path: String,
     forms: Vec<MoneyForm>,
@@ -56,9 +56,9 @@ struct PlayerPage {
 }
 
 /// The page, with the form that did nothing where there is one.
-pub async fn show(console: &Console, asked: Asked, failed: Option<&Failed>) -> Result<String, Problem> {
+pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
     let (party, player, at) = (asked.party()?, asked.player()?, clock::now());
-    let page = Page::read(&asked.query)?;
+    let page = ListPage::read(&asked.query)?;
     let before = page.after_number()?;
     let (viewing, most) = (asked.viewing.clone(), page.limit + 1);
     let (of, who) = (party.clone(), player.clone());
@@ -100,13 +100,13 @@ pub fn path(party: &Party, player: &PlayerId) -> String {
     format!("parties/{party}/players/{}", search::encoded(player.as_str()))
 }
 
-fn line(viewing: &Viewing, party: &Party, row: &history::Shown) -> Line {
+fn line(viewing: &Viewing, party: &Party, row: &history::HistoryShown) -> Line {
     let command = row.command.clone().unwrap_or_default();
     let (command, outcome) = told::row(viewing, party.as_str(), &command, &row.outcome);
     Line { number: row.number.0, at: row.at.clone(), correlation: row.correlation.clone(), command, outcome }
 }
 
-fn forms(player: &players::Shown, failed: Option<&Failed>) -> Vec<MoneyForm> {
+fn forms(player: &players::PlayerShown, failed: Option<&FailedForm>) -> Vec<MoneyForm> {
     let form = |(act, title)| {
         let failed = failed.filter(|failed| failed.act == act);
         let said = |name: &str| failed.map_or("", |failed| failed.value(name)).to_owned();

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Console;
 use super::frame::Frame;
-use super::pages::Asked;
+use super::pages::PageRequest;
 use super::told::{self, CommandTold, OutcomeTold};
 use crate::admin::{Viewing, journal, orders, search, transactions};
 use crate::ledger::OrderId;
@@ -13,7 +13,7 @@ use crate::transport::http::admin::problem::Problem;
 
 /// A row of the journal with what is said of it.
 struct EntryView {
-    row: journal::Shown,
+    row: journal::JournalShown,
     told: CommandTold,
     outcome: OutcomeTold,
     /// As JSON.
@@ -27,7 +27,7 @@ struct EntryView {
 #[template(path = "console/order.html")]
 struct OrderPage {
     frame: Frame,
-    order: orders::Shown,
+    order: orders::OrderShown,
     player: String,
     entries: Vec<EntryView>,
 }
@@ -36,7 +36,7 @@ struct OrderPage {
 #[template(path = "console/transaction.html")]
 struct TransactionPage {
     frame: Frame,
-    transaction: transactions::Shown,
+    transaction: transactions::TransactionShown,
     player: String,
     state: String,
     entries: Vec<EntryView>,
@@ -49,7 +49,7 @@ struct EntryPage {
     entry: EntryView,
 }
 
-pub async fn order(console: &Console, asked: Asked) -> Result<String, Problem> {
+pub async fn order(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let id = Uuid::try_parse(asked.parameters.get("order"));
     let id = id.map_err(|_| Problem::bad_request("an order is named by a UUID"))?;
     let viewing = asked.viewing.clone();
@@ -60,7 +60,7 @@ pub async fn order(console: &Console, asked: Asked) -> Result<String, Problem> {
     Ok(OrderPage { frame: asked.frame, order, player, entries }.render()?)
 }
 
-pub async fn transaction(console: &Console, asked: Asked) -> Result<String, Problem> {
+pub async fn transaction(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let (number, viewing) = (asked.number()?, asked.viewing.clone());
     let found = console.api.reader.ask(move |conn| transactions::show(conn, &viewing, number)).await?;
     let mut transaction = found.ok_or_else(|| Problem::not_found("there is no such transaction"))?;
@@ -70,18 +70,18 @@ pub async fn transaction(console: &Console, asked: Asked) -> Result<String, Prob
     Ok(TransactionPage { frame: asked.frame, transaction, player, state, entries }.render()?)
 }
 
-pub async fn entry(console: &Console, asked: Asked) -> Result<String, Problem> {
+pub async fn entry(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let (number, viewing) = (asked.number()?, asked.viewing.clone());
     let found = console.api.reader.ask(move |conn| journal::show(conn, &viewing, number)).await?;
     let row = found.ok_or_else(|| Problem::not_found("there is no such journal row"))?;
     Ok(EntryPage { frame: asked.frame, entry: view(&asked.viewing, row) }.render()?)
 }
 
-fn entries(viewing: &Viewing, rows: Vec<journal::Shown>) -> Vec<EntryView> {
+fn entries(viewing: &Viewing, rows: Vec<journal::JournalShown>) -> Vec<EntryView> {
     rows.into_iter().map(|row| view(viewing, row)).collect()
 }
 
-fn view(viewing: &Viewing, row: journal::Shown) -> EntryView {
+fn view(viewing: &Viewing, row: journal::JournalShown) -> EntryView {
     let player = row.command["player"]
         .as_str()
         .map(|id| (id.to_owned(), format!("parties/{}/players/{}", row.party, search::encoded(id))));

@@ -100,7 +100,7 @@ impl Console {
 fn is_page(to: &str) -> bool {
     let path = to.split('?').next().unwrap_or_default();
     to.bytes().all(|byte| byte.is_ascii_graphic())
-        && matches!(pages::find(&format!("/console/{path}")), pages::Found::Page(..))
+        && matches!(pages::find(&format!("/console/{path}")), pages::FoundPage::Page(..))
 }
 
 #[cfg(test)]

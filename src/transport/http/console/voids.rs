@@ -3,17 +3,17 @@
 use askama::Template;
 
 use super::Console;
-use super::forms::Failed;
+use super::forms::FailedForm;
 use super::frame::Frame;
-use super::pages::Asked;
+use super::pages::PageRequest;
 use crate::admin::cash::MAX_REASON;
 use crate::admin::{self, search, voids};
 use crate::storage::voids as queue;
-use crate::transport::http::admin::listing::Page;
+use crate::transport::http::admin::listing::ListPage;
 use crate::transport::http::admin::problem::Problem;
 
 struct Line {
-    void: voids::Shown,
+    void: voids::VoidShown,
     /// What the transaction moved, bucket by bucket.
     amounts: Vec<String>,
     player: String,
@@ -40,7 +40,7 @@ struct PartyChoice {
     pending: i64,
 }
 
-pub async fn show(console: &Console, asked: Asked, failed: Option<&Failed>) -> Result<String, Problem> {
+pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
     let config = &asked.viewing.config;
     let waiting = console.api.reader.ask(queue::pending).await?;
     let pending = |name: &str| waiting.iter().find(|(party, _)| party == name).map_or(0, |(_, count)| *count);
@@ -57,7 +57,7 @@ pub async fn show(console: &Console, asked: Asked, failed: Option<&Failed>) -> R
         (None, party) => party.to_owned(),
     };
     let (party, _) = admin::party(config, &wanted).ok_or_else(|| Problem::not_found("there is no such party"))?;
-    let page = Page::read(&asked.query)?;
+    let page = ListPage::read(&asked.query)?;
     let (after, most, all) = (page.after_number()?, page.one_more(), asked.value("all") == "true");
     let of = party.clone();
     let found = console.api.reader.ask(move |conn| queue::page(conn, &of, all, after, most)).await?;
@@ -77,7 +77,7 @@ pub async fn show(console: &Console, asked: Asked, failed: Option<&Failed>) -> R
     Ok(page.render()?)
 }
 
-fn line(void: voids::Shown, party: &str) -> Line {
+fn line(void: voids::VoidShown, party: &str) -> Line {
     let buckets = [
         ("real", &void.real, void.real_minor),
         ("ring-fenced", &void.ring_fenced, void.ring_fenced_minor),

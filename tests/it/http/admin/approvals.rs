@@ -1,6 +1,6 @@
 use purser::admin::approvals as road;
 use purser::admin::trail::Actor;
-use purser::cli::Failure;
+use purser::cli::CommandFailure;
 use purser::config::Role;
 use purser::storage::Reader;
 use purser::wallet::direct;
@@ -212,7 +212,7 @@ async fn an_approval_that_was_cut_short_is_carried_to_its_end_once() {
                         direct::apply(&mut writer, approval.command(purser::clock::now())).await.expect("moved");
                     }
                     reached.send(()).expect("somebody waits");
-                    std::future::pending::<Result<((), String), Failure>>().await
+                    std::future::pending::<Result<((), String), CommandFailure>>().await
                 };
                 road::approve(&reader, &dave, parsed, cut).await.map(drop)
             });

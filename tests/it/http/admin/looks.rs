@@ -257,7 +257,7 @@ async fn parties_are_listed_by_name_and_the_document_has_the_calls() {
 async fn what_the_configuration_wants_of_an_operator_is_made_by_a_command() {
     let stage = open(crate::e2e::stage::Base::Sqlite).await;
     let hash = stage.done_with(&["operator", "hash"], &format!("{}\n", super::token(Role::Viewer))).await;
-    assert_eq!(hash.trim(), purser::config::TokenHash::of(&super::token(Role::Viewer)).text());
+    assert_eq!(hash.trim(), purser::config::OperatorTokenHash::of(&super::token(Role::Viewer)).text());
     for weak in ["", "hunter2", &"ab".repeat(40)] {
         let refused = stage.run_with(&["operator", "hash"], weak).await;
         assert_eq!(refused.status.code(), Some(2), "{weak}");

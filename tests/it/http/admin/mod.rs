@@ -16,7 +16,7 @@ mod live;
 use std::fmt::Write as _;
 
 use diesel::connection::SimpleConnection as _;
-use purser::config::{Role, TokenHash};
+use purser::config::{OperatorTokenHash, Role};
 use purser::storage::StoreError;
 use purser::storage::queries::AnyConnection;
 use serde_json::Value;
@@ -50,7 +50,7 @@ pub fn token(role: Role) -> String {
 pub fn config() -> String {
     let mut config = String::new();
     for role in Role::ALL {
-        let hash = TokenHash::of(&token(role)).text();
+        let hash = OperatorTokenHash::of(&token(role)).text();
         writeln!(config, "[[operators]]\nname = \"the-{role}\"\nrole = \"{role}\"\ntoken_hash = \"{hash}\"")
             .expect("text");
     }

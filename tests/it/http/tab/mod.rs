@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use http::Method;
-use purser::dialects::http::{Dialect, Failure, HandlerError, Host, Mount, MountError, Reply, Request, Route, handler};
+use purser::dialects::http::{
+    Dialect, Failure, HandlerError, Mount, MountContext, MountError, Reply, Request, Route, handled_by,
+};
 use purser::ledger::command::Command;
 use purser::ledger::transactions::{Adjust, Change, Label};
 use purser::ledger::{
@@ -37,7 +39,7 @@ fn failure(failure: Failure) -> Reply {
     told(failure.status(), "the bar is closed")
 }
 
-fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
+fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
     let mount = |party: &Party, currency| Mount {
         dialect: &DIALECT,
         party: Some(party.clone()),
@@ -47,7 +49,7 @@ fn mounts(host: &Host<'_>) -> Result<Vec<Mount>, MountError> {
             path: "/drinks",
             operation: "drink",
             max_body: 1024,
-            handle: handler(&Arc::new(Bar { party: party.clone(), currency }), drink),
+            handle: handled_by(&Arc::new(Bar { party: party.clone(), currency }), drink),
             document: || json!({ "operationId": "drink", "responses": { "200": { "description": "Cheers." } } }),
         }],
     };

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::PartyLetters;
 use super::plan::{LetterAct, Plan, Stage};
 use super::snapshot::{COLUMNS, GROUP_COLUMNS, Snapshot};
-use crate::admin::refusals::Kind;
+use crate::admin::refusals::RefusalKind;
 use crate::admin::trail::{self, Deed};
 use crate::config::Role;
 use crate::dialects::http::Reply;
@@ -17,7 +17,7 @@ use crate::ledger::Party;
 use crate::storage::StoreError;
 use crate::transport::amqp::choice::LetterFilter;
 use crate::transport::amqp::dead::DeadError;
-use crate::transport::http::admin::listing::{Listing, Page};
+use crate::transport::http::admin::listing::{ListPage, Listing};
 use crate::transport::http::admin::problem::Problem;
 use crate::transport::http::admin::{Answer, Api, Asked};
 
@@ -80,7 +80,7 @@ fn beside(plan: &Arc<Plan>, work: impl Future<Output = Result<(), RunError>> + S
 
 impl Api {
     fn letters(&self, party: &Party) -> Result<Arc<PartyLetters>, Problem> {
-        let why = || Problem::refused(Kind::Conflict, "amqp.url is empty: there is no broker to ask".to_owned());
+        let why = || Problem::refused(RefusalKind::Conflict, "amqp.url is empty: there is no broker to ask".to_owned());
         self.dead.of_party(party).ok_or_else(why)
     }
 
@@ -105,7 +105,7 @@ impl From<DeadError> for Problem {
 }
 
 pub async fn list(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
-    let page = Page::read(&asked.query)?;
+    let page = ListPage::read(&asked.query)?;
     let snapshot = api.dead_letters(&asked.party()?).await?;
     let after = place(&page)?;
     let later: Vec<_> = snapshot.letters.iter().skip(after).take(page.limit + 1).collect();
@@ -114,7 +114,7 @@ pub async fn list(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
 }
 
 pub async fn groups(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
-    let page = Page::read(&asked.query)?;
+    let page = ListPage::read(&asked.query)?;
     let snapshot = api.dead_letters(&asked.party()?).await?;
     let (after, groups) = (place(&page)?, snapshot.groups());
     let later: Vec<_> = groups.iter().skip(after).take(page.limit + 1).collect();
@@ -122,7 +122,7 @@ pub async fn groups(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
     Ok(Answer::List(seen(listing, &snapshot)))
 }
 
-fn place(page: &Page) -> Result<usize, Problem> {
+fn place(page: &ListPage) -> Result<usize, Problem> {
     Ok(usize::try_from(page.after_number()?.unwrap_or(0)).unwrap_or(0))
 }
 
@@ -143,7 +143,7 @@ pub async fn make_plan(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
     if !letters.keep(&plan) {
         let why =
             "too many plans are kept: run one, or wait until the oldest is forgotten, ten minutes after it was made";
-        return Err(Problem::refused(Kind::Conflict, why.to_owned()));
+        return Err(Problem::refused(RefusalKind::Conflict, why.to_owned()));
     }
     let looking = Arc::clone(&plan);
     beside(&plan, async move {
@@ -205,7 +205,7 @@ pub async fn run(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
     }
     plan.settled(PATIENCE).await;
     match plan.stage() {
-        Stage::Looking => Err(Problem::refused(Kind::Conflict, "the plan is not made yet".to_owned())),
+        Stage::Looking => Err(Problem::refused(RefusalKind::Conflict, "the plan is not made yet".to_owned())),
         Stage::Ready | Stage::Running => Ok(told(&plan, 202)),
         Stage::Done | Stage::Failed => Ok(told(&plan, 200)),
     }

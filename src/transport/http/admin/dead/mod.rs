@@ -20,7 +20,7 @@ use uuid::Uuid;
 use self::plan::Plan;
 use self::snapshot::Snapshot;
 use crate::ledger::Party;
-use crate::transport::amqp::Settings;
+use crate::transport::amqp::AmqpSettings;
 use crate::transport::amqp::dead::{DeadError, DeadQueue};
 
 /// How long what was seen is shown, and how long a plan may wait to be run or its end be asked for.
@@ -40,7 +40,7 @@ pub struct DeadLetters {
 /// One party's.
 struct PartyLetters {
     party: Party,
-    settings: Settings,
+    settings: AmqpSettings,
     /// Held by whoever has the queue open.
     look: tokio::sync::Mutex<()>,
     seen: Mutex<Option<(Instant, Arc<Snapshot>)>>,
@@ -48,8 +48,8 @@ struct PartyLetters {
 }
 
 impl DeadLetters {
-    pub fn of(parties: impl IntoIterator<Item = (Party, Settings)>) -> Self {
-        let letters = |(party, settings): (Party, Settings)| {
+    pub fn of(parties: impl IntoIterator<Item = (Party, AmqpSettings)>) -> Self {
+        let letters = |(party, settings): (Party, AmqpSettings)| {
             let letters = PartyLetters {
                 party: party.clone(),
                 settings,

@@ -75,7 +75,7 @@ struct State {
     seen: u64,
     waiting: u64,
     touched: Vec<Fingerprint>,
-    named: Vec<Named>,
+    named: Vec<PlannedLetter>,
     homeless: u64,
     is_whole: bool,
     digest: String,
@@ -88,7 +88,7 @@ struct State {
 
 /// A letter that a plan would touch.
 #[derive(Debug, Clone, Serialize)]
-pub struct Named {
+pub struct PlannedLetter {
     pub id: String,
     pub reason: String,
     pub queue: String,
@@ -108,7 +108,7 @@ pub struct PlanShown {
     pub waiting: u64,
     /// How many it touches, and the first of them.
     pub touches: usize,
-    pub letters: Vec<Named>,
+    pub letters: Vec<PlannedLetter>,
     /// Meant, and left where they are: they were no requests to the queue that they came from.
     pub homeless: u64,
     /// Whether all that are meant are in it; the rest takes another plan.
@@ -218,7 +218,7 @@ impl Plan {
             state.touched.push(Fingerprint::of(&letter));
             if state.named.len() < MOST_NAMED {
                 let (id, reason) = (without_tokens(letter.id()), without_tokens(letter.reason()));
-                state.named.push(Named { id, reason, queue: without_tokens(letter.queue()) });
+                state.named.push(PlannedLetter { id, reason, queue: without_tokens(letter.queue()) });
             }
         }
         queue.release().await?;

@@ -3,20 +3,20 @@
 //! Its size is that of everything that the commands touch: about half a KiB a command.
 
 use crate::ledger::shop::ShopKeys;
-use crate::ledger::{Keys, State};
+use crate::ledger::{ReadSet, State};
 
 /// The ledger as the rehearsed commands would have left it, as far as they have looked.
 #[derive(Default)]
-pub struct Rehearsal {
+pub struct DryRun {
     state: State,
 }
 
-impl Rehearsal {
+impl DryRun {
     /// What to load for a batch: no numbers, since nothing is written, and the whole stock of an offer, since what has
     /// been sold of it meanwhile is only known here.
-    pub fn wider(keys: &Keys) -> Keys {
+    pub fn wider(keys: &ReadSet) -> ReadSet {
         let offers = keys.shop.offers.keys().map(|offer| (*offer, usize::MAX)).collect();
-        Keys { rows: 0, shop: ShopKeys { offers, ..keys.shop.clone() }, ..keys.clone() }
+        ReadSet { rows: 0, shop: ShopKeys { offers, ..keys.shop.clone() }, ..keys.clone() }
     }
 
     /// The state to decide against. What was loaded before is newer here than in the database.

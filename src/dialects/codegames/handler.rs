@@ -4,21 +4,21 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::answer;
-use super::refusal::{Code, Refusal};
+use super::refusal::{CodeGamesCode, CodeGamesRefusal};
 use super::users::{User, Users};
-use super::wire::{self, Check, Keys, Pay, Purchase, SignIn};
+use super::wire::{self, Check, Keys, Pay, PurchaseRequest, SignIn};
 use crate::config::Secret;
 use crate::dialects::http::{Failure, HandlerError, Reply, Request};
 use crate::identity::password::PasswordChecker;
 use crate::identity::sealing::Vault;
-use crate::identity::throttle::{Standing, Throttle, Wait};
+use crate::identity::throttle::{RetryAfter, Standing, Throttle};
 use crate::ledger::command::{Act, Command};
 use crate::ledger::shop::{BuyKeys, OfferId};
 use crate::ledger::{Amount, Currency, Done, Outcome, Party, ShopAct, ShopDone};
 use crate::wallet::{DecidedCommand, SharedWallet};
 
 /// One party's hub.
-pub struct Desk {
+pub struct CodeGamesHandler {
     pub party: Party,
     pub currency: Currency,
     pub exponent: u32,
@@ -28,7 +28,7 @@ pub struct Desk {
     pub throttle: Mutex<Throttle>,
 }
 
-impl Desk {
+impl CodeGamesHandler {
     /// The seed tells an unknown login from a wrong password; both take as long. Who is signed in already and sends the
     /// token along does not wait for what others have tried.
     pub async fn sign_in(self: Arc<Self>, _: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
@@ -36,15 +36,15 @@ impl Desk {
         let renewing = request.bearer().and_then(|token| self.users.signed_in(token, request.at));
         let is_signed_in = renewing.is_some_and(|user| *user.login == *sent.login);
         let standing = if is_signed_in { Standing::SignedIn } else { Standing::Stranger(request.address) };
-        if let Err(Wait(seconds)) = self.throttle().admit(&sent.login, standing, request.at) {
+        if let Err(RetryAfter(seconds)) = self.throttle().admit(&sent.login, standing, request.at) {
             return Ok(answer::too_many(seconds));
         }
         let user = self.users.named(&sent.login);
         let hash = user.map(|user| user.password_hash.clone());
         let is_right = self.passwords.fits(Secret::new(sent.password), hash).await?;
-        let user = user.ok_or(Code::UserNotFound)?;
+        let user = user.ok_or(CodeGamesCode::UserNotFound)?;
         if !is_right {
-            return Err(Code::InvalidCredentials.into());
+            return Err(CodeGamesCode::InvalidCredentials.into());
         }
         self.throttle().succeeded(&user.login, standing, request.at);
         Ok(answer::signed_in(user.token(request.at)))
@@ -56,10 +56,10 @@ impl Desk {
         let (id, currency) = wire::read::<Check>(&request.body)?.parse()?;
         self.check_currency(currency)?;
         let found = wallet.offer(OfferId::of(&self.party, &id)).await?;
-        let state = found.ok_or(Code::OfferNotFound)?;
+        let state = found.ok_or(CodeGamesCode::OfferNotFound)?;
         self.check_currency(state.offer.currency)?;
         if state.stock < 1 {
-            return Err(Code::OutOfStock.into());
+            return Err(CodeGamesCode::OutOfStock.into());
         }
         Ok(answer::offered(state.stock, state.offer.price.minor(), self.exponent))
     }
@@ -72,12 +72,12 @@ impl Desk {
         let Some(price) = purchase.price else {
             // A number that no price can be, so that the ledger cannot be asked.
             let found = wallet.offer(OfferId::of(&self.party, &purchase.offer)).await?;
-            return Err(found.map_or(Code::OfferNotFound, |_| Code::WrongPrice).into());
+            return Err(found.map_or(CodeGamesCode::OfferNotFound, |_| CodeGamesCode::WrongPrice).into());
         };
         ordered(&wallet.decide(self.buy(&user, purchase, price, &request)).await?)
     }
 
-    fn buy(&self, user: &User, purchase: Purchase, price: Amount, request: &Request) -> Command {
+    fn buy(&self, user: &User, purchase: PurchaseRequest, price: Amount, request: &Request) -> Command {
         let buy = BuyKeys {
             player: user.player.clone(),
             buyer: Arc::clone(&user.login),
@@ -95,9 +95,9 @@ impl Desk {
     /// The keys of an order of the asker's own.
     pub async fn keys(self: Arc<Self>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
         let user = self.signed_in(&request)?;
-        let order = wire::read::<Keys>(&request.body)?.parse()?.ok_or(Code::OrderNotFound)?;
+        let order = wire::read::<Keys>(&request.body)?.parse()?.ok_or(CodeGamesCode::OrderNotFound)?;
         let found = wallet.sold_keys(self.party.clone(), Arc::clone(&user.login), order).await?;
-        let sealed = found.ok_or(Code::OrderNotFound)?;
+        let sealed = found.ok_or(CodeGamesCode::OrderNotFound)?;
         match sealed.iter().map(|sealed| self.vault.unseal(sealed)).collect::<Result<Vec<String>, _>>() {
             Ok(keys) => Ok(answer::bought(keys)),
             Err(error) => {
@@ -112,13 +112,13 @@ impl Desk {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn signed_in(&self, request: &Request) -> Result<Arc<User>, Refusal> {
+    fn signed_in(&self, request: &Request) -> Result<Arc<User>, CodeGamesRefusal> {
         let user = request.bearer().and_then(|token| self.users.signed_in(token, request.at));
-        user.cloned().ok_or_else(|| Code::Unauthorized.plainly())
+        user.cloned().ok_or_else(|| CodeGamesCode::Unauthorized.plainly())
     }
 
-    fn check_currency(&self, asked: Currency) -> Result<(), Refusal> {
-        if asked == self.currency { Ok(()) } else { Err(Code::WrongCurrency.plainly()) }
+    fn check_currency(&self, asked: Currency) -> Result<(), CodeGamesRefusal> {
+        if asked == self.currency { Ok(()) } else { Err(CodeGamesCode::WrongCurrency.plainly()) }
     }
 }
 
@@ -126,10 +126,12 @@ impl Desk {
 fn ordered(decided: &DecidedCommand) -> Result<Reply, HandlerError> {
     match decided.outcome {
         Outcome::Done(Done::Shop(ShopDone::KeysBought { order, .. })) if decided.repeated => {
-            Err(Refusal::already_bought(order).into())
+            Err(CodeGamesRefusal::already_bought(order).into())
         }
         Outcome::Done(Done::Shop(ShopDone::KeysBought { order, .. })) => Ok(answer::paid(order)),
-        Outcome::Refused(refusal) => Err(Refusal::of(refusal).map_or(Failure::Fault.into(), HandlerError::from)),
+        Outcome::Refused(refusal) => {
+            Err(CodeGamesRefusal::of(refusal).map_or(Failure::Fault.into(), HandlerError::from))
+        }
         // What other acts end with.
         Outcome::Done(
             Done::Account(_)

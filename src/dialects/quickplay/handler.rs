@@ -5,21 +5,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::answer;
-use super::code::Code;
-use super::wire::{self, Auth, Movement, Transaction, UserDetails};
+use super::code::QuickPlayCode;
+use super::wire::{self, Auth, ParsedTransaction, TransactionCall, UserDetails};
 use crate::config::exponent_of;
 use crate::dialects::http::{Failure, HandlerError, Reply, Request};
 use crate::identity::{Rejection, SignatureKey, TimeClaim, TokenVerifier, Verified};
 use crate::ledger::command::{Act, Command, CommandKey, Timestamp};
 use crate::ledger::state::PlayerState;
-use crate::ledger::transactions::{self, Adjust, Change, FindBy, Finding, Label, StakeRules, TransactionState};
+use crate::ledger::transactions::{
+    self, Adjust, Change, FindBy, Label, StakeRules, TransactionQuery, TransactionState,
+};
 use crate::ledger::{Currency, Done, Outcome, Party, PlayerId, PlayerKey, Pocket, TransactionAct, TransactionDone};
 use crate::wallet::{SharedWallet, WalletPort};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// One party's counter for QuickPlay.
-pub struct Desk {
+pub struct QuickPlayHandler {
     pub party: Party,
     /// The name that QuickPlay knows the party by.
     pub partner: String,
@@ -31,7 +33,7 @@ pub struct Desk {
     pub verifier: Arc<TokenVerifier>,
 }
 
-impl Desk {
+impl QuickPlayHandler {
     /// Who the player of a token is.
     pub async fn auth(self: Arc<Self>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
         self.check_signature(&request)?;
@@ -50,53 +52,53 @@ impl Desk {
 
     /// Moves money.
     pub async fn transaction(self: Arc<Self>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
-        let (sent, movement) = self.read_transaction(&request)?;
+        let (sent, transaction) = self.read_transaction(&request)?;
         let named = wire::player(sent.user_id.as_ref(), sent.user.as_ref());
-        let (player, movement) = if let Change::Refund { .. } = movement.change {
+        let (player, transaction) = if let Change::Refund { .. } = transaction.change {
             let player = named?;
-            let movement = self.in_currency_of_entry(&*wallet, &player, &sent, movement).await?;
-            (player, movement)
-        } else if movement.kind == 0 {
+            let transaction = self.in_currency_of_entry(&*wallet, &player, &sent, transaction).await?;
+            (player, transaction)
+        } else if transaction.kind == 0 {
             // Only an entry needs the player's own word, and whatever is wrong with the token is told first.
             let player = self.identify(wire::token(sent.token.as_ref()), &request).await?;
             if named? != player {
-                return Err(Code::InvalidToken.into());
+                return Err(QuickPlayCode::InvalidToken.into());
             }
-            (player, movement)
+            (player, transaction)
         } else {
-            (named?, movement)
+            (named?, transaction)
         };
-        let decided = wallet.decide(self.command(player, movement, &request)).await?;
+        let decided = wallet.decide(self.command(player, transaction, &request)).await?;
         self.answer(decided.player.as_ref(), decided.outcome)
     }
 
-    fn read_transaction(&self, request: &Request) -> Result<(Transaction, Movement), Code> {
+    fn read_transaction(&self, request: &Request) -> Result<(TransactionCall, ParsedTransaction), QuickPlayCode> {
         self.check_signature(request)?;
-        let sent: Transaction = wire::read(&request.body)?;
-        let movement = sent.movement(self.exponent)?;
+        let sent: TransactionCall = wire::read(&request.body)?;
+        let transaction = sent.parsed(self.exponent)?;
         match &sent.partner {
-            Some(partner) if partner.0 == self.partner => Ok((sent, movement)),
-            _ => Err(Code::InvalidPartner),
+            Some(partner) if partner.0 == self.partner => Ok((sent, transaction)),
+            _ => Err(QuickPlayCode::InvalidPartner),
         }
     }
 
     /// QuickPlay's samples leave open what is signed: the whole body or its `data`; either will do.
-    fn check_signature(&self, request: &Request) -> Result<(), Code> {
-        let signature = request.header("x-quickplay-signature").ok_or(Code::InvalidSignature)?;
+    fn check_signature(&self, request: &Request) -> Result<(), QuickPlayCode> {
+        let signature = request.header("x-quickplay-signature").ok_or(QuickPlayCode::InvalidSignature)?;
         let is_signed = |message: &[u8]| self.signer.verifies(message, signature);
         let is_good =
             is_signed(&request.body) || wire::signed_data(&request.body).is_some_and(|data| is_signed(data.as_bytes()));
-        if is_good { Ok(()) } else { Err(Code::InvalidSignature) }
+        if is_good { Ok(()) } else { Err(QuickPlayCode::InvalidSignature) }
     }
 
     /// The player of the call's token.
     async fn identify(&self, sent: Option<&str>, request: &Request) -> Result<PlayerId, HandlerError> {
         let token = sent.or_else(|| request.header("token")).filter(|token| !token.is_empty());
-        match self.verifier.verify(token.ok_or(Code::InvalidToken)?).await {
+        match self.verifier.verify(token.ok_or(QuickPlayCode::InvalidToken)?).await {
             Ok(verified) => Ok(player_at(&verified, request.at)?),
             // Nobody can tell whether the token is good: that is no fault of the caller's.
             Err(Rejection::KeysUnavailable) => Err(Failure::Unavailable.into()),
-            Err(_) => Err(Code::InvalidToken.into()),
+            Err(_) => Err(QuickPlayCode::InvalidToken.into()),
         }
     }
 
@@ -106,59 +108,60 @@ impl Desk {
         &self,
         wallet: &dyn WalletPort,
         player: &PlayerId,
-        sent: &Transaction,
-        mut movement: Movement,
-    ) -> Result<Movement, HandlerError> {
+        sent: &TransactionCall,
+        mut transaction: ParsedTransaction,
+    ) -> Result<ParsedTransaction, HandlerError> {
         let player = PlayerKey::of(&self.party, player);
-        let by = FindBy::RoundOf { player, round: movement.contest.as_deref().unwrap_or_default().into() };
-        let finding = Finding { party: self.party.clone(), scope: super::DIALECT.name.into(), by };
+        let by = FindBy::RoundOf { player, round: transaction.contest.as_deref().unwrap_or_default().into() };
+        let finding = TransactionQuery { party: self.party.clone(), scope: super::DIALECT.name.into(), by };
         let found = wallet.transactions(finding).await?;
-        let before = found.iter().find(|known| known.key == self.key_of(&movement));
+        let before = found.iter().find(|known| known.key == self.key_of(&transaction));
         let fits = |entry: &&transactions::Transaction| self.is_of_entry(sent, entry);
         let open = || found.iter().filter(|entry| entry.state == TransactionState::Open).find(fits);
         let entry = before.or_else(open).or_else(|| found.iter().find(fits));
         let currency = entry.map(|entry| entry.currency).filter(|currency| *currency != self.currency);
-        let Some(theirs) = currency else { return Ok(movement) };
-        movement = self.read_in(sent, theirs)?;
-        if let Change::Refund { currency, .. } = &mut movement.change {
+        let Some(theirs) = currency else { return Ok(transaction) };
+        transaction = self.read_in(sent, theirs)?;
+        if let Change::Refund { currency, .. } = &mut transaction.change {
             *currency = Some(theirs);
         }
-        Ok(movement)
+        Ok(transaction)
     }
 
     /// Whether a cancel's amount is that of an entry, read in the entry's currency.
-    fn is_of_entry(&self, sent: &Transaction, entry: &transactions::Transaction) -> bool {
-        let Ok(Movement { change: Change::Refund { amount, .. }, .. }) = self.read_in(sent, entry.currency) else {
+    fn is_of_entry(&self, sent: &TransactionCall, entry: &transactions::Transaction) -> bool {
+        let Ok(ParsedTransaction { change: Change::Refund { amount, .. }, .. }) = self.read_in(sent, entry.currency)
+        else {
             return false;
         };
         entry.is_stake() && entry.moved.real.checked_neg() == Some(amount)
     }
 
-    fn read_in(&self, sent: &Transaction, currency: Currency) -> Result<Movement, Code> {
-        sent.movement(exponent_of(&self.currencies, currency))
+    fn read_in(&self, sent: &TransactionCall, currency: Currency) -> Result<ParsedTransaction, QuickPlayCode> {
+        sent.parsed(exponent_of(&self.currencies, currency))
     }
 
-    fn key_of(&self, movement: &Movement) -> CommandKey {
-        CommandKey::of_adjust(&self.party, &wire::ledger_name(&movement.name))
+    fn key_of(&self, transaction: &ParsedTransaction) -> CommandKey {
+        CommandKey::of_adjust(&self.party, &wire::ledger_name(&transaction.name))
     }
 
-    fn command(&self, player: PlayerId, movement: Movement, request: &Request) -> Command {
+    fn command(&self, player: PlayerId, transaction: ParsedTransaction, request: &Request) -> Command {
         let label = Label {
             scope: super::DIALECT.name.into(),
-            kind: movement.kind,
+            kind: transaction.kind,
             region: 0,
             partner: 0,
-            reference: movement.name.as_str().into(),
-            round: movement.contest.map(Into::into),
+            reference: transaction.name.as_str().into(),
+            round: transaction.contest.map(Into::into),
         };
         let adjust = Adjust {
             player,
-            name: wire::ledger_name(&movement.name).into(),
+            name: wire::ledger_name(&transaction.name).into(),
             label,
             currency: self.currency,
             product: 0,
-            change: movement.change,
-            memo: movement.memo.into(),
+            change: transaction.change,
+            memo: transaction.memo.into(),
             worth: None,
             number: None,
             stakes: StakeRules::OneEnd,
@@ -177,8 +180,8 @@ impl Desk {
         match outcome {
             Outcome::Done(Done::Transaction(
                 TransactionDone::Adjusted { balance, .. } | TransactionDone::NothingUndone { balance },
-            )) => Ok(self.show(player.ok_or(Code::InvalidUser)?, balance)),
-            Outcome::Refused(refusal) => Err(Code::of(refusal).into()),
+            )) => Ok(self.show(player.ok_or(QuickPlayCode::InvalidUser)?, balance)),
+            Outcome::Refused(refusal) => Err(QuickPlayCode::of(refusal).into()),
             // What other acts end with.
             Outcome::Done(
                 Done::Account(_)
@@ -197,7 +200,7 @@ impl Desk {
     /// A player with the balance of now.
     async fn show_now(&self, wallet: &dyn WalletPort, player: &PlayerId) -> Result<Reply, HandlerError> {
         let found = wallet.player(PlayerKey::of(&self.party, player)).await?;
-        let state = found.ok_or(Code::InvalidUser)?;
+        let state = found.ok_or(QuickPlayCode::InvalidUser)?;
         Ok(self.show(&state, state.account(&Pocket::real(self.currency)).balance))
     }
 
@@ -207,10 +210,10 @@ impl Desk {
 }
 
 /// The token's player, where the token holds at that moment.
-fn player_at(verified: &Verified, at: Timestamp) -> Result<PlayerId, Code> {
+fn player_at(verified: &Verified, at: Timestamp) -> Result<PlayerId, QuickPlayCode> {
     match verified.time_claims_at(at.0.div_euclid(MICROS_PER_SECOND)) {
         Ok(()) => Ok(verified.player.clone()),
-        Err(TimeClaim::Expired) => Err(Code::TokenExpired),
-        Err(TimeClaim::NotYetValid) => Err(Code::InvalidToken),
+        Err(TimeClaim::Expired) => Err(QuickPlayCode::TokenExpired),
+        Err(TimeClaim::NotYetValid) => Err(QuickPlayCode::InvalidToken),
     }
 }

@@ -10,19 +10,19 @@ use crate::ledger::Party;
 
 /// One queue for each party, emptied in turns. Only parties that have something are remembered.
 #[derive(Debug)]
-pub struct Turns<T> {
+pub struct FairQueue<T> {
     queues: HashMap<Party, VecDeque<T>>,
     /// Whose turn it is next. Every party with a queue stands here once.
     order: VecDeque<Party>,
 }
 
-impl<T> Default for Turns<T> {
+impl<T> Default for FairQueue<T> {
     fn default() -> Self {
         Self { queues: HashMap::new(), order: VecDeque::new() }
     }
 }
 
-impl<T> Turns<T> {
+impl<T> FairQueue<T> {
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_flood_does_not_keep_others_out_of_the_next_batch() {
-        let mut turns = Turns::default();
+        let mut turns = FairQueue::default();
         (0..1000).for_each(|number| turns.push(party("loud"), ("loud", number)));
         (0..3).for_each(|number| turns.push(party("calm"), ("calm", number)));
         let batch: Vec<_> = std::iter::from_fn(|| turns.pop()).take(8).collect();
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn everything_comes_out_once_and_nothing_is_remembered_afterwards() {
-        let mut turns = Turns::default();
+        let mut turns = FairQueue::default();
         for number in 0..100 {
             turns.push(party(&format!("party-{}", number % 7)), number);
         }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ledger::OrderState;
-use crate::ledger::essence::Essence;
-use crate::ledger::state::Asked;
+use crate::ledger::command_digest::CommandDigest;
+use crate::ledger::state::PastCommand;
 
 /// How the text begins; no command's does.
 const BEGINNING: &str = "{\"pruned\":";
@@ -13,14 +13,14 @@ const BEGINNING: &str = "{\"pruned\":";
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Text {
-    pruned: Remains,
+    pruned: PrunedCommand,
 }
 
 /// What repeats and the audit need of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remains {
+pub struct PrunedCommand {
     #[serde(flatten)]
-    pub essence: Essence,
+    pub essence: CommandDigest,
     /// The state in which it left its order, where it changed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<OrderState>,
@@ -34,7 +34,7 @@ pub struct Remains {
     pub correlation: Option<Uuid>,
 }
 
-impl Remains {
+impl PrunedCommand {
     pub fn text(self) -> serde_json::Result<String> {
         serde_json::to_string(&Text { pruned: self })
     }
@@ -47,9 +47,9 @@ impl Remains {
 }
 
 /// The command as a later one is compared with it.
-pub fn asked(text: &str) -> serde_json::Result<Asked> {
-    match Remains::read(text) {
-        Some(remains) => remains.map(|remains| Asked::Pruned(remains.essence)),
-        None => serde_json::from_str(text).map(Asked::Whole),
+pub fn asked(text: &str) -> serde_json::Result<PastCommand> {
+    match PrunedCommand::read(text) {
+        Some(remains) => remains.map(|remains| PastCommand::Pruned(remains.essence)),
+        None => serde_json::from_str(text).map(PastCommand::Whole),
     }
 }

@@ -13,7 +13,7 @@ use super::player::digest;
 /// A command without its text. Only players' everyday acts are brought down to this; what partners did is kept whole,
 /// since what it made is compared with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Essence {
+pub struct CommandDigest {
     /// A digest of all that must be the same when the command comes again.
     same: Uuid,
     /// The amount that a result named. It is apart from the digest because a loss may come again without one.
@@ -21,7 +21,7 @@ pub struct Essence {
     named: Option<Amount>,
 }
 
-impl Essence {
+impl CommandDigest {
     /// `None` for an act that is kept whole.
     pub fn of(act: &Act) -> Option<Self> {
         let (same, named) = match act {

@@ -40,14 +40,14 @@ const RETURNED_TOGETHER: usize = 32;
 const RETURNED_AT_ONCE: usize = 16 * RETURNED_TOGETHER;
 
 /// A letter, held: dropped or let go by the queue that it came from.
-pub(super) struct Held {
+pub(super) struct HeldLetter {
     pub window: usize,
     pub delivery: Delivery,
     /// Nobody could read it as it came.
     pub is_mended: bool,
 }
 
-impl Held {
+impl HeldLetter {
     /// A letter that no queue holds.
     pub fn of(delivery: Delivery) -> Self {
         Self { window: 0, delivery, is_mended: false }
@@ -68,7 +68,7 @@ struct Consuming {
     is_open: bool,
 }
 
-pub(super) struct HeldQueue {
+pub(super) struct QueueBrowser {
     name: ShortString,
     /// Deliveries of the connection that nobody could read as they came.
     mended: Mended,
@@ -79,7 +79,7 @@ pub(super) struct HeldQueue {
     consuming: Option<Consuming>,
 }
 
-impl HeldQueue {
+impl QueueBrowser {
     pub async fn open(connection: &Connection, mended: Mended, name: ShortString) -> lapin::Result<Self> {
         Ok(Self { name, mended, channel: connection.create_channel().await?, windows: Vec::new(), consuming: None })
     }
@@ -99,7 +99,7 @@ impl HeldQueue {
     }
 
     /// The next letter; `None` when there is none.
-    pub async fn next(&mut self, connection: &Connection) -> Result<Option<Held>, SessionError> {
+    pub async fn next(&mut self, connection: &Connection) -> Result<Option<HeldLetter>, SessionError> {
         let quiet = Instant::now();
         loop {
             let (Some(consuming), Some(window)) = (&mut self.consuming, self.windows.last()) else {
@@ -125,12 +125,12 @@ impl HeldQueue {
             let window = self.windows.len() - 1;
             self.windows[window].held.insert(came.delivery_tag);
             let is_mended = self.mended.take(self.windows[window].channel.id(), came.delivery_tag);
-            return Ok(Some(Held { window, delivery: came, is_mended }));
+            return Ok(Some(HeldLetter { window, delivery: came, is_mended }));
         }
     }
 
     /// Takes a letter out for good.
-    pub async fn take_out(&mut self, letter: &Held) -> lapin::Result<()> {
+    pub async fn take_out(&mut self, letter: &HeldLetter) -> lapin::Result<()> {
         let Some(window) = self.windows.get_mut(letter.window) else { return Ok(()) };
         window.channel.basic_ack(letter.delivery.delivery_tag, BasicAckOptions { multiple: false }).await?;
         window.held.remove(&letter.delivery.delivery_tag);

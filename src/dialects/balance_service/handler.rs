@@ -5,14 +5,14 @@ use std::sync::Arc;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Serialize;
 
-use super::call::{self, Call, Method};
-use super::code::{Code, Refused};
+use super::call::{self, Method, ParsedCall};
+use super::code::{BalanceServiceCode, CallRefused};
 use super::decimal;
 use super::{adjust, balance, find, gate, queue};
 use crate::config::{BalanceService, Config};
 use crate::dialects::http::{HandlerError, Reply, Request};
 use crate::ledger::command::{Act, Command, Timestamp};
-use crate::ledger::transactions::{FindBy, Finding, Transaction};
+use crate::ledger::transactions::{FindBy, Transaction, TransactionQuery};
 use crate::ledger::{Currency, Party};
 use crate::wallet::WalletPort;
 
@@ -23,7 +23,7 @@ pub const SCOPE: &str = "balance_service";
 const GBP_PLACES: u32 = 4;
 
 /// A party's counter.
-pub struct Desk {
+pub struct BalanceServiceHandler {
     pub party: Party,
     pub settings: BalanceService,
     /// Says how many places a currency has.
@@ -32,7 +32,7 @@ pub struct Desk {
 
 /// What a command needs beside its act.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct CallContext {
     pub at: Timestamp,
     pub correlation: Arc<str>,
 }
@@ -44,7 +44,7 @@ struct Success<T> {
     result: T,
 }
 
-impl Desk {
+impl BalanceServiceHandler {
     /// Answers a request; `address` is the method that its address names.
     pub async fn answer(
         &self,
@@ -54,8 +54,8 @@ impl Desk {
     ) -> Result<Reply, HandlerError> {
         gate::check_key(&self.settings.api_keys, request)?;
         gate::check_headers(request)?;
-        let Call { method, params } = call::parse(address, &request.body)?;
-        let asked = Asked { at: request.at, correlation: request.correlation.clone() };
+        let ParsedCall { method, params } = call::parse(address, &request.body)?;
+        let asked = CallContext { at: request.at, correlation: request.correlation.clone() };
         match method {
             Method::GetUserBalance => balance::get(self, wallet, &params).await,
             Method::AdjustBalance => adjust::adjust(self, wallet, &params, asked).await,
@@ -67,14 +67,14 @@ impl Desk {
         }
     }
 
-    pub fn command(&self, asked: Asked, act: Act) -> Command {
-        let Asked { at, correlation } = asked;
+    pub fn command(&self, asked: CallContext, act: Act) -> Command {
+        let CallContext { at, correlation } = asked;
         Command { party: self.party.clone(), at, correlation: Some(correlation), act }
     }
 
     /// This dialect's transactions of the party's, oldest first.
     pub async fn transactions(&self, wallet: &dyn WalletPort, by: FindBy) -> Result<Vec<Transaction>, HandlerError> {
-        Ok(wallet.transactions(Finding { party: self.party.clone(), scope: SCOPE.into(), by }).await?)
+        Ok(wallet.transactions(TransactionQuery { party: self.party.clone(), scope: SCOPE.into(), by }).await?)
     }
 
     pub fn exponent(&self, currency: Currency) -> u32 {
@@ -82,22 +82,24 @@ impl Desk {
     }
 
     /// The currency that a `currency_id` stands for.
-    pub fn currency(&self, id: i32) -> Result<Currency, Refused> {
+    pub fn currency(&self, id: i32) -> Result<Currency, CallRefused> {
         let known = self.settings.currency_ids.get(&id).copied();
-        known.ok_or_else(|| Code::Value.because("currency_id is not one of this party's currencies"))
+        known.ok_or_else(|| BalanceServiceCode::Value.because("currency_id is not one of this party's currencies"))
     }
 
     /// What an amount is worth in GBP by the rates of the moment; GBP itself is the amount.
-    pub fn in_gbp(&self, minor: i64, currency: Currency) -> Result<String, Refused> {
+    pub fn in_gbp(&self, minor: i64, currency: Currency) -> Result<String, CallRefused> {
         let exponent = self.exponent(currency);
         if currency.as_str() == "GBP" {
             return Ok(decimal::written(minor, exponent));
         }
         let rate = self.settings.gbp_rates.get(&currency);
-        let rate = rate.ok_or_else(|| Code::Calculation.because(format!("there is no GBP rate for {currency}")))?;
+        let rate = rate
+            .ok_or_else(|| BalanceServiceCode::Calculation.because(format!("there is no GBP rate for {currency}")))?;
         let amount = Decimal::try_from_i128_with_scale(i128::from(minor), exponent).ok();
         let worth = amount.and_then(|amount| amount.checked_mul(*rate));
-        let worth = worth.ok_or_else(|| Code::Calculation.because("the amount in GBP has too many digits"))?;
+        let worth =
+            worth.ok_or_else(|| BalanceServiceCode::Calculation.because("the amount in GBP has too many digits"))?;
         let rounded = worth.round_dp_with_strategy(GBP_PLACES, RoundingStrategy::MidpointNearestEven);
         Ok(decimal::trimmed(rounded.to_string()))
     }

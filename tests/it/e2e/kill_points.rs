@@ -7,10 +7,10 @@ use purser::storage::Database;
 use rand::RngExt;
 
 use super::disk;
+use super::kill_point_proxy::{Moment, Speech, Trap};
 use super::play::{Plan, Play, invite, rng, seed};
 use super::services::{Addresses, number};
 use super::stage::{ACME, Base, Stage, on_both};
-use super::trap::{Moment, Speech, Trap};
 use super::wire::{Wire, bet, code, correlation};
 use crate::patience::until;
 

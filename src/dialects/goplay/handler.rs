@@ -9,7 +9,7 @@ use crate::identity::password::PasswordChecker;
 use crate::identity::throttle::{PEOPLE, Throttle};
 use crate::ledger::Party;
 
-pub struct Desk {
+pub struct GoPlayHandler {
     pub party: Party,
     pub settings: GoPlay,
     /// Decimal places of the GoPlay token.
@@ -19,7 +19,7 @@ pub struct Desk {
     throttle: Mutex<Throttle>,
 }
 
-impl Desk {
+impl GoPlayHandler {
     pub fn new(party: Party, settings: GoPlay, exponent: u32, passwords: PasswordChecker) -> Self {
         let tickets = TicketKey::of_secrets(settings.clients.iter().map(|client| &client.secret));
         Self { party, settings, exponent, tickets, passwords, throttle: Mutex::new(Throttle::new(PEOPLE)) }

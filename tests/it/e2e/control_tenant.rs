@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use purser::config::Secret;
 use purser::dialects::egpp::Operation;
-use purser::provider::{Provider, Request};
+use purser::provider::{Provider, ProviderRequest};
 use purser::tls::Files;
-use purser::transport::amqp::topology::{QueueSettings, QueueType};
-use purser::transport::amqp::{Nodes, Settings, TLS_NAMES};
+use purser::transport::amqp::topology::{BrokerQueueType, QueueSettings};
+use purser::transport::amqp::{AmqpSettings, BrokerNodes, TLS_NAMES};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -50,10 +50,10 @@ pub struct Asking {
 
 impl Neighbour {
     pub async fn connect(stage: &Stage) -> Self {
-        let settings = Settings {
-            nodes: Nodes::new(vec![Secret::new(stage.vhost.amqp_url())]),
+        let settings = AmqpSettings {
+            nodes: BrokerNodes::new(vec![Secret::new(stage.vhost.amqp_url())]),
             user: None,
-            queues: QueueSettings::new(QueueType::Quorum, 20),
+            queues: QueueSettings::new(BrokerQueueType::Quorum, 20),
             prefetch: 1000,
             tls: Files { names: &TLS_NAMES, ca: None, identity: None },
         };
@@ -93,7 +93,7 @@ async fn bet(provider: Arc<Provider>, number: u32, due: Instant) -> Duration {
         "amount": 1, "currency": "CHF", "game": "wallstroulette", "round": 1, "playerId": PLAYER,
         "externalId": format!("calm-{number}"),
     });
-    let request = Request {
+    let request = ProviderRequest {
         operation: Operation::OrderBet,
         correlation: format!("calm-{number}"),
         body: body.to_string().into_bytes(),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::sandbox::{self, Staged};
-use super::wire::{self, Malformed, PlayerField, Request};
-use super::{Operation, wire::Act};
+use super::wire::{self, EgppRequest, Malformed, PlayerField};
+use super::{Operation, wire::RequestedAct};
 use crate::config::{PartyConfig, PlayerTokens};
 use crate::identity::{Rejection, TokenVerifier, Verified};
 use crate::ledger::command::{self, Command, Timestamp};
@@ -31,7 +31,7 @@ pub struct Rules {
 }
 
 /// A party's counter.
-pub struct Desk {
+pub struct EgppHandler {
     pub rules: Rules,
     /// Absent where the party has configured no key; then no token can be verified.
     pub verifier: Option<Arc<TokenVerifier>>,
@@ -96,7 +96,7 @@ pub enum Denied {
 
 /// Why a message asks for nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refused {
+pub enum EgppRefused {
     Malformed(Malformed),
     Denied(Denied),
     /// The token names a key that is not known (yet).
@@ -105,7 +105,7 @@ pub enum Refused {
     KeysUnavailable,
 }
 
-impl Desk {
+impl EgppHandler {
     /// The counter of a configured party.
     pub fn of(party: &Party, settings: &PartyConfig, verifier: Option<Arc<TokenVerifier>>) -> Self {
         let limits = settings.limits.iter();
@@ -121,8 +121,8 @@ impl Desk {
     }
 
     /// Opens a message.
-    pub fn open(&self, operation: Operation, body: &[u8], envelope: &Envelope<'_>) -> Result<Opened, Refused> {
-        let request = wire::parse(operation, body, &self.rules.currencies).map_err(Refused::Malformed)?;
+    pub fn open(&self, operation: Operation, body: &[u8], envelope: &Envelope<'_>) -> Result<Opened, EgppRefused> {
+        let request = wire::parse(operation, body, &self.rules.currencies).map_err(EgppRefused::Malformed)?;
         self.admit(operation, request, envelope)
     }
 
@@ -132,21 +132,26 @@ impl Desk {
         operation: Operation,
         body: &[u8],
         envelope: &Envelope<'_>,
-    ) -> Result<Opened, Refused> {
+    ) -> Result<Opened, EgppRefused> {
         self.with_newer_keys(|| self.open(operation, body, envelope)).await
     }
 
     /// Makes an attempt, and another with newer keys where the first met a token of an unknown key.
-    pub async fn with_newer_keys<T>(&self, attempt: impl Fn() -> Result<T, Refused>) -> Result<T, Refused> {
+    pub async fn with_newer_keys<T>(&self, attempt: impl Fn() -> Result<T, EgppRefused>) -> Result<T, EgppRefused> {
         let Some(verifier) = &self.verifier else { return attempt() };
-        let settled = verifier.with_newer_keys(attempt, |refused| *refused == Refused::UnknownKey).await;
-        settled.unwrap_or(Err(Refused::KeysUnavailable))
+        let settled = verifier.with_newer_keys(attempt, |refused| *refused == EgppRefused::UnknownKey).await;
+        settled.unwrap_or(Err(EgppRefused::KeysUnavailable))
     }
 
     /// Lets a well-formed request through, once it is known whose it is.
-    pub fn admit(&self, operation: Operation, request: Request, envelope: &Envelope<'_>) -> Result<Opened, Refused> {
+    pub fn admit(
+        &self,
+        operation: Operation,
+        request: EgppRequest,
+        envelope: &Envelope<'_>,
+    ) -> Result<Opened, EgppRefused> {
         if envelope.correlation.is_none() {
-            return Err(Refused::Malformed(Malformed("correlation_id is missing".to_owned())));
+            return Err(EgppRefused::Malformed(Malformed("correlation_id is missing".to_owned())));
         }
         let player = self.identify(operation, &request.player, envelope)?;
         let opened = self.translate(request, player.clone(), envelope);
@@ -159,7 +164,7 @@ impl Desk {
         operation: Operation,
         field: &PlayerField,
         envelope: &Envelope<'_>,
-    ) -> Result<PlayerId, Refused> {
+    ) -> Result<PlayerId, EgppRefused> {
         let header = match envelope.authorization {
             Some(authorization) => Some(self.verify(operation, bearer(authorization)?, envelope)?),
             None => None,
@@ -178,15 +183,15 @@ impl Desk {
             return Err(unauthorized("a player token is required"));
         }
         match header {
-            Some(verified) if verified.player != named => Err(Refused::Denied(Denied::Forbidden)),
+            Some(verified) if verified.player != named => Err(EgppRefused::Denied(Denied::Forbidden)),
             _ => Ok(named),
         }
     }
 
-    fn verify(&self, operation: Operation, token: &str, envelope: &Envelope<'_>) -> Result<Verified, Refused> {
+    fn verify(&self, operation: Operation, token: &str, envelope: &Envelope<'_>) -> Result<Verified, EgppRefused> {
         let verifier = self.verifier.as_ref().ok_or_else(|| unauthorized("this party takes no tokens"))?;
         let verified = verifier.verify_now(token).map_err(|rejection| match rejection {
-            Rejection::UnknownKey => Refused::UnknownKey,
+            Rejection::UnknownKey => EgppRefused::UnknownKey,
             other => unauthorized(reason(&other)),
         })?;
         if envelope.channel.needs_live_token(operation) && verified.time_claims_at(judged_at(envelope)).is_err() {
@@ -195,15 +200,15 @@ impl Desk {
         Ok(verified)
     }
 
-    fn translate(&self, request: Request, player: PlayerId, envelope: &Envelope<'_>) -> Opened {
+    fn translate(&self, request: EgppRequest, player: PlayerId, envelope: &Envelope<'_>) -> Opened {
         let wallet = request.wallet;
         let in_wallet = |currency| Pocket::real_in(currency, wallet.clone().unwrap_or_else(Wallet::default_wallet));
         let act = match request.act {
-            Act::Balance { currency } => {
+            RequestedAct::Balance { currency } => {
                 let pocket = in_wallet(currency);
                 return Opened::Balance(BalanceQuestion { player, pocket, wallet_asked: wallet });
             }
-            Act::Bet { order, round, stake, currency } => {
+            RequestedAct::Bet { order, round, stake, currency } => {
                 let terms = self.terms(&order, Some(currency));
                 command::Act::Order(OrderAct::PlaceBet(PlaceBet {
                     player,
@@ -214,7 +219,7 @@ impl Desk {
                     terms,
                 }))
             }
-            Act::Result { order, round, result, currency } => {
+            RequestedAct::Result { order, round, result, currency } => {
                 let terms = self.terms(&order, None);
                 command::Act::Order(OrderAct::SettleOrder(SettleOrder {
                     player,
@@ -226,7 +231,7 @@ impl Desk {
                     terms,
                 }))
             }
-            Act::Cancel { order } => {
+            RequestedAct::Cancel { order } => {
                 let terms = self.terms(&order, None);
                 command::Act::Order(OrderAct::CancelOrder(CancelOrder { player, order, wallet, terms }))
             }
@@ -246,8 +251,8 @@ impl Desk {
     }
 }
 
-fn unauthorized(why: &'static str) -> Refused {
-    Refused::Denied(Denied::Unauthorized(why))
+fn unauthorized(why: &'static str) -> EgppRefused {
+    EgppRefused::Denied(Denied::Unauthorized(why))
 }
 
 /// What a provider is told about a token that is no good.
@@ -268,7 +273,7 @@ fn reason(rejection: &Rejection) -> &'static str {
     }
 }
 
-fn bearer(authorization: &str) -> Result<&str, Refused> {
+fn bearer(authorization: &str) -> Result<&str, EgppRefused> {
     match authorization.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
         _ => Err(unauthorized("the authorization header must read 'Bearer <token>'")),

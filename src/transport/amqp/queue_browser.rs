@@ -168,7 +168,11 @@ impl QueueBrowser {
     pub async fn begin_again(&mut self) -> lapin::Result<()> {
         self.release().await?;
         for window in self.windows.drain(..) {
-            window.channel.close(200, "read".into()).await?;
+            match window.channel.close(200, "read".into()).await {
+                // It is being closed already, which is what is wanted: the broker has what it held, then.
+                Err(error) if matches!(error.kind(), lapin::ErrorKind::InvalidChannelState(..)) => {}
+                closed => closed?,
+            }
         }
         Ok(())
     }

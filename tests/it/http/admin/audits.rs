@@ -90,8 +90,13 @@ async fn one_audit_runs_at_a_time() {
             let (status, detail) = problem(&post(Role::Admin, "/audit", &Value::Null).send(&stage).await);
             assert_eq!((status, detail.contains("which the-operator has started")), (409, true), "{detail}");
         }
-        let running = shown(&stage, Role::Operator, "/audit").await["running"].clone();
-        assert_eq!((&running["by"], running["last"].as_i64()), (&json!("the-operator"), Some(2)), "{running}");
+        // It is told who has started it at once, and how far it has to go when it has looked.
+        until("it knows the last row", async || {
+            let running = shown(&stage, Role::Operator, "/audit").await["running"].clone();
+            assert_eq!(running["by"], "the-operator", "{running}");
+            running["last"] == 2
+        })
+        .await;
         release.send(()).expect("it waits");
     };
     let (held, ()) = tokio::join!(holding, trying);

@@ -1,6 +1,6 @@
 //! QuickPlay's partner wallet: QuickPlay calls us to learn who a player is, and to move money in and out of contests.
 //!
-//! Every call is signed. A success is `200 {"data": …}`, a refusal `400 {"error": …}` with a [`code::Code`].
+//! Every call is signed. A success is `200 {"data": …}`, a refusal `400 {"error": …}` with a [`code::QuickPlayCode`].
 //! Seed: "Partner QP Integration".
 //!
 //! Reading order: [`wire`] (what is sent), [`code`] (why not), [`handler`] (what is done about it), [`answer`] (what is

@@ -7,7 +7,7 @@
 //! undecided), [`peers`] (which bets are undecided elsewhere), [`watch`] (a sandbox's replies, handed to whoever judges its
 //! provider), [`watcher`] (who that is), [`depths`] (how much lies in the queues), [`session`] (one
 //! connection's life), [`supervisor`] (the next one), [`dead`] (what operators do with dead letters), [`choice`]
-//! (which ones), [`redrive`] (back to their queues), [`held`] (how they get at them).
+//! (which ones), [`redrive`] (back to their queues), [`queue_browser`] (how they get at them).
 
 pub mod nodes;
 pub mod connection;

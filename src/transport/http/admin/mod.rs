@@ -93,6 +93,13 @@ pub(super) struct Caller {
     pub correlation: Arc<str>,
 }
 
+impl Caller {
+    fn actor(&self) -> Actor {
+        let SignedIn { name, role } = &self.operator;
+        Actor { who: Arc::clone(name), role: role.as_str(), origin: self.address.to_string() }
+    }
+}
+
 /// What a call ends with.
 enum Answer {
     Shown(Reply),
@@ -175,6 +182,16 @@ impl Api {
         self.within_time(asked).await
     }
 
+    /// Whether whoever has come by another face may make this call; in the trail, where not.
+    pub(super) async fn check_caller(
+        &self,
+        caller: &Caller,
+        route: &AdminRoute,
+        parameters: &PathParameters,
+    ) -> Result<(), Problem> {
+        self.check_role(route, parameters, caller.operator.role, &caller.actor()).await
+    }
+
     /// Takes a call that came by another face, as if it had come here.
     pub(super) async fn take_for(
         self: &Arc<Self>,
@@ -183,9 +200,9 @@ impl Api {
         parameters: PathParameters,
         body: &Value,
     ) -> Result<Reply, Problem> {
-        let Caller { operator, address, correlation } = caller;
-        let actor = Actor { who: operator.name, role: operator.role.as_str(), origin: address.to_string() };
-        self.check_role(route, &parameters, operator.role, &actor).await?;
+        self.check_caller(&caller, route, &parameters).await?;
+        let actor = caller.actor();
+        let Caller { operator, correlation, .. } = caller;
         if !self.readiness.is_database_there() {
             return Err(Problem::unavailable());
         }

@@ -169,7 +169,7 @@ pub async fn show_letter(console: &Console, asked: PageRequest) -> Result<String
         search: form_urlencoded::Serializer::new(String::new()).append_pair("q", &letter.id).finish(),
         taken_at: snapshot.taken_at.clone(),
         // A filter for no id would take all.
-        may_plan: role >= Role::Operator && !letter.id.is_empty(),
+        may_plan: role >= Role::Operator && !letter.id.trim().is_empty(),
         may_drop: role >= Role::Admin,
         party,
         letter,

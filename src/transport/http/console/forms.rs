@@ -68,12 +68,14 @@ impl Console {
             }
         };
         *operation = route.operation;
-        let form = read(parts, body).await?;
         let call = Caller {
             operator: visitor.operator.clone(),
             address: visitor.address,
             correlation: Arc::clone(&visitor.correlation),
         };
+        // Before anything is read of the form: whoever may not send it sees neither what is wrong with it nor its page.
+        self.api.check_caller(&call, route, &parameters).await?;
+        let form = read(parts, body).await?;
         let asked = match object(route, &form) {
             Ok(asked) => self.api.take_for(call, route, parameters.clone(), &asked).await,
             Err(problem) => Err(problem),
@@ -157,7 +159,9 @@ fn object(route: &AdminRoute, form: &[(String, String)]) -> Result<Value, Proble
         _ => false,
     };
     let mut object = Map::new();
-    for (name, value) in form.iter().map(|(name, value)| (name, value.trim())) {
+    for (name, value) in form {
+        // A filter is compared to the letter, blanks included: without them it might name no letter, or all.
+        let value = if route.call == AdminCall::MakePlan { value.as_str() } else { value.trim() };
         if value.is_empty() && is_optional(name) {
             continue;
         }

@@ -45,6 +45,9 @@ async fn audits_are_for_operators_and_started_from_the_page_alone() {
     let [viewer, operator] = [sign_in(&stage, Role::Viewer).await, sign_in(&stage, Role::Operator).await];
     assert_eq!(get(&viewer, "/audit").send(&stage).await.status, 403);
     assert_eq!(post(&viewer, "/audit", &[]).send(&stage).await.status, 403);
+    // Not even what would be wrong with the form, on the page that it is on.
+    let twice = post(&viewer, "/audit", &[("a", "1"), ("a", "2")]).send(&stage).await;
+    assert_eq!(twice.status, 403, "{}", twice.text());
     assert!(!page(&stage, &viewer, "/").await.contains("audit\""));
     let elsewhere = form("/audit", &[]).header("cookie", &*operator).header("sec-fetch-site", "same-site");
     assert_eq!(elsewhere.send(&stage).await.status, 403);

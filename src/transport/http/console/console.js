@@ -42,15 +42,17 @@
       isPaused = !isPaused;
       pause.textContent = isPaused ? "Refresh again" : "Stop refreshing";
     });
+    // Not a reload: of a page that answered a form it would send the form again.
+    const again = () => location.replace(location.href.split("#")[0]);
     const look = async () => {
       if (!isPaused && !document.hidden && !live.contains(document.activeElement)) {
         try {
           const answer = await fetch(location.href);
-          if (answer.status === 401) return location.reload();
+          if (answer.status === 401) return again();
           const page = new DOMParser().parseFromString(await answer.text(), "text/html");
           const newer = page.getElementById("live");
           if (newer) live.replaceChildren(...newer.childNodes);
-          if (newer && "over" in newer.dataset) return location.reload();
+          if (newer && "over" in newer.dataset) return again();
         } catch {
           // The server is away: what was seen last stands, and the next look tells.
         }

@@ -50,15 +50,17 @@ pub struct LiveWallet {
     sequencer: Sequencer,
     reader: Reader,
     health: DatabaseHealth,
-    /// Commands that are under way side by side.
+    /// Commands, and questions for balances, that are under way side by side.
     commands: Arc<Semaphore>,
+    balances: Arc<Semaphore>,
 }
 
 impl LiveWallet {
-    /// `commands_at_once`: as many as there may be requests. A client who goes away leaves one behind, and may be back with
-    /// the next before it is decided.
-    pub fn new(sequencer: Sequencer, reader: Reader, health: DatabaseHealth, commands_at_once: usize) -> Self {
-        Self { sequencer, reader, health, commands: Arc::new(Semaphore::new(commands_at_once)) }
+    /// `at_once`: as many as there may be requests. A client who goes away leaves one behind, and may be back with the next
+    /// before it is answered.
+    pub fn new(sequencer: Sequencer, reader: Reader, health: DatabaseHealth, at_once: usize) -> Self {
+        let [commands, balances] = [(); 2].map(|()| Arc::new(Semaphore::new(at_once)));
+        Self { sequencer, reader, health, commands, balances }
     }
 
     async fn decide_on_lane(&self, command: Command) -> Result<DecidedCommand, WalletError> {
@@ -95,10 +97,12 @@ impl LiveWallet {
             return Err(WalletError::Unavailable);
         }
         let asking = async {
+            let room = Arc::clone(&self.balances).acquire_owned().await.map_err(|_| WalletError::Unavailable)?;
             let (answer, answered) = oneshot::channel();
             let answering = Box::new(move |balance| {
                 // Nobody may be listening any more.
                 let _ = answer.send(balance);
+                drop(room);
             });
             let ask = BalanceAsk::of(party, &player, &pocket, answering);
             self.sequencer.balance(ask).map_err(|_| WalletError::Unavailable)?;

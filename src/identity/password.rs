@@ -48,9 +48,12 @@ impl PasswordChecker {
     pub async fn fits(&self, password: Secret, hash: Option<Secret>) -> Result<bool, PasswordError> {
         #[cfg(test)]
         self.compared.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let _permit = self.permits.acquire().await.map_err(|_| PasswordError::BrokenOff)?;
-        let comparing =
-            tokio::task::spawn_blocking(move || verify_if_known(password.expose(), hash.as_ref().map(Secret::expose)));
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| PasswordError::BrokenOff)?;
+        let comparing = tokio::task::spawn_blocking(move || {
+            // Until it is over: whoever asked may be gone before that.
+            let _permit = permit;
+            verify_if_known(password.expose(), hash.as_ref().map(Secret::expose))
+        });
         comparing.await.map_err(|_| PasswordError::BrokenOff)?
     }
 }

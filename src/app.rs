@@ -138,8 +138,8 @@ impl Encryption {
 
 /// What is made of the configuration before anything runs.
 pub struct Wiring {
-    /// One counter per party.
-    pub desks: Vec<Arc<EgppHandler>>,
+    /// One handler per party.
+    pub handlers: Vec<Arc<EgppHandler>>,
     /// Every HTTP dialect in use.
     pub mounts: Vec<Mount>,
 }
@@ -160,14 +160,14 @@ pub fn wire_with(config: &Config, http: &[&'static Dialect]) -> anyhow::Result<W
         parties.push(PartyContext { party, settings, verifier });
     }
     let handler = |host: &PartyContext<'_>| Arc::new(EgppHandler::of(host.party, host.settings, host.verifier.clone()));
-    let desks = parties.iter().map(handler).collect();
+    let handlers = parties.iter().map(handler).collect();
     let host = MountContext { config, parties, passwords: PasswordChecker::default() };
     let mut mounts = Vec::new();
     for dialect in http {
         mounts.extend((dialect.mounts)(&host)?);
     }
     mounts::check(&mounts)?;
-    Ok(Wiring { desks, mounts })
+    Ok(Wiring { handlers, mounts })
 }
 
 /// Runs until `stop` comes, then drains.
@@ -176,9 +176,9 @@ pub async fn serve(
     wiring: Wiring,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let Wiring { desks, mounts } = wiring;
+    let Wiring { handlers, mounts } = wiring;
     let (drain, draining) = watch::channel(false);
-    let served = desks.iter().filter(|_| !config.amqp.urls.is_empty());
+    let served = handlers.iter().filter(|_| !config.amqp.urls.is_empty());
     let (broker_writers, brokers): (Vec<_>, Vec<_>) = served
         .map(|handler| {
             let (writer, state) = watch::channel(Broker::Away("not connected yet".to_owned()));
@@ -200,6 +200,8 @@ pub async fn serve(
     let (sequencer, mut lanes) = start_sequencer(&database, shared, reader_writer)?;
     let reader = Reader::new(database.clone());
     let wallet = LiveWallet::new(sequencer.clone(), reader.clone(), health, places::WORKING);
+    // Before anything is served: it may be that the settings are wrong.
+    let spans = Spans::start(&config.telemetry)?;
     let http = start_http(&config, readiness, mounts, Arc::new(wallet), &database).await?;
     let stopping = tokio::spawn(async move {
         stop.await;
@@ -226,7 +228,6 @@ pub async fn serve(
     if config.ledger.history {
         tokio::spawn(history::follow(database, draining.clone()));
     }
-    let spans = Spans::start(&config.telemetry)?;
     let amqp = subscribe(&config, broker_writers, (&sequencer, &backlogs, &spans), &draining);
     tracing::info!("serving");
 
@@ -240,12 +241,12 @@ pub async fn serve(
     }
     // The last handle but the transports': lanes end when nobody can submit any more.
     drop(sequencer);
-    let draining = drain_all(amqp, http, lanes);
-    if tokio::time::timeout(config.shutdown.grace, draining).await.is_err() {
+    let end = tokio::time::Instant::now() + config.shutdown.grace;
+    if tokio::time::timeout_at(end, drain_all(amqp, http, lanes)).await.is_err() {
         tracing::warn!("not everything was finished in time; what was not acked comes again");
     }
     if let Some(spans) = spans {
-        spans.flush(SPANS_PATIENCE).await;
+        spans.flush(SPANS_PATIENCE.min(end.saturating_duration_since(tokio::time::Instant::now()))).await;
     }
     Ok(())
 }

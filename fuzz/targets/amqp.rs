@@ -15,12 +15,12 @@ use purser::transport::amqp::{BrokerNodes, AmqpSettings, TLS_NAMES, topology};
 use purser_fuzz::message::read;
 use purser_fuzz::party::{NOW, SETTING};
 
-static DESKS: LazyLock<[EgppHandler; 2]> = LazyLock::new(|| {
+static HANDLERS: LazyLock<[EgppHandler; 2]> = LazyLock::new(|| {
     [false, true].map(|is_trusting| {
         let settings = &SETTING.config.parties[&SETTING.party];
-        let mut desk = EgppHandler::of(&SETTING.party, settings, Some(SETTING.verifier.clone()));
-        desk.rules.trusts_player_ids = is_trusting;
-        desk
+        let mut handler = EgppHandler::of(&SETTING.party, settings, Some(SETTING.verifier.clone()));
+        handler.rules.trusts_player_ids = is_trusting;
+        handler
     })
 });
 
@@ -40,8 +40,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((operation, delivery)) = read(bytes) else { return };
     let place = (&SETTING.party, operation);
     let envelope = message::envelope(&delivery.properties, Timestamp(NOW * 1_000_000));
-    for desk in DESKS.iter() {
-        let reply = match desk.open(operation, &delivery.data, &envelope) {
+    for handler in HANDLERS.iter() {
+        let reply = match handler.open(operation, &delivery.data, &envelope) {
             Ok(Opened::Balance(question)) => status::of_balance(&question, Some(1)),
             Ok(Opened::Command(command)) => {
                 assert!(envelope.correlation.is_some(), "a command without a correlation id");

@@ -115,7 +115,7 @@ pub struct Request {
     pub correlation: Arc<str>,
     /// Where it comes from: the sender's address, by the word of trusted proxies where there are such.
     pub address: IpAddr,
-    /// Whether it can only have been sent from this machine: listener, peer and `MountContext` are loopback, and no proxy has
+    /// Whether it can only have been sent from this machine: listener, peer and `Host` are loopback, and no proxy has
     /// left a header in it.
     pub is_local: bool,
     pub whose: PartyNote,

@@ -128,7 +128,7 @@ fn is_same(state: &State, keyed: &KeyedCommand, before: &Act) -> bool {
     }
 }
 
-/// [`is_same`] where only the essence of the earlier command is left.
+/// [`is_same`] where only the digest of the earlier command is left.
 fn is_same_as_pruned(state: &State, keyed: &KeyedCommand, before: &CommandDigest) -> bool {
     let act = &keyed.command.act;
     let agrees = match act {

@@ -129,13 +129,13 @@ async fn keys(config: &Config, demo: &Result<Option<DemoSecret>, String>) -> Vec
         }
         Ok(None) => {}
     }
-    let desks = match app::wire(config) {
-        Ok(wiring) => wiring.desks,
+    let handlers = match app::wire(config) {
+        Ok(wiring) => wiring.handlers,
         Err(error) => return vec![line("keys", Err(format!("{error:#}")))],
     };
-    let verifying = desks.iter().filter(|handler| handler.verifier.is_some()).count();
-    lines.push(line("keys", Ok(format!("{verifying} of {} parties verify player tokens", desks.len()))));
-    for handler in &desks {
+    let verifying = handlers.iter().filter(|handler| handler.verifier.is_some()).count();
+    lines.push(line("keys", Ok(format!("{verifying} of {} parties verify player tokens", handlers.len()))));
+    for handler in &handlers {
         if let Some(verifier) = handler.verifier.as_ref().filter(|verifier| verifier.is_remote()) {
             lines.push(line(format!("keys of {}", handler.rules.party), remote_keys(verifier).await));
         }

@@ -1,4 +1,4 @@
-//! One party's counter: what a request asks for, and which method answers it.
+//! One party's handler: what a request asks for, and which method answers it.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub const SCOPE: &str = "balance_service";
 /// Decimal places of `total_amount_gbp`.
 const GBP_PLACES: u32 = 4;
 
-/// A party's counter.
+/// Answers the calls of one party.
 pub struct BalanceServiceHandler {
     pub party: Party,
     pub settings: BalanceService,

@@ -1,7 +1,7 @@
 //! The Balance Service: JSON objects that name a method, posted to an address that names it again.
 //!
 //! Reading order: [`gate`] (who may call), [`call`] (the object around the parameters), [`params`], [`decimal`] and
-//! [`timestamp`] (what is in them), [`kind`] (the transaction types), [`handler`] (one party's counter), then its methods:
+//! [`timestamp`] (what is in them), [`kind`] (the transaction types), [`handler`] (one party's handler), then its methods:
 //! [`balance`], [`adjust`], [`queue`], [`find`]; [`model`] and [`code`] (what is answered), [`document`].
 
 pub mod gate;

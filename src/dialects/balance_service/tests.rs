@@ -29,7 +29,7 @@ fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
 }
 
-fn desk_with(api_keys: &[&str]) -> Arc<BalanceServiceHandler> {
+fn handler_with(api_keys: &[&str]) -> Arc<BalanceServiceHandler> {
     let settings = BalanceService {
         path: "/api".to_owned(),
         api_keys: api_keys.iter().map(|key| Secret::new(*key)).collect(),
@@ -50,7 +50,7 @@ fn desk_with(api_keys: &[&str]) -> Arc<BalanceServiceHandler> {
 }
 
 fn handler() -> Arc<BalanceServiceHandler> {
-    desk_with(&[])
+    handler_with(&[])
 }
 
 const HEADERS: [(&str, &str); 2] = [("content-type", "application/json"), ("accept", "application/json")];
@@ -143,7 +143,7 @@ fn a_call_without_one_of_the_keys_is_unauthorized_before_anything_else() {
     ];
     for (keys, headers, is_local, status) in cases {
         let request = Request { is_local, ..request("GET", "nothing", headers, b"") };
-        let reply = answer(&desk_with(keys), &request);
+        let reply = answer(&handler_with(keys), &request);
         assert_eq!(reply.status, status, "{headers:?}");
         assert_eq!(refused(&reply).0, if status == 200 { 1 } else { 401 }, "{headers:?}");
     }

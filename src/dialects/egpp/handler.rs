@@ -1,4 +1,4 @@
-//! One party's counter: a message is opened, its player is identified, and what it asks becomes a ledger command.
+//! One party's handler: a message is opened, its player is identified, and what it asks becomes a ledger command.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub struct Rules {
     pub is_sandbox: bool,
 }
 
-/// A party's counter.
+/// Opens the messages of one party.
 pub struct EgppHandler {
     pub rules: Rules,
     /// Absent where the party has configured no key; then no token can be verified.
@@ -106,7 +106,7 @@ pub enum EgppRefused {
 }
 
 impl EgppHandler {
-    /// The counter of a configured party.
+    /// The handler of a configured party.
     pub fn of(party: &Party, settings: &PartyConfig, verifier: Option<Arc<TokenVerifier>>) -> Self {
         let limits = settings.limits.iter();
         let rules = Rules {

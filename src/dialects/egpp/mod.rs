@@ -1,6 +1,6 @@
 //! The EGPP trading API 1.0, "Queuing like protocols" (sections 5.1.1.2 to 5.1.4.2).
 //!
-//! Reading order: [`operation`] (the four events), [`wire`] (their JSON), [`handler`] (one party's counter: who asks,
+//! Reading order: [`operation`] (the four events), [`wire`] (their JSON), [`handler`] (one party's handler: who asks,
 //! and what for), [`status`] (what is answered), [`sandbox`] (the test players of parties that have some).
 
 pub mod operation;

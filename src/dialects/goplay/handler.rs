@@ -1,4 +1,4 @@
-//! One party's counter: what it sells, to whose players, through which clients.
+//! One party's handler: what it sells, to whose players, through which clients.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,6 +1,6 @@
 //! GoPlay's partner API: an OAuth 2.0 provider (RFC 6749, 6750, 7009, 7636), a player's profile, and VIP memberships.
 //!
-//! Reading order: [`handler`] (what a party's counter knows), [`parameters`] and [`client`] (what every OAuth request has),
+//! Reading order: [`handler`] (what a party's requests share), [`parameters`] and [`client`] (what every OAuth request has),
 //! [`request`] (what an authorization request asks), [`page`] and [`ticket`] (the sign-in page), then the operations:
 //! [`authorize`], [`token`], [`partner`]; [`document`] describes them all.
 

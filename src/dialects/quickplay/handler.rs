@@ -20,7 +20,7 @@ use crate::wallet::{SharedWallet, WalletPort};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// One party's counter for QuickPlay.
+/// One party's handler for QuickPlay.
 pub struct QuickPlayHandler {
     pub party: Party,
     /// The name that QuickPlay knows the party by.

@@ -48,7 +48,7 @@ pub(super) fn is_same(state: &State, keyed: &KeyedCommand, now: &OrderAct, then:
     }
 }
 
-/// [`is_same`] where only the essence of the earlier command is left, as far as the order tells.
+/// [`is_same`] where only the digest of the earlier command is left, as far as the order tells.
 pub(super) fn is_same_as_pruned(state: &State, keyed: &KeyedCommand, now: &OrderAct, then: &CommandDigest) -> bool {
     match now {
         OrderAct::PlaceBet(_) => true,

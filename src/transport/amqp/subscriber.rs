@@ -1,4 +1,4 @@
-//! One queue's durable subscriber: takes deliveries, opens them at the handler, and submits what they ask.
+//! One queue's durable subscriber: takes deliveries, opens them, and submits what they ask.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The EGPP trading API 1.0, "REST like protocols" (sections 5.1.1.1 to 5.1.4.1): the same handler as the queues.
+//! The EGPP trading API 1.0, "REST like protocols" (sections 5.1.1.1 to 5.1.4.1): the same handling as the queues.
 //!
 //! The party comes from the player's token: its `party` claim, else its issuer, else there is only one.
 //!

@@ -15,11 +15,16 @@ pub struct Telemetry {
 
 pub(super) fn telemetry(mut section: Section) -> Result<Telemetry, ConfigError> {
     let endpoint = section.require("otlp_endpoint")?;
-    let is_http = |text: &str| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    // A password in it would be shown with it; OTEL_EXPORTER_OTLP_HEADERS is the place for credentials.
+    let is_http = |text: &str| {
+        Url::parse(text).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
+        })
+    };
     let otlp_endpoint = if endpoint.is_empty() {
         None
     } else {
-        let problem = "must be a URL such as \"http://127.0.0.1:4318\"";
+        let problem = "must be a URL such as \"http://127.0.0.1:4318\", without user and password";
         Some(endpoint.parsed(problem, |text| is_http(text).then(|| text.to_owned()))?)
     };
     let sample_ratio = section.require("sample_ratio")?.share()?;
@@ -46,13 +51,14 @@ mod tests {
     fn what_is_wrong_with_telemetry_is_named() {
         for (toml, says) in [
             ("otlp_endpoint = \"c:4318\"", "telemetry.otlp_endpoint (set in test.toml) must be a URL such as"),
+            ("otlp_endpoint = \"http://u:secret@c:4318\"", "without user and password"),
             ("sample_ratio = 1.5", "telemetry.sample_ratio (set in test.toml) must be a number from 0 to 1"),
             ("sample_ratio = -1", "telemetry.sample_ratio (set in test.toml) must be a number from 0 to 1"),
             ("sample_ratio = nan", "telemetry.sample_ratio (set in test.toml) must be a number from 0 to 1"),
             ("colour = 1", "telemetry.colour (set in test.toml) is not a setting"),
         ] {
             let error = parse(&format!("[telemetry]\n{toml}")).expect_err(toml).to_string();
-            assert!(error.contains(says), "{error}, not {says}");
+            assert!(error.contains(says) && !error.contains("secret"), "{error}, not {says}");
         }
     }
 }

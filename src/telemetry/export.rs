@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::{ExporterBuildError, WithExportConfig as _};
+use opentelemetry_otlp::{ExporterBuildError, RetryPolicy, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
@@ -40,8 +40,9 @@ const TIMEOUTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER
 /// Why nothing can be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error("telemetry.otlp_endpoint, or OTEL_EXPORTER_OTLP_…: {0}")]
-    Exporter(#[from] ExporterBuildError),
+    /// Which is not repeated: what the environment names may hold a password.
+    #[error("telemetry.otlp_endpoint or a variable OTEL_EXPORTER_OTLP_… is none that traces can be sent with")]
+    Unusable,
     #[error("starting the thread that exports traces: {0}")]
     Thread(#[from] std::io::Error),
     #[error("starting the thread that exports traces: it ended")]
@@ -74,7 +75,9 @@ impl SpanQueue {
         if collector(endpoint).is_none() {
             return Ok(None);
         }
-        let mut builder = opentelemetry_otlp::SpanExporter::builder().with_http();
+        // One try: what is lost is counted, and a second would hold up the spans behind it.
+        let once = RetryPolicy::disabled();
+        let mut builder = opentelemetry_otlp::SpanExporter::builder().with_http().with_retry_policy(once);
         if let Some(endpoint) = endpoint {
             builder = builder.with_endpoint(of_traces(endpoint));
         }
@@ -92,7 +95,7 @@ impl SpanQueue {
             }
             Err(error) => drop(built.send(Err(error))),
         })?;
-        told.recv().map_err(|_| TelemetryError::Ended)??;
+        told.recv().map_err(|_| TelemetryError::Ended)?.map_err(|_: ExporterBuildError| TelemetryError::Unusable)?;
         Ok(Some(Self(sender)))
     }
 

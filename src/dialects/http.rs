@@ -74,6 +74,19 @@ pub struct Route {
     pub document: fn() -> Value,
 }
 
+impl Route {
+    /// One that takes POST and nothing else.
+    pub fn post(
+        path: &'static str,
+        operation: &'static str,
+        max_body: usize,
+        handle: Handler,
+        document: fn() -> Value,
+    ) -> Self {
+        Self { method: Some(Method::POST), path, operation, max_body, handle, document }
+    }
+}
+
 /// Makes a request a reply. Where it fails, the dialect's [`Failure`] is the reply.
 pub type Handler = Arc<dyn Fn(SharedWallet, Request) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
 

@@ -15,9 +15,7 @@ mod document;
 
 use std::sync::{Arc, Mutex};
 
-use http::Method;
-
-use super::http::{Dialect, Failure, Handler, Mount, MountContext, MountError, PartyContext, Reply, Route, handled_by};
+use super::http::{Dialect, Failure, Mount, MountContext, MountError, PartyContext, Reply, Route, handled_by};
 use crate::identity::sealing::Vault;
 use crate::identity::throttle::{PROGRAMS, Throttle};
 use handler::CodeGamesHandler;
@@ -45,14 +43,7 @@ fn mount(host: &MountContext<'_>, of: &PartyContext<'_>) -> Result<Option<Mount>
         passwords: host.passwords.clone(),
         throttle: Mutex::new(Throttle::new(PROGRAMS)),
     });
-    let route = |path, operation, handle: Handler, document| Route {
-        method: Some(Method::POST),
-        path,
-        operation,
-        max_body: MAX_BODY,
-        handle,
-        document,
-    };
+    let route = |path, operation, handle, document| Route::post(path, operation, MAX_BODY, handle, document);
     let routes = vec![
         route("/auth/sign-in", "sign-in", handled_by(&handler, CodeGamesHandler::sign_in), document::sign_in),
         route("/partner/product-offers/check", "check", handled_by(&handler, CodeGamesHandler::check), document::check),

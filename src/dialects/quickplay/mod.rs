@@ -14,9 +14,7 @@ mod document;
 
 use std::sync::Arc;
 
-use http::Method;
-
-use super::http::{Dialect, Failure, Handler, Mount, MountContext, MountError, PartyContext, Reply, Route, handled_by};
+use super::http::{Dialect, Failure, Mount, MountContext, MountError, PartyContext, Reply, Route, handled_by};
 use crate::identity::SignatureKey;
 use handler::QuickPlayHandler;
 
@@ -47,14 +45,7 @@ fn mount(host: &MountContext<'_>, of: &PartyContext<'_>) -> Result<Option<Mount>
         signer,
         verifier,
     });
-    let route = |path, operation, handle: Handler, document| Route {
-        method: Some(Method::POST),
-        path,
-        operation,
-        max_body: MAX_BODY,
-        handle,
-        document,
-    };
+    let route = |path, operation, handle, document| Route::post(path, operation, MAX_BODY, handle, document);
     let routes = vec![
         route("/auth", "auth", handled_by(&handler, QuickPlayHandler::auth), document::auth),
         route(

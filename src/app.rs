@@ -1,8 +1,10 @@
 //! The composition root: the only file that knows every module.
 
+pub mod ledgers;
 mod history;
 mod counts;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use self::ledgers::ServedLedger;
 use crate::admin::audits::Audits;
 use crate::config::{Amqp, Config, DatabaseUrl, LeaderLocator, QueueType};
 use crate::dialects::egpp::{EgppHandler, Operation, rest};
@@ -21,10 +24,10 @@ use crate::dialects::{self, asyncapi, openapi};
 use crate::identity::TokenVerifier;
 use crate::identity::operators::Operators;
 use crate::identity::password::PasswordChecker;
-use crate::ledger::Party;
+use crate::ledger::{LedgerName, Party};
 use crate::metrics;
+use crate::storage::Reader;
 use crate::storage::postgres::Address;
-use crate::storage::{Database, Reader, StoreError, sqlite};
 use crate::telemetry::Spans;
 use crate::tls::Files;
 use crate::transport::amqp::admission::Admission;
@@ -40,16 +43,8 @@ use crate::transport::http::live::Live;
 use crate::transport::http::mounts::{self, Serving};
 use crate::transport::http::operating::{self, Readiness};
 use crate::transport::http::origin::Origins;
-use crate::transport::http::{places, server};
-use crate::wallet::{BetBacklogs, Bounds, Health, Sequencer, Shared};
-use crate::wallet::{DatabaseHealth, LiveWallet, SharedWallet};
-
-/// Writers on Postgres. Two would decide one batch while the other commits, but halve the batches: on two cores that
-/// took a fifth more processor time for each command (see `docs/PERFORMANCE.md`).
-const POSTGRES_LANES: usize = 1;
-
-/// Pause between attempts to reach the database at the start.
-const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+use crate::transport::http::server;
+use crate::wallet::{LedgersHealth, SharedWallet, WalletByParty};
 
 /// Members of each queue where the broker is a cluster: one on every node, up to so many. More would not survive more than
 /// anybody has seen, and make every message slower.
@@ -60,17 +55,6 @@ const SPANS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long an HTTP request may take, beside what a result may wait for its bet.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Waiting results and cancels of a queue above which it counts as crowded: this share of its prefetch.
-const CROWD_SHARE_OF_PREFETCH: usize = 2;
-
-/// The configured database.
-pub fn database(config: &Config) -> Database {
-    match &config.database.url {
-        DatabaseUrl::Sqlite(path) => Database::Sqlite(path.clone()),
-        DatabaseUrl::Postgres(url) => Database::Postgres(url.expose().to_owned()),
-    }
-}
 
 /// How to reach the broker for a party; `None` where none is configured.
 pub fn broker(config: &Config, party: &Party) -> Option<AmqpSettings> {
@@ -110,26 +94,30 @@ fn broker_files(config: &Config) -> Files {
     Files { names: &TLS_NAMES, ca: amqp.ca_file.clone(), identity }
 }
 
-/// The files that connections to database and broker are made with, where they speak TLS.
+/// The files that connections to databases and broker are made with, where they speak TLS.
 pub struct Encryption {
-    pub database: Option<Files>,
+    /// By the ledger whose database it is.
+    pub databases: BTreeMap<LedgerName, Files>,
     pub broker: Option<Files>,
 }
 
 impl Encryption {
     /// `Err` where the database's URL says something about TLS that cannot be understood.
     pub fn of(config: &Config) -> anyhow::Result<Self> {
-        let database = match &config.database.url {
-            DatabaseUrl::Sqlite(_) => None,
-            DatabaseUrl::Postgres(url) => Address::parse(url.expose()).map_err(anyhow::Error::msg)?.tls,
-        };
+        let mut databases = BTreeMap::new();
+        for name in config.ledgers_in_use() {
+            if let Some(DatabaseUrl::Postgres(url)) = config.ledger_url(&name) {
+                let tls = Address::parse(url.expose()).map_err(anyhow::Error::msg)?.tls;
+                databases.extend(tls.map(|files| (name, files)));
+            }
+        }
         let speaks = config.amqp.urls.iter().any(|url| url.expose().starts_with("amqps:"));
-        Ok(Self { database, broker: speaks.then(|| broker_files(config)) })
+        Ok(Self { databases, broker: speaks.then(|| broker_files(config)) })
     }
 
     /// Reads the files, so that a start fails where one is missing or not what it should be, and does not wait for ever.
     pub fn check(&self) -> anyhow::Result<()> {
-        for files in self.database.iter().chain(&self.broker) {
+        for files in self.databases.values().chain(&self.broker) {
             files.client_config()?;
         }
         Ok(())
@@ -179,30 +167,23 @@ pub async fn serve(
     let Wiring { handlers, mounts } = wiring;
     let (drain, draining) = watch::channel(false);
     let served = handlers.iter().filter(|_| !config.amqp.urls.is_empty());
-    let (broker_writers, brokers): (Vec<_>, Vec<_>) = served
+    let (mut subscriptions, brokers): (Vec<_>, Vec<_>) = served
         .map(|handler| {
-            let (writer, state) = watch::channel(Broker::Away("not connected yet".to_owned()));
-            ((Arc::clone(handler), writer), (handler.rules.party.clone(), state))
+            let (broker, state) = watch::channel(Broker::Away("not connected yet".to_owned()));
+            (Subscription { handler: Arc::clone(handler), broker }, (handler.rules.party.clone(), state))
         })
         .unzip();
-    let (lanes_writer, lanes_state) = watch::channel(Health::Away("not connected yet".to_owned()));
-    let (reader_writer, reader_state) = watch::channel(Health::Ready);
-    let health = DatabaseHealth { lanes: lanes_state, reader: reader_state };
-    let readiness = Readiness { database: health.clone(), brokers, draining: draining.clone() };
-    let database = database(&config);
-    let bounds = Bounds {
-        max_batch: config.ledger.max_batch,
-        ordering_grace: config.ledger.ordering_grace,
-        crowding_limit: usize::from(config.amqp.prefetch) / CROWD_SHARE_OF_PREFETCH,
-    };
-    let backlogs = BetBacklogs::of(broker_writers.iter().map(|(handler, _)| handler.rules.party.clone()));
-    let shared = Shared { bounds, backlogs: backlogs.clone(), health: Arc::new(lanes_writer.clone()) };
-    let (sequencer, mut lanes) = start_sequencer(&database, shared, reader_writer)?;
-    let reader = Reader::new(database.clone());
-    let wallet = LiveWallet::new(sequencer.clone(), reader.clone(), health, places::WORKING);
+    let (mut ledgers, mut lanes) = (Vec::new(), Vec::new());
+    for name in config.ledgers_in_use() {
+        let (ledger, tasks) = ServedLedger::start(&config, name)?;
+        ledgers.push(Arc::new(ledger));
+        lanes.extend(tasks);
+    }
+    let databases = LedgersHealth::of(ledgers.iter().map(|ledger| (ledger.name.clone(), ledger.health.clone())));
+    let readiness = Readiness { databases, brokers, draining: draining.clone() };
     // Before anything is served: it may be that the settings are wrong.
     let spans = Spans::start(&config.telemetry)?;
-    let http = start_http(&config, readiness, mounts, Arc::new(wallet), &database).await?;
+    let http = start_http(&config, readiness, mounts, &ledgers).await?;
     let stopping = tokio::spawn(async move {
         stop.await;
         tracing::info!("draining");
@@ -211,26 +192,13 @@ pub async fn serve(
         drain
     });
 
-    let mut until_stop = draining.clone();
-    let stopped_early = async { drop(until_stop.wait_for(|draining| *draining).await) };
-    tokio::select! {
-        migrated = migrate(&database, &lanes_writer) => migrated?,
-        () = stopped_early => {
-            drop(sequencer);
-            drain_all(Vec::new(), http, lanes).await;
-            return Ok(());
-        }
+    let config = Arc::new(config);
+    let mut parties: Vec<JoinHandle<anyhow::Result<()>>> = Vec::new();
+    for ledger in ledgers {
+        let theirs = subscriptions.extract_if(.., |subscription| subscription.is_of(&ledger)).collect();
+        let serving = serve_ledger(Arc::clone(&config), ledger, theirs, spans.clone(), draining.clone());
+        parties.push(tokio::spawn(serving));
     }
-    if http.is_some() {
-        config.parties.keys().for_each(|party| metrics::introduce(party.as_str()));
-        tokio::spawn(counts::keep(reader, config.parties.keys().cloned().collect(), draining.clone()));
-    }
-    if config.ledger.history {
-        tokio::spawn(history::follow(database, draining.clone()));
-    }
-    let amqp = subscribe(&config, broker_writers, (&sequencer, &backlogs, &spans), &draining);
-    tracing::info!("serving");
-
     tokio::select! {
         stopped = stopping => drop(stopped.context("waiting for a signal")?),
         // Without its lanes the program could only look alive; whoever supervises it starts it again.
@@ -238,11 +206,10 @@ pub async fn serve(
             ended.context("a lane ended")?;
             anyhow::bail!("a lane ended before the program did");
         }
+        why = first_failure(&mut parties) => return Err(why),
     }
-    // The last handle but the transports': lanes end when nobody can submit any more.
-    drop(sequencer);
     let end = tokio::time::Instant::now() + config.shutdown.grace;
-    if tokio::time::timeout_at(end, drain_all(amqp, http, lanes)).await.is_err() {
+    if tokio::time::timeout_at(end, drain_all(parties, http, lanes)).await.is_err() {
         tracing::warn!("not everything was finished in time; what was not acked comes again");
     }
     if let Some(spans) = spans {
@@ -251,14 +218,51 @@ pub async fn serve(
     Ok(())
 }
 
+/// Serves the parties of one ledger until the program drains: they have to wait for their database, and for no other.
+async fn serve_ledger(
+    config: Arc<Config>,
+    ledger: Arc<ServedLedger>,
+    subscriptions: Vec<Subscription>,
+    spans: Option<Arc<Spans>>,
+    mut draining: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        migrated = ledger.migrate() => migrated?,
+        _ = draining.wait_for(|draining| *draining) => return Ok(()),
+    }
+    ledger.keep_company(&config, &draining);
+    let amqp = subscribe(&config, subscriptions, &ledger, &spans, &draining);
+    tracing::info!(ledger = %ledger.name, "serving");
+    // Its lanes end when nobody holds a handle any more.
+    drop(ledger);
+    for party in amqp {
+        report("amqp", party.await);
+    }
+    // One without subscribers is served over HTTP alone.
+    drop(draining.wait_for(|draining| *draining).await);
+    Ok(())
+}
+
+/// Why the parties of a ledger cannot be served at all; never, as long as they are.
+async fn first_failure(parties: &mut Vec<JoinHandle<anyhow::Result<()>>>) -> anyhow::Error {
+    while !parties.is_empty() {
+        let (ended, place, _) = select_all(parties.iter_mut()).await;
+        drop(parties.swap_remove(place));
+        match ended.context("serving a ledger") {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) | Err(error) => return error,
+        }
+    }
+    std::future::pending().await
+}
+
 /// Starts answering before anything else is there: health is asked for from the start, and a dialect says itself that
 /// the database is away.
 async fn start_http(
     config: &Config,
     readiness: Readiness,
     mounts: Vec<Mount>,
-    wallet: SharedWallet,
-    database: &Database,
+    ledgers: &[Arc<ServedLedger>],
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(listen) = config.http.listen else { return Ok(None) };
     let listener = server::bind(listen).await.with_context(|| format!("http.listen {listen}"))?;
@@ -266,17 +270,19 @@ async fn start_http(
     tracing::info!(%listen, "listening for HTTP");
     let draining = readiness.draining.clone();
     let recorded = metrics::start()?;
+    config.parties.keys().for_each(|party| metrics::introduce(party.as_str()));
     let origins =
         Origins { is_loopback: listen.ip().is_loopback(), trusted: config.http.trusted_proxies.as_slice().into() };
+    let wallet = wallet(ledgers);
+    let first = ledgers.first().context("no party is configured")?;
     let operators = Operators::of(&config.operators).map(|operators| {
         let (wallet, readiness, origins) = (Arc::clone(&wallet), readiness.clone(), origins.clone());
         let (config, operators) = (Arc::new(config.clone()), Arc::new(operators));
-        let (reader, audits) = (Reader::new(database.clone()), Audits::new(database.clone()));
+        let (reader, audits) = (Reader::new(first.database.clone()), Audits::new(first.database.clone()));
         let dead =
             DeadLetters::of(config.parties.keys().filter_map(|party| Some((party.clone(), broker(&config, party)?))));
         let live = Live::start(readiness.clone(), recorded.clone(), config.parties.keys().cloned().collect());
-        let api = admin::Api { config, operators, reader, audits, dead, wallet, readiness, origins, live };
-        let api = Arc::new(api);
+        let api = Arc::new(admin::Api { config, operators, reader, audits, dead, wallet, readiness, origins, live });
         admin::router(Arc::clone(&api)).merge(console::router(Console::new(api)))
     });
     let documents = documents::router(&document(config, &mounts), &asyncapi::document(config.parties.keys()));
@@ -292,6 +298,17 @@ async fn start_http(
     Ok(Some(tokio::spawn(server::serve(listener, router, draining))))
 }
 
+/// What requests are answered from: the one ledger's wallet, or each party's.
+fn wallet(ledgers: &[Arc<ServedLedger>]) -> SharedWallet {
+    if let [ledger] = ledgers {
+        return Arc::new(ledger.wallet());
+    }
+    Arc::new(WalletByParty::of(ledgers.iter().flat_map(|ledger| {
+        let wallet: SharedWallet = Arc::new(ledger.wallet());
+        ledger.parties.iter().map(move |party| (party.clone(), Arc::clone(&wallet)))
+    })))
+}
+
 /// The OpenAPI document of what is configured.
 pub fn document(config: &Config, mounts: &[Mount]) -> Value {
     let mut document = openapi::document(mounts);
@@ -301,15 +318,29 @@ pub fn document(config: &Config, mounts: &[Mount]) -> Value {
     document
 }
 
-/// Starts a supervisor for each party.
+/// A party's queues, before anybody reads them.
+struct Subscription {
+    handler: Arc<EgppHandler>,
+    broker: watch::Sender<Broker>,
+}
+
+impl Subscription {
+    fn is_of(&self, ledger: &ServedLedger) -> bool {
+        ledger.parties.contains(&self.handler.rules.party)
+    }
+}
+
+/// Starts a supervisor for each party of a ledger.
 fn subscribe(
     config: &Config,
-    parties: Vec<(Arc<EgppHandler>, watch::Sender<Broker>)>,
-    (sequencer, backlogs, spans): (&Sequencer, &BetBacklogs, &Option<Arc<Spans>>),
+    subscriptions: Vec<Subscription>,
+    ledger: &ServedLedger,
+    spans: &Option<Arc<Spans>>,
     draining: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let first_sources = (0..).step_by(Operation::ALL.len());
-    let contexts = parties.into_iter().zip(first_sources).filter_map(|((handler, state), first_source)| {
+    let contexts = subscriptions.into_iter().zip(first_sources).filter_map(|(subscription, first_source)| {
+        let Subscription { handler, broker: state } = subscription;
         let party = &handler.rules.party;
         let (settings, rules) = (broker(config, party)?, &config.parties.get(party)?.amqp);
         Some(Context {
@@ -319,8 +350,8 @@ fn subscribe(
             settings,
             handler,
             first_source,
-            sequencer: sequencer.clone(),
-            backlogs: backlogs.clone(),
+            sequencer: ledger.sequencer.clone(),
+            backlogs: ledger.backlogs.clone(),
             spans: spans.clone(),
             broker: state,
             draining: draining.clone(),
@@ -329,48 +360,16 @@ fn subscribe(
     contexts.map(|context| tokio::spawn(Supervisor::new(context).run())).collect()
 }
 
-/// Brings the schema up to date; waits for a database that is not there yet.
-async fn migrate(database: &Database, health: &watch::Sender<Health>) -> anyhow::Result<()> {
-    loop {
-        match database.migrate().await {
-            Ok(applied) => {
-                tracing::info!(applied = applied.len(), "the database schema is up to date");
-                if let Ok(missing @ [_, ..]) = database.query(sqlite::compiled_without).await.as_deref() {
-                    tracing::warn!(
-                        ?missing,
-                        "SQLite was compiled otherwise than .cargo/config.toml says, and may be slower"
-                    );
-                }
-                health.send_replace(Health::Ready);
-                return Ok(());
-            }
-            Err(StoreError::Outage(why)) => {
-                tracing::warn!(error = why, "the database is away; trying again");
-                health.send_replace(Health::Away(why));
-                tokio::time::sleep(DATABASE_PAUSE).await;
-            }
-            Err(error) => return Err(error).context("bringing the database schema up to date"),
-        }
-    }
-}
-
-fn start_sequencer(
-    database: &Database,
-    shared: Shared,
-    reader_health: watch::Sender<Health>,
-) -> anyhow::Result<(Sequencer, Vec<JoinHandle<()>>)> {
-    let lanes = match database {
-        Database::Sqlite(_) => 1,
-        Database::Postgres(_) => POSTGRES_LANES,
-    };
-    let stores = (0..lanes).map(|_| database.writer()).collect::<std::io::Result<Vec<_>>>()?;
-    Ok(Sequencer::start(stores, database.balances(), shared, reader_health))
-}
-
 /// First no more is taken, then everything taken is answered, then the lanes end.
-async fn drain_all(amqp: Vec<JoinHandle<()>>, http: Option<JoinHandle<()>>, lanes: Vec<JoinHandle<()>>) {
-    for party in amqp {
-        report("amqp", party.await);
+async fn drain_all(
+    parties: Vec<JoinHandle<anyhow::Result<()>>>,
+    http: Option<JoinHandle<()>>,
+    lanes: Vec<JoinHandle<()>>,
+) {
+    for ledger in parties {
+        if let Ok(Err(error)) = ledger.await {
+            tracing::error!(%error, "a ledger could not be served");
+        }
     }
     if let Some(http) = http {
         report("http", http.await);

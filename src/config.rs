@@ -17,6 +17,7 @@ mod files;
 mod hosts;
 mod jwt;
 mod layers;
+mod ledgers;
 mod network;
 mod operators;
 mod party;
@@ -46,7 +47,7 @@ pub use secret::Secret;
 pub use server::{DatabaseSettings, DatabaseUrl, HttpSettings, Ledger, Shutdown};
 pub use telemetry::Telemetry;
 
-use crate::ledger::ids::{Currency, Party};
+use crate::ledger::ids::{Currency, LedgerName, Party};
 use crate::ledger::money;
 use party::Reading;
 use section::Section;
@@ -60,6 +61,8 @@ const OPERATORS_OWN: [&str; 2] = ["admin", "console"];
 #[derive(Debug, Clone)]
 pub struct Config {
     pub database: DatabaseSettings,
+    /// Those beside the ledger of `database`.
+    pub ledgers: BTreeMap<LedgerName, DatabaseSettings>,
     pub amqp: Amqp,
     pub http: HttpSettings,
     pub ledger: Ledger,
@@ -115,6 +118,7 @@ impl Config {
         let http = server::http(root.require("http")?.section()?)?;
         let mut config = Self {
             database: server::database(root.require("database")?.section()?)?,
+            ledgers: root.section("ledgers")?.map_or(Ok(BTreeMap::new()), ledgers::ledgers)?,
             amqp: amqp::amqp(root.require("amqp")?.section()?)?,
             operators: operators::operators(root.list("operators")?, http.admin_token.as_ref())?,
             http,
@@ -131,6 +135,7 @@ impl Config {
         };
         root.finish()?;
         config.check_currencies()?;
+        config.check_ledgers()?;
         config.check_thresholds()?;
         config.check_paths()?;
         config.warn();
@@ -199,7 +204,9 @@ impl Config {
                 .push("amqp.prefetch is below ledger.max_batch, so that no batch will ever be full".to_owned());
         }
         let database = Some("database.url".to_owned()).filter(|_| self.database.url.is_exposed());
-        for what in self.amqp.exposed().into_iter().chain(database) {
+        let exposed = self.ledgers.iter().filter(|(_, settings)| settings.url.is_exposed());
+        let ledgers: Vec<String> = exposed.map(|(name, _)| format!("ledgers.{name}.url")).collect();
+        for what in self.amqp.exposed().into_iter().chain(database).chain(ledgers) {
             self.warnings.push(format!(
                 "{what} goes to another machine without TLS: who is on the way can read secrets and move money"
             ));

@@ -217,10 +217,10 @@ pub fn voids_pending(party: &str, voids: i64) {
     gauge!("purser_voids_pending", "party" => party.to_owned()).set(voids as f64);
 }
 
-/// Movements by hand that wait for a second person.
-pub fn approvals_pending(approvals: i64) {
+/// Movements by hand that wait for a second person, of one ledger.
+pub fn approvals_pending(ledger: &LedgerLabel, approvals: i64) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    gauge!("purser_approvals_pending").set(approvals as f64);
+    ledger.gauge("purser_approvals_pending").set(approvals as f64);
 }
 
 /// Why a span went nowhere.
@@ -257,16 +257,38 @@ pub fn spans_lost(why: SpanLoss, spans: u64) {
     counter!("purser_spans_lost_total", "reason" => why.as_str()).increment(spans);
 }
 
-/// When an audit last found nothing wrong, in microseconds since 1970; 0 where none has.
-pub fn audit_succeeded(at_micros: i64) {
+/// When an audit of a ledger last found nothing wrong, in microseconds since 1970; 0 where none has.
+pub fn audit_succeeded(ledger: &LedgerLabel, at_micros: i64) {
     #[expect(clippy::cast_precision_loss, reason = "seconds since 1970, far below 2^52")]
-    gauge!("purser_audit_last_success_timestamp_seconds").set((at_micros / 1_000_000) as f64);
+    ledger.gauge("purser_audit_last_success_timestamp_seconds").set((at_micros / 1_000_000) as f64);
 }
 
-/// Journal rows that the index of histories has not reached.
-pub fn history_behind(rows: i64) {
+/// Journal rows that the index of a ledger's histories has not reached.
+pub fn history_behind(ledger: &LedgerLabel, rows: i64) {
     #[expect(clippy::cast_precision_loss, reason = "a gauge needs no exact number beyond 2^52")]
-    gauge!("purser_history_behind_rows").set(rows as f64);
+    ledger.gauge("purser_history_behind_rows").set(rows as f64);
+}
+
+/// Tells the gauges of one ledger from those of another. The ledger of `database.url` has no label: it is the only one to
+/// most.
+#[derive(Debug, Clone)]
+pub struct LedgerLabel(Option<String>);
+
+impl LedgerLabel {
+    pub fn named(name: &str) -> Self {
+        Self(Some(name.to_owned()))
+    }
+
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    fn gauge(&self, name: &'static str) -> metrics::Gauge {
+        match &self.0 {
+            Some(ledger) => gauge!(name, "ledger" => ledger.clone()),
+            None => gauge!(name),
+        }
+    }
 }
 
 /// How it stands, at this moment.

@@ -1,24 +1,25 @@
-//! Counts for `/metrics` what waits for a person, and tells when the ledger was last found sound.
+//! Counts for `/metrics` what waits for a person in a ledger, and tells when it was last found sound.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::clock;
 use crate::ledger::Party;
+use crate::metrics::{self, LedgerLabel};
 use crate::storage::{Reader, approvals, last_audit, voids};
-use crate::{clock, metrics};
 
 const EVERY: Duration = Duration::from_secs(15);
 
 /// Until the program drains. While the database is away the last count stands.
-pub async fn keep(reader: Reader, parties: Vec<Party>, mut draining: watch::Receiver<bool>) {
+pub async fn keep(reader: Reader, label: LedgerLabel, parties: Vec<Party>, mut draining: watch::Receiver<bool>) {
     loop {
         if let Ok(last) = reader.ask(last_audit::read).await {
-            metrics::audit_succeeded(last.map_or(0, |last| last.succeeded_at));
+            metrics::audit_succeeded(&label, last.map_or(0, |last| last.succeeded_at));
         }
         if let Ok(waiting) = reader.ask(|conn| approvals::pending(conn, clock::now())).await {
-            metrics::approvals_pending(waiting);
+            metrics::approvals_pending(&label, waiting);
         }
         if let Ok(counted) = reader.ask(voids::pending).await {
             let counted: HashMap<String, i64> = counted.into_iter().collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::metrics;
+use crate::metrics::{self, LedgerLabel};
 use crate::storage::history::index::{self, IndexStep, Indexer, SEGMENT};
 use crate::storage::queries::AnyConnection;
 use crate::storage::{Database, StoreError, history};
@@ -24,19 +24,27 @@ const AWAY: Duration = Duration::from_secs(5);
 /// Steps between two looks at how far the index is behind.
 const STEPS_PER_LOOK: u32 = 64;
 
+/// The ledger whose histories are followed.
+struct Followed {
+    database: Database,
+    label: LedgerLabel,
+}
+
 /// A connection that leads, and what is gathered on it.
 struct Follower {
+    label: LedgerLabel,
     conn: AnyConnection,
     indexer: Indexer,
     steps: u32,
 }
 
 /// Runs until the program drains. Nothing is lost with a step that is under way.
-pub async fn follow(database: Database, mut draining: watch::Receiver<bool>) {
+pub async fn follow(database: Database, label: LedgerLabel, mut draining: watch::Receiver<bool>) {
+    let followed = Followed { database, label };
     let following = async {
         let mut follower = None;
         loop {
-            let (next, pause) = turn(&database, follower.take()).await;
+            let (next, pause) = turn(&followed, follower.take()).await;
             follower = next;
             tokio::time::sleep(pause).await;
         }
@@ -48,10 +56,10 @@ pub async fn follow(database: Database, mut draining: watch::Receiver<bool>) {
 }
 
 /// One step; the follower that goes on, where all is well, and the pause before it does.
-async fn turn(database: &Database, follower: Option<Follower>) -> (Option<Follower>, Duration) {
+async fn turn(followed: &Followed, follower: Option<Follower>) -> (Option<Follower>, Duration) {
     let follower = match follower {
         Some(follower) => Ok(Some(follower)),
-        None => lead(database).await,
+        None => lead(followed).await,
     };
     let stepped = match follower {
         Ok(Some(follower)) => step(follower).await,
@@ -69,16 +77,16 @@ async fn turn(database: &Database, follower: Option<Follower>) -> (Option<Follow
 }
 
 /// `None` while another process leads.
-async fn lead(database: &Database) -> Result<Option<Follower>, StoreError> {
-    let conn = database.open().await?;
+async fn lead(followed: &Followed) -> Result<Option<Follower>, StoreError> {
+    let (conn, label) = (followed.database.open().await?, followed.label.clone());
     blocking(move || {
         let mut conn = conn;
-        metrics::history_behind(history::behind(&mut conn)?);
+        metrics::history_behind(&label, history::behind(&mut conn)?);
         if !index::take_lead(&mut conn)? {
             return Ok(None);
         }
         index::prepare(&mut conn)?;
-        Ok(Some(Follower { conn, indexer: Indexer::new(SEGMENT), steps: 0 }))
+        Ok(Some(Follower { label, conn, indexer: Indexer::new(SEGMENT), steps: 0 }))
     })
     .await
 }
@@ -89,7 +97,7 @@ async fn step(mut follower: Follower) -> Result<(Follower, IndexStep), StoreErro
         follower.steps += 1;
         if !step.has_more || follower.steps >= STEPS_PER_LOOK {
             follower.steps = 0;
-            metrics::history_behind(history::behind(&mut follower.conn)?);
+            metrics::history_behind(&follower.label, history::behind(&mut follower.conn)?);
         }
         Ok((follower, step))
     })

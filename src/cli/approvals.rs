@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{CommandFailure, Ended, database_to_look_at, failed, output, trail};
+use super::{CommandFailure, Ended, failed, output, trail};
 use crate::admin::approvals::{self, Approval, ApprovalShown};
 use crate::admin::refusals;
-use crate::app;
+use crate::cli::ledger_choice::LedgerOption;
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::Outcome;
@@ -32,6 +32,8 @@ pub struct ListApprovals {
     /// Show what was decided on or has expired, too.
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    ledger: LedgerOption,
     #[arg(long)]
     json: bool,
 }
@@ -40,6 +42,8 @@ pub struct ListApprovals {
 pub struct Decide {
     #[arg(value_name = "ID")]
     id: Uuid,
+    #[command(flatten)]
+    ledger: LedgerOption,
     #[arg(long)]
     json: bool,
 }
@@ -70,9 +74,11 @@ pub fn waits(config: &Config, approval: &Approval, json: bool) -> Ended {
 
 impl ListApprovals {
     async fn run(self, config: &Config) -> Ended {
-        let database = database_to_look_at(config).await?;
-        let (of, all) = (config.clone(), self.all);
-        let found = database.query(move |conn| approvals::list(conn, &of, all, None, MOST_LISTED)).await?;
+        let mut found = Vec::new();
+        for ledger in self.ledger.all(config)? {
+            let (database, of, all) = (ledger.to_look_at().await?, config.clone(), self.all);
+            found.extend(database.query(move |conn| approvals::list(conn, &of, all, None, MOST_LISTED)).await?);
+        }
         if self.json {
             output::json(&found)?;
         } else if found.is_empty() {
@@ -93,8 +99,7 @@ fn cells(shown: ApprovalShown) -> Vec<String> {
 
 impl Decide {
     async fn approve(self, config: &Config) -> Ended {
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = self.find(config).await?;
         let reader = Reader::new(database.clone());
         let moving = async |approval: &Approval| carry_out(config, &database, approval).await;
         let (approval, ()) = approvals::approve::<_, CommandFailure>(&reader, &trail::actor(), self.id, moving).await?;
@@ -102,10 +107,22 @@ impl Decide {
     }
 
     async fn reject(self, config: &Config) -> Ended {
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = self.find(config).await?;
         let approval = approvals::reject(&Reader::new(database), &trail::actor(), self.id).await??;
         self.tell(&approval, "rejected: nothing is moved")
+    }
+
+    /// The ledger whose approval it is; where none has it, the last one says so.
+    async fn find(&self, config: &Config) -> Result<Database, CommandFailure> {
+        let (mut ledgers, id) = (self.ledger.all(config)?, self.id);
+        let last = ledgers.pop().ok_or_else(|| failed("no party is configured"))?;
+        for ledger in ledgers {
+            let database = ledger.to_change().await?;
+            if database.query(move |conn| crate::storage::approvals::find(conn, id)).await?.is_some() {
+                return Ok(database);
+            }
+        }
+        last.to_change().await
     }
 
     fn tell(&self, approval: &Approval, what: &str) -> Ended {

@@ -1,28 +1,51 @@
 //! `purser audit`.
 
 use clap::Args;
+use serde::Serialize;
 
-use super::{Ended, database_to_look_at, output};
+use super::ledger_choice::LedgerOption;
+use super::{Ended, output};
 use crate::config::Config;
+use crate::ledger::LedgerName;
 use crate::storage::audit::{self, AuditReport};
 
 #[derive(Args)]
 pub struct Audit {
+    #[command(flatten)]
+    ledger: LedgerOption,
     #[arg(long)]
     json: bool,
 }
 
 impl Audit {
     pub async fn run(self, config: &Config) -> Ended {
-        let database = database_to_look_at(config).await?;
-        let report = database.query(audit::run).await?;
-        if self.json {
-            output::json(&report)?
-        } else {
-            print(&report)?
+        let ledgers = self.ledger.all(config)?;
+        let are_several = ledgers.len() > 1;
+        let mut are_sound = true;
+        for ledger in ledgers {
+            let name = ledger.name.clone();
+            let report = ledger.to_look_at().await?.query(audit::run).await?;
+            are_sound &= report.findings.is_empty();
+            match (self.json, are_several) {
+                (true, true) => output::json(&OfLedger { ledger: name, report })?,
+                (true, false) => output::json(&report)?,
+                (false, true) => {
+                    output::line(&format!("ledger {name}"))?;
+                    print(&report)?;
+                }
+                (false, false) => print(&report)?,
+            }
         }
-        Ok(report.findings.is_empty())
+        Ok(are_sound)
     }
+}
+
+/// One of several ledgers, a line of JSON each.
+#[derive(Serialize)]
+struct OfLedger {
+    ledger: LedgerName,
+    #[serde(flatten)]
+    report: AuditReport,
 }
 
 /// Prints the report for people.

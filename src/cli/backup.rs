@@ -9,8 +9,9 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 
 use super::audit::print as print_audit;
-use super::{CommandFailure, Ended, database_to_look_at, output, usage};
-use crate::config::Config;
+use super::ledger_choice::LedgerOption;
+use super::{CommandFailure, Ended, output, usage};
+use crate::config::{Config, DatabaseUrl};
 use crate::storage::audit::AuditReport;
 use crate::storage::{Database, StoreError, backup};
 
@@ -18,13 +19,16 @@ use crate::storage::{Database, StoreError, backup};
 pub struct Backup {
     /// The copy; there must be no such file yet.
     file: PathBuf,
+    #[command(flatten)]
+    ledger: LedgerOption,
     #[arg(long)]
     json: bool,
 }
 
 impl Backup {
     pub async fn run(self, config: &Config) -> Ended {
-        if matches!(config.database.url, crate::config::DatabaseUrl::Postgres(_)) {
+        let ledger = self.ledger.one(config)?;
+        if matches!(ledger.url, DatabaseUrl::Postgres(_)) {
             return Err(usage(
                 "the ledger is on Postgres, whose own tools back it up: pg_dump for a copy of one moment, \
                  pg_basebackup with WAL archiving (pgBackRest, Barman, WAL-G) to go back to any moment",
@@ -33,7 +37,7 @@ impl Backup {
         if fs::symlink_metadata(&self.file).is_ok() {
             return Err(usage(format!("{} is there already: name a new file", self.file.display())));
         }
-        let Database::Sqlite(ledger) = database_to_look_at(config).await? else {
+        let Database::Sqlite(ledger) = ledger.to_look_at().await? else {
             return Err(usage("the ledger is not on SQLite"));
         };
         let (copy, report) = copied(ledger, self.directory()).await?;

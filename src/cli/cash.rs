@@ -8,7 +8,7 @@ use crate::admin::approvals::{self, ApprovalRequest, Road};
 use crate::admin::cash;
 pub use crate::admin::cash::Direction;
 use crate::admin::trail::Deed;
-use crate::app;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::clock;
 use crate::config::{Config, PartyConfig};
 use crate::ledger::accounts::Cash as Movement;
@@ -54,8 +54,7 @@ impl CashArgs {
         });
         let (act, of, target) = (direction.as_str(), Some(party.clone()), movement.player.to_string());
         let deed = Deed { act, party: of, target, detail };
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
         let request = ApprovalRequest {
             party: party.clone(),
             player: movement.player.clone(),

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::output::{self, Table};
-use super::{CommandFailure, Ended, database_to_look_at, failed, party, trail, usage};
+use super::{CommandFailure, Ended, failed, party, trail, usage};
 use crate::admin::trail::Deed;
-use crate::app;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::{Party, PlayerId, PlayerKey};
@@ -83,7 +83,7 @@ impl ListGrants {
         let (party, _) = party(config, &self.party)?;
         let player = self.player.as_deref().map(player_named).transpose()?;
         let (all, json, at) = (self.all, self.json, clock::now());
-        let database = database_to_look_at(config).await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
         let listing = database.query(move |conn| {
             let mut table = Table::new(&["grant", "player", "client", "scope", "state", "expires at"]);
             let mut found = 0_u64;
@@ -137,8 +137,7 @@ impl EndGrants {
     }
 
     async fn end_one(&self, config: &Config, party: Party, grant: Uuid) -> Ended {
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
         let (of, at) = (party.clone(), clock::now());
         let deed = deed(&party, format!("grant {grant}"));
         let before = trail::recorded(&database, deed, async {
@@ -164,8 +163,7 @@ impl EndGrants {
     }
 
     async fn end_of_player(&self, config: &Config, party: Party, player: PlayerId) -> Ended {
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
         let key = PlayerKey::of(&party, &player);
         if database.query(move |conn| queries::player(conn, key)).await?.is_none() {
             return Err(failed(format!("there is no player {player} of party {party}")));

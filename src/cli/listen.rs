@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep};
 
 use super::journal::told::flat;
 use super::journal::{line, moment};
-use super::{Ended, database_to_look_at, output, party};
+use super::{Ended, output, party};
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::config::Config;
 use crate::dialects::egpp::status;
 use crate::ledger::command::Timestamp;
@@ -39,7 +40,7 @@ pub struct Listen {
 impl Listen {
     pub async fn run(self, config: &Config) -> Ended {
         let (party, _) = party(config, &self.party)?;
-        let reader = Reader::new(database_to_look_at(config).await?);
+        let reader = Reader::new(LedgerChoice::of_party(config, &party)?.to_look_at().await?);
         let (start, since) = (Instant::now(), self.since);
         let mut follower = reader.ask(move |conn| Follower::begin(conn, since, Duration::ZERO)).await?;
         eprintln!("listening to {party}; Ctrl-C ends it");

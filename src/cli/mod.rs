@@ -14,6 +14,7 @@ mod dead;
 mod demo;
 mod grants;
 pub mod journal;
+mod ledger_choice;
 mod listen;
 mod logging;
 mod migrate;
@@ -40,11 +41,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::admin::Invalid;
-use crate::app;
 use crate::config::{Config, ConfigError, PartyConfig};
 use crate::ledger::Party;
-use crate::storage::Database;
-use crate::storage::migrations::SchemaState;
 
 /// An event-driven wallet: bets, results and cancellations from RabbitMQ, applied exactly once to a ledger.
 #[derive(Parser)]
@@ -65,7 +63,7 @@ enum Command {
     /// Run the subscribers and the HTTP server until SIGTERM or SIGINT.
     Serve,
     /// Bring the database schema up to date.
-    Migrate,
+    Migrate(migrate::Migrate),
     /// Say line by line whether everything is fit to serve.
     Check(check::CheckArgs),
     /// Play a game provider against the configured broker: every kind of reply, then rounds, then the audit.
@@ -201,7 +199,7 @@ async fn run(arguments: Arguments) -> Ended {
     let config = Config::load(arguments.config.as_deref())?;
     match arguments.command {
         Command::Serve => serve::run(config).await,
-        Command::Migrate => migrate::run(&config).await,
+        Command::Migrate(migrate) => migrate.run(&config).await,
         Command::Check(check) => check.run(config).await,
         Command::Demo(demo) => demo.run(config).await,
         Command::Play(play) => play.run(config).await,
@@ -236,24 +234,6 @@ fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
     let safe: Vec<_> = text.split('\n').map(output::safe).collect();
     eprintln!("purser: {}", safe.join("\n"));
     ExitCode::from(status)
-}
-
-/// The configured database, for a command that only looks: it writes nothing, and brings no schema up to date.
-async fn database_to_look_at(config: &Config) -> Result<Database, CommandFailure> {
-    let database = app::database(config);
-    match database.schema().await? {
-        SchemaState::UpToDate(_) => Ok(database),
-        SchemaState::Behind { missing } => Err(failed(format!(
-            "the schema of {} is not up to date (it lacks {}): run `purser migrate`",
-            config.database.url,
-            missing.join(", ")
-        ))),
-        SchemaState::Ahead { unknown } => Err(failed(format!(
-            "{} was migrated by a newer purser (it has {}): use that one",
-            config.database.url,
-            unknown.join(", ")
-        ))),
-    }
 }
 
 /// The named party's configuration.

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::journal::{show, told};
-use super::{Ended, database_to_look_at, failed, output, party, usage};
+use super::{Ended, failed, output, party, usage};
+use crate::cli::ledger_choice::{LedgerChoice, LedgerOption};
 use crate::config::Config;
 use crate::ledger::money::format_decimal;
 use crate::ledger::orders::{OrderKey, Stake};
@@ -36,6 +37,8 @@ pub struct ShowOrder {
     /// The order's id, as in the path of /v1/order/….
     #[arg(long, value_name = "UUID", conflicts_with_all = ["external_id", "party", "player"])]
     bet: Option<Uuid>,
+    #[command(flatten)]
+    ledger: LedgerOption,
     #[arg(long)]
     json: bool,
 }
@@ -58,8 +61,12 @@ impl ShowOrder {
     async fn run(self, config: &Config) -> Ended {
         let shown = match self.bet {
             Some(bet) => {
-                let database = database_to_look_at(config).await?;
-                database.query(move |conn| by_id(conn, OrderId::from_uuid(bet))).await?.into_iter().collect()
+                let mut found = Vec::new();
+                for ledger in self.ledger.all(config)? {
+                    let database = ledger.to_look_at().await?;
+                    found.extend(database.query(move |conn| by_id(conn, OrderId::from_uuid(bet))).await?);
+                }
+                found
             }
             None => self.by_name(config).await?,
         };
@@ -87,7 +94,7 @@ impl ShowOrder {
             Some(game) => vec![Game::recorded(game).map_err(|error| usage(format!("--game {error}")))?],
             None => settings.games.clone(),
         };
-        let database = database_to_look_at(config).await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
         let looking = database.query(move |conn| {
             let keys = games.into_iter().map(|game| OrderKey { game, external_id: name.clone() });
             let shown = keys.filter_map(|key| by_key(conn, &party, &player, &key).transpose());

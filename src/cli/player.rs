@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Ended, failed, invalid, output, party, trail, usage};
 use crate::admin::players::{self, Known, NewPlayer};
 use crate::admin::trail::Deed;
-use crate::app;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::clock;
 use crate::config::Config;
 use crate::identity::password;
@@ -79,8 +79,7 @@ impl Add {
         let player = open.player.clone();
         let password = if self.password_stdin { Some(read_password()?) } else { None };
 
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
         let (of, target, detail) =
             (Some(party.clone()), player.to_string(), json!({ "password": self.password_stdin }));
         let deed = Deed { act: "player add", party: of, target, detail };
@@ -149,8 +148,7 @@ impl Password {
         let (party, _) = party(config, &self.party)?;
         let player = PlayerId::parse(&self.player).map_err(|error| usage(format!("--player {error}")))?;
         let hash = password::hash(&read_password()?)?;
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
         let (of, whose, at) = (party.clone(), player.clone(), clock::now());
         let (act, target) = ("player password", player.to_string());
         let deed = Deed { act, party: Some(party.clone()), target, detail: Value::Null };

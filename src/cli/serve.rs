@@ -14,16 +14,22 @@ pub async fn run(mut config: Config) -> Ended {
             "no party is configured: serving party 'demo', whose players' tokens are signed with the secret in this file"
         );
     }
-    tracing::info!(
-        database = %config.database.url,
-        broker = broker(&config),
-        parties = config.parties.len(),
-        "starting"
-    );
+    tracing::info!(database = databases(&config), broker = broker(&config), parties = config.parties.len(), "starting");
     app::Encryption::of(&config).and_then(|encryption| encryption.check()).map_err(CommandFailure::Usage)?;
     let wiring = app::wire(&config).map_err(CommandFailure::Usage)?;
     app::serve(config, wiring, stop()).await?;
     Ok(true)
+}
+
+/// Where the ledgers are.
+fn databases(config: &Config) -> String {
+    let urls: Vec<String> = config
+        .ledgers_in_use()
+        .iter()
+        .filter_map(|ledger| config.ledger_url(ledger))
+        .map(ToString::to_string)
+        .collect();
+    urls.join(", ")
 }
 
 fn broker(config: &Config) -> String {

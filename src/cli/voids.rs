@@ -4,11 +4,11 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{CommandFailure, Ended, database_to_look_at, failed, invalid, output, party, trail};
+use super::{CommandFailure, Ended, failed, invalid, output, party, trail};
 use crate::admin::approvals::{self, Road};
 use crate::admin::trail::Deed;
 use crate::admin::voids::{request, resolve};
-use crate::app;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::account::Bucket;
@@ -81,7 +81,7 @@ impl Voids {
 impl ListVoids {
     async fn run(self, config: &Config) -> Ended {
         let (party, _) = party(config, &self.party)?;
-        let database = database_to_look_at(config).await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
         let found = database.query(move |conn| voids::list(conn, &party, self.all)).await?;
         let lines: Vec<Line> = found.iter().map(|queued| line(config, queued)).collect();
         if self.json {
@@ -135,8 +135,7 @@ impl Line {
 impl Resolve {
     async fn run(self, config: &Config, approve: bool) -> Ended {
         let (party, _) = party(config, &self.party)?;
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
         let (of, source) = (party.clone(), self.source);
         let queued = database.query(move |conn| voids::find(conn, &of, source)).await?;
         let queued = queued.ok_or_else(|| self.unknown())?;

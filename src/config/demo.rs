@@ -14,7 +14,7 @@ use super::jwt::{Jwt, JwtKey};
 use super::party::{PartyAmqp, PartyConfig, PlayerTokens, StakeLimits};
 use super::secret::Secret;
 use super::server::DatabaseUrl;
-use crate::ledger::ids::{Currency, Game, Party};
+use crate::ledger::ids::{Currency, Game, LedgerName, Party};
 
 const NAME: &str = "demo";
 const CURRENCIES: [&str; 6] = ["CHF", "EUR", "GBP", "USD", "BTC", "ETH"];
@@ -31,6 +31,7 @@ pub(super) fn parties() -> BTreeMap<Party, PartyConfig> {
         currencies: CURRENCIES.into_iter().filter_map(|code| Currency::parse(code).ok()).collect(),
         games: GAMES.into_iter().filter_map(|name| Game::parse(name).ok()).collect(),
         player_tokens: PlayerTokens::Required,
+        ledger: LedgerName::default_ledger(),
         is_sandbox: false,
         jwt: None,
         limits: limits(),

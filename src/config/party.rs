@@ -6,7 +6,7 @@ use super::dialects::{self, BalanceService, CodeGames, GoPlay, QuickPlay, Rest};
 use super::error::ConfigError;
 use super::jwt::{self, Jwt};
 use super::section::{Section, Setting};
-use crate::ledger::ids::{Currency, Game, Party};
+use crate::ledger::ids::{Currency, Game, LedgerName, Party};
 
 #[derive(Debug, Clone)]
 pub struct PartyConfig {
@@ -14,6 +14,8 @@ pub struct PartyConfig {
     pub currencies: Vec<Currency>,
     pub games: Vec<Game>,
     pub player_tokens: PlayerTokens,
+    /// The ledger that its players and money are in.
+    pub ledger: LedgerName,
     /// Whether providers practise here: its test players behave as they are named.
     pub is_sandbox: bool,
     /// The demo party's is there once its secret has been ensured.
@@ -116,6 +118,7 @@ fn party(mut section: Section, reading: &mut Reading<'_>) -> Result<PartyConfig,
     let games = section.list("games")?.into_iter().map(|game| game.named(Game::parse)).collect::<Result<_, _>>()?;
     let player_tokens =
         section.require("player_tokens")?.parsed("must be \"required\" or \"trusted\"", PlayerTokens::parse)?;
+    let ledger = section.require("ledger")?.named(LedgerName::parse)?;
     let is_sandbox = section.require("sandbox")?.flag()?;
     let jwt = section.section("jwt")?.map(|section| jwt::jwt(section, reading.warnings)).transpose()?;
     if player_tokens == PlayerTokens::Required && jwt.is_none() {
@@ -128,6 +131,7 @@ fn party(mut section: Section, reading: &mut Reading<'_>) -> Result<PartyConfig,
         currencies,
         games,
         player_tokens,
+        ledger,
         is_sandbox,
         jwt,
         limits,

@@ -13,7 +13,7 @@ pub enum InvalidName {
     #[error("must not contain control, zero-width or direction characters")]
     Unprintable,
     #[error("must be 1 to 32 of a-z, 0-9 and '-'")]
-    Party,
+    Plain,
     #[error("must be three or four upper-case letters")]
     Currency,
 }
@@ -50,10 +50,10 @@ fn printable(text: &str, min: usize, max: usize, fits: fn(char) -> bool) -> Resu
     Ok(text.into())
 }
 
-fn party(text: &str) -> Result<Arc<str>, InvalidName> {
+fn plain(text: &str) -> Result<Arc<str>, InvalidName> {
     let fits = (1..=32).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if fits { Ok(text.into()) } else { Err(InvalidName::Party) }
+    if fits { Ok(text.into()) } else { Err(InvalidName::Plain) }
 }
 
 /// Declares one name: a shared, immutable text with its own rule, which is told what characters may stand in it.
@@ -106,7 +106,12 @@ macro_rules! name {
 name!(
     /// The integration party (tenant). It goes into queue names, so it has no dots.
     Party,
-    |text, _| party(text)
+    |text, _| plain(text)
+);
+name!(
+    /// One of several ledgers, as the configuration calls it: `[ledgers.NAME]`, or `default` for that of `database.url`.
+    LedgerName,
+    |text, _| plain(text)
 );
 name!(
     /// A party's own name for a player (EGPP 5.1: `playerId`, 1–20 characters).
@@ -131,6 +136,20 @@ name!(
         if text.is_empty() || text == DEFAULT_WALLET { Ok("".into()) } else { printable(text, 1, 30, fits) }
     }
 );
+
+/// The ledger of `database.url`.
+const DEFAULT_LEDGER: &str = "default";
+
+impl LedgerName {
+    /// The ledger of parties that name none.
+    pub fn default_ledger() -> Self {
+        Self(DEFAULT_LEDGER.into())
+    }
+
+    pub fn is_default(&self) -> bool {
+        self.as_str() == DEFAULT_LEDGER
+    }
+}
 
 /// What the default wallet is called where it must be called something.
 const DEFAULT_WALLET: &str = "default";

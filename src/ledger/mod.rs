@@ -38,7 +38,7 @@ pub use batch::{Batch, FoldVerdict, JournalEntry, fold, fold_where};
 pub use command::{Act, Command, CommandKey};
 pub use correlation::CorrelationKey;
 pub use decide::decide;
-pub use ids::{Currency, ExternalId, Game, Party, PlayerId, Wallet};
+pub use ids::{Currency, ExternalId, Game, LedgerName, Party, PlayerId, Wallet};
 pub use money::Amount;
 pub use orders::{
     Order, OrderAct, OrderDone, OrderId, OrderIds, OrderNumbers, OrderOperation, OrderRefusal, OrderState,

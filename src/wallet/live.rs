@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
+use super::health::DatabaseHealth;
 use super::port::{DecidedCommand, WalletError, WalletFuture, WalletPort};
 use super::{Answer, Answering, BalanceAsk, CommandSource, Health, Sequencer, Submission};
 use crate::config::Secret;
@@ -22,27 +23,6 @@ const SOURCE: CommandSource = CommandSource(u32::MAX);
 /// How long a command that is under way when the database goes away may still be answered. After that the caller is
 /// told to ask again; whether the command went through, the repeat will tell.
 const OUTAGE_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Whether the database can be written, by the lanes' word, and read, by the balance reader's.
-#[derive(Clone)]
-pub struct DatabaseHealth {
-    pub lanes: watch::Receiver<Health>,
-    pub reader: watch::Receiver<Health>,
-}
-
-impl DatabaseHealth {
-    pub fn is_there(&self) -> bool {
-        self.away().is_none()
-    }
-
-    /// Why the database is away, where it is.
-    pub fn away(&self) -> Option<String> {
-        [&self.lanes, &self.reader].into_iter().find_map(|health| match &*health.borrow() {
-            Health::Ready => None,
-            Health::Away(why) => Some(why.clone()),
-        })
-    }
-}
 
 /// The served ledger's handle.
 #[derive(Clone)]
@@ -121,12 +101,15 @@ impl WalletPort for LiveWallet {
         Box::pin(self.ask_for_balance(party, player, pocket))
     }
 
-    fn player(&self, key: PlayerKey) -> WalletFuture<'_, Option<PlayerState>> {
-        Box::pin(async move { answered(self.reader.player(key).await) })
+    fn player(&self, party: Party, player: PlayerId) -> WalletFuture<'_, Option<PlayerState>> {
+        Box::pin(async move { answered(self.reader.player(PlayerKey::of(&party, &player)).await) })
     }
 
-    fn order(&self, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
-        Box::pin(async move { answered(self.reader.order(id).await) })
+    fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
+        Box::pin(async move {
+            let found = answered(self.reader.order(id).await)?;
+            Ok(found.filter(|(order, _)| order.party == party))
+        })
     }
 
     fn transactions(&self, finding: TransactionQuery) -> WalletFuture<'_, Vec<Transaction>> {
@@ -137,7 +120,7 @@ impl WalletPort for LiveWallet {
         Box::pin(async move { answered(self.reader.void(party, source).await) })
     }
 
-    fn offer(&self, id: OfferId) -> WalletFuture<'_, Option<OfferState>> {
+    fn offer(&self, _party: Party, id: OfferId) -> WalletFuture<'_, Option<OfferState>> {
         Box::pin(async move { answered(self.reader.offer(id).await) })
     }
 
@@ -149,11 +132,11 @@ impl WalletPort for LiveWallet {
         Box::pin(async move { answered(self.reader.player_of_login(party, login).await) })
     }
 
-    fn password_hash(&self, player: PlayerKey) -> WalletFuture<'_, Option<Secret>> {
+    fn password_hash(&self, _party: Party, player: PlayerKey) -> WalletFuture<'_, Option<Secret>> {
         Box::pin(async move { Ok(answered(self.reader.password_hash(player).await)?.map(Secret::new)) })
     }
 
-    fn grants(&self, act: GrantAct) -> WalletFuture<'_, GrantAnswer> {
+    fn grants(&self, _party: Party, act: GrantAct) -> WalletFuture<'_, GrantAnswer> {
         Box::pin(async move { answered(self.reader.grants(act).await) })
     }
 }

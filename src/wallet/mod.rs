@@ -1,7 +1,8 @@
 //! The wallet, the application layer: what everything that speaks with partners asks.
 //!
-//! [`port`] is the whole of it to a dialect: one trait. [`live`] is the wallet that runs, [`memory`] the same ledger over a
-//! state in memory, for unit tests and fuzzing.
+//! [`port`] is the whole of it to a dialect: one trait. [`live`] is the wallet of a ledger that runs ([`health`]: whether it
+//! does), [`by_party`] asks of each party the one that it is in, and [`memory`] is the same ledger over a state in memory, for
+//! unit tests and fuzzing.
 //!
 //! Behind the live one: [`sequencer`] (the handle that commands and questions for balances go in at), [`lane`] (load, fold,
 //! commit), [`fair_queue`] (parties fill a batch in turns), [`waiting`] (results and cancels without their bet), [`backlog`] and
@@ -9,7 +10,9 @@
 //! [`replay`] and [`dry_run`].
 
 pub mod port;
+pub mod health;
 pub mod live;
+pub mod by_party;
 pub mod memory;
 pub mod sequencer;
 pub mod lane;
@@ -24,8 +27,10 @@ pub mod replay;
 pub mod dry_run;
 
 pub use backlog::BetBacklogs;
+pub use by_party::WalletByParty;
+pub use health::{DatabaseHealth, LedgersHealth};
 pub use lane::Shared;
-pub use live::{DatabaseHealth, LiveWallet};
+pub use live::LiveWallet;
 pub use port::{DecidedCommand, SharedWallet, WalletError, WalletFuture, WalletPort};
 pub use reader::BalanceAsk;
 pub use sequencer::{

@@ -42,7 +42,7 @@ pub struct DecidedCommand {
     pub transaction: Option<Transaction>,
 }
 
-/// What can be asked.
+/// What can be asked. Every question says whose it is: parties may be kept in ledgers of their own.
 pub trait WalletPort: Send + Sync {
     /// Decides a command and commits what follows.
     fn decide(&self, command: Command) -> WalletFuture<'_, DecidedCommand>;
@@ -51,10 +51,10 @@ pub trait WalletPort: Send + Sync {
     fn balance(&self, party: Party, player: PlayerId, pocket: Pocket) -> WalletFuture<'_, Option<i64>>;
 
     /// A player with every account that was ever used.
-    fn player(&self, key: PlayerKey) -> WalletFuture<'_, Option<PlayerState>>;
+    fn player(&self, party: Party, player: PlayerId) -> WalletFuture<'_, Option<PlayerState>>;
 
-    /// An order with its player's name.
-    fn order(&self, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>>;
+    /// An order of the party with its player's name.
+    fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>>;
 
     /// Transactions, oldest first.
     fn transactions(&self, finding: TransactionQuery) -> WalletFuture<'_, Vec<Transaction>>;
@@ -63,7 +63,7 @@ pub trait WalletPort: Send + Sync {
     fn void(&self, party: Party, source: i64) -> WalletFuture<'_, Option<ManualVoid>>;
 
     /// An offer and its stock.
-    fn offer(&self, id: OfferId) -> WalletFuture<'_, Option<OfferState>>;
+    fn offer(&self, party: Party, id: OfferId) -> WalletFuture<'_, Option<OfferState>>;
 
     /// The sealed keys of an order, in the order of their sale; `None` where the buyer has no such order.
     fn sold_keys(&self, party: Party, buyer: Arc<str>, order: i64) -> WalletFuture<'_, Option<Vec<Arc<str>>>>;
@@ -73,8 +73,8 @@ pub trait WalletPort: Send + Sync {
     fn player_of_login(&self, party: Party, login: String) -> WalletFuture<'_, Option<PlayerId>>;
 
     /// The hash of a player's password, where one was set.
-    fn password_hash(&self, player: PlayerKey) -> WalletFuture<'_, Option<Secret>>;
+    fn password_hash(&self, party: Party, player: PlayerKey) -> WalletFuture<'_, Option<Secret>>;
 
     /// Keeps, exchanges, ends or looks at what players have allowed partners.
-    fn grants(&self, act: GrantAct) -> WalletFuture<'_, GrantAnswer>;
+    fn grants(&self, party: Party, act: GrantAct) -> WalletFuture<'_, GrantAnswer>;
 }

@@ -11,6 +11,7 @@ use super::audit::print as print_audit;
 use super::tally::Summary;
 use super::{CommandFailure, Ended, crowd, failed, output, usage};
 use crate::app;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::config::Config;
 use crate::ledger::{Amount, Currency, Game, PlayerId};
 use crate::provider::Provider;
@@ -114,8 +115,7 @@ impl Bench {
             provider.expect_service().await?;
             providers.push(Arc::new(provider));
         }
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
         let currency = settings.currencies.first().copied().ok_or_else(|| usage("the party has no currency"))?;
         let game = settings.games.first().cloned().ok_or_else(|| usage("the party has no games"))?;
         let run = format!("{:06x}", rand::random::<u32>() & 0x00ff_ffff);

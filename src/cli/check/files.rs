@@ -15,11 +15,14 @@ pub fn warnings(config: &Config, demo_secret: Option<&Path>) -> Vec<String> {
     let mut files = config.secret_files.clone();
     files.extend(demo_secret.map(|path| named("the demo party's secret", path.to_owned())));
     // What cannot be understood of the database's address has a line of its own.
-    let tls = Encryption::of(config).ok().and_then(|encryption| encryption.database);
-    files.extend(tls.and_then(|files| files.identity).map(|(_, key)| named("sslkey of database.url", key)));
-    if let DatabaseUrl::Sqlite(path) = &config.database.url {
-        let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
-        files.extend(["", "-wal", "-shm"].map(|suffix| named("the database", beside(suffix))));
+    let tls = Encryption::of(config).map(|encryption| encryption.databases).unwrap_or_default();
+    let keys = tls.into_values().filter_map(|files| files.identity);
+    files.extend(keys.map(|(_, key)| named("sslkey of the database's url", key)));
+    for ledger in config.ledgers_in_use() {
+        if let Some(DatabaseUrl::Sqlite(path)) = config.ledger_url(&ledger) {
+            let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+            files.extend(["", "-wal", "-shm"].map(|suffix| named("the database", beside(suffix))));
+        }
     }
     files.iter().filter_map(warning).collect()
 }

@@ -11,11 +11,12 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use url::Url;
 
+use super::ledger_choice::LedgerChoice;
 use super::{Ended, output};
 use crate::app;
 use crate::config::{Config, DatabaseUrl, DemoSecret};
 use crate::identity::TokenVerifier;
-use crate::ledger::Party;
+use crate::ledger::{LedgerName, Party};
 use crate::storage::StoreError;
 use crate::storage::migrations::SchemaState;
 use crate::telemetry;
@@ -55,7 +56,10 @@ impl CheckArgs {
         lines.extend(sandboxes(&config));
         let demo = config.find_demo_secret().map_err(|error| error.to_string());
         lines.extend(keys(&config, &demo).await);
-        lines.push(line("database", database(&config).await));
+        for ledger in config.ledgers_in_use() {
+            let what = if ledger.is_default() { "database".to_owned() } else { format!("ledger {ledger}") };
+            lines.push(line(what, database(&config, ledger).await));
+        }
         lines.extend(brokers(&config).await);
         lines.extend(traces(&config).await);
         let demo_file = demo.iter().flatten().next().map(|secret| secret.path.as_path());
@@ -152,12 +156,12 @@ async fn remote_keys(verifier: &TokenVerifier) -> Result<String, String> {
     if usable > 0 { Ok(says) } else { Err(says) }
 }
 
-async fn database(config: &Config) -> Result<String, String> {
-    let url = &config.database.url;
+async fn database(config: &Config, ledger: LedgerName) -> Result<String, String> {
     let encryption = app::Encryption::of(config).map_err(|error| error.to_string())?;
+    let url = config.ledger_url(&ledger).ok_or("there is no such ledger")?;
     let tls = match url {
         DatabaseUrl::Sqlite(_) => "",
-        DatabaseUrl::Postgres(_) => speaks(encryption.database.is_some()),
+        DatabaseUrl::Postgres(_) => speaks(encryption.databases.contains_key(&ledger)),
     };
     if let DatabaseUrl::Sqlite(path) = url
         && !path.exists()
@@ -168,7 +172,8 @@ async fn database(config: &Config) -> Result<String, String> {
             None => Ok(format!("{url} is not there yet; `purser serve` or `purser migrate` will make it")),
         };
     }
-    match app::database(config).schema().await {
+    let choice = LedgerChoice::named(config, ledger).map_err(|error| error.to_string())?;
+    match choice.schema().await {
         Ok(SchemaState::UpToDate(version)) => Ok(format!("{url} is reachable{tls}, schema {version}")),
         Ok(SchemaState::Behind { missing }) => {
             Ok(format!("{url} is reachable{tls}; `purser serve` or `purser migrate` will apply {}", missing.join(", ")))

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use clap::Args;
 
-use crate::app;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::cli::{CommandFailure, crowd, party, usage};
 use crate::config::Config;
 use crate::conformance::judge::NEEDED;
@@ -68,8 +68,8 @@ async fn fund(config: &Config, name: &str, currency: &str, names: &[String]) -> 
     let (party, _) = party(config, name)?;
     let currency = Currency::parse(currency).map_err(|error| usage(format!("--currency {error}")))?;
     let players = names.iter().map(|name| PlayerId::parse(name)).collect::<Result<Vec<_>, _>>()?;
-    let database = app::database(config);
-    database.migrate().await.map_err(|error| usage(format!("the ledger: {error}")))?;
+    let opening = LedgerChoice::of_party(config, &party)?.to_change().await;
+    let database = opening.map_err(|error| usage(format!("the ledger: {error}")))?;
     crowd::invite(&database, &party, currency, &players, Amount::new(MONEY)?).await
 }
 

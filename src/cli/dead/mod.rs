@@ -11,6 +11,7 @@ use super::{CommandFailure, Ended, failed, output, party, trail, usage};
 use crate::admin::redaction::without_tokens;
 use crate::admin::trail::Deed;
 use crate::app;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::config::Config;
 use crate::ledger::Party;
 use crate::transport::amqp::choice::Choice;
@@ -185,8 +186,7 @@ impl Drop {
         let (dropped, waiting) = if self.dry_run {
             self.pass(config).await?
         } else {
-            let database = app::database(config);
-            database.migrate().await?;
+            let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
             let deed = self.of.deed("dead drop", &party);
             trail::recorded(&database, deed, async {
                 let (dropped, waiting) = self.pass(config).await?;

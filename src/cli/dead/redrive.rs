@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Of, output};
-use crate::app;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::cli::{self, CommandFailure, Ended, trail};
 use crate::config::Config;
 use crate::transport::amqp::choice::Choice;
@@ -27,8 +27,7 @@ impl Redrive {
         let summary = if self.dry_run {
             self.put_back(config).await?
         } else {
-            let database = app::database(config);
-            database.migrate().await?;
+            let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
             let deed = self.of.deed("dead redrive", &party);
             trail::recorded(&database, deed, async {
                 let summary = self.put_back(config).await?;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::audit::print as print_audit;
 use super::{CommandFailure, Ended, crowd, failed, output, tally, usage};
 use crate::app;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::config::{Config, PartyConfig};
 use crate::ledger::{Amount, Currency, Game, Party, PlayerId};
 use crate::provider::Provider;
@@ -79,8 +80,7 @@ impl Demo {
             .await
             .map_err(|error| failed(format!("cannot reach the broker: {error}")))?;
         provider.expect_service().await?;
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
         let currency = settings.currencies.first().copied().ok_or_else(|| usage("the party has no currency"))?;
         let game = settings.games.first().cloned().ok_or_else(|| usage("the party has no games"))?;
         let run = format!("{:06x}", rand::random::<u32>() & 0x00ff_ffff);

@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::seal::Sealing;
 use super::{line, moment};
-use crate::cli::{Ended, database_to_look_at, failed, output, party, usage};
+use crate::cli::ledger_choice::LedgerChoice;
+use crate::cli::{Ended, failed, output, party, usage};
 use crate::config::Config;
 use crate::ledger::command::Timestamp;
 use crate::storage::journal::{self, ToldUntil};
@@ -41,7 +42,7 @@ impl Export {
         if times.start > times.end {
             return Err(usage("--since is later than --until"));
         }
-        let database = database_to_look_at(config).await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
         let mut sealing = Sealing::begin(self.key_file.as_deref()).map_err(|error| usage(error.to_string()))?;
         let progress = output::counter("commands");
         let telling = database.query(move |conn| {

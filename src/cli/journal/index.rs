@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use crate::app;
+use crate::cli::ledger_choice::LedgerOption;
 use crate::cli::{Ended, output};
 use crate::config::Config;
 use crate::storage::history::index::{self, IndexStep, Indexer, SEGMENT};
@@ -22,6 +22,8 @@ pub struct Index {
     /// Drop what there is of it, and build it from the journal. Look-ups wait meanwhile, where the journal is long.
     #[arg(long)]
     rebuild: bool,
+    #[command(flatten)]
+    ledger: LedgerOption,
     #[arg(long)]
     json: bool,
 }
@@ -29,8 +31,7 @@ pub struct Index {
 impl Index {
     /// Each step is one transaction: killed in between, it is taken up again where it was, by whoever follows.
     pub async fn run(self, config: &Config) -> Ended {
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = self.ledger.one(config)?.to_change().await?;
         let rebuild = self.rebuild;
         let indexing = database.query(move |conn| {
             index::prepare(conn)?;

@@ -3,12 +3,13 @@
 use clap::Args;
 
 use super::{line, moment};
+use crate::cli::ledger_choice::LedgerOption;
 use crate::cli::{Ended, failed, output, usage};
+use crate::clock;
 use crate::config::Config;
 use crate::ledger::command::Timestamp;
 use crate::storage::audit;
 use crate::storage::pruning::{self, Pruned};
-use crate::{app, clock};
 
 #[derive(Args)]
 pub struct Prune {
@@ -18,6 +19,8 @@ pub struct Prune {
     /// Only say how much would be pruned.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    ledger: LedgerOption,
     #[arg(long)]
     json: bool,
 }
@@ -40,8 +43,7 @@ impl Prune {
         if self.before > clock::now() {
             return Err(usage("--before lies in the future"));
         }
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = self.ledger.one(config)?.to_change().await?;
         // What is pruned cannot be audited later: it must be right now.
         let report = database.query(audit::run).await?;
         if let Some(finding) = report.findings.first() {

@@ -4,7 +4,8 @@ use clap::Args;
 use serde_json::Value;
 
 use super::told;
-use crate::cli::{CommandFailure, Ended, database_to_look_at, failed, output, party, usage};
+use crate::cli::ledger_choice::{LedgerChoice, LedgerOption};
+use crate::cli::{CommandFailure, Ended, failed, output, party, usage};
 use crate::config::Config;
 use crate::ledger::PlayerId;
 use crate::storage::Database;
@@ -33,6 +34,8 @@ pub struct ShowJournal {
     /// Of the history: so many rows, 1000 at the most.
     #[arg(long, value_name = "N", requires = "player", default_value = SHOWN)]
     limit: usize,
+    #[command(flatten)]
+    ledger: LedgerOption,
     #[arg(long)]
     json: bool,
 }
@@ -48,7 +51,7 @@ impl ShowJournal {
     }
 
     async fn number(&self, config: &Config, number: i64) -> Ended {
-        let database = database_to_look_at(config).await?;
+        let database = self.ledger.one(config)?.to_look_at().await?;
         let found = database.query(move |conn| history::detail(conn, number)).await?;
         let missing = || failed(format!("the journal has no row {number}, or pruning has dropped it"));
         let detail = found.ok_or_else(missing)?;
@@ -62,7 +65,7 @@ impl ShowJournal {
 
     async fn correlation(&self, config: &Config, correlation: String) -> Ended {
         let (party, _) = party(config, self.party.as_deref().unwrap_or_default())?;
-        let database = database_to_look_at(config).await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
         let (of, id) = (party.clone(), correlation.clone());
         let rows = rows(database.query(move |conn| history::of_correlation(conn, &of, &id)).await?)?;
         if rows.is_empty() && !self.json {
@@ -79,7 +82,7 @@ impl ShowJournal {
         if !(1..=MOST_ROWS).contains(&limit) {
             return Err(usage(format!("--limit is from 1 to {MOST_ROWS}")));
         }
-        let database = database_to_look_at(config).await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
         let (of, whose) = (party.clone(), player.clone());
         let found = database.query(move |conn| history::of_player(conn, &of, &whose, before, limit)).await?;
         let rows = rows(found)?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{CommandFailure, Ended, failed, output, party, trail, usage};
 use crate::admin::trail::Deed;
-use crate::app;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::clock;
 use crate::config::{CodeGames, Config};
 use crate::identity::sealing::Vault;
@@ -82,8 +82,7 @@ impl Import {
         });
         let stockings = stockings.collect::<Result<Vec<Stocking>, CommandFailure>>()?;
 
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
         let of = party.clone();
         let known = database.query(move |conn| offers::of_party(conn, &of)).await?;
         let known: HashSet<&str> = known.iter().map(|state| &*state.offer.id).collect();
@@ -124,8 +123,7 @@ impl Import {
 impl ListOffers {
     async fn run(self, config: &Config) -> Ended {
         let (party, _) = hub(config, &self.party)?;
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
         let known = database.query(move |conn| offers::of_party(conn, &party)).await?;
         if self.json {
             output::json(&known.iter().map(|state| described(config, state)).collect::<Vec<Value>>())?;

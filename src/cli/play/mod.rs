@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{CommandFailure, Ended, failed, output, party_or_first, usage};
 use crate::app;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::clock;
 use crate::config::{Config, PartyConfig, PlayerTokens};
 use crate::dialects::egpp::Operation;
@@ -234,8 +235,7 @@ impl PlayArgs {
         let minor = parse_decimal(fund, config.exponent(currency));
         let minor = minor.map_err(|error| usage(format!("--fund {error}")))?;
         let amount = Amount::new(minor).map_err(|_| usage("--fund must be more than nothing"))?;
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = LedgerChoice::of_party(config, &message.party)?.to_change().await?;
         let profile = Profile { home_currency: currency, username: None, nickname: None, email: None, gender: None };
         let open = LedgerAct::Account(AccountAct::OpenPlayer(OpenPlayer { player: message.player.clone(), profile }));
         match apply(&database, &message.party, open).await? {

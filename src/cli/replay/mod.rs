@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::{CommandFailure, Ended, failed, output, usage};
-use crate::app;
 use crate::cli::journal::seal::Sealing;
+use crate::cli::ledger_choice::LedgerOption;
 use crate::config::Config;
 use crate::ledger::Outcome;
 use crate::ledger::recorded::Recorded;
@@ -54,6 +54,8 @@ pub struct ReplayArgs {
     /// Publish for this party, whosever the records are (with --to amqp).
     #[arg(long)]
     party: Option<String>,
+    #[command(flatten)]
+    ledger: LedgerOption,
     #[arg(long)]
     json: bool,
 }
@@ -87,8 +89,7 @@ impl ReplayArgs {
 
     async fn apply(self, config: &Config) -> Ended {
         let mut pacing = self.pacing(config)?;
-        let database = app::database(config);
-        database.migrate().await?;
+        let database = self.ledger.one(config)?.to_change().await?;
         let writer = database.writer()?;
         let mut applying = if self.dry_run { Applying::rehearse(writer) } else { Applying::new(writer) };
         let mut summary = Summary { dry_run: self.dry_run, ..Summary::default() };

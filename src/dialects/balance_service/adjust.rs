@@ -11,7 +11,7 @@ use super::params::{self, AdjustParams};
 use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::command::Act;
 use crate::ledger::transactions::{self, Buckets, Change, FindBy, Label, StakeRules};
-use crate::ledger::{Bucket, Currency, Done, Outcome, PlayerKey, TransactionAct, TransactionDone};
+use crate::ledger::{Bucket, Currency, Done, Outcome, TransactionAct, TransactionDone};
 use crate::wallet::{DecidedCommand, WalletPort};
 
 /// What tells of the type, before anything is known of what it needs.
@@ -32,7 +32,7 @@ pub async fn adjust(
     let adjust = in_ledger_words(wanted, currency, change, &amounts)?;
     let adjust = transactions::Adjust { worth: Some(worth.into()), ..adjust };
     // Before anything is decided: a call that names another currency than the user's must leave no trace.
-    let player = wallet.player(PlayerKey::of(&handler.party, &adjust.player)).await?;
+    let player = wallet.player(handler.party.clone(), adjust.player.clone()).await?;
     check_home(handler, Some(currency_id), &player.ok_or(BalanceServiceCode::UserUnknown)?)?;
     let decided = wallet.decide(handler.command(asked, Act::Transaction(TransactionAct::Adjust(adjust)))).await?;
     let (number, is_new) = transaction_made(&decided)?;

@@ -10,7 +10,7 @@ use super::handler::{BalanceServiceHandler, result};
 use super::params::{self, Params, UserBalance};
 use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::state::PlayerState;
-use crate::ledger::{Bucket, PlayerKey, Pocket};
+use crate::ledger::{Bucket, Pocket};
 use crate::wallet::WalletPort;
 
 /// Amounts are major units, as text.
@@ -31,11 +31,11 @@ pub async fn get(
     params: &Members,
 ) -> Result<Reply, HandlerError> {
     let asked = UserBalance::of(params)?;
-    let player = PlayerKey::of(&handler.party, &params::player(asked.user_id)?);
+    let player = params::player(asked.user_id)?;
     if let Some(id) = asked.currency_id {
         handler.currency(id)?;
     }
-    let player = wallet.player(player).await?.ok_or(BalanceServiceCode::UserUnknown)?;
+    let player = wallet.player(handler.party.clone(), player).await?.ok_or(BalanceServiceCode::UserUnknown)?;
     check_home(handler, asked.currency_id, &player)?;
     let currency = player.player.profile.home_currency;
     let exponent = handler.exponent(currency);

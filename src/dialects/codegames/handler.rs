@@ -55,7 +55,7 @@ impl CodeGamesHandler {
         self.signed_in(&request)?;
         let (id, currency) = wire::read::<Check>(&request.body)?.parse()?;
         self.check_currency(currency)?;
-        let found = wallet.offer(OfferId::of(&self.party, &id)).await?;
+        let found = wallet.offer(self.party.clone(), OfferId::of(&self.party, &id)).await?;
         let state = found.ok_or(CodeGamesCode::OfferNotFound)?;
         self.check_currency(state.offer.currency)?;
         if state.stock < 1 {
@@ -71,7 +71,7 @@ impl CodeGamesHandler {
         self.check_currency(purchase.currency)?;
         let Some(price) = purchase.price else {
             // A number that no price can be, so that the ledger cannot be asked.
-            let found = wallet.offer(OfferId::of(&self.party, &purchase.offer)).await?;
+            let found = wallet.offer(self.party.clone(), OfferId::of(&self.party, &purchase.offer)).await?;
             return Err(found.map_or(CodeGamesCode::OfferNotFound, |_| CodeGamesCode::WrongPrice).into());
         };
         ordered(&wallet.decide(self.buy(&user, purchase, price, &request)).await?)

@@ -122,7 +122,7 @@ impl<'a> SignInRequest<'a> {
         let player = wallet.player_of_login(self.handler.party.clone(), self.username.clone()).await?;
         self.admit(player.as_ref())?;
         let key = player.as_ref().map_or_else(PlayerKey::nobody, |player| PlayerKey::of(&self.handler.party, player));
-        let hash = wallet.password_hash(key).await?;
+        let hash = wallet.password_hash(self.handler.party.clone(), key).await?;
         let is_right = self.handler.passwords.fits(password, hash).await?;
         player.filter(|_| is_right).ok_or_else(|| self.wrong_password().into())
     }
@@ -149,7 +149,7 @@ impl<'a> SignInRequest<'a> {
         let granted = Granted { grant, scope: scope::text(&asked.scopes).into() };
         let code = random_text();
         let act = GrantAct::Allow { granted, code: TokenHash::of(code.expose()), at };
-        let address = match wallet.grants(act).await? {
+        let address = match wallet.grants(handler.party.clone(), act).await? {
             Ok(_) => asked.back.address(&[("code", code.expose())]),
             Err(_) => asked.back.with_error(&OauthError::new("server_error", "The code could not be kept")),
         };

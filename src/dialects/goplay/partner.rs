@@ -17,7 +17,7 @@ use crate::ledger::command::{Act, Command};
 use crate::ledger::outcome::{Done, Outcome, Refusal};
 use crate::ledger::shop::BuyVip;
 use crate::ledger::state::PlayerState;
-use crate::ledger::{AccountRefusal, Amount, PlayerKey, ShopAct, ShopDone, ShopRefusal};
+use crate::ledger::{AccountRefusal, Amount, ShopAct, ShopDone, ShopRefusal};
 use crate::wallet::{SharedWallet, WalletPort};
 
 /// The longest `Idempotency-Key`, in characters.
@@ -30,7 +30,7 @@ pub async fn profile(
 ) -> Result<Reply, HandlerError> {
     let (query, no_form) = (FormParameters::of_query(&request), FormParameters::none());
     let grant = grant_of(&handler, &*wallet, &request, [&query, &no_form], Scope::Profile).await?;
-    let player = wallet.player(PlayerKey::of(&handler.party, &grant.player)).await?;
+    let player = wallet.player(handler.party.clone(), grant.player).await?;
     Ok(told(&handler, &player.ok_or_else(gone)?))
 }
 
@@ -152,7 +152,7 @@ async fn grant_of(
     let token = access_token(request, places).map_err(malformed)?;
     let token = token.ok_or_else(|| unauthorized("", "An access_token is needed"))?;
     let act = GrantAct::Look { access: TokenHash::of(token), party: handler.party.clone(), at: request.at };
-    match wallet.grants(act).await? {
+    match wallet.grants(handler.party.clone(), act).await? {
         Ok(granted) if needed.is_in(&granted.scope) => Ok(granted.grant),
         Ok(_) => Err(insufficient(needed).into()),
         Err(_) => Err(unauthorized(", error=\"invalid_token\"", "The access_token is not valid (any more)").into()),

@@ -109,7 +109,7 @@ static WALLET: LazyLock<MemoryWallet> = LazyLock::new(|| {
         at: NOW,
     });
     for act in [allow("spent"), exchange, allow("code")] {
-        assert!(RUNTIME.block_on(wallet.grants(act)).unwrap().is_ok());
+        assert!(RUNTIME.block_on(wallet.grants(acme(), act)).unwrap().is_ok());
     }
     wallet.take_asked();
     wallet

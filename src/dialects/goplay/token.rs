@@ -19,7 +19,7 @@ pub async fn exchange(
 ) -> Result<Reply, HandlerError> {
     let (access, refresh) = (random_text(), random_text());
     let exchange = read_exchange(&handler, &request, TokenHash::of(access.expose()), TokenHash::of(refresh.expose()))?;
-    match wallet.grants(GrantAct::Exchange(exchange)).await? {
+    match wallet.grants(handler.party.clone(), GrantAct::Exchange(exchange)).await? {
         Ok(granted) => Ok(tokens(access.expose(), refresh.expose(), &granted.scope)),
         Err(refusal) => Err(refused(refusal).into()),
     }
@@ -88,7 +88,7 @@ pub async fn revoke(
     request: Request,
 ) -> Result<Reply, HandlerError> {
     let act = read_revocation(&handler, &request)?;
-    let _ = wallet.grants(act).await?;
+    let _ = wallet.grants(handler.party.clone(), act).await?;
     Ok(unstored(Reply::empty(200, "revoked")))
 }
 

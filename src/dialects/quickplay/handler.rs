@@ -199,7 +199,7 @@ impl QuickPlayHandler {
 
     /// A player with the balance of now.
     async fn show_now(&self, wallet: &dyn WalletPort, player: &PlayerId) -> Result<Reply, HandlerError> {
-        let found = wallet.player(PlayerKey::of(&self.party, player)).await?;
+        let found = wallet.player(self.party.clone(), player.clone()).await?;
         let state = found.ok_or(QuickPlayCode::InvalidUser)?;
         Ok(self.show(&state, state.account(&Pocket::real(self.currency)).balance))
     }

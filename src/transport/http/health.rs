@@ -2,7 +2,7 @@
 
 use super::operating::Readiness;
 use super::runbook::{self, Pieces, Remedy};
-use crate::ledger::Party;
+use crate::ledger::{LedgerName, Party};
 use crate::metrics::Samples;
 use crate::transport::amqp::Broker;
 
@@ -71,8 +71,8 @@ pub fn troubles<'a>(
         found.push(Trouble::of_alert(Level::Bad, "Draining", None, detail, "PurserNotReady"));
     }
     parties.for_each(|party| found.extend(of_party(samples, party)));
-    let behind = samples.value("purser_history_behind_rows", &[]).filter(|behind| *behind > BEHIND);
-    if let Some(behind) = behind {
+    let behind = samples.of("purser_history_behind_rows").map(|sample| sample.value).fold(0.0, f64::max);
+    if behind > BEHIND {
         let detail = format!("{behind} rows of the journal");
         let what = "The index of histories is far behind";
         found.push(Trouble::of_alert(Level::Bad, what, None, detail, "PurserHistoryBehind"));
@@ -82,8 +82,11 @@ pub fn troubles<'a>(
 }
 
 fn of_database(readiness: &Readiness) -> Vec<Trouble> {
-    let trouble = |why| Trouble::of_row("The database is away", None, why, "`/readyz`: `database: away");
-    readiness.database.away().map(trouble).into_iter().collect()
+    let trouble = |(ledger, why): (Option<LedgerName>, String)| {
+        let detail = ledger.map_or_else(|| why.clone(), |ledger| format!("ledger {ledger}: {why}"));
+        Trouble::of_row("The database is away", None, detail, "`/readyz`: `database: away")
+    };
+    readiness.databases.away().into_iter().map(trouble).collect()
 }
 
 fn of_brokers(readiness: &Readiness) -> Vec<Trouble> {
@@ -151,8 +154,7 @@ mod tests {
 
     use super::*;
     use crate::transport::amqp::topology::Mismatch;
-    use crate::wallet::DatabaseHealth;
-    use crate::wallet::Health;
+    use crate::wallet::{DatabaseHealth, Health, LedgersHealth};
 
     fn party(name: &str) -> Party {
         Party::parse(name).unwrap()
@@ -161,7 +163,7 @@ mod tests {
     fn readiness(database: Health, brokers: Vec<(&str, Broker)>, is_draining: bool) -> Readiness {
         let health = watch::channel(database).1;
         Readiness {
-            database: DatabaseHealth { lanes: health.clone(), reader: health },
+            databases: LedgersHealth::of_one(DatabaseHealth { lanes: health.clone(), reader: health }),
             brokers: brokers.into_iter().map(|(name, state)| (party(name), watch::channel(state).1)).collect(),
             draining: watch::channel(is_draining).1,
         }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::ledger::Party;
 use crate::metrics;
 use crate::transport::amqp::Broker;
-use crate::wallet::DatabaseHealth;
+use crate::wallet::LedgersHealth;
 
 /// Seconds after which a caller should ask again while something is away.
 pub const RETRY_AFTER: &str = "1";
@@ -23,7 +23,7 @@ pub const RETRY_AFTER: &str = "1";
 /// What `/readyz` looks at.
 #[derive(Clone)]
 pub struct Readiness {
-    pub database: DatabaseHealth,
+    pub databases: LedgersHealth,
     /// None where no broker is configured.
     pub brokers: Vec<(Party, watch::Receiver<Broker>)>,
     pub draining: watch::Receiver<bool>,
@@ -68,13 +68,8 @@ async fn readyz(State(readiness): State<Readiness>) -> Response {
 }
 
 impl Readiness {
-    /// Whether the database can be written and read.
-    pub fn is_database_there(&self) -> bool {
-        self.database.is_there()
-    }
-
     fn record(&self) {
-        metrics::readiness(self.report().ready, self.is_database_there());
+        metrics::readiness(self.report().ready, self.databases.are_there());
         for (party, broker) in &self.brokers {
             let is_connected = !matches!(&*broker.borrow(), Broker::Away(_));
             metrics::broker_connected(party.as_str(), is_connected);
@@ -82,11 +77,20 @@ impl Readiness {
     }
 
     fn report(&self) -> Report {
-        let away = self.database.away().map(|why| format!("away: {why}"));
-        let database = away.map_or_else(|| Ok("ready".to_owned()), Err);
+        let database = self.report_databases();
         let broker = self.report_broker();
         let ready = database.is_ok() && broker.is_ok() && !*self.draining.borrow();
         Report { ready, database: database.unwrap_or_else(|why| why), broker: broker.unwrap_or_else(|why| why) }
+    }
+
+    /// `Err` where none can be used: the parties of a ledger that is there are served while another is away.
+    fn report_databases(&self) -> Result<String, String> {
+        let away = self.databases.away();
+        let Some((ledger, why)) = away.first() else { return Ok("ready".to_owned()) };
+        match ledger {
+            Some(ledger) if !self.databases.are_all_away() => Ok(format!("ready, but away for ledger {ledger}: {why}")),
+            _ => Err(format!("away: {why}")),
+        }
     }
 
     /// `Err` where it cannot be used. That the connection of some party is away is said, but is no reason to take the

@@ -108,13 +108,15 @@ impl WalletPort for MemoryWallet {
         })
     }
 
-    fn player(&self, key: PlayerKey) -> WalletFuture<'_, Option<PlayerState>> {
+    fn player(&self, party: Party, player: PlayerId) -> WalletFuture<'_, Option<PlayerState>> {
+        let key = PlayerKey::of(&party, &player);
         self.answer("player", |books| Ok(books.ledger.players.get(&key).cloned()))
     }
 
-    fn order(&self, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
+    fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
         self.answer("order", |books| {
-            let Some(order) = books.ledger.orders.get(&id) else { return Ok(None) };
+            let order = books.ledger.orders.get(&id).filter(|order| order.party == party);
+            let Some(order) = order else { return Ok(None) };
             let player = books.ledger.players.get(&order.player);
             Ok(player.map(|player| (order.clone(), player.player.id.clone())))
         })
@@ -131,7 +133,7 @@ impl WalletPort for MemoryWallet {
         })
     }
 
-    fn offer(&self, id: OfferId) -> WalletFuture<'_, Option<OfferState>> {
+    fn offer(&self, _party: Party, id: OfferId) -> WalletFuture<'_, Option<OfferState>> {
         self.answer("offer", |books| Ok(books.ledger.shop.offers.get(&id).cloned()))
     }
 
@@ -148,11 +150,11 @@ impl WalletPort for MemoryWallet {
         self.answer("player_of_login", |books| Ok(books.player_of_login(&party, &login)))
     }
 
-    fn password_hash(&self, player: PlayerKey) -> WalletFuture<'_, Option<Secret>> {
+    fn password_hash(&self, _party: Party, player: PlayerKey) -> WalletFuture<'_, Option<Secret>> {
         self.answer("password_hash", |books| Ok(books.password_hashes.get(&player).cloned()))
     }
 
-    fn grants(&self, act: GrantAct) -> WalletFuture<'_, GrantAnswer> {
+    fn grants(&self, _party: Party, act: GrantAct) -> WalletFuture<'_, GrantAnswer> {
         self.answer("grants", |books| Ok(books.grants.carry_out(&act)))
     }
 }

@@ -1,9 +1,9 @@
 //! The program as its users meet it: the binary as a process of its own, a real RabbitMQ between it and the test, and
 //! each scenario on both databases.
 //!
-//! Reading order: [`services`] (broker and Postgres), [`papers`] (certificates), [`process`] (the program), [`stage`] (all of that for one test),
+//! Reading order: [`services`] (broker and Postgres), [`certificates`] (certificates), [`process`] (the program), [`stage`] (all of that for one test),
 //! [`wire`] (one message at a time), [`raw`] (bytes that no client sends), [`play`] (thousands of them),
-//! [`proxy`], [`trap`] and [`pooler`] (what stands between), [`crew`] (several Pursers), then the scenarios.
+//! [`proxy`], [`kill_point_proxy`] and [`pooler`] (what stands between), [`processes`] (several Pursers), then the scenarios.
 
 pub mod services;
 pub mod certificates;
@@ -35,6 +35,7 @@ mod contention;
 mod outages;
 mod takeover;
 mod hosts;
+mod ledgers;
 mod cluster;
 mod disk;
 mod clocks;

@@ -26,7 +26,7 @@ use crate::dialects::http::{
 };
 use crate::identity::claimed_home;
 use crate::ledger::command::Command;
-use crate::ledger::{Act, Currency, OrderAct, OrderId, OrderRefusal, Outcome, Party, PlayerId, PlayerKey, Refusal};
+use crate::ledger::{Act, Currency, OrderAct, OrderId, OrderRefusal, Outcome, Party, PlayerId, Refusal};
 use crate::wallet::{SharedWallet, WalletPort};
 
 pub static DIALECT: Dialect = Dialect { name: "rest", mounts, failure };
@@ -141,15 +141,15 @@ async fn order_get(api: Arc<Api>, wallet: SharedWallet, request: Request) -> Res
     let order = bet_id(&request)?;
     let asking = PartyRequest::of(&api, &request)?;
     let player = asking.player().await?;
-    let found = wallet.order(order).await?;
-    Ok(reply::of_order(found.filter(|(order, _)| order.party == *asking.party()), &player))
+    let found = wallet.order(asking.party().clone(), order).await?;
+    Ok(reply::of_order(found, &player))
 }
 
 async fn token(api: Arc<Api>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
     let asked = wire::token(json(&request)?)?;
     let asking = PartyRequest::with_token(&api, &request, asked.token)?;
     let player = asking.player().await?;
-    let found = wallet.player(PlayerKey::of(asking.party(), &player)).await?;
+    let found = wallet.player(asking.party().clone(), player).await?;
     Ok(reply::of_token(found, asked.wallet))
 }
 

@@ -176,7 +176,7 @@ impl Api {
             *events = Some(self.live.stream().ok_or_else(Problem::too_many_streams)?);
             return Ok(Reply { content_type: "text/event-stream", ..Reply::empty(200, "200") });
         }
-        if !self.readiness.is_database_there() {
+        if self.readiness.databases.are_all_away() {
             return Err(Problem::unavailable());
         }
         self.within_time(asked).await
@@ -203,7 +203,7 @@ impl Api {
         self.check_caller(&caller, route, &parameters).await?;
         let actor = caller.actor();
         let Caller { operator, correlation, .. } = caller;
-        if !self.readiness.is_database_there() {
+        if self.readiness.databases.are_all_away() {
             return Err(Problem::unavailable());
         }
         let viewing = Viewing { config: Arc::clone(&self.config), role: operator.role };

@@ -19,7 +19,7 @@ struct HealthPage {
 
 pub fn show(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let readiness = &console.api.readiness;
-    let database = if readiness.is_database_there() { "ready" } else { "away" };
+    let database = if readiness.databases.are_there() { "ready" } else { "away" };
     let brokers = readiness.brokers.iter().map(|(party, state)| {
         let (word, _) = overview::told(&state.borrow());
         (format!("broker, party {party}"), word)

@@ -183,7 +183,7 @@ impl Console {
         if visitor.operator.role < route.role {
             return Err(Problem::role_too_low(visitor.operator.role, route.role));
         }
-        if route.needs_database && !self.api.readiness.is_database_there() {
+        if route.needs_database && self.api.readiness.databases.are_all_away() {
             return Err(Problem::unavailable());
         }
         let asked = self.asked(parts, visitor, parameters);

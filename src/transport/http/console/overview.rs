@@ -81,7 +81,7 @@ pub async fn show(console: &Console, asked: PageRequest) -> Result<String, Probl
         waiting: counted(&samples, "purser_waiting_commands", &[]),
         approvals: counted(&samples, "purser_approvals_pending", &[]),
         troubles: health::troubles(readiness, &samples, config.parties.keys()),
-        database: if readiness.is_database_there() { "ready" } else { "away" },
+        database: if readiness.databases.are_there() { "ready" } else { "away" },
         version: env!("CARGO_PKG_VERSION"),
         frame: asked.frame,
     };

@@ -1,0 +1,97 @@
+//! Which ledger a command is about: its party's, or the one that `--ledger` names.
+
+use clap::Args;
+
+use super::{CommandFailure, failed, usage};
+use crate::app::ledgers;
+use crate::config::{Config, DatabaseUrl};
+use crate::ledger::{LedgerName, Party};
+use crate::storage::Database;
+use crate::storage::migrations::SchemaState;
+
+/// For commands that are about no party.
+#[derive(Args)]
+pub struct LedgerOption {
+    /// The ledger, where there are several: a name of [ledgers], or `default` for that of database.url.
+    #[arg(long = "ledger", value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// A ledger, before its database is opened.
+pub struct LedgerChoice {
+    pub name: LedgerName,
+    pub url: DatabaseUrl,
+    database: Database,
+}
+
+impl LedgerOption {
+    /// The named one; else the one that all parties are in.
+    pub fn one(&self, config: &Config) -> Result<LedgerChoice, CommandFailure> {
+        let mut all = self.all(config)?;
+        match (all.pop(), all.is_empty()) {
+            (Some(ledger), true) => Ok(ledger),
+            _ => Err(usage(format!("there are several ledgers: say --ledger {}", names(config)))),
+        }
+    }
+
+    /// The named one; else every one that parties are in.
+    pub fn all(&self, config: &Config) -> Result<Vec<LedgerChoice>, CommandFailure> {
+        let Some(name) = &self.name else {
+            return config.ledgers_in_use().into_iter().map(|name| LedgerChoice::named(config, name)).collect();
+        };
+        let name = LedgerName::parse(name).map_err(|error| usage(format!("--ledger {error}")))?;
+        Ok(vec![LedgerChoice::named(config, name)?])
+    }
+}
+
+fn names(config: &Config) -> String {
+    let named = config.ledgers.keys().map(LedgerName::as_str);
+    std::iter::once("default").chain(named).collect::<Vec<_>>().join(", ")
+}
+
+impl LedgerChoice {
+    /// The ledger that a party is in.
+    pub fn of_party(config: &Config, party: &Party) -> Result<Self, CommandFailure> {
+        Self::named(config, config.ledger_of(party))
+    }
+
+    /// The ledger of this name.
+    pub fn named(config: &Config, name: LedgerName) -> Result<Self, CommandFailure> {
+        match (config.ledger_url(&name), ledgers::database(config, &name)) {
+            (Some(url), Some(database)) => Ok(Self { name, url: url.clone(), database }),
+            _ => Err(usage(format!("there is no ledger {name}; there is {}", names(config)))),
+        }
+    }
+
+    /// For a command that only looks: it writes nothing, and brings no schema up to date.
+    pub async fn to_look_at(self) -> Result<Database, CommandFailure> {
+        let Self { database, url, .. } = self;
+        match database.schema().await? {
+            SchemaState::UpToDate(_) => Ok(database),
+            SchemaState::Behind { missing } => Err(failed(format!(
+                "the schema of {url} is not up to date (it lacks {}): run `purser migrate`",
+                missing.join(", ")
+            ))),
+            SchemaState::Ahead { unknown } => Err(failed(format!(
+                "{url} was migrated by a newer purser (it has {}): use that one",
+                unknown.join(", ")
+            ))),
+        }
+    }
+
+    /// For a command that changes something: its schema is brought up to date.
+    pub async fn to_change(self) -> Result<Database, CommandFailure> {
+        self.database.migrate().await?;
+        Ok(self.database)
+    }
+
+    /// What its schema lacked, brought up to date.
+    pub async fn migrate(&self) -> Result<Vec<String>, CommandFailure> {
+        Ok(self.database.migrate().await?)
+    }
+
+    /// How its schema stands.
+    pub async fn schema(&self) -> Result<SchemaState, crate::storage::StoreError> {
+        self.database.schema().await
+    }
+}

@@ -1,0 +1,82 @@
+//! The wallet where there are several ledgers: of each party the one that it is in is asked.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::port::{DecidedCommand, SharedWallet, WalletError, WalletFuture, WalletPort};
+use crate::config::Secret;
+use crate::identity::grants::{GrantAct, GrantAnswer};
+use crate::ledger::shop::{OfferId, OfferState};
+use crate::ledger::state::PlayerState;
+use crate::ledger::transactions::{ManualVoid, Transaction, TransactionQuery};
+use crate::ledger::{Command, Order, OrderId, Party, PlayerId, PlayerKey, Pocket};
+
+/// Every party's wallet.
+pub struct WalletByParty(HashMap<Party, SharedWallet>);
+
+impl WalletByParty {
+    pub fn of(wallets: impl IntoIterator<Item = (Party, SharedWallet)>) -> Self {
+        Self(wallets.into_iter().collect())
+    }
+
+    /// Asks the party's wallet. Dialects are mounted for configured parties alone, and each of those has one.
+    fn ask<'a, T: Send + 'a>(
+        &'a self,
+        party: &Party,
+        question: impl FnOnce(&'a SharedWallet) -> WalletFuture<'a, T>,
+    ) -> WalletFuture<'a, T> {
+        match self.0.get(party) {
+            Some(wallet) => question(wallet),
+            None => {
+                tracing::error!(%party, "a party that is not configured was asked for");
+                Box::pin(std::future::ready(Err(WalletError::Fault)))
+            }
+        }
+    }
+}
+
+impl WalletPort for WalletByParty {
+    fn decide(&self, command: Command) -> WalletFuture<'_, DecidedCommand> {
+        self.ask(&command.party.clone(), move |wallet| wallet.decide(command))
+    }
+
+    fn balance(&self, party: Party, player: PlayerId, pocket: Pocket) -> WalletFuture<'_, Option<i64>> {
+        self.ask(&party.clone(), move |wallet| wallet.balance(party, player, pocket))
+    }
+
+    fn player(&self, party: Party, player: PlayerId) -> WalletFuture<'_, Option<PlayerState>> {
+        self.ask(&party.clone(), move |wallet| wallet.player(party, player))
+    }
+
+    fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
+        self.ask(&party.clone(), move |wallet| wallet.order(party, id))
+    }
+
+    fn transactions(&self, finding: TransactionQuery) -> WalletFuture<'_, Vec<Transaction>> {
+        self.ask(&finding.party.clone(), move |wallet| wallet.transactions(finding))
+    }
+
+    fn void(&self, party: Party, source: i64) -> WalletFuture<'_, Option<ManualVoid>> {
+        self.ask(&party.clone(), move |wallet| wallet.void(party, source))
+    }
+
+    fn offer(&self, party: Party, id: OfferId) -> WalletFuture<'_, Option<OfferState>> {
+        self.ask(&party.clone(), move |wallet| wallet.offer(party, id))
+    }
+
+    fn sold_keys(&self, party: Party, buyer: Arc<str>, order: i64) -> WalletFuture<'_, Option<Vec<Arc<str>>>> {
+        self.ask(&party.clone(), move |wallet| wallet.sold_keys(party, buyer, order))
+    }
+
+    fn player_of_login(&self, party: Party, login: String) -> WalletFuture<'_, Option<PlayerId>> {
+        self.ask(&party.clone(), move |wallet| wallet.player_of_login(party, login))
+    }
+
+    fn password_hash(&self, party: Party, player: PlayerKey) -> WalletFuture<'_, Option<Secret>> {
+        self.ask(&party.clone(), move |wallet| wallet.password_hash(party, player))
+    }
+
+    fn grants(&self, party: Party, act: GrantAct) -> WalletFuture<'_, GrantAnswer> {
+        self.ask(&party.clone(), move |wallet| wallet.grants(party, act))
+    }
+}

@@ -1,0 +1,58 @@
+//! Whether the databases of the ledgers are there, for whoever asks before work is begun, and for `/readyz`.
+
+use tokio::sync::watch;
+
+use super::Health;
+use crate::ledger::LedgerName;
+
+/// Whether the database can be written, by the lanes' word, and read, by the balance reader's.
+#[derive(Clone)]
+pub struct DatabaseHealth {
+    pub lanes: watch::Receiver<Health>,
+    pub reader: watch::Receiver<Health>,
+}
+
+impl DatabaseHealth {
+    pub fn is_there(&self) -> bool {
+        self.away().is_none()
+    }
+
+    /// Why the database is away, where it is.
+    pub fn away(&self) -> Option<String> {
+        [&self.lanes, &self.reader].into_iter().find_map(|health| match &*health.borrow() {
+            Health::Ready => None,
+            Health::Away(why) => Some(why.clone()),
+        })
+    }
+}
+
+/// The same of every ledger that parties are in.
+#[derive(Clone)]
+pub struct LedgersHealth(Vec<(LedgerName, DatabaseHealth)>);
+
+impl LedgersHealth {
+    pub fn of(ledgers: impl IntoIterator<Item = (LedgerName, DatabaseHealth)>) -> Self {
+        Self(ledgers.into_iter().collect())
+    }
+
+    /// Of one ledger alone.
+    pub fn of_one(health: DatabaseHealth) -> Self {
+        Self::of([(LedgerName::default_ledger(), health)])
+    }
+
+    /// Whether every one is there.
+    pub fn are_there(&self) -> bool {
+        self.0.iter().all(|(_, health)| health.is_there())
+    }
+
+    /// Whether none is there. Parties whose ledger is there are served while another is away.
+    pub fn are_all_away(&self) -> bool {
+        self.0.iter().all(|(_, health)| !health.is_there())
+    }
+
+    /// Those that are away, and why. One alone is called by no name.
+    pub fn away(&self) -> Vec<(Option<LedgerName>, String)> {
+        let name = |name: &LedgerName| (self.0.len() > 1).then(|| name.clone());
+        self.0.iter().filter_map(|(ledger, health)| Some((name(ledger), health.away()?))).collect()
+    }
+}

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::dead;
 use super::decisions;
 use super::problem::Problem;
-use super::routes::AdminCall;
-use super::{Answer, Api, Asked};
+use super::routes::AdminAct;
+use super::{AdminRequest, Api};
 use crate::admin::approvals::{self, Approval, ApprovalRequest, Road};
 use crate::admin::audits::Busy;
 use crate::admin::cash::{self, CashMoved, Direction};
@@ -26,38 +26,22 @@ use crate::ledger::{AccountAct, Currency, Done, Outcome, Party, TransactionDone}
 use crate::storage::voids as queue;
 use crate::wallet::DecidedCommand;
 
-pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
-    let reply = match asked.route.call {
-        AdminCall::AddPlayer => add_player(api, &asked).await,
-        AdminCall::Deposit => move_money(api, &asked, Direction::Deposit).await,
-        AdminCall::Withdraw => move_money(api, &asked, Direction::Withdraw).await,
-        AdminCall::ApproveVoid => resolve_void(api, &asked, true).await,
-        AdminCall::DismissVoid => resolve_void(api, &asked, false).await,
-        AdminCall::Approve => decisions::approve(api, &asked).await,
-        AdminCall::Reject => decisions::reject(api, &asked).await,
-        AdminCall::StartAudit => start_audit(api, &asked).await,
-        AdminCall::MakePlan => dead::calls::make_plan(api, &asked).await,
-        AdminCall::RunPlan => dead::calls::run(api, &asked).await,
-        AdminCall::Search
-        | AdminCall::Parties
-        | AdminCall::Player
-        | AdminCall::History
-        | AdminCall::Order
-        | AdminCall::Transaction
-        | AdminCall::Entry
-        | AdminCall::Voids
-        | AdminCall::Approvals
-        | AdminCall::Audit
-        | AdminCall::DeadLetters
-        | AdminCall::DeadGroups
-        | AdminCall::Plan
-        | AdminCall::Trail
-        | AdminCall::Live => Err(Failure::Fault.into()),
-    };
-    reply.map(Answer::Shown)
+pub(super) async fn take(api: &Api, act: AdminAct, asked: AdminRequest) -> Result<Reply, Problem> {
+    match act {
+        AdminAct::AddPlayer => add_player(api, &asked).await,
+        AdminAct::Deposit => move_money(api, &asked, Direction::Deposit).await,
+        AdminAct::Withdraw => move_money(api, &asked, Direction::Withdraw).await,
+        AdminAct::ApproveVoid => resolve_void(api, &asked, true).await,
+        AdminAct::DismissVoid => resolve_void(api, &asked, false).await,
+        AdminAct::Approve => decisions::approve(api, &asked).await,
+        AdminAct::Reject => decisions::reject(api, &asked).await,
+        AdminAct::StartAudit => start_audit(api, &asked).await,
+        AdminAct::MakePlan => dead::calls::make_plan(api, &asked).await,
+        AdminAct::RunPlan => dead::calls::run(api, &asked).await,
+    }
 }
 
-impl Asked {
+impl AdminRequest {
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let mut deserializer = serde_json::Deserializer::from_slice(&self.body);
         let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| error.to_string());
@@ -79,7 +63,7 @@ impl Api {
     /// Decides a command on its lane; what is refused is a problem. `currency` is what amounts are of.
     async fn decide(
         &self,
-        asked: &Asked,
+        asked: &AdminRequest,
         party: &Party,
         act: Act,
         currency: Option<Currency>,
@@ -101,7 +85,7 @@ impl Api {
     /// Moves it, and tells the answer with the words for the trail.
     pub(super) async fn move_cash(
         &self,
-        asked: &Asked,
+        asked: &AdminRequest,
         party: &Party,
         direction: Direction,
         movement: &Cash,
@@ -118,7 +102,7 @@ impl Api {
     /// Resolves a void, and tells the transaction that moved it back, if any, with the words for the trail.
     pub(super) async fn resolve(
         &self,
-        asked: &Asked,
+        asked: &AdminRequest,
         party: &Party,
         act: Act,
         currency: Currency,
@@ -140,7 +124,7 @@ fn waits(api: &Api, approval: &Approval) -> Reply {
     Reply::json(202, "202", &approvals::shown(&api.config, approval, &[], clock::now()))
 }
 
-async fn add_player(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
+async fn add_player(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
     let party = asked.party()?;
     let new: NewPlayer = asked.read()?;
     let open = new.open(&party, asked.settings(&party)?)?;
@@ -165,7 +149,7 @@ async fn add_player(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
     Ok(Reply::json(status, status.to_string(), &body))
 }
 
-async fn move_money(api: &Api, asked: &Asked, direction: Direction) -> Result<Reply, Problem> {
+async fn move_money(api: &Api, asked: &AdminRequest, direction: Direction) -> Result<Reply, Problem> {
     let (party, player) = (asked.party()?, asked.player()?);
     let body: cash::CashRequest = asked.read()?;
     let mut movement = body.movement(&api.config, &party, player)?;
@@ -198,7 +182,7 @@ async fn move_money(api: &Api, asked: &Asked, direction: Direction) -> Result<Re
     Ok(Reply::json(201, "201", &answer))
 }
 
-async fn start_audit(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
+async fn start_audit(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
     let deed = Deed { act: asked.route.operation, party: None, target: "the ledger".to_owned(), detail: Value::Null };
     match api.audits.start(&api.reader, &asked.actor, deed.clone()) {
         Ok(running) => Ok(Reply::json(202, "202", &json!({ "running": running }))),
@@ -210,7 +194,7 @@ async fn start_audit(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
     }
 }
 
-async fn resolve_void(api: &Api, asked: &Asked, approve: bool) -> Result<Reply, Problem> {
+async fn resolve_void(api: &Api, asked: &AdminRequest, approve: bool) -> Result<Reply, Problem> {
     let (party, number) = (asked.party()?, asked.number()?);
     let of = party.clone();
     let queued = api.reader.ask(move |conn| queue::find(conn, &of, number)).await?;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::listing::{ListPage, Listing};
 use super::problem::Problem;
-use super::{Answer, Api, Asked};
+use super::{AdminAnswer, AdminRequest, Api};
 use crate::admin::approvals::{self, Approval, ApprovalShown, Denial};
 use crate::admin::cash::{self, Direction};
 use crate::admin::shown::Exact;
@@ -23,7 +23,7 @@ struct Decided {
     movement: Value,
 }
 
-impl Asked {
+impl AdminRequest {
     /// The approval in the path.
     fn approval(&self) -> Result<Uuid, Problem> {
         let id = Uuid::try_parse(self.parameters.get("approval"));
@@ -31,24 +31,24 @@ impl Asked {
     }
 }
 
-pub(super) async fn list(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+pub(super) async fn list(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, Problem> {
     let page = ListPage::read(&asked.query)?;
     let after = page.after.as_deref().map(Uuid::try_parse).transpose();
     let after = after.map_err(|_| Problem::bad_request("after must be what `next` of the page before says"))?;
     let (all, most) = (asked.all()?, page.one_more());
     let config = asked.viewing.config;
     let found = api.reader.ask(move |conn| approvals::list(conn, &config, all, after, most)).await?;
-    Ok(Answer::List(Listing::new(&approvals::COLUMNS, &page, &found, |shown| shown.id.to_string())?))
+    Ok(AdminAnswer::List(Listing::new(&approvals::COLUMNS, &page, &found, |shown| shown.id.to_string())?))
 }
 
-pub(super) async fn approve(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
+pub(super) async fn approve(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
     let id = asked.approval()?;
     let moving = async |approval: &Approval| api.carry_out(asked, approval).await;
     let (approval, movement) = approvals::approve(&api.reader, &asked.actor, id, moving).await?;
     Ok(decided(api, &approval, movement))
 }
 
-pub(super) async fn reject(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
+pub(super) async fn reject(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
     let approval = approvals::reject(&api.reader, &asked.actor, asked.approval()?).await??;
     Ok(decided(api, &approval, Value::Null))
 }
@@ -60,7 +60,7 @@ fn decided(api: &Api, approval: &Approval, movement: Value) -> Reply {
 
 impl Api {
     /// Moves what was approved, and tells the answer with the words for the trail.
-    async fn carry_out(&self, asked: &Asked, approval: &Approval) -> Result<(Value, String), Problem> {
+    async fn carry_out(&self, asked: &AdminRequest, approval: &Approval) -> Result<(Value, String), Problem> {
         let party = &approval.party;
         let direction = match &approval.command {
             Act::Account(AccountAct::Deposit(_)) => Direction::Deposit,

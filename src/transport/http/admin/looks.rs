@@ -7,58 +7,48 @@ use super::dead;
 use super::decisions;
 use super::listing::{ListPage, Listing};
 use super::problem::Problem;
-use super::routes::AdminCall;
-use super::{Answer, Api, Asked};
+use super::routes::AdminLook;
+use super::{AdminAnswer, AdminRequest, Api};
 use crate::admin::{self, Viewing, history, journal, orders, parties, players, search, transactions, voids};
 use crate::clock;
-use crate::dialects::http::{Failure, Reply};
+use crate::dialects::http::Reply;
 use crate::ledger::{OrderId, Party, PlayerId};
 use crate::storage::StoreError;
 use crate::storage::queries::AnyConnection;
 use crate::storage::trail;
 use crate::storage::voids as queue;
 
-pub(super) async fn take(api: &Api, asked: Asked) -> Result<Answer, Problem> {
-    match asked.route.call {
-        AdminCall::Search => look_for(api, asked).await,
-        AdminCall::Parties => list_parties(&asked),
-        AdminCall::Player => player(api, asked).await,
-        AdminCall::History => list_history(api, asked).await,
-        AdminCall::Order => {
+pub(super) async fn take(api: &Api, look: AdminLook, asked: AdminRequest) -> Result<AdminAnswer, Problem> {
+    match look {
+        AdminLook::Search => look_for(api, asked).await,
+        AdminLook::Parties => list_parties(&asked),
+        AdminLook::Player => player(api, asked).await,
+        AdminLook::History => list_history(api, asked).await,
+        AdminLook::Order => {
             let id = Uuid::try_parse(asked.parameters.get("order"));
             let id = id.map_err(|_| Problem::bad_request("an order is named by a UUID"))?;
             api.show(asked, "order", move |conn, viewing| orders::show(conn, viewing, OrderId::from_uuid(id))).await
         }
-        AdminCall::Transaction => {
+        AdminLook::Transaction => {
             let number = asked.number()?;
             api.show(asked, "transaction", move |conn, viewing| transactions::show(conn, viewing, number)).await
         }
-        AdminCall::Entry => {
+        AdminLook::Entry => {
             let number = asked.number()?;
             api.show(asked, "journal row", move |conn, viewing| journal::show(conn, viewing, number)).await
         }
-        AdminCall::Voids => list_voids(api, asked).await,
-        AdminCall::Trail => list_trail(api, asked).await,
-        AdminCall::Approvals => decisions::list(api, asked).await,
-        AdminCall::DeadLetters => dead::calls::list(api, &asked).await,
-        AdminCall::DeadGroups => dead::calls::groups(api, &asked).await,
-        AdminCall::Plan => dead::calls::show_plan(api, &asked),
-        AdminCall::Audit => Ok(shown(&api.audits.show(&api.reader).await?)),
-        AdminCall::Live
-        | AdminCall::AddPlayer
-        | AdminCall::Deposit
-        | AdminCall::Withdraw
-        | AdminCall::ApproveVoid
-        | AdminCall::DismissVoid
-        | AdminCall::Approve
-        | AdminCall::Reject
-        | AdminCall::StartAudit
-        | AdminCall::MakePlan
-        | AdminCall::RunPlan => Err(Failure::Fault.into()),
+        AdminLook::Voids => list_voids(api, asked).await,
+        AdminLook::Trail => list_trail(api, asked).await,
+        AdminLook::Approvals => decisions::list(api, asked).await,
+        AdminLook::DeadLetters => dead::calls::list(api, &asked).await,
+        AdminLook::DeadGroups => dead::calls::groups(api, &asked).await,
+        AdminLook::Plan => dead::calls::show_plan(api, &asked),
+        AdminLook::Audit => Ok(shown(&api.audits.show(&api.reader).await?)),
+        AdminLook::Live => api.live.stream().map(AdminAnswer::Events).ok_or_else(Problem::too_many_streams),
     }
 }
 
-impl Asked {
+impl AdminRequest {
     /// The number in the path.
     pub(super) fn number(&self) -> Result<i64, Problem> {
         let number = self.parameters.get("number").parse();
@@ -96,20 +86,20 @@ impl Api {
     /// Shows one thing, where it is there.
     async fn show<T: Serialize + Send + 'static>(
         &self,
-        asked: Asked,
+        asked: AdminRequest,
         what: &str,
         show: impl Fn(&mut AnyConnection, &Viewing) -> Result<Option<T>, StoreError> + Send + Sync + 'static,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<AdminAnswer, Problem> {
         let found = self.reader.ask(move |conn| show(conn, &asked.viewing)).await?;
         found.map(|found| shown(&found)).ok_or_else(|| Problem::not_found(format!("there is no such {what}")))
     }
 }
 
-fn shown(value: &impl Serialize) -> Answer {
-    Answer::Shown(Reply::json(200, "200", value))
+fn shown(value: &impl Serialize) -> AdminAnswer {
+    AdminAnswer::Shown(Reply::json(200, "200", value))
 }
 
-async fn look_for(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+async fn look_for(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, Problem> {
     let q = asked.query("q").unwrap_or_default().to_owned();
     if q.is_empty() || q.chars().count() > search::MAX_QUERY {
         let most = search::MAX_QUERY;
@@ -119,41 +109,41 @@ async fn look_for(api: &Api, asked: Asked) -> Result<Answer, Problem> {
     Ok(shown(&found))
 }
 
-fn list_parties(asked: &Asked) -> Result<Answer, Problem> {
+fn list_parties(asked: &AdminRequest) -> Result<AdminAnswer, Problem> {
     let page = ListPage::read(&asked.query)?;
     let found = parties::list(&asked.viewing, page.after.as_deref(), page.limit + 1);
-    Ok(Answer::List(Listing::new(&parties::COLUMNS, &page, &found, |shown| shown.party.to_string())?))
+    Ok(AdminAnswer::List(Listing::new(&parties::COLUMNS, &page, &found, |shown| shown.party.to_string())?))
 }
 
-async fn player(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+async fn player(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, Problem> {
     let (party, player) = (asked.party()?, asked.player()?);
     let at = clock::now();
     api.show(asked, "player", move |conn, viewing| players::show(conn, viewing, &party, &player, at)).await
 }
 
-async fn list_history(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+async fn list_history(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, Problem> {
     let (party, player) = (asked.party()?, asked.player()?);
     let page = ListPage::read(&asked.query)?;
     let (before, most, viewing) = (page.after_number()?, page.limit + 1, asked.viewing);
     let found = api.reader.ask(move |conn| history::of_player(conn, &viewing, &party, &player, before, most)).await?;
     let found = found.map_err(Problem::behind)?;
-    Ok(Answer::List(Listing::new(&history::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
+    Ok(AdminAnswer::List(Listing::new(&history::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
 }
 
-async fn list_voids(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+async fn list_voids(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, Problem> {
     let party = asked.party()?;
     let page = ListPage::read(&asked.query)?;
     let (after, most) = (page.after_number()?, page.one_more());
     let all = asked.all()?;
     let found = api.reader.ask(move |conn| queue::page(conn, &party, all, after, most)).await?;
     let found: Vec<voids::VoidShown> = found.iter().map(|queued| voids::shown(&api.config, queued)).collect();
-    Ok(Answer::List(Listing::new(&voids::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
+    Ok(AdminAnswer::List(Listing::new(&voids::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
 }
 
-async fn list_trail(api: &Api, asked: Asked) -> Result<Answer, Problem> {
+async fn list_trail(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, Problem> {
     let page = ListPage::read(&asked.query)?;
     let (before, most) = (page.after_number()?.unwrap_or(i64::MAX), page.one_more());
     let found = api.reader.ask(move |conn| trail::before(conn, before, most)).await?;
     let found: Vec<admin::trail::TrailShown> = found.into_iter().map(admin::trail::TrailShown::of).collect();
-    Ok(Answer::List(Listing::new(&admin::trail::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
+    Ok(AdminAnswer::List(Listing::new(&admin::trail::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
 }

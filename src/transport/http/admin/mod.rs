@@ -31,7 +31,7 @@ use url::form_urlencoded;
 use self::dead::DeadLetters;
 use self::listing::Listing;
 use self::problem::Problem;
-use self::routes::{AdminCall, AdminRoute, FoundRoute, PATH, PathParameters};
+use self::routes::{AdminAct, AdminCall, AdminLook, AdminRoute, FoundRoute, PATH, PathParameters};
 use super::live::Live;
 use super::mounts::{self, BODY_TIMEOUT};
 use super::operating::Readiness;
@@ -75,11 +75,10 @@ pub struct Api {
 
 /// A call of somebody who may make it.
 #[derive(Clone)]
-struct Asked {
+struct AdminRequest {
     route: &'static AdminRoute,
     parameters: PathParameters,
     query: Vec<(String, String)>,
-    accept: String,
     body: Vec<u8>,
     viewing: Viewing,
     actor: Actor,
@@ -100,10 +99,39 @@ impl Caller {
     }
 }
 
-/// What a call ends with.
-enum Answer {
+/// An act that was asked for by another face, by a path that fits its route.
+#[derive(Clone)]
+pub(super) struct FoundAct {
+    pub act: AdminAct,
+    pub route: &'static AdminRoute,
+    pub parameters: PathParameters,
+}
+
+/// What a look ends with.
+enum AdminAnswer {
     Shown(Reply),
     List(Listing),
+    Events(Body),
+}
+
+/// What the log says of a request, as far as it came.
+#[derive(Default)]
+pub(super) struct RequestLog {
+    /// `None`: there is no such call, or nobody who may make it.
+    pub operation: Option<&'static str>,
+    pub operator: Option<SignedIn>,
+}
+
+impl RequestLog {
+    /// One line a request: never its address or body.
+    pub(super) fn tell(&self, dialect: &'static str, reply: &Reply, correlation: &str, took: Duration) {
+        let operation = self.operation.unwrap_or("-");
+        let operator = self.operator.as_ref().map_or("-", |operator| &*operator.name);
+        let took_ms = took.as_secs_f64() * 1e3;
+        let status = reply.status;
+        tracing::info!(dialect, operation, operator, correlation_id = correlation, status, took_ms, "answered");
+        metrics::http_answered("-", dialect, operation, &reply.code, took);
+    }
 }
 
 /// The routes, where there are operators.
@@ -122,20 +150,26 @@ impl Api {
     async fn answer(self: Arc<Self>, request: Request) -> Response {
         let began = Instant::now();
         let correlation = mounts::correlation(&request);
-        let (mut operation, mut who) = ("-", None);
-        let mut events = None;
+        let accept = text_of(request.headers(), "accept");
+        let mut log = RequestLog::default();
         let answered = match request.extensions().get::<ConnectedClient>().cloned() {
             Some(client) => {
                 // A place keeps the connection from making room for others; where there is none, it goes without.
                 let _work = client.place.work();
-                let told = (&mut operation, &mut who, &mut events);
-                self.take(request, &client, Arc::clone(&correlation), told).await
+                self.take(request, &client, Arc::clone(&correlation), &mut log).await
             }
             // The server puts one into every request.
             None => Err(Failure::Fault.into()),
         };
-        let reply = answered.unwrap_or_else(Problem::reply);
-        tell(&reply, operation, who.as_ref(), &correlation, began.elapsed());
+        let (reply, events) = match answered {
+            Ok(AdminAnswer::Shown(reply)) => (reply, None),
+            Ok(AdminAnswer::List(listing)) => (listing.reply(&accept), None),
+            Ok(AdminAnswer::Events(body)) => {
+                (Reply { content_type: "text/event-stream", ..Reply::empty(200, "200") }, Some(body))
+            }
+            Err(problem) => (problem.reply(), None),
+        };
+        log.tell(NAME, &reply, &correlation, began.elapsed());
         let reply = reply
             .with_header("cache-control", "no-store")
             .with_header("x-content-type-options", "nosniff")
@@ -153,77 +187,60 @@ impl Api {
         request: Request,
         client: &ConnectedClient,
         correlation: Arc<str>,
-        (operation, who, events): (&mut &'static str, &mut Option<SignedIn>, &mut Option<Body>),
-    ) -> Result<Reply, Problem> {
+        log: &mut RequestLog,
+    ) -> Result<AdminAnswer, Problem> {
         let (parts, body) = request.into_parts();
         let address = origin::address(client.address.ip(), &parts.headers, &self.origins.trusted);
         let operator = self.operators.sign_in(bearer(&parts.headers), address, clock::now())?;
-        *who = Some(operator.clone());
+        log.operator = Some(operator.clone());
         let (route, parameters) = match routes::find(parts.method.as_str(), parts.uri.path()) {
             FoundRoute::Route(route, parameters) => (route, parameters),
             FoundRoute::Methods(methods) => return Err(Problem::method_not_allowed(&methods)),
             FoundRoute::Nothing => return Err(Problem::not_found("there is no such call")),
         };
-        *operation = route.operation;
+        log.operation = Some(route.operation);
         let actor = Actor { who: operator.name, role: operator.role.as_str(), origin: address.to_string() };
         self.check_role(route, &parameters, operator.role, &actor).await?;
         let body = read(&parts, body, "application/json").await?;
         let viewing = Viewing { config: Arc::clone(&self.config), role: operator.role };
-        let (accept, query) = (text_of(&parts.headers, "accept"), query(route, &parts)?);
-        let asked = Asked { route, parameters, query, accept, body, viewing, actor, correlation };
-        if route.call == AdminCall::Live {
-            // What is away is told, too.
-            *events = Some(self.live.stream().ok_or_else(Problem::too_many_streams)?);
-            return Ok(Reply { content_type: "text/event-stream", ..Reply::empty(200, "200") });
-        }
-        if self.readiness.databases.are_all_away() {
+        let query = query(route, &parts)?;
+        let asked = AdminRequest { route, parameters, query, body, viewing, actor, correlation };
+        // What is away is told, too.
+        if route.call != AdminCall::Look(AdminLook::Live) && self.readiness.databases.are_all_away() {
             return Err(Problem::unavailable());
         }
-        self.within_time(asked).await
+        let api = Arc::clone(self);
+        match route.call {
+            AdminCall::Look(look) => within_time(async move { looks::take(&api, look, asked).await }).await,
+            AdminCall::Act(act) => {
+                within_time(async move { acts::take(&api, act, asked).await }).await.map(AdminAnswer::Shown)
+            }
+        }
     }
 
-    /// Whether whoever has come by another face may make this call; in the trail, where not.
-    pub(super) async fn check_caller(
-        &self,
-        caller: &Caller,
-        route: &AdminRoute,
-        parameters: &PathParameters,
-    ) -> Result<(), Problem> {
-        self.check_role(route, parameters, caller.operator.role, &caller.actor()).await
+    /// Whether whoever has come by another face may do this; in the trail, where not.
+    pub(super) async fn check_caller(&self, caller: &Caller, found: &FoundAct) -> Result<(), Problem> {
+        self.check_role(found.route, &found.parameters, caller.operator.role, &caller.actor()).await
     }
 
-    /// Takes a call that came by another face, as if it had come here.
-    pub(super) async fn take_for(
+    /// Carries out an act that came by another face, as if it had come here.
+    pub(super) async fn act_for(
         self: &Arc<Self>,
         caller: Caller,
-        route: &'static AdminRoute,
-        parameters: PathParameters,
+        found: FoundAct,
         body: &Value,
     ) -> Result<Reply, Problem> {
-        self.check_caller(&caller, route, &parameters).await?;
+        self.check_caller(&caller, &found).await?;
         let actor = caller.actor();
-        let Caller { operator, correlation, .. } = caller;
+        let (FoundAct { act, route, parameters }, Caller { operator, correlation, .. }) = (found, caller);
         if self.readiness.databases.are_all_away() {
             return Err(Problem::unavailable());
         }
         let viewing = Viewing { config: Arc::clone(&self.config), role: operator.role };
-        let (accept, query, body) = (String::new(), Vec::new(), body.to_string().into_bytes());
-        self.within_time(Asked { route, parameters, query, accept, body, viewing, actor, correlation }).await
-    }
-
-    /// On a task of its own: an act that has begun is carried to its end, and into the trail, whoever goes away meanwhile.
-    async fn within_time(self: &Arc<Self>, asked: Asked) -> Result<Reply, Problem> {
-        let (api, accept) = (Arc::clone(self), asked.accept.clone());
-        let calling = tokio::spawn(async move {
-            if asked.route.method == "GET" { looks::take(&api, asked).await } else { acts::take(&api, asked).await }
-        });
-        match tokio::time::timeout(PATIENCE, calling).await {
-            Ok(Ok(Ok(Answer::Shown(reply)))) => Ok(reply),
-            Ok(Ok(Ok(Answer::List(listing)))) => Ok(listing.reply(&accept)),
-            Ok(Ok(Err(problem))) => Err(problem),
-            Ok(Err(_)) => Err(Failure::Fault.into()),
-            Err(_) => Err(Problem::unavailable()),
-        }
+        let (query, body) = (Vec::new(), body.to_string().into_bytes());
+        let asked = AdminRequest { route, parameters, query, body, viewing, actor, correlation };
+        let api = Arc::clone(self);
+        within_time(async move { acts::take(&api, act, asked).await }).await
     }
 
     /// An act that the role is too low for is in the trail, too.
@@ -238,7 +255,7 @@ impl Api {
             return Ok(());
         }
         let problem = Problem::role_too_low(has, route.role);
-        if route.method != "GET" {
+        if let AdminCall::Act(_) = route.call {
             let party = Party::parse(parameters.get("party")).ok();
             let target = parameters.target();
             let deed = Deed { act: route.operation, party, target, detail: serde_json::Value::Null };
@@ -246,6 +263,17 @@ impl Api {
                 .await?;
         }
         Err(problem)
+    }
+}
+
+/// On a task of its own: an act that has begun is carried to its end, and into the trail, whoever goes away meanwhile.
+async fn within_time<T: Send + 'static>(
+    answering: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::time::timeout(PATIENCE, tokio::spawn(answering)).await {
+        Ok(Ok(answered)) => answered,
+        Ok(Err(_)) => Err(Failure::Fault.into()),
+        Err(_) => Err(Problem::unavailable()),
     }
 }
 
@@ -291,13 +319,4 @@ pub(super) async fn read(parts: &Parts, body: Body, expected: &str) -> Result<Ve
         return Err(Problem::unsupported_media_type(expected));
     }
     Ok(body)
-}
-
-/// One line a request: never its address or body.
-fn tell(reply: &Reply, operation: &'static str, who: Option<&SignedIn>, correlation: &str, took: Duration) {
-    let operator = who.map_or("-", |operator| &*operator.name);
-    let took_ms = took.as_secs_f64() * 1e3;
-    let status = reply.status;
-    tracing::info!(dialect = NAME, operation, operator, correlation_id = correlation, status, took_ms, "answered");
-    metrics::http_answered("-", NAME, operation, &reply.code, took);
 }

@@ -1,15 +1,22 @@
 //! The calls of `/admin/v1`, as a table: what each is called by, who may call it, and how it is described.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::config::Role;
 
 /// Where they all begin.
 pub const PATH: &str = "/admin/v1";
 
-/// One call.
+/// One call: those who answer looks and those who carry out acts each match all of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdminCall {
+    Look(AdminLook),
+    Act(AdminAct),
+}
+
+/// What changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminLook {
     Search,
     Parties,
     Player,
@@ -25,6 +32,11 @@ pub enum AdminCall {
     Plan,
     Trail,
     Live,
+}
+
+/// What changes something, and is in the trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminAct {
     AddPlayer,
     Deposit,
     Withdraw,
@@ -41,7 +53,6 @@ pub enum AdminCall {
 #[derive(Debug, Clone, Copy)]
 pub struct AdminRoute {
     pub call: AdminCall,
-    pub method: &'static str,
     /// Below [`PATH`]; `{name}` stands for one segment.
     pub path: &'static str,
     /// The lowest role that may.
@@ -53,18 +64,27 @@ pub struct AdminRoute {
     pub query: &'static [&'static str],
 }
 
-const fn get(call: AdminCall, path: &'static str, operation: &'static str, summary: &'static str) -> AdminRoute {
-    AdminRoute { call, method: "GET", path, role: Role::Viewer, operation, summary, query: &[] }
+impl AdminRoute {
+    pub fn method(&self) -> &'static str {
+        match self.call {
+            AdminCall::Look(_) => "GET",
+            AdminCall::Act(_) => "POST",
+        }
+    }
+}
+
+const fn get(look: AdminLook, path: &'static str, operation: &'static str, summary: &'static str) -> AdminRoute {
+    AdminRoute { call: AdminCall::Look(look), path, role: Role::Viewer, operation, summary, query: &[] }
 }
 
 const fn post(
-    call: AdminCall,
+    act: AdminAct,
     path: &'static str,
     role: Role,
     operation: &'static str,
     summary: &'static str,
 ) -> AdminRoute {
-    AdminRoute { call, method: "POST", path, role, operation, summary, query: &[] }
+    AdminRoute { call: AdminCall::Act(act), path, role, operation, summary, query: &[] }
 }
 
 /// What a list takes.
@@ -74,11 +94,11 @@ const PAGE: &[&str] = &["limit", "after"];
 pub const ROUTES: [AdminRoute; 25] = [
     AdminRoute {
         query: &["q"],
-        ..get(AdminCall::Search, "/search", "search", "Look for an exact name or number, in every party")
+        ..get(AdminLook::Search, "/search", "search", "Look for an exact name or number, in every party")
     },
-    AdminRoute { query: PAGE, ..get(AdminCall::Parties, "/parties", "parties", "The parties that are configured") },
+    AdminRoute { query: PAGE, ..get(AdminLook::Parties, "/parties", "parties", "The parties that are configured") },
     get(
-        AdminCall::Player,
+        AdminLook::Player,
         "/parties/{party}/players/{player}",
         "player",
         "A player: buckets, limits used today, VIP level",
@@ -86,16 +106,16 @@ pub const ROUTES: [AdminRoute; 25] = [
     AdminRoute {
         query: PAGE,
         ..get(
-            AdminCall::History,
+            AdminLook::History,
             "/parties/{party}/players/{player}/history",
             "history",
             "A player's commands with their outcomes, newest first",
         )
     },
-    get(AdminCall::Order, "/orders/{order}", "order", "An order (betId) with its commands"),
-    get(AdminCall::Transaction, "/transactions/{number}", "transaction", "A partner's transaction with its command"),
+    get(AdminLook::Order, "/orders/{order}", "order", "An order (betId) with its commands"),
+    get(AdminLook::Transaction, "/transactions/{number}", "transaction", "A partner's transaction with its command"),
     get(
-        AdminCall::Entry,
+        AdminLook::Entry,
         "/journal/{number}",
         "journal",
         "A row of the journal: command, outcome, transfers, chain, reply",
@@ -103,7 +123,7 @@ pub const ROUTES: [AdminRoute; 25] = [
     AdminRoute {
         query: &["limit", "after", "all"],
         ..get(
-            AdminCall::Voids,
+            AdminLook::Voids,
             "/parties/{party}/voids",
             "voids",
             "Voids that wait, oldest first; `all=true`: all of them",
@@ -113,7 +133,7 @@ pub const ROUTES: [AdminRoute; 25] = [
         role: Role::Approver,
         query: &["limit", "after", "all"],
         ..get(
-            AdminCall::Approvals,
+            AdminLook::Approvals,
             "/approvals",
             "approvals",
             "Movements by hand that wait for a second person, oldest first; `all=true`: all of them",
@@ -121,12 +141,12 @@ pub const ROUTES: [AdminRoute; 25] = [
     },
     AdminRoute {
         role: Role::Operator,
-        ..get(AdminCall::Audit, "/audit", "audit", "The audit that runs, and what the last one found, with its digest")
+        ..get(AdminLook::Audit, "/audit", "audit", "The audit that runs, and what the last one found, with its digest")
     },
     AdminRoute {
         query: PAGE,
         ..get(
-            AdminCall::DeadLetters,
+            AdminLook::DeadLetters,
             "/parties/{party}/dead-letters",
             "dead letters",
             "What lay in the queue of dead letters at the last look, oldest first, and how many of how many were seen",
@@ -135,14 +155,14 @@ pub const ROUTES: [AdminRoute; 25] = [
     AdminRoute {
         query: PAGE,
         ..get(
-            AdminCall::DeadGroups,
+            AdminLook::DeadGroups,
             "/parties/{party}/dead-letters/groups",
             "dead letter groups",
             "The same by reason, error and queue",
         )
     },
     get(
-        AdminCall::Plan,
+        AdminLook::Plan,
         "/parties/{party}/dead-letters/plans/{plan}",
         "dead letter plan",
         "A plan, and how far it has come",
@@ -150,72 +170,72 @@ pub const ROUTES: [AdminRoute; 25] = [
     AdminRoute {
         role: Role::Admin,
         query: PAGE,
-        ..get(AdminCall::Trail, "/trail", "trail", "What operators did, newest first")
+        ..get(AdminLook::Trail, "/trail", "trail", "What operators did, newest first")
     },
     get(
-        AdminCall::Live,
+        AdminLook::Live,
         "/live",
         "live",
         "Server-sent events, one a second: rates, times, queues, connections, health with what to do",
     ),
-    post(AdminCall::AddPlayer, "/parties/{party}/players", Role::Operator, "player add", "Make a player"),
+    post(AdminAct::AddPlayer, "/parties/{party}/players", Role::Operator, "player add", "Make a player"),
     post(
-        AdminCall::Deposit,
+        AdminAct::Deposit,
         "/parties/{party}/players/{player}/deposits",
         Role::Operator,
         "deposit",
         "Put money into an account from the outside world; the same key again moves nothing",
     ),
     post(
-        AdminCall::Withdraw,
+        AdminAct::Withdraw,
         "/parties/{party}/players/{player}/withdrawals",
         Role::Operator,
         "withdraw",
         "Take money out of an account; the same key again moves nothing",
     ),
     post(
-        AdminCall::ApproveVoid,
+        AdminAct::ApproveVoid,
         "/parties/{party}/voids/{number}/approve",
         Role::Approver,
         "void approve",
         "Move back what the transaction moved",
     ),
     post(
-        AdminCall::DismissVoid,
+        AdminAct::DismissVoid,
         "/parties/{party}/voids/{number}/dismiss",
         Role::Approver,
         "void dismiss",
         "Leave the transaction as it is",
     ),
     post(
-        AdminCall::Approve,
+        AdminAct::Approve,
         "/approvals/{approval}/approve",
         Role::Approver,
         "approval approve",
         "Move what somebody else has asked for; approved twice it moves once",
     ),
     post(
-        AdminCall::Reject,
+        AdminAct::Reject,
         "/approvals/{approval}/reject",
         Role::Approver,
         "approval reject",
         "Move nothing: whoever wants it has to ask again",
     ),
     post(
-        AdminCall::MakePlan,
+        AdminAct::MakePlan,
         "/parties/{party}/dead-letters/plans",
         Role::Operator,
         "dead plan",
         "Look what an act on dead letters would touch; nothing is touched. To drop takes the role admin",
     ),
     post(
-        AdminCall::RunPlan,
+        AdminAct::RunPlan,
         "/parties/{party}/dead-letters/plans/{plan}/run",
         Role::Operator,
         "dead run",
         "Do what is planned, once, to the letters that the plan has seen. To drop takes the role admin",
     ),
-    post(AdminCall::StartAudit, "/audit", Role::Operator, "audit", "Start an audit beside `serve`; one at a time"),
+    post(AdminAct::StartAudit, "/audit", Role::Operator, "audit", "Start an audit beside `serve`; one at a time"),
 ];
 
 /// What a request's path leads to.
@@ -250,10 +270,10 @@ pub fn find(method: &str, path: &str) -> FoundRoute {
     let mut methods = Vec::new();
     for route in &ROUTES {
         if let Some(parameters) = fit(route.path, below) {
-            if route.method == method {
+            if route.method() == method {
                 return FoundRoute::Route(route, parameters);
             }
-            methods.push(route.method);
+            methods.push(route.method());
         }
     }
     if methods.is_empty() { FoundRoute::Nothing } else { FoundRoute::Methods(methods) }
@@ -295,35 +315,42 @@ pub fn describe(document: &mut Value) {
         let named = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let in_path = named.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": text() }));
         let in_query = route.query.iter().map(|name| json!({ "name": name, "in": "query", "schema": text() }));
-        let success = match route.call {
-            AdminCall::AddPlayer | AdminCall::Deposit | AdminCall::Withdraw | AdminCall::MakePlan => "201",
-            AdminCall::StartAudit => "202",
-            _ => "200",
-        };
-        let mut responses = Map::new();
-        if matches!(route.call, AdminCall::Deposit | AdminCall::Withdraw | AdminCall::ApproveVoid) {
-            responses.insert("202".to_owned(), json!({ "description": "It waits for a second person: the approval" }));
-        }
-        if matches!(route.call, AdminCall::MakePlan | AdminCall::RunPlan) {
-            responses.insert("202".to_owned(), json!({ "description": "It goes on: the plan tells how far it is" }));
-        }
-        responses.insert(success.to_owned(), json!({ "description": "Done" }));
-        responses.insert(
-            "default".to_owned(),
-            json!({ "description": "A problem (RFC 9457)", "content": { "application/problem+json": {} } }),
-        );
+        // The one operation that is both looked at and begun.
+        let prefix = if route.call == AdminCall::Act(AdminAct::StartAudit) { "start-" } else { "" };
         let operation = json!({
-            "operationId": format!("admin-{}{}", if route.call == AdminCall::StartAudit { "start-" } else { "" }, route.operation.replace(' ', "-")),
+            "operationId": format!("admin-{prefix}{}", route.operation.replace(' ', "-")),
             "summary": route.summary,
             "description": format!("For the role {} and those above it.", route.role),
             "security": [{ "operatorToken": [] }],
             "parameters": in_path.chain(in_query).collect::<Vec<_>>(),
-            "responses": responses,
+            "responses": responses(route.call),
         });
-        document["paths"][format!("{PATH}{}", route.path)][route.method.to_ascii_lowercase()] = operation;
+        document["paths"][format!("{PATH}{}", route.path)][route.method().to_ascii_lowercase()] = operation;
     }
     document["components"]["securitySchemes"]["operatorToken"] =
         json!({ "type": "http", "scheme": "bearer", "description": "An operator's token." });
+}
+
+/// What a call is answered with, by status.
+fn responses(call: AdminCall) -> Value {
+    let done = json!({ "description": "Done" });
+    let waits = json!({ "description": "It waits for a second person: the approval" });
+    let goes_on = json!({ "description": "It goes on: the plan tells how far it is" });
+    let mut responses = match call {
+        AdminCall::Look(_) => json!({ "200": done }),
+        AdminCall::Act(act) => match act {
+            AdminAct::AddPlayer => json!({ "201": done }),
+            AdminAct::Deposit | AdminAct::Withdraw => json!({ "201": done, "202": waits }),
+            AdminAct::ApproveVoid => json!({ "200": done, "202": waits }),
+            AdminAct::DismissVoid | AdminAct::Approve | AdminAct::Reject => json!({ "200": done }),
+            AdminAct::StartAudit => json!({ "202": done }),
+            AdminAct::MakePlan => json!({ "201": done, "202": goes_on }),
+            AdminAct::RunPlan => json!({ "200": done, "202": goes_on }),
+        },
+    };
+    responses["default"] =
+        json!({ "description": "A problem (RFC 9457)", "content": { "application/problem+json": {} } });
+    responses
 }
 
 fn text() -> Value {
@@ -339,7 +366,7 @@ mod tests {
         let FoundRoute::Route(route, parameters) = find("GET", "/admin/v1/parties/acme/players/a%2Fb%20%C3%BC") else {
             panic!("no route")
         };
-        assert_eq!((route.call, parameters.get("party")), (AdminCall::Player, "acme"));
+        assert_eq!((route.call, parameters.get("party")), (AdminCall::Look(AdminLook::Player), "acme"));
         assert_eq!((parameters.get("player"), parameters.target()), ("a/b ü", "a/b ü".to_owned()));
         assert!(matches!(find("DELETE", "/admin/v1/parties"), FoundRoute::Methods(methods) if methods == ["GET"]));
         for path in
@@ -351,6 +378,6 @@ mod tests {
 
     #[test]
     fn only_what_looks_is_for_those_who_look() {
-        assert!(ROUTES.iter().all(|route| (route.method == "GET") || route.role > Role::Viewer));
+        assert!(ROUTES.iter().all(|route| matches!(route.call, AdminCall::Look(_)) || route.role > Role::Viewer));
     }
 }

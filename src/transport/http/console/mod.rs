@@ -33,7 +33,7 @@ mod forms;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -46,7 +46,7 @@ use self::frame::Frame;
 use self::pages::{FoundPage, PageRequest};
 use self::sessions::{Sessions, Ticket};
 use super::admin::problem::Problem;
-use super::admin::{self, Api, PATIENCE};
+use super::admin::{self, Api, PATIENCE, RequestLog};
 use super::mounts;
 use super::origin;
 use super::server::ConnectedClient;
@@ -54,7 +54,6 @@ use crate::admin::Viewing;
 use crate::clock;
 use crate::dialects::http::{Failure, Reply};
 use crate::identity::operators::SignedIn;
-use crate::metrics;
 
 /// Where the pages begin.
 const PATH: &str = "/console";
@@ -105,7 +104,7 @@ impl Console {
     async fn answer(self: Arc<Self>, request: Request) -> Response {
         let began = Instant::now();
         let correlation = mounts::correlation(&request);
-        let (mut operation, mut who) = ("-", None);
+        let mut log = RequestLog::default();
         let reply = match request.extensions().get::<ConnectedClient>().cloned() {
             Some(client) => {
                 // As for `/admin/v1`: where there is no place, it goes without.
@@ -113,12 +112,12 @@ impl Console {
                 let (parts, body) = request.into_parts();
                 let address = origin::address(client.address.ip(), &parts.headers, &self.api.origins.trusted);
                 let asked = (address, Arc::clone(&correlation));
-                self.take(&parts, body, asked, (&mut operation, &mut who)).await
+                self.take(&parts, body, asked, &mut log).await
             }
             // The server puts one into every request.
             None => Reply::empty(500, "500"),
         };
-        tell(&reply, operation, who.as_ref(), &correlation, began.elapsed());
+        log.tell(NAME, &reply, &correlation, began.elapsed());
         mounts::response(guarded(reply, &correlation))
     }
 
@@ -127,27 +126,27 @@ impl Console {
         parts: &Parts,
         body: Body,
         (address, correlation): (IpAddr, Arc<str>),
-        (operation, who): (&mut &'static str, &mut Option<SignedIn>),
+        log: &mut RequestLog,
     ) -> Reply {
         let is_signing_in = parts.method == "POST" && parts.uri.path() == sign_in::PATH;
         if is_signing_in {
-            *operation = "sign in";
-            return self.sign_in(parts, body, address, who).await;
+            log.operation = Some("sign in");
+            return self.sign_in(parts, body, address, &mut log.operator).await;
         }
         let visitor = match self.visitor(parts, address, correlation) {
             Ok(visitor) => visitor,
             Err(problem) => return sign_in::page(parts, &problem, ""),
         };
-        *who = Some(visitor.operator.clone());
+        log.operator = Some(visitor.operator.clone());
         let is_unsafe = !matches!(parts.method.as_str(), "GET" | "HEAD");
         if is_unsafe && visitor.session.is_some() && same_site::is_own(&parts.headers, self.public()) != Some(true) {
             let problem = Problem::form_from_elsewhere();
             return frame::problem_page(self.frame(parts, &visitor), &problem);
         }
         let answered = if is_unsafe {
-            self.change(parts, body, &visitor, operation).await
+            self.change(parts, body, &visitor, log).await
         } else {
-            self.look(parts, &visitor, operation).await
+            self.look(parts, &visitor, log).await
         };
         answered.unwrap_or_else(|problem| frame::problem_page(self.frame(parts, &visitor), &problem))
     }
@@ -164,12 +163,7 @@ impl Console {
         Ok(Visitor { operator, address, correlation, session: Some(session) })
     }
 
-    async fn look(
-        self: &Arc<Self>,
-        parts: &Parts,
-        visitor: &Visitor,
-        operation: &mut &'static str,
-    ) -> Result<Reply, Problem> {
+    async fn look(self: &Arc<Self>, parts: &Parts, visitor: &Visitor, log: &mut RequestLog) -> Result<Reply, Problem> {
         let (route, parameters) = match pages::find(parts.uri.path()) {
             FoundPage::Page(route, parameters) => (route, parameters),
             FoundPage::File(content_type, text) => return Ok(file(content_type, text)),
@@ -179,7 +173,7 @@ impl Console {
             }
             FoundPage::Nothing => return Err(Problem::not_found("there is no such page")),
         };
-        *operation = route.operation;
+        log.operation = Some(route.operation);
         if visitor.operator.role < route.role {
             return Err(Problem::role_too_low(visitor.operator.role, route.role));
         }
@@ -228,15 +222,6 @@ fn file(content_type: &'static str, text: &str) -> Reply {
 /// Leads to another page, relatively to this one.
 fn see(to: impl Into<String>) -> Reply {
     Reply::empty(303, "303").with_header("location", to)
-}
-
-/// One line a request: never its address, query or body.
-fn tell(reply: &Reply, operation: &'static str, who: Option<&SignedIn>, correlation: &str, took: Duration) {
-    let operator = who.map_or("-", |operator| &*operator.name);
-    let took_ms = took.as_secs_f64() * 1e3;
-    let status = reply.status;
-    tracing::info!(dialect = NAME, operation, operator, correlation_id = correlation, status, took_ms, "answered");
-    metrics::http_answered("-", NAME, operation, &reply.code, took);
 }
 
 impl From<askama::Error> for Problem {

@@ -19,7 +19,7 @@ use crate::transport::amqp::choice::LetterFilter;
 use crate::transport::amqp::dead::DeadError;
 use crate::transport::http::admin::listing::{ListPage, Listing};
 use crate::transport::http::admin::problem::Problem;
-use crate::transport::http::admin::{Answer, Api, Asked};
+use crate::transport::http::admin::{AdminAnswer, AdminRequest, Api};
 
 /// How long a call waits for what goes on after it, too.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -104,22 +104,22 @@ impl From<DeadError> for Problem {
     }
 }
 
-pub async fn list(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
+pub async fn list(api: &Api, asked: &AdminRequest) -> Result<AdminAnswer, Problem> {
     let page = ListPage::read(&asked.query)?;
     let snapshot = api.dead_letters(&asked.party()?).await?;
     let after = place(&page)?;
     let later: Vec<_> = snapshot.letters.iter().skip(after).take(page.limit + 1).collect();
     let listing = Listing::new(&COLUMNS, &page, &later, |letter| letter.number.to_string())?;
-    Ok(Answer::List(seen(listing, &snapshot)))
+    Ok(AdminAnswer::List(seen(listing, &snapshot)))
 }
 
-pub async fn groups(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
+pub async fn groups(api: &Api, asked: &AdminRequest) -> Result<AdminAnswer, Problem> {
     let page = ListPage::read(&asked.query)?;
     let snapshot = api.dead_letters(&asked.party()?).await?;
     let (after, groups) = (place(&page)?, snapshot.groups());
     let later: Vec<_> = groups.iter().skip(after).take(page.limit + 1).collect();
     let listing = Listing::new(&GROUP_COLUMNS, &page, &later, |group| group.number.to_string())?;
-    Ok(Answer::List(seen(listing, &snapshot)))
+    Ok(AdminAnswer::List(seen(listing, &snapshot)))
 }
 
 fn place(page: &ListPage) -> Result<usize, Problem> {
@@ -134,7 +134,7 @@ fn seen(listing: Listing, snapshot: &Snapshot) -> Listing {
 }
 
 /// Looks, and touches nothing.
-pub async fn make_plan(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
+pub async fn make_plan(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
     let party = asked.party()?;
     let letters = api.letters(&party)?;
     let NewPlan { act, filter } = asked.read()?;
@@ -159,9 +159,9 @@ pub async fn make_plan(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
     }
 }
 
-pub fn show_plan(api: &Api, asked: &Asked) -> Result<Answer, Problem> {
+pub fn show_plan(api: &Api, asked: &AdminRequest) -> Result<AdminAnswer, Problem> {
     let plan = api.plan(&asked.party()?, asked.parameters.get("plan"))?;
-    Ok(Answer::Shown(told(&plan, 200)))
+    Ok(AdminAnswer::Shown(told(&plan, 200)))
 }
 
 fn told(plan: &Plan, status: u16) -> Reply {
@@ -169,7 +169,7 @@ fn told(plan: &Plan, status: u16) -> Reply {
 }
 
 /// To lose letters for good takes more than to put them back.
-async fn check_role(api: &Api, asked: &Asked, plan: &Plan) -> Result<(), Problem> {
+async fn check_role(api: &Api, asked: &AdminRequest, plan: &Plan) -> Result<(), Problem> {
     let (has, needed) = (asked.viewing.role, Role::Admin);
     if plan.act != LetterAct::Drop || has >= needed {
         return Ok(());
@@ -184,8 +184,8 @@ fn deed(plan: &Plan) -> Deed {
     Deed { act: plan.act.as_str(), party: Some(plan.party.clone()), target, detail: plan.detail() }
 }
 
-/// Does what is planned, once. Asked again it tells how far that is.
-pub async fn run(api: &Api, asked: &Asked) -> Result<Reply, Problem> {
+/// Does what is planned, once. AdminRequest again it tells how far that is.
+pub async fn run(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
     let party = asked.party()?;
     let (letters, plan) = (api.letters(&party)?, api.plan(&party, asked.parameters.get("plan"))?);
     check_role(api, asked, &plan).await?;

@@ -2,17 +2,18 @@
 
 use super::balance::check_home;
 use super::call::Members;
-use super::code::{BalanceServiceCode, CallRefused, of_refusal};
+use super::code::{BalanceServiceCode, CallRefused};
 use super::decimal::Decimal;
 use super::handler::{BalanceServiceHandler, CallContext, SCOPE, result};
 use super::kind::Family;
 use super::model::{Inserted, Memo};
+use super::outcome::CallDone;
 use super::params::{self, AdjustParams};
 use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::command::Act;
 use crate::ledger::transactions::{self, Buckets, Change, FindBy, Label, StakeRules};
-use crate::ledger::{Bucket, Currency, Done, Outcome, TransactionAct, TransactionDone};
-use crate::wallet::{DecidedCommand, WalletPort};
+use crate::ledger::{Bucket, Currency, TransactionAct};
+use crate::wallet::WalletPort;
 
 /// What tells of the type, before anything is known of what it needs.
 const TYPE: &str = "transaction_type_id";
@@ -35,7 +36,9 @@ pub async fn adjust(
     let player = wallet.player(handler.party.clone(), adjust.player.clone()).await?;
     check_home(handler, Some(currency_id), &player.ok_or(BalanceServiceCode::UserUnknown)?)?;
     let decided = wallet.decide(handler.command(asked, Act::Transaction(TransactionAct::Adjust(adjust)))).await?;
-    let (number, is_new) = transaction_made(&decided)?;
+    let CallDone::Transaction { number, is_new } = CallDone::of(&decided)? else {
+        return Err(BalanceServiceCode::Unrecognised.into());
+    };
     let made = match decided.transaction.filter(|transaction| transaction.number == number) {
         Some(made) => made,
         // What gave a stake back before was another command's.
@@ -205,24 +208,4 @@ fn in_ledger_words(
         stakes: StakeRules::OneEnd,
         token: Some(wanted.token.into()),
     })
-}
-
-/// The number of the transaction that was made, and whether it was made now.
-fn transaction_made(decided: &DecidedCommand) -> Result<(i64, bool), CallRefused> {
-    match decided.outcome {
-        Outcome::Done(Done::Transaction(TransactionDone::Adjusted { transaction, .. })) => {
-            Ok((transaction, !decided.repeated))
-        }
-        Outcome::Done(Done::Transaction(TransactionDone::AlreadyVoided { transaction })) => Ok((transaction, false)),
-        Outcome::Done(Done::Transaction(
-            TransactionDone::NothingUndone { .. }
-            | TransactionDone::VoidQueued
-            | TransactionDone::VoidApproved { .. }
-            | TransactionDone::VoidDismissed,
-        )) => Err(BalanceServiceCode::Unrecognised.into()),
-        Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => {
-            Err(BalanceServiceCode::Unrecognised.into())
-        }
-        Outcome::Refused(refusal) => Err(of_refusal(refusal)),
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`gate`] (who may call), [`call`] (the object around the parameters), [`params`], [`decimal`] and
 //! [`timestamp`] (what is in them), [`kind`] (the transaction types), [`handler`] (one party's handler), then its methods:
-//! [`balance`], [`adjust`], [`queue`], [`find`]; [`model`] and [`code`] (what is answered), [`document`].
+//! [`balance`], [`adjust`], [`queue`], [`find`]; [`outcome`], [`model`] and [`code`] (what is answered), [`document`].
 
 pub mod gate;
 pub mod call;
@@ -15,6 +15,7 @@ pub mod balance;
 pub mod adjust;
 pub mod queue;
 pub mod find;
+mod outcome;
 pub mod model;
 pub mod code;
 pub mod document;

@@ -1,15 +1,16 @@
 //! `QueueManualVoidReturn`: asks an operator to void a transaction, and moves nothing.
 
 use super::call::Members;
-use super::code::{BalanceServiceCode, CallRefused, of_refusal};
+use super::code::BalanceServiceCode;
 use super::handler::{BalanceServiceHandler, CallContext, result};
 use super::kind::VOID_RETURN;
 use super::model::Memo;
+use super::outcome::CallDone;
 use super::params::{self, Params, QueueVoidParams};
 use crate::dialects::http::{HandlerError, Reply};
+use crate::ledger::TransactionAct;
 use crate::ledger::command::Act;
 use crate::ledger::transactions::{self, FindBy, VoidState};
-use crate::ledger::{Done, Outcome, TransactionAct, TransactionDone};
 use crate::wallet::WalletPort;
 
 pub async fn queue_void(
@@ -35,22 +36,8 @@ pub async fn queue_void(
         attempt,
     }));
     let decided = wallet.decide(handler.command(asked, act)).await?;
-    Ok(queued(decided.outcome)?)
-}
-
-fn queued(outcome: Outcome) -> Result<Reply, CallRefused> {
-    match outcome {
-        Outcome::Done(Done::Transaction(TransactionDone::VoidQueued)) => Ok(result(true)),
-        Outcome::Done(Done::Transaction(
-            TransactionDone::Adjusted { .. }
-            | TransactionDone::AlreadyVoided { .. }
-            | TransactionDone::NothingUndone { .. }
-            | TransactionDone::VoidApproved { .. }
-            | TransactionDone::VoidDismissed,
-        )) => Err(BalanceServiceCode::Unrecognised.into()),
-        Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Shop(_)) => {
-            Err(BalanceServiceCode::Unrecognised.into())
-        }
-        Outcome::Refused(refusal) => Err(of_refusal(refusal)),
+    match CallDone::of(&decided)? {
+        CallDone::VoidQueued => Ok(result(true)),
+        CallDone::Transaction { .. } => Err(BalanceServiceCode::Unrecognised.into()),
     }
 }

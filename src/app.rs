@@ -1,6 +1,9 @@
 //! The composition root: the only file that knows every module.
 
 pub mod ledgers;
+pub mod absence;
+pub mod party_move;
+mod subscriptions;
 mod history;
 mod counts;
 
@@ -12,13 +15,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::future::select_all;
 use serde_json::Value;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::ledgers::ServedLedger;
+use self::subscriptions::Subscription;
 use crate::admin::audits::Audits;
 use crate::config::{Amqp, Config, DatabaseUrl, LeaderLocator, QueueType};
-use crate::dialects::egpp::{EgppHandler, Operation, rest};
+use crate::dialects::egpp::{EgppHandler, rest};
 use crate::dialects::http::{Dialect, Mount, MountContext, PartyContext};
 use crate::dialects::{self, asyncapi, openapi};
 use crate::identity::TokenVerifier;
@@ -30,11 +34,8 @@ use crate::storage::Reader;
 use crate::storage::postgres::Address;
 use crate::telemetry::Spans;
 use crate::tls::Files;
-use crate::transport::amqp::admission::Admission;
-use crate::transport::amqp::direct::SharedNodes;
-use crate::transport::amqp::session::Context;
 use crate::transport::amqp::topology::{self, QueueSettings};
-use crate::transport::amqp::{AmqpSettings, Broker, BrokerNodes, Supervisor, TLS_NAMES};
+use crate::transport::amqp::{AmqpSettings, Broker, BrokerNodes, TLS_NAMES};
 use crate::transport::http::admin::dead::DeadLetters;
 use crate::transport::http::admin::{self, routes};
 use crate::transport::http::console::{self, Console};
@@ -44,7 +45,7 @@ use crate::transport::http::mounts::{self, Serving};
 use crate::transport::http::operating::{self, Readiness};
 use crate::transport::http::origin::Origins;
 use crate::transport::http::server;
-use crate::wallet::{LedgersHealth, SharedWallet, WalletByParty};
+use crate::wallet::{LedgersHealth, PartyWallet, SharedWallet, WalletByParty};
 
 /// Members of each queue where the broker is a cluster: one on every node, up to so many. More would not survive more than
 /// anybody has seen, and make every message slower.
@@ -230,8 +231,8 @@ async fn serve_ledger(
         migrated = ledger.migrate() => migrated?,
         _ = draining.wait_for(|draining| *draining) => return Ok(()),
     }
-    ledger.keep_company(&config, &draining);
-    let amqp = subscribe(&config, subscriptions, &ledger, &spans, &draining);
+    ledger.keep_company(&config, &draining).await;
+    let amqp = subscriptions::subscribe(&config, subscriptions, &ledger, &spans, &draining);
     tracing::info!(ledger = %ledger.name, "serving");
     // Its lanes end when nobody holds a handle any more.
     drop(ledger);
@@ -298,14 +299,13 @@ async fn start_http(
     Ok(Some(tokio::spawn(server::serve(listener, router, draining))))
 }
 
-/// What requests are answered from: the one ledger's wallet, or each party's.
+/// What requests are answered from: each party's ledger.
 fn wallet(ledgers: &[Arc<ServedLedger>]) -> SharedWallet {
-    if let [ledger] = ledgers {
-        return Arc::new(ledger.wallet());
-    }
     Arc::new(WalletByParty::of(ledgers.iter().flat_map(|ledger| {
         let wallet: SharedWallet = Arc::new(ledger.wallet());
-        ledger.parties.iter().map(move |party| (party.clone(), Arc::clone(&wallet)))
+        let of =
+            move |party: &Party| (party.clone(), PartyWallet { wallet: Arc::clone(&wallet), absent: ledger.absent() });
+        ledger.parties.iter().map(of)
     })))
 }
 
@@ -316,48 +316,6 @@ pub fn document(config: &Config, mounts: &[Mount]) -> Value {
         routes::describe(&mut document);
     }
     document
-}
-
-/// A party's queues, before anybody reads them.
-struct Subscription {
-    handler: Arc<EgppHandler>,
-    broker: watch::Sender<Broker>,
-}
-
-impl Subscription {
-    fn is_of(&self, ledger: &ServedLedger) -> bool {
-        ledger.parties.contains(&self.handler.rules.party)
-    }
-}
-
-/// Starts a supervisor for each party of a ledger.
-fn subscribe(
-    config: &Config,
-    subscriptions: Vec<Subscription>,
-    ledger: &ServedLedger,
-    spans: &Option<Arc<Spans>>,
-    draining: &watch::Receiver<bool>,
-) -> Vec<JoinHandle<()>> {
-    let first_sources = (0..).step_by(Operation::ALL.len());
-    let contexts = subscriptions.into_iter().zip(first_sources).filter_map(|(subscription, first_source)| {
-        let Subscription { handler, broker: state } = subscription;
-        let party = &handler.rules.party;
-        let (settings, rules) = (broker(config, party)?, &config.parties.get(party)?.amqp);
-        Some(Context {
-            rooms: std::array::from_fn(|_| Arc::new(Semaphore::new(usize::from(settings.prefetch)))),
-            admission: Arc::new(Admission::new(&settings, rules.users.clone(), rules.reply_queues.clone())),
-            direct: SharedNodes::default(),
-            settings,
-            handler,
-            first_source,
-            sequencer: ledger.sequencer.clone(),
-            backlogs: ledger.backlogs.clone(),
-            spans: spans.clone(),
-            broker: state,
-            draining: draining.clone(),
-        })
-    });
-    contexts.map(|context| tokio::spawn(Supervisor::new(context).run())).collect()
 }
 
 /// First no more is taken, then everything taken is answered, then the lanes end.

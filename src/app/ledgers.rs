@@ -8,13 +8,13 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{counts, history};
+use super::{absence, counts, history};
 use crate::config::{Config, DatabaseUrl};
 use crate::ledger::{LedgerName, Party};
 use crate::metrics::LedgerLabel;
 use crate::storage::{Database, Reader, StoreError, sqlite};
 use crate::transport::http::places;
-use crate::wallet::{BetBacklogs, Bounds, DatabaseHealth, Health, LiveWallet, Sequencer, Shared};
+use crate::wallet::{AbsentParties, BetBacklogs, Bounds, DatabaseHealth, Health, LiveWallet, Sequencer, Shared};
 
 /// Writers on Postgres. Two would decide one batch while the other commits, but halve the batches: on two cores that
 /// took a fifth more processor time for each command (see `docs/PERFORMANCE.md`).
@@ -49,6 +49,8 @@ pub struct ServedLedger {
     pub reader: Reader,
     pub health: DatabaseHealth,
     lanes_health: watch::Sender<Health>,
+    /// Those of its parties that are not served from it.
+    absent: watch::Sender<AbsentParties>,
 }
 
 impl ServedLedger {
@@ -73,16 +75,29 @@ impl ServedLedger {
         let stores = (0..lanes).map(|_| database.writer()).collect::<std::io::Result<Vec<_>>>()?;
         let (sequencer, tasks) = Sequencer::start(stores, database.balances(), shared, reader_health);
         let reader = Reader::new(database.clone());
-        Ok((Self { name, database, parties, sequencer, backlogs, reader, health, lanes_health }, tasks))
+        let absent = watch::Sender::new(AbsentParties::new());
+        Ok((Self { name, database, parties, sequencer, backlogs, reader, health, lanes_health, absent }, tasks))
     }
 
     pub fn wallet(&self) -> LiveWallet {
         LiveWallet::new(self.sequencer.clone(), self.reader.clone(), self.health.clone(), places::WORKING)
     }
 
+    /// Its parties that are not served from it, and why.
+    pub fn absent(&self) -> watch::Receiver<AbsentParties> {
+        self.absent.subscribe()
+    }
+
     /// Begins what goes on beside the lanes, once the schema is there.
-    pub fn keep_company(&self, config: &Config, draining: &watch::Receiver<bool>) {
+    pub async fn keep_company(&self, config: &Config, draining: &watch::Receiver<bool>) {
         let (label, draining) = (label(&self.name), draining.clone());
+        let elsewhere = absence::elsewhere(config, &self.name, &self.parties).await;
+        // Known before anybody is served.
+        if let Ok(absent) = absence::now(&self.reader, elsewhere.clone()).await {
+            absent.iter().for_each(|(party, why)| tracing::warn!(%party, why, "a party is not served"));
+            self.absent.send_replace(absent);
+        }
+        tokio::spawn(absence::watch(self.reader.clone(), elsewhere, self.absent.clone(), draining.clone()));
         if config.http.listen.is_some() {
             let reader = self.reader.clone();
             tokio::spawn(counts::keep(reader, label.clone(), self.parties.clone(), draining.clone()));

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::{CommandFailure, failed, usage};
 use crate::app::ledgers;
+use crate::app::party_move::MoveEnd;
 use crate::config::{Config, DatabaseUrl};
 use crate::ledger::{LedgerName, Party};
 use crate::storage::Database;
@@ -88,6 +89,11 @@ impl LedgerChoice {
     /// What its schema lacked, brought up to date.
     pub async fn migrate(&self) -> Result<Vec<String>, CommandFailure> {
         Ok(self.database.migrate().await?)
+    }
+
+    /// One end of a move.
+    pub fn end(self) -> MoveEnd {
+        MoveEnd { name: self.name, database: self.database }
     }
 
     /// How its schema stands.

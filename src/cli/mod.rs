@@ -22,6 +22,7 @@ pub mod offers;
 mod order;
 mod operator;
 mod output;
+mod party_move;
 mod play;
 mod player;
 mod replay;
@@ -80,6 +81,9 @@ enum Command {
     /// Manage players.
     #[command(subcommand)]
     Player(player::PlayerCommand),
+    /// Manage parties.
+    #[command(subcommand)]
+    Party(party_move::PartyCommand),
     /// Look at what players have allowed partners, or end it.
     #[command(subcommand)]
     Grants(grants::GrantsCommand),
@@ -207,6 +211,7 @@ async fn run(arguments: Arguments) -> Ended {
         Command::Bench(bench) => bench.run(config).await,
         Command::Conform(conform) => conform.run(config).await,
         Command::Player(player) => player.run(&config).await,
+        Command::Party(moving) => moving.run(&config).await,
         Command::Grants(grants) => grants.run(&config).await,
         Command::Deposit(cash) => cash.run(&config, cash::Direction::Deposit).await,
         Command::Withdraw(cash) => cash.run(&config, cash::Direction::Withdraw).await,

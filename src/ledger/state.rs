@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::account::{Account, Pocket};
 use super::command::{Act, Command, CommandKey, KeyedCommand};
 use super::command_digest::CommandDigest;
+use super::ids::Party;
 use super::orders::{Order, OrderId};
 use super::outcome::Outcome;
 use super::player::{Player, PlayerKey};
@@ -16,6 +17,8 @@ use super::transactions::{TransactionKeys, Transactions};
 /// first players, then offers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadSet {
+    /// Whose commands they are.
+    pub parties: BTreeSet<Party>,
     pub players: BTreeSet<PlayerKey>,
     pub orders: BTreeSet<OrderId>,
     /// What orders' commands are kept under. They are found by the order, which whatever was kept about it left, too:
@@ -33,6 +36,9 @@ impl ReadSet {
     pub fn of<'a>(commands: impl IntoIterator<Item = &'a KeyedCommand>) -> Self {
         let mut keys = Self::default();
         for keyed in commands {
+            if !keys.parties.contains(&keyed.command.party) {
+                keys.parties.insert(keyed.command.party.clone());
+            }
             keys.players.insert(keyed.player);
             keys.orders.extend(keyed.order.iter().flat_map(|order| order.both()));
             match keyed.refused_key() {

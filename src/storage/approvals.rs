@@ -105,7 +105,7 @@ impl Approval {
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = approvals)]
-struct ApprovalRow {
+pub(super) struct ApprovalRow {
     id: Bytes,
     party: String,
     act: String,

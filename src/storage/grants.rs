@@ -24,7 +24,7 @@ const KEPT_AFTER_MICROS: i64 = 60 * 60 * 1_000_000;
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = grants)]
-struct GrantRow {
+pub(super) struct GrantRow {
     id: Bytes,
     party: String,
     client: String,
@@ -37,7 +37,7 @@ struct GrantRow {
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = grant_tokens)]
-struct TokenRow {
+pub(super) struct TokenRow {
     hash: Bytes,
     grant_id: Bytes,
     kind: String,

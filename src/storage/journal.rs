@@ -1,6 +1,6 @@
 //! The journal as it is told outside: a party's commands with their outcomes, in order, from one snapshot.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::{ControlFlow, Range, RangeInclusive};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -62,27 +62,55 @@ pub fn tell<B>(
         if pruned > 0 && times.start.0 < until {
             return Ok(ToldUntil::Pruned(Timestamp(until)));
         }
-        if let AnyConnection::Postgres(conn) = conn {
-            conn.batch_execute(BY_INDEX).map_err(classify)?;
+        tell_pages(conn, party, pruned..=i64::MAX, times, &mut tell)
+    })
+}
+
+/// Tells every command of a party whose number is above the first and not above the last, in the journal's order, until
+/// `tell` breaks off.
+pub fn tell_numbers<B>(
+    conn: &mut AnyConnection,
+    party: &Party,
+    numbers: RangeInclusive<i64>,
+    mut tell: impl FnMut(Recorded) -> ControlFlow<B>,
+) -> Result<ToldUntil<B>, StoreError> {
+    snapshot(conn, |conn| {
+        let CheckpointRow { seq: pruned, until, .. } = checkpoint::read(conn)?;
+        if pruned > *numbers.start() {
+            return Ok(ToldUntil::Pruned(Timestamp(until)));
         }
-        let mut after = pruned;
-        loop {
-            let theirs = journal::table
-                .filter(journal::seq.gt(after))
-                .filter(journal::party.eq(party.as_str()))
-                .filter(journal::at.ge(times.start.0))
-                .filter(journal::at.lt(times.end.0))
-                .order(journal::seq)
-                .limit(PAGE)
-                .select((journal::seq, journal::key, journal::command, journal::outcome));
-            let rows: Vec<CommandRow> = on!(conn, conn => theirs.load(conn)).map_err(classify)?;
-            let Some(last) = rows.last() else { return Ok(ToldUntil::All) };
-            after = last.seq;
-            for row in rows {
-                if let ControlFlow::Break(why) = tell(row.recorded()?) {
-                    return Ok(ToldUntil::Part(why));
-                }
+        tell_pages(conn, party, numbers, Timestamp(i64::MIN)..Timestamp(i64::MAX), &mut tell)
+    })
+}
+
+fn tell_pages<B>(
+    conn: &mut AnyConnection,
+    party: &Party,
+    numbers: RangeInclusive<i64>,
+    times: Range<Timestamp>,
+    tell: &mut impl FnMut(Recorded) -> ControlFlow<B>,
+) -> Result<ToldUntil<B>, StoreError> {
+    if let AnyConnection::Postgres(conn) = conn {
+        conn.batch_execute(BY_INDEX).map_err(classify)?;
+    }
+    let (mut after, last) = numbers.into_inner();
+    loop {
+        let theirs = journal::table
+            .filter(journal::seq.gt(after))
+            .filter(journal::seq.le(last))
+            .filter(journal::party.eq(party.as_str()))
+            .filter(journal::at.ge(times.start.0))
+            .filter(journal::at.lt(times.end.0))
+            .order(journal::seq)
+            .limit(PAGE)
+            .select((journal::seq, journal::key, journal::command, journal::outcome));
+        let rows: Vec<CommandRow> = on!(&mut *conn, conn => theirs.load(conn)).map_err(classify)?;
+        let Some(last) = rows.last() else { return Ok(ToldUntil::All) };
+        after = last.seq;
+        for row in rows {
+            if let ControlFlow::Break(why) = tell(row.recorded()?) {
+                return Ok(ToldUntil::Part(why));
             }
         }
-    })
+    }
 }

@@ -7,7 +7,7 @@
 //! Reading order: [`schema`], [`rows`], [`batch_rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`],
 //! [`questions`], [`offers`],
 //! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`],
-//! [`approvals`], [`lookups`], [`audit`], [`last_audit`], [`backup`].
+//! [`approvals`], [`party_moves`], [`lookups`], [`audit`], [`last_audit`], [`backup`].
 
 pub mod schema;
 pub mod migrations;
@@ -34,6 +34,7 @@ pub mod grants;
 pub mod passwords;
 pub mod trail;
 pub mod approvals;
+pub mod party_moves;
 pub mod lookups;
 pub mod audit;
 pub mod last_audit;
@@ -42,7 +43,7 @@ pub mod backup;
 use std::future::Future;
 use std::path::PathBuf;
 
-use crate::ledger::{Batch, OrderId, ReadSet, State};
+use crate::ledger::{Batch, OrderId, Party, ReadSet, State};
 
 pub use balances::{BalanceKey, Balances};
 pub use reader::Reader;
@@ -61,9 +62,17 @@ pub enum StoreError {
     /// says nothing about the batch, however often it happens.
     #[error("the transaction gave way to another: {0}")]
     Contention(String),
+    /// These parties move to another ledger, or have moved: nothing is decided of them here, and the rest may be tried again.
+    #[error("{} is not served from this ledger: it moves to another, or has moved", names(.0))]
+    PartyMoved(Vec<Party>),
     /// The database will not take this batch: find out which command it is.
     #[error("the database refused: {0}")]
     Rejected(String),
+}
+
+fn names(parties: &[Party]) -> String {
+    let names: Vec<&str> = parties.iter().map(Party::as_str).collect();
+    format!("party {}", names.join(", "))
 }
 
 /// Which database, and where.

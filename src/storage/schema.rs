@@ -275,6 +275,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    party_moves (party) {
+        party -> Text,
+        state -> Text,
+        other -> Text,
+        since -> BigInt,
+    }
+}
+
+diesel::table! {
     last_audit (id) {
         id -> Integer,
         began_at -> BigInt,
@@ -285,5 +294,6 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(accounts, orders, players, transactions, voids);
+diesel::allow_tables_to_appear_in_same_query!(credentials, players);
 diesel::allow_tables_to_appear_in_same_query!(gift_keys, purchases);
 diesel::allow_tables_to_appear_in_same_query!(grants, grant_tokens);

@@ -18,11 +18,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::batch_rows::BatchRows;
 use super::partners::{load_partners, write_partners};
+use super::party_moves::Admission;
 use super::queries::AnyConnection;
 use super::rows::{AccountRow, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, not_its_own, state_of};
-use super::schema::{accounts, journal, players, purchases, transactions, writers};
+use super::schema::{accounts, journal, party_moves, players, purchases, transactions, writers};
 use super::{Store, StoreError};
-use crate::ledger::{Batch, OrderId, ReadSet, State};
+use crate::ledger::{Batch, OrderId, Party, ReadSet, State};
 use order_index::OrderIndex;
 use statements::{InsertJournal, InsertPlayer, InsertTransfer, NameHouseAccount, UpsertAccount};
 
@@ -123,15 +124,24 @@ enum Job {
 
 impl SqliteStore {
     pub fn open(path: PathBuf) -> std::io::Result<Self> {
-        Self::open_with_tail(path, order_index::LONGEST_TAIL)
+        Self::start(path, order_index::LONGEST_TAIL, Admission::default())
+    }
+
+    /// One that may write what a party brings that arrives.
+    pub fn open_for_arrival(path: PathBuf, party: Party) -> std::io::Result<Self> {
+        Self::start(path, order_index::LONGEST_TAIL, Admission::of_arriving(party))
     }
 
     /// The same with a shorter tail of orders. For tests: else they would need a hundred thousand orders.
     #[doc(hidden)]
     pub fn open_with_tail(path: PathBuf, longest: usize) -> std::io::Result<Self> {
+        Self::start(path, longest, Admission::default())
+    }
+
+    fn start(path: PathBuf, longest: usize, admission: Admission) -> std::io::Result<Self> {
         let (jobs, inbox) = mpsc::channel(JOBS);
         let (row, orders) = (WriterRow::start(WRITER), OrderIndex::new(longest));
-        let writer = Writer { path, conn: None, row, reserved: 0, orders };
+        let writer = Writer { path, conn: None, row, reserved: 0, admission, orders };
         thread::Builder::new().name("purser-sqlite".to_owned()).spawn(move || writer.work(inbox))?;
         Ok(Self { jobs })
     }
@@ -176,6 +186,7 @@ struct Writer {
     row: WriterRow,
     /// The journal's last number, read inside the transaction.
     reserved: i64,
+    admission: Admission,
     orders: OrderIndex,
 }
 
@@ -243,6 +254,7 @@ impl Writer {
         };
         conn.batch_execute("BEGIN IMMEDIATE").map_err(classify)?;
         self.row = writer_row(conn).map_err(classify)?;
+        self.admission.check(keys, &moves(conn).map_err(classify)?)?;
         self.reserved = last_seq(conn).map_err(classify)?;
         let (players, accounts) = load_players(conn, keys).map_err(classify)?;
         self.orders.catch_up(conn)?;
@@ -284,6 +296,10 @@ impl Writer {
         }
         Ok(known)
     }
+}
+
+fn moves(conn: &mut SqliteConnection) -> QueryResult<Vec<(String, String)>> {
+    party_moves::table.select((party_moves::party, party_moves::state)).load(conn)
 }
 
 fn writer_row(conn: &mut SqliteConnection) -> QueryResult<WriterRow> {

@@ -3,7 +3,7 @@
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
 use super::{Balances, Database, Store, StoreError};
-use crate::ledger::{Batch, OrderId, ReadSet, State};
+use crate::ledger::{Batch, OrderId, Party, ReadSet, State};
 
 /// One lane's writer.
 pub enum Writer {
@@ -17,6 +17,14 @@ impl Database {
         match self {
             Self::Sqlite(path) => SqliteStore::open(path.clone()).map(Writer::Sqlite),
             Self::Postgres(url) => Ok(Writer::Postgres(Box::new(PostgresStore::new(url.clone())))),
+        }
+    }
+
+    /// A writer that may write what a party brings that arrives from another ledger.
+    pub fn writer_for_arrival(&self, party: Party) -> std::io::Result<Writer> {
+        match self {
+            Self::Sqlite(path) => SqliteStore::open_for_arrival(path.clone(), party).map(Writer::Sqlite),
+            Self::Postgres(url) => Ok(Writer::Postgres(Box::new(PostgresStore::for_arrival(url.clone(), party)))),
         }
     }
 

@@ -115,6 +115,13 @@ impl BetBacklogs {
         }
     }
 
+    /// Says that the party's queues are read.
+    pub fn open(&self, party: &Party) {
+        if let Some(queue) = self.0.queues.get(party) {
+            queue.is_closed.store(false, Ordering::SeqCst);
+        }
+    }
+
     /// Says that the party's queues are not read any more. Whoever still waits for a bet comes again with his message.
     pub fn close(&self, party: &Party) {
         if let Some(queue) = self.0.queues.get(party) {

@@ -1,7 +1,9 @@
-//! The wallet where there are several ledgers: of each party the one that it is in is asked.
+//! The wallet of all parties: of each the ledger that it is in is asked, and none while the party moves to another.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use super::port::{DecidedCommand, SharedWallet, WalletError, WalletFuture, WalletPort};
 use crate::config::Secret;
@@ -11,11 +13,21 @@ use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::{ManualVoid, Transaction, TransactionQuery};
 use crate::ledger::{Command, Order, OrderId, Party, PlayerId, PlayerKey, Pocket};
 
+/// Parties that are not served from the ledger that they are configured for, and why.
+pub type AbsentParties = BTreeMap<Party, String>;
+
+/// A party's wallet, and whether the party is there.
+pub struct PartyWallet {
+    pub wallet: SharedWallet,
+    /// Of the party's ledger.
+    pub absent: watch::Receiver<AbsentParties>,
+}
+
 /// Every party's wallet.
-pub struct WalletByParty(HashMap<Party, SharedWallet>);
+pub struct WalletByParty(HashMap<Party, PartyWallet>);
 
 impl WalletByParty {
-    pub fn of(wallets: impl IntoIterator<Item = (Party, SharedWallet)>) -> Self {
+    pub fn of(wallets: impl IntoIterator<Item = (Party, PartyWallet)>) -> Self {
         Self(wallets.into_iter().collect())
     }
 
@@ -26,7 +38,11 @@ impl WalletByParty {
         question: impl FnOnce(&'a SharedWallet) -> WalletFuture<'a, T>,
     ) -> WalletFuture<'a, T> {
         match self.0.get(party) {
-            Some(wallet) => question(wallet),
+            // Whoever asks comes again, and is served when the party has arrived.
+            Some(theirs) if theirs.absent.borrow().contains_key(party) => {
+                Box::pin(std::future::ready(Err(WalletError::Unavailable)))
+            }
+            Some(theirs) => question(&theirs.wallet),
             None => {
                 tracing::error!(%party, "a party that is not configured was asked for");
                 Box::pin(std::future::ready(Err(WalletError::Fault)))

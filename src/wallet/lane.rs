@@ -230,12 +230,20 @@ impl<S: Store> Lane<S> {
     }
 
     /// Brings a batch to its end, however long that takes.
-    async fn work(&mut self, batch: Vec<Item>) {
+    async fn work(&mut self, mut batch: Vec<Item>) {
         let mut conflicts = 0;
         loop {
             match self.attempt(&batch).await {
                 Ok(judged) => return self.answer(batch, judged),
                 Err(StoreError::Outage(why)) => self.wait_for_database(why).await,
+                Err(StoreError::PartyMoved(parties)) => {
+                    // Dropped without an answer: nothing was promised, and whoever asked comes again, to whoever serves
+                    // them then.
+                    batch.retain(|item| !parties.contains(&item.submission.keyed.command.party));
+                    if batch.is_empty() {
+                        return;
+                    }
+                }
                 Err(StoreError::Conflict(_) | StoreError::Contention(_)) if conflicts < CONFLICT_RETRIES => {
                     conflicts += 1;
                     self.retry_pause().await;
@@ -277,6 +285,8 @@ impl<S: Store> Lane<S> {
         loop {
             match self.attempt(item).await {
                 Ok(judged) => return Ok(judged),
+                // Dropped without an answer, as in a batch.
+                Err(StoreError::PartyMoved(_)) => return Ok(Vec::new()),
                 Err(StoreError::Outage(why)) => self.wait_for_database(why).await,
                 Err(StoreError::Contention(why)) if contentions >= CONTENTION_RETRIES => {
                     self.wait_for_database(why).await

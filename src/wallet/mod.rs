@@ -27,7 +27,7 @@ pub mod replay;
 pub mod dry_run;
 
 pub use backlog::BetBacklogs;
-pub use by_party::WalletByParty;
+pub use by_party::{AbsentParties, PartyWallet, WalletByParty};
 pub use health::{DatabaseHealth, LedgersHealth};
 pub use lane::Shared;
 pub use live::LiveWallet;

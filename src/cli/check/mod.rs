@@ -187,6 +187,7 @@ async fn database(config: &Config, ledger: LedgerName) -> Result<String, String>
             | StoreError::Contention(why)
             | StoreError::Rejected(why),
         ) => Err(format!("{url} cannot be used: {why}")),
+        Err(moved @ StoreError::PartyMoved(_)) => Err(moved.to_string()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::QueryResult;
+use diesel::{QueryDsl, QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::{join, join_all};
 use futures_util::{FutureExt, join};
@@ -14,12 +14,14 @@ use super::statements::{
     UpsertAccounts, UpsertOrders,
 };
 use crate::ledger::state::PastCommand;
-use crate::ledger::{Batch, OrderId, Outcome, PlayerKey, ReadSet, State};
+use crate::ledger::{Batch, OrderId, Outcome, Party, PlayerKey, ReadSet, State};
 use crate::storage::batch_rows::BatchRows;
 use crate::storage::partners::{PartnerRows, load_partners, write_partners};
+use crate::storage::party_moves::Admission;
 use crate::storage::rows::{
     AccountRow, Bytes, DecidedRow, OrderDecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of, uuid,
 };
+use crate::storage::schema::party_moves;
 use crate::storage::{Store, StoreError};
 
 /// How long one round trip may take before the connection is given up. Longer than the server's own lock timeout.
@@ -47,11 +49,13 @@ const WRITER_SETTINGS: &str = "SET enable_seqscan = off; SET enable_bitmapscan =
 /// Writes one lane's batches. Reconnects by itself at the next `load` after an outage.
 pub struct PostgresStore {
     url: String,
+    admission: Admission,
     session: Option<Session>,
 }
 
 struct Session {
     conn: AsyncPgConnection,
+    admission: Admission,
     writer: WriterRow,
     /// Journal numbers for the batch that is loaded.
     seqs: Vec<i64>,
@@ -61,13 +65,18 @@ struct Session {
 
 impl PostgresStore {
     pub fn new(url: String) -> Self {
-        Self { url, session: None }
+        Self { url, admission: Admission::default(), session: None }
+    }
+
+    /// One that may write what a party brings that arrives.
+    pub fn for_arrival(url: String, party: Party) -> Self {
+        Self { admission: Admission::of_arriving(party), ..Self::new(url) }
     }
 
     async fn session(&mut self) -> Result<&mut Session, StoreError> {
         let session = match self.session.take() {
             Some(session) => session,
-            None => in_time(Session::begin(&self.url)).await?,
+            None => in_time(Session::begin(&self.url, self.admission.clone())).await?,
         };
         Ok(self.session.insert(session))
     }
@@ -83,7 +92,9 @@ impl PostgresStore {
                     error = outage;
                 }
             }
-            (StoreError::Conflict(_) | StoreError::Contention(_), Some(_)) => self.abandon().await,
+            (StoreError::Conflict(_) | StoreError::Contention(_) | StoreError::PartyMoved(_), Some(_)) => {
+                self.abandon().await;
+            }
         }
         if matches!(error, StoreError::Outage(_)) {
             self.session = None;
@@ -144,7 +155,7 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
 }
 
 impl Session {
-    async fn begin(url: &str) -> Result<Self, StoreError> {
+    async fn begin(url: &str, admission: Admission) -> Result<Self, StoreError> {
         let mut conn = connect(url).await?;
         conn.batch_execute(WRITER_SETTINGS).await.map_err(classify_read)?;
         let id = take_writer_number(&mut conn).await.map_err(classify_read)?;
@@ -153,7 +164,8 @@ impl Session {
              ON CONFLICT (id) DO NOTHING"
         );
         conn.batch_execute(&insert).await.map_err(classify_read)?;
-        let mut session = Self { conn, writer: WriterRow::start(id), seqs: Vec::new(), last_taken: i64::MAX };
+        let mut session =
+            Self { conn, admission, writer: WriterRow::start(id), seqs: Vec::new(), last_taken: i64::MAX };
         session.prepare().await?;
         Ok(session)
     }
@@ -215,8 +227,8 @@ impl Session {
         let commands = keys.commands.iter().map(|key| bytes(key.uuid())).collect();
         let order_commands = keys.order_commands.iter().map(|key| bytes(key.uuid())).collect();
         let conn = &self.conn;
-        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7] = [conn; 8];
-        let (begun, players, accounts, orders, decided, of_orders, writer, seqs) = join!(
+        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8] = [conn; 9];
+        let (begun, players, accounts, orders, decided, of_orders, writer, moves, seqs) = join!(
             c0.batch_execute("BEGIN"),
             LockPlayers { ids: players.clone() }.load::<PlayerRow>(&mut c1),
             ReadAccounts { players }.load::<AccountRow>(&mut c2),
@@ -224,7 +236,9 @@ impl Session {
             ReadDecided { keys: commands }.load::<DecidedRow>(&mut c4),
             ReadDecidedOfOrders { keys: order_commands }.load::<OrderDecidedRow>(&mut c5),
             ReadWriter { id: self.writer.id }.get_result::<WriterRow>(&mut c6),
-            TakeSeqs { count }.load::<i64>(&mut c7),
+            // After the writer's row: whoever moves a party waits for that.
+            party_moves::table.select((party_moves::party, party_moves::state)).load::<(String, String)>(&mut c7),
+            TakeSeqs { count }.load::<i64>(&mut c8),
         );
         // Of several errors the first statement's tells why: the others only say that the transaction has failed.
         begun.map_err(classify_read)?;
@@ -234,6 +248,7 @@ impl Session {
         let mut decided = decided.map_err(classify_read)?;
         let of_orders = of_orders.map_err(classify_read)?;
         self.writer = writer.map_err(classify_read)?;
+        self.admission.check(keys, &moves.map_err(classify_read)?)?;
         self.seqs = seqs.map_err(classify_read)?;
         for row in of_orders {
             decided.push(row.decided_row()?);

@@ -94,6 +94,7 @@ pub enum SessionError {
 }
 
 /// What every session of one party needs.
+#[derive(Clone)]
 pub struct Context {
     pub settings: AmqpSettings,
     pub handler: Arc<EgppHandler>,

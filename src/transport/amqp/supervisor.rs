@@ -57,6 +57,7 @@ impl Supervisor {
 
     /// Runs until the program drains and everything that was taken is answered.
     pub async fn run(self) {
+        self.context.backlogs.open(&self.context.handler.rules.party);
         self.serve().await;
         // However it ended, nothing is measured any more.
         self.context.backlogs.close(&self.context.handler.rules.party);

@@ -1,9 +1,13 @@
 //! Several ledgers: each party's players and money are in the one that its section names, and what befalls one of them
 //! is nothing to the parties of another.
 
+use std::process::Stdio;
+
+use purser::storage::Database;
 use serde_json::Value;
 
-use super::services::Addresses;
+use super::process::purser;
+use super::services::{Addresses, execute, number};
 use super::stage::{Base, Stage, on_both};
 use super::wire::{Message, Wire, bet, code};
 use crate::patience::until;
@@ -34,17 +38,29 @@ fn bet_of(party: &'static str, order: &str) -> Message {
     Message { party, ..bet(order) }
 }
 
-async fn two_ledgers(base: Base) -> Stage {
+/// The second ledger is another file, or another schema of the same database.
+async fn two_ledgers(base: Base) -> (Stage, Database) {
     let mut stage = Stage::prepare(base, "", &Addresses::shared()).await;
-    let second = format!("sqlite://{}", stage.file("second.db").display());
-    stage.reconfigure(&parties(&second));
-    stage
+    let (url, second) = match &stage.database {
+        Database::Sqlite(_) => {
+            let path = stage.file("second.db");
+            (format!("sqlite://{}", path.display()), Database::Sqlite(path))
+        }
+        Database::Postgres(url) => {
+            execute(&stage.database, "CREATE SCHEMA second").await;
+            let between = if url.contains('?') { '&' } else { '?' };
+            let url = format!("{url}{between}options=-c%20search_path%3Dsecond");
+            (url.clone(), Database::Postgres(url))
+        }
+    };
+    stage.reconfigure(&parties(&url));
+    (stage, second)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parties_in_two_ledgers_are_served_side_by_side() {
     on_both(async |base| {
-        let mut stage = two_ledgers(base).await;
+        let (mut stage, _) = two_ledgers(base).await;
         assert!(stage.done(&["migrate"]).await.contains("ledger second: applied"));
         stage.serve();
         stage.until_ready().await;
@@ -101,5 +117,145 @@ async fn while_one_ledger_is_away_the_parties_of_the_others_are_served() {
     assert_eq!(audited.status.code(), Some(1), "a ledger that is away is not sound");
     stage.done(&["audit", "--ledger", "default"]).await;
     // The end does not wait for the one that is away.
+    stage.stop().await;
+}
+
+/// Players of acme, and what each has bet when all is over.
+const PLAYERS: [&str; 3] = ["alice", "bob", "carol"];
+const BETS_EACH: usize = 400;
+
+/// Acme's bets, player by player in turns; the correlation id is the order's.
+fn bets_of_all(first: usize, bets: usize) -> impl Iterator<Item = Message> {
+    (first..first + bets).flat_map(|round| {
+        PLAYERS.map(|player| {
+            let order = format!("{player}-{round}");
+            let body = bet(&order).body;
+            let body = String::from_utf8(body).expect("UTF-8").replace("\"alice\"", &format!("\"{player}\""));
+            Message { body: body.into_bytes(), ..bet(&order) }
+        })
+    })
+}
+
+async fn with_money(stage: &Stage) {
+    for player in PLAYERS {
+        stage.add_player("acme", player).await;
+        stage.deposit("acme", player, "1000", "CHF").await;
+    }
+}
+
+/// Acme's configuration once it is in the second ledger.
+fn moved(stage: &Stage) -> String {
+    let text = std::fs::read_to_string(stage.config()).expect("a configuration file");
+    let parties = &text[text.find("\n[ledger]").expect("a section")..];
+    parties.replacen("player_tokens = \"trusted\"", "player_tokens = \"trusted\"\nledger = \"second\"", 1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_moves_to_another_ledger_under_load_and_nothing_is_lost() {
+    on_both(async |base| {
+        let (mut stage, _) = two_ledgers(base).await;
+        stage.serve();
+        stage.until_ready().await;
+        with_money(&stage).await;
+        stage.done_with(&["player", "password", "--party", "acme", "--player", "alice"], "correct horse").await;
+        let mut wire = Wire::connect(&stage).await;
+        wire.send_all(bets_of_all(0, BETS_EACH / 2)).await;
+        // Half of the replies, so that the move begins in the middle of it.
+        let mut codes = Vec::new();
+        for _ in 0..PLAYERS.len() * BETS_EACH / 4 {
+            codes.push(code(&wire.next_reply().await));
+        }
+        let moving = stage.run(&["party", "move", "--party", "acme", "--to", "second", "--json"]);
+        let (moved_out, ()) = tokio::join!(moving, wire.send_all(bets_of_all(BETS_EACH / 2, BETS_EACH / 2)));
+        let told = String::from_utf8_lossy(&moved_out.stderr).into_owned();
+        assert!(moved_out.status.success(), "{told}");
+        let report: Value = serde_json::from_slice(&moved_out.stdout).expect("JSON");
+        assert_eq!((&report["accounts"], &report["beside"]), (&Value::from(3), &Value::from(1)), "{report}");
+        // Whoever is still configured for the old ledger says so, and answers nobody of acme.
+        until("the party is not served", async || {
+            let report =
+                stage.readyz().await.map(|(_, report)| report["broker"].as_str().unwrap_or_default().to_owned());
+            report.is_some_and(|broker| broker.contains("has moved to ledger second: set parties.acme.ledger"))
+        })
+        .await;
+
+        let configuration = moved(&stage);
+        stage.stop().await;
+        stage.reconfigure(&configuration);
+        stage.serve();
+        stage.until_ready().await;
+        while codes.len() < PLAYERS.len() * BETS_EACH {
+            codes.push(code(&wire.next_reply().await));
+        }
+        assert!(codes.iter().all(|code| code == "201"), "{codes:?}");
+        for player in PLAYERS {
+            assert_eq!(stage.balance("acme", player, "CHF").await, 100_000 - 100 * i64::try_from(BETS_EACH).unwrap());
+        }
+        // What was answered before is answered again.
+        assert_eq!(code(&wire.ask(bets_of_all(0, 1).next().expect("a bet")).await), "201");
+        assert_eq!(stage.balance("acme", "alice", "CHF").await, 100_000 - 100 * i64::try_from(BETS_EACH).unwrap());
+        stage.audit().await;
+        let again = stage.run(&["party", "move", "--party", "acme", "--to", "second", "--from", "default"]).await;
+        assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+        stage.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_was_killed_is_carried_on_or_given_up() {
+    on_both(async |base| {
+        let (mut stage, second) = two_ledgers(base).await;
+        stage.serve();
+        stage.until_ready().await;
+        with_money(&stage).await;
+        let mut wire = Wire::connect(&stage).await;
+        wire.send_all(bets_of_all(0, BETS_EACH)).await;
+        for _ in 0..PLAYERS.len() * BETS_EACH {
+            assert_eq!(code(&wire.next_reply().await), "201");
+        }
+        let mover = ["party", "move", "--party", "acme", "--to", "second"];
+        let mut command = purser(&stage.config(), &mover);
+        let mut killed = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("purser starts");
+        stage.done(&["migrate", "--ledger", "second"]).await;
+        until("some of it has arrived", async || number(&second, "SELECT count(*) FROM journal").await > 0).await;
+        killed.kill().expect("killed");
+        killed.wait().expect("ended");
+        // It may have come far: what is left behind is one of the states that can be carried on.
+        let refused =
+            stage.run(&["deposit", "--party", "acme", "--player", "alice", "--currency", "CHF", "--amount", "1"]).await;
+        let given_up = stage.done(&[mover.as_slice(), &["--abandon"]].concat()).await;
+        assert!(given_up.contains("is served from ledger default again"));
+        stage.deposit("acme", "alice", "1", "CHF").await;
+        let deposited = if refused.status.success() { 2 } else { 1 };
+        stage.done(&mover).await;
+        let refused =
+            stage.run(&["deposit", "--party", "acme", "--player", "alice", "--currency", "CHF", "--amount", "1"]).await;
+        assert_eq!(refused.status.code(), Some(1));
+        let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(why.contains("party acme is not served from this ledger"), "{why}");
+        let configuration = moved(&stage);
+        stage.stop().await;
+        stage.reconfigure(&configuration);
+        let left = 100_000 - 100 * i64::try_from(BETS_EACH).unwrap() + 100 * deposited;
+        assert_eq!(stage.balance("acme", "alice", "CHF").await, left);
+        stage.audit().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_whose_players_are_in_another_ledger_is_not_served() {
+    let (mut stage, _) = two_ledgers(Base::Sqlite).await;
+    stage.done(&["migrate"]).await;
+    stage.add_player("acme", "alice").await;
+    let configuration = moved(&stage);
+    stage.reconfigure(&configuration);
+    stage.serve();
+    until("the party is not served", async || {
+        let report = stage.readyz().await.map(|(_, report)| report["broker"].as_str().unwrap_or_default().to_owned());
+        report.is_some_and(|broker| broker.contains("away for acme: its players are in ledger default"))
+    })
+    .await;
     stage.stop().await;
 }

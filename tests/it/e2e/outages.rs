@@ -140,6 +140,7 @@ async fn errors_are_told_apart_by_their_codes() {
                 StoreError::Outage(_) => "outage",
                 StoreError::Conflict(_) => "conflict",
                 StoreError::Contention(_) => "contention",
+                StoreError::PartyMoved(_) => "moved",
                 StoreError::Rejected(_) => "rejected",
             };
             assert_eq!(told, fate, "{sqlstate}, way {number}: {error}");

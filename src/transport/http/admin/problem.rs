@@ -142,6 +142,7 @@ impl From<StoreError> for Problem {
         tracing::warn!(%error, "the database did not answer an operator");
         match error {
             StoreError::Outage(_) | StoreError::Conflict(_) | StoreError::Contention(_) => Self::unavailable(),
+            StoreError::PartyMoved(_) => Self::refused(RefusalKind::Conflict, error.to_string()),
             StoreError::Rejected(_) => Failure::Fault.into(),
         }
     }

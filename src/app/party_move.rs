@@ -1,0 +1,287 @@
+//! Moving a party from one ledger to another: its journal is replayed there while it is still served here, then the party is
+//! shut out here, what came meanwhile is replayed, what is beside the journal is copied, the two are compared, and the party
+//! is let in there. Each step may be done again: whatever broke it off, the same command carries it on.
+//!
+//! | here | there | the party is served |
+//! |---|---|---|
+//! | - | arriving | here |
+//! | leaving | arriving | nowhere |
+//! | left | arriving | nowhere (the last moment of the move) |
+//! | left | - | there |
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::absence;
+use crate::admin::shown;
+use crate::clock;
+use crate::ledger::recorded::Recorded;
+use crate::ledger::{LedgerName, Party};
+use crate::storage::journal::{self, ToldUntil};
+use crate::storage::party_moves::beside::BesideJournal;
+use crate::storage::party_moves::tally::PartyTally;
+use crate::storage::party_moves::{self, MoveState, PartyMove};
+use crate::storage::{Database, StoreError, Writer};
+use crate::wallet::replay::{Replay, ReplayedAs};
+
+/// Commands that are replayed together.
+const BATCH: usize = 256;
+
+/// Batches that wait for the writer.
+const BATCHES_AHEAD: usize = 4;
+
+/// The party is shut out once no more than so many journal rows are left to look through, or after so many rounds: then it
+/// is away for about a second longer than processes take to notice.
+const FEW_ROWS: i64 = 2_000;
+const MOST_ROUNDS: u32 = 10;
+
+/// Processes look for who is absent each so often; by then nobody writes what no writer guards.
+const UNTIL_NOTICED: Duration = absence::LOOK.saturating_mul(3);
+
+/// A ledger at one end of the move.
+#[derive(Clone)]
+pub struct MoveEnd {
+    pub name: LedgerName,
+    pub database: Database,
+}
+
+/// A move, with how far it has come.
+pub struct PartyMover<F> {
+    party: Party,
+    from: MoveEnd,
+    to: MoveEnd,
+    /// Told how many commands are over there.
+    progress: F,
+    report: MoveReport,
+    /// The journal row up to which everything is over there.
+    reached: i64,
+}
+
+/// What a move did.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct MoveReport {
+    pub commands: u64,
+    /// Of them those that were over there before.
+    pub known: u64,
+    pub accounts: usize,
+    /// Passwords, grants, and movements that wait for a second person.
+    pub beside: usize,
+    /// For how long nobody served the party.
+    pub away_ms: u128,
+}
+
+impl<F: FnMut(u64)> PartyMover<F> {
+    pub fn new(party: Party, from: MoveEnd, to: MoveEnd, progress: F) -> Self {
+        Self { party, from, to, progress, report: MoveReport::default(), reached: 0 }
+    }
+
+    /// Moves the party. Before it is shut out, anything that cannot be is said.
+    pub async fn run(mut self) -> anyhow::Result<MoveReport> {
+        for end in [&self.from, &self.to] {
+            end.database.migrate().await.with_context(|| format!("ledger {}", end.name))?;
+        }
+        let here = self.stands(&self.from).await?;
+        let there = self.stands(&self.to).await?;
+        if self.is_done(here, there).await? {
+            return Ok(self.report);
+        }
+        self.check_names().await?;
+        self.set(&self.to, MoveState::Arriving, &self.from).await?;
+        let mut replay = Replay::new(self.to.database.writer_for_arrival(self.party.clone())?);
+        for _ in 0..MOST_ROUNDS {
+            if self.copy(&mut replay).await? <= FEW_ROWS {
+                break;
+            }
+        }
+        let began = Instant::now();
+        if let Err(error) = self.bring_the_rest(&mut replay, began).await {
+            let from = self.from.name.clone();
+            self.abandon().await.context("nobody serves the party now: run this again, or with --abandon")?;
+            return Err(error.context(format!("the party is served from ledger {from} again")));
+        }
+        self.set(&self.from, MoveState::Left, &self.to).await?;
+        self.let_in().await?;
+        self.report.away_ms = began.elapsed().as_millis();
+        Ok(self.report)
+    }
+
+    /// Shuts the party out, so that nothing more comes, and makes the two ledgers equal in it.
+    async fn bring_the_rest(&mut self, replay: &mut Replay<Writer>, began: Instant) -> anyhow::Result<()> {
+        self.set(&self.from, MoveState::Leaving, &self.to).await?;
+        self.copy(replay).await?;
+        sleep_until(began + UNTIL_NOTICED).await;
+        self.copy_beside().await?;
+        self.compare().await
+    }
+
+    /// Serves the party from where it was again; what has been copied stays, and is never served.
+    pub async fn abandon(self) -> anyhow::Result<()> {
+        match self.stands(&self.from).await?.map(|here| here.state) {
+            Some(MoveState::Left) => bail!("party {} has left ledger {}: move it back", self.party, self.from.name),
+            Some(MoveState::Arriving) => bail!("party {} has not arrived in ledger {}", self.party, self.from.name),
+            Some(MoveState::Leaving) | None => {}
+        }
+        let party = self.party.clone();
+        Ok(self.from.database.query(move |conn| party_moves::clear(conn, &party)).await?)
+    }
+
+    async fn stands(&self, end: &MoveEnd) -> Result<Option<PartyMove>, StoreError> {
+        let party = self.party.clone();
+        end.database.query(move |conn| party_moves::of_party(conn, &party)).await
+    }
+
+    /// Whether nothing is left to do; an error where the move makes no sense.
+    async fn is_done(&self, here: Option<PartyMove>, there: Option<PartyMove>) -> anyhow::Result<bool> {
+        let (party, from, to) = (&self.party, &self.from.name, &self.to.name);
+        match there.as_ref().map(|there| (there.state, &there.other)) {
+            Some((MoveState::Arriving, other)) if other != from => {
+                bail!("party {party} arrives in ledger {to} from {other}: bring that to its end first")
+            }
+            Some((MoveState::Leaving, other)) => bail!("party {party} is on its way from ledger {to} to {other}"),
+            Some((MoveState::Arriving | MoveState::Left, _)) | None => {}
+        }
+        match here.as_ref().map(|here| (here.state, &here.other)) {
+            Some((MoveState::Arriving, other)) => {
+                bail!("party {party} has not arrived in ledger {from}: its move from {other} comes first")
+            }
+            Some((MoveState::Left, other)) if other != to => bail!("party {party} has left ledger {from} for {other}"),
+            // It was broken off between the last two steps.
+            Some((MoveState::Left, _)) => {
+                self.let_in().await?;
+                return Ok(true);
+            }
+            Some((MoveState::Leaving, _)) | None => {}
+        }
+        if there.is_none() && self.has_players(&self.to).await? {
+            bail!("ledger {to} has players of party {party}, too: which of the two is it served from?");
+        }
+        if !self.has_players(&self.from).await? {
+            bail!("ledger {from} has no players of party {party}: there is nothing to move");
+        }
+        Ok(false)
+    }
+
+    async fn has_players(&self, end: &MoveEnd) -> Result<bool, StoreError> {
+        let party = self.party.clone();
+        end.database.query(move |conn| party_moves::has_players(conn, &party)).await
+    }
+
+    async fn set(&self, end: &MoveEnd, state: MoveState, other: &MoveEnd) -> Result<(), StoreError> {
+        let (party, other) = (self.party.clone(), other.name.clone());
+        let moved = PartyMove { party, state, other, since: clock::now() };
+        end.database.query(move |conn| party_moves::set(conn, &moved)).await
+    }
+
+    async fn let_in(&self) -> Result<(), StoreError> {
+        let party = self.party.clone();
+        self.to.database.query(move |conn| party_moves::clear(conn, &party)).await
+    }
+
+    /// Partners know transactions and orders of keys by numbers, which come along. Nobody else's over there may have one.
+    async fn check_names(&self) -> anyhow::Result<()> {
+        let mut after = 0;
+        loop {
+            let party = self.party.clone();
+            let names = self.from.database.query(move |conn| party_moves::names(conn, &party, after)).await?;
+            let Some(last) = names.last().copied() else { return Ok(()) };
+            after = last;
+            let party = self.party.clone();
+            if let Some(number) = self.to.database.query(move |conn| party_moves::taken(conn, &party, &names)).await? {
+                bail!(
+                    "transaction {number} of party {} would meet another party's in ledger {}, and partners know it by that \
+                     number: move it to a ledger that has none of these, such as a new one",
+                    self.party,
+                    self.to.name
+                );
+            }
+        }
+    }
+
+    /// Replays what has come since it was last called; returns how many journal rows were looked through.
+    async fn copy(&mut self, replay: &mut Replay<Writer>) -> anyhow::Result<i64> {
+        let last = self.from.database.query(party_moves::barrier).await?;
+        let (party, numbers) = (self.party.clone(), self.reached..=last);
+        let (batches, mut copied) = mpsc::channel::<Vec<Recorded>>(BATCHES_AHEAD);
+        let database = self.from.database.clone();
+        let telling = tokio::spawn(async move {
+            let telling = database.query(move |conn| {
+                let mut batch = Vec::with_capacity(BATCH);
+                let told = journal::tell_numbers(conn, &party, numbers, |recorded| {
+                    batch.push(recorded);
+                    let is_sent = batch.len() < BATCH || batches.blocking_send(std::mem::take(&mut batch)).is_ok();
+                    if is_sent { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                })?;
+                // Whoever replays has stopped, and says why.
+                let _ = batches.blocking_send(batch);
+                Ok(told)
+            });
+            telling.await
+        });
+        while let Some(batch) = copied.recv().await {
+            self.replay(replay, batch).await?;
+        }
+        if let ToldUntil::Pruned(until) = telling.await.context("reading the journal")?? {
+            let until = shown::moment(until);
+            bail!(
+                "what ledger {} received before {until} is pruned, and cannot be replayed: the party stays where it is",
+                self.from.name
+            );
+        }
+        let looked_through = last - self.reached;
+        self.reached = last;
+        Ok(looked_through)
+    }
+
+    async fn replay(&mut self, replay: &mut Replay<Writer>, batch: Vec<Recorded>) -> anyhow::Result<()> {
+        let compared = replay.apply(batch.clone()).await?;
+        for (recorded, compared) in batch.iter().zip(&compared) {
+            match compared {
+                ReplayedAs::Applied => self.report.commands += 1,
+                ReplayedAs::Equal => {
+                    self.report.commands += 1;
+                    self.report.known += 1;
+                }
+                ReplayedAs::Noted => {}
+                ReplayedAs::Different(_) | ReplayedAs::Held => bail!(
+                    "journal row {} of ledger {} is decided otherwise in ledger {}: is it another party's of the same name?",
+                    recorded.seq,
+                    self.from.name,
+                    self.to.name
+                ),
+            }
+        }
+        (self.progress)(self.report.commands);
+        Ok(())
+    }
+
+    async fn copy_beside(&mut self) -> anyhow::Result<()> {
+        let party = self.party.clone();
+        let beside = self.from.database.query(move |conn| BesideJournal::of(conn, &party)).await?;
+        self.report.beside = beside.rows();
+        let party = self.party.clone();
+        Ok(self.to.database.query(move |conn| beside.put(conn, &party)).await?)
+    }
+
+    /// The two ledgers must hold the same of the party before it is let in.
+    async fn compare(&mut self) -> anyhow::Result<()> {
+        let of = async |end: &MoveEnd| {
+            let party = self.party.clone();
+            end.database.query(move |conn| PartyTally::of(conn, &party)).await
+        };
+        let (here, there) = (of(&self.from).await?, of(&self.to).await?);
+        if let Some(difference) = here.difference(&there) {
+            bail!(
+                "ledgers {} and {} do not hold the same of party {}: {difference}",
+                self.from.name,
+                self.to.name,
+                self.party
+            );
+        }
+        self.report.accounts = here.accounts();
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! `purser party move`.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::ledger_choice::LedgerChoice;
+use super::{CommandFailure, Ended, failed, output, party, trail, usage};
+use crate::admin::trail::Deed;
+use crate::app::party_move::{MoveEnd, PartyMover};
+use crate::config::Config;
+use crate::ledger::{LedgerName, Party};
+
+#[derive(Subcommand)]
+pub enum PartyCommand {
+    /// Move a party with its players and their money to another ledger, beside a running `serve`.
+    Move(MoveParty),
+}
+
+#[derive(Args)]
+pub struct MoveParty {
+    #[arg(long)]
+    party: String,
+    /// The ledger to move it to: a name of [ledgers], or `default` for that of database.url.
+    #[arg(long, value_name = "NAME")]
+    to: String,
+    /// The ledger that it is in (default: the one that the configuration says).
+    #[arg(long, value_name = "NAME")]
+    from: Option<String>,
+    /// Give up a move that was broken off: the party is served from where it was again.
+    #[arg(long)]
+    abandon: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+impl PartyCommand {
+    pub async fn run(self, config: &Config) -> Ended {
+        match self {
+            Self::Move(moving) => moving.run(config).await,
+        }
+    }
+}
+
+impl MoveParty {
+    async fn run(self, config: &Config) -> Ended {
+        let (party, _) = party(config, &self.party)?;
+        let (from, to) = self.ends(config, &party)?;
+        let progress = output::counter("commands");
+        let told = progress.clone();
+        let mover = PartyMover::new(party.clone(), from.clone(), to.clone(), move |done| told.set_position(done));
+        let act = if self.abandon { "party move abandon" } else { "party move" };
+        let (target, detail) = (to.name.to_string(), json!({ "from": from.name }));
+        let deed = Deed { act, party: Some(party.clone()), target, detail };
+        from.database.migrate().await?;
+        if self.abandon {
+            let abandoning = async {
+                mover.abandon().await?;
+                Ok(((), "done".to_owned()))
+            };
+            trail::recorded(&from.database, deed, abandoning).await?;
+            return self.tell_abandoned(&party, &from.name);
+        }
+        let moving = async {
+            let report = mover.run().await?;
+            let outcome = format!("done: {} commands", report.commands);
+            Ok((report, outcome))
+        };
+        let moved = trail::recorded(&from.database, deed.clone(), moving).await;
+        progress.finish_and_clear();
+        let report = moved?;
+        let arrived = async { Ok(((), format!("arrived from ledger {}", from.name))) };
+        trail::recorded(&to.database, deed, arrived).await?;
+        if self.json {
+            output::json(&report)?;
+            return Ok(true);
+        }
+        let (commands, accounts, away) = (report.commands, report.accounts, report.away_ms);
+        output::line(&format!(
+            "party {party} is in ledger {} now: {commands} commands, {accounts} accounts, away for {away} ms",
+            to.name
+        ))?;
+        output::line(&format!("set parties.{party}.ledger = \"{}\", and start every `purser serve` again", to.name))?;
+        Ok(true)
+    }
+
+    fn ends(&self, config: &Config, party: &Party) -> Result<(MoveEnd, MoveEnd), CommandFailure> {
+        let named =
+            |option: &str, name: &str| LedgerName::parse(name).map_err(|error| usage(format!("--{option} {error}")));
+        let to = named("to", &self.to)?;
+        let from = match &self.from {
+            Some(from) => named("from", from)?,
+            None => config.ledger_of(party),
+        };
+        if from == to {
+            return Err(failed(format!(
+                "party {party} is configured to be in ledger {to}: where it comes from, --from must say"
+            )));
+        }
+        let end = |name| LedgerChoice::named(config, name).map(LedgerChoice::end);
+        Ok((end(from)?, end(to)?))
+    }
+
+    fn tell_abandoned(&self, party: &Party, from: &LedgerName) -> Ended {
+        if self.json {
+            output::json(&json!({ "party": party, "served_from": from }))?;
+        } else {
+            output::line(&format!("party {party} is served from ledger {from} again"))?;
+        }
+        Ok(true)
+    }
+}

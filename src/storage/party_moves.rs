@@ -81,11 +81,11 @@ impl MoveRow {
 
 /// Of whom a writer decides nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Admission {
+pub struct PartyAdmission {
     arriving: Option<Party>,
 }
 
-impl Admission {
+impl PartyAdmission {
     /// Lets in what a party brings that arrives.
     pub fn of_arriving(party: Party) -> Self {
         Self { arriving: Some(party) }

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::batch_rows::BatchRows;
 use super::partners::{load_partners, write_partners};
-use super::party_moves::Admission;
+use super::party_moves::PartyAdmission;
 use super::queries::AnyConnection;
 use super::rows::{AccountRow, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, not_its_own, state_of};
 use super::schema::{accounts, journal, party_moves, players, purchases, transactions, writers};
@@ -124,21 +124,21 @@ enum Job {
 
 impl SqliteStore {
     pub fn open(path: PathBuf) -> std::io::Result<Self> {
-        Self::start(path, order_index::LONGEST_TAIL, Admission::default())
+        Self::start(path, order_index::LONGEST_TAIL, PartyAdmission::default())
     }
 
     /// One that may write what a party brings that arrives.
     pub fn open_for_arrival(path: PathBuf, party: Party) -> std::io::Result<Self> {
-        Self::start(path, order_index::LONGEST_TAIL, Admission::of_arriving(party))
+        Self::start(path, order_index::LONGEST_TAIL, PartyAdmission::of_arriving(party))
     }
 
     /// The same with a shorter tail of orders. For tests: else they would need a hundred thousand orders.
     #[doc(hidden)]
     pub fn open_with_tail(path: PathBuf, longest: usize) -> std::io::Result<Self> {
-        Self::start(path, longest, Admission::default())
+        Self::start(path, longest, PartyAdmission::default())
     }
 
-    fn start(path: PathBuf, longest: usize, admission: Admission) -> std::io::Result<Self> {
+    fn start(path: PathBuf, longest: usize, admission: PartyAdmission) -> std::io::Result<Self> {
         let (jobs, inbox) = mpsc::channel(JOBS);
         let (row, orders) = (WriterRow::start(WRITER), OrderIndex::new(longest));
         let writer = Writer { path, conn: None, row, reserved: 0, admission, orders };
@@ -186,7 +186,7 @@ struct Writer {
     row: WriterRow,
     /// The journal's last number, read inside the transaction.
     reserved: i64,
-    admission: Admission,
+    admission: PartyAdmission,
     orders: OrderIndex,
 }
 

@@ -17,7 +17,7 @@ use crate::ledger::state::PastCommand;
 use crate::ledger::{Batch, OrderId, Outcome, Party, PlayerKey, ReadSet, State};
 use crate::storage::batch_rows::BatchRows;
 use crate::storage::partners::{PartnerRows, load_partners, write_partners};
-use crate::storage::party_moves::Admission;
+use crate::storage::party_moves::PartyAdmission;
 use crate::storage::rows::{
     AccountRow, Bytes, DecidedRow, OrderDecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of, uuid,
 };
@@ -49,13 +49,13 @@ const WRITER_SETTINGS: &str = "SET enable_seqscan = off; SET enable_bitmapscan =
 /// Writes one lane's batches. Reconnects by itself at the next `load` after an outage.
 pub struct PostgresStore {
     url: String,
-    admission: Admission,
+    admission: PartyAdmission,
     session: Option<Session>,
 }
 
 struct Session {
     conn: AsyncPgConnection,
-    admission: Admission,
+    admission: PartyAdmission,
     writer: WriterRow,
     /// Journal numbers for the batch that is loaded.
     seqs: Vec<i64>,
@@ -65,12 +65,12 @@ struct Session {
 
 impl PostgresStore {
     pub fn new(url: String) -> Self {
-        Self { url, admission: Admission::default(), session: None }
+        Self { url, admission: PartyAdmission::default(), session: None }
     }
 
     /// One that may write what a party brings that arrives.
     pub fn for_arrival(url: String, party: Party) -> Self {
-        Self { admission: Admission::of_arriving(party), ..Self::new(url) }
+        Self { admission: PartyAdmission::of_arriving(party), ..Self::new(url) }
     }
 
     async fn session(&mut self) -> Result<&mut Session, StoreError> {
@@ -155,7 +155,7 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
 }
 
 impl Session {
-    async fn begin(url: &str, admission: Admission) -> Result<Self, StoreError> {
+    async fn begin(url: &str, admission: PartyAdmission) -> Result<Self, StoreError> {
         let mut conn = connect(url).await?;
         conn.batch_execute(WRITER_SETTINGS).await.map_err(classify_read)?;
         let id = take_writer_number(&mut conn).await.map_err(classify_read)?;

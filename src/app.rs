@@ -44,7 +44,7 @@ use crate::transport::http::live::Live;
 use crate::transport::http::mounts::{self, Serving};
 use crate::transport::http::operating::{self, Readiness};
 use crate::transport::http::origin::Origins;
-use crate::transport::http::server;
+use crate::transport::http::{server, traces};
 use crate::wallet::{LedgersHealth, PartyWallet, SharedWallet, WalletByParty};
 
 /// Members of each queue where the broker is a cluster: one on every node, up to so many. More would not survive more than
@@ -184,7 +184,7 @@ pub async fn serve(
     let readiness = Readiness { databases, brokers, draining: draining.clone() };
     // Before anything is served: it may be that the settings are wrong.
     let spans = Spans::start(&config.telemetry)?;
-    let http = start_http(&config, readiness, mounts, &ledgers).await?;
+    let http = start_http(&config, readiness, mounts, &ledgers, spans.clone()).await?;
     let stopping = tokio::spawn(async move {
         stop.await;
         tracing::info!("draining");
@@ -264,6 +264,7 @@ async fn start_http(
     readiness: Readiness,
     mounts: Vec<Mount>,
     ledgers: &[Arc<ServedLedger>],
+    spans: Option<Arc<Spans>>,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(listen) = config.http.listen else { return Ok(None) };
     let listener = server::bind(listen).await.with_context(|| format!("http.listen {listen}"))?;
@@ -294,8 +295,9 @@ async fn start_http(
         origins,
         patience: config.ledger.ordering_grace + REQUEST_PATIENCE,
     };
-    let router = mounts::router(serving).merge(operating::router(readiness, recorded));
-    let router = router.merge(documents).merge(operators.unwrap_or_default());
+    // Health and metrics have no spans: they are asked for all the time, and nobody looks for them.
+    let asked = mounts::router(serving).merge(documents).merge(operators.unwrap_or_default());
+    let router = traces::traced(asked, spans).merge(operating::router(readiness, recorded));
     Ok(Some(tokio::spawn(server::serve(listener, router, draining))))
 }
 

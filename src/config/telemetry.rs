@@ -9,7 +9,7 @@ use super::section::Section;
 pub struct Telemetry {
     /// A collector that takes OTLP over HTTP; none: the environment's (`OTEL_EXPORTER_OTLP_ENDPOINT`), else nothing is exported.
     pub otlp_endpoint: Option<String>,
-    /// The share of messages that is traced, of those without a `traceparent` of their own.
+    /// The share of messages and requests that is traced, of those without a sampled `traceparent` of their own.
     pub sample_ratio: f64,
 }
 

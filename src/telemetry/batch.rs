@@ -6,16 +6,16 @@ use std::time::SystemTime;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanKind, Status};
 
-use super::message::MessageTrace;
+use super::command::CommandTrace;
 use super::{Ended, Spans, new_context};
 
-/// A batch's span, where one of its messages is sampled; else nothing is done.
+/// A batch's span, where one of its commands came in a message or request that is sampled; else nothing is done.
 pub struct BatchTrace(Option<Open>);
 
 struct Open {
     spans: Arc<Spans>,
     own: SpanContext,
-    messages: Vec<SpanContext>,
+    sources: Vec<SpanContext>,
     commands: usize,
     began: SystemTime,
     /// What was done, and when it was over.
@@ -23,17 +23,17 @@ struct Open {
 }
 
 impl BatchTrace {
-    /// Begins it; its messages are linked to it.
-    pub fn begin<'a>(commands: usize, messages: impl Iterator<Item = &'a Arc<MessageTrace>>) -> Self {
-        let mut messages = messages.peekable();
-        let Some(spans) = messages.peek().map(|message| Arc::clone(message.spans())) else { return Self(None) };
+    /// Begins it; what its commands came in is linked to it.
+    pub fn begin<'a>(commands: usize, sources: impl Iterator<Item = &'a Arc<CommandTrace>>) -> Self {
+        let mut sources = sources.peekable();
+        let Some(spans) = sources.peek().map(|source| Arc::clone(&source.spans)) else { return Self(None) };
         let own = new_context(None);
-        let link = |message: &Arc<MessageTrace>| {
-            message.link(&own);
-            message.context().clone()
+        let link = |source: &Arc<CommandTrace>| {
+            source.link(&own);
+            source.own.clone()
         };
-        let messages = messages.map(link).collect();
-        Self(Some(Open { spans, own, messages, commands, began: SystemTime::now(), steps: Vec::new() }))
+        let sources = sources.map(link).collect();
+        Self(Some(Open { spans, own, sources, commands, began: SystemTime::now(), steps: Vec::new() }))
     }
 
     /// Something of it is over.
@@ -44,7 +44,7 @@ impl BatchTrace {
     }
 
     pub fn end(self, is_committed: bool) {
-        let Some(Open { spans, own, messages, commands, began, steps }) = self.0 else { return };
+        let Some(Open { spans, own, sources, commands, began, steps }) = self.0 else { return };
         let mut since = began;
         for (name, ended) in steps {
             spans.send(Ended {
@@ -68,7 +68,7 @@ impl BatchTrace {
             began,
             ended: SystemTime::now(),
             attributes: vec![KeyValue::new("purser.batch.commands", i64::try_from(commands).unwrap_or(i64::MAX))],
-            links: messages,
+            links: sources,
             status: if is_committed { Status::Unset } else { Status::error("not committed; the log says more") },
         });
     }

@@ -18,6 +18,11 @@ pub fn parse(text: &str) -> Option<SpanContext> {
     context.is_valid().then_some(context)
 }
 
+/// Whether a text is a `traceparent` of version 00.
+pub fn is_traceparent(text: &str) -> bool {
+    parse(text).is_some()
+}
+
 /// The `traceparent` that names a span.
 pub fn text(trace: TraceId, span: SpanId) -> String {
     format!("00-{trace}-{span}-01")

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::{ExporterBuildError, RetryPolicy, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_otlp::{
+    ExporterBuildError, HttpExporterBuilderSet, RetryPolicy, SpanExporterBuilder, WithExportConfig as _,
+    WithHttpConfig as _,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
@@ -75,15 +78,7 @@ impl SpanQueue {
         if collector(endpoint).is_none() {
             return Ok(None);
         }
-        // One try: what is lost is counted, and a second would hold up the spans behind it.
-        let once = RetryPolicy::disabled();
-        let mut builder = opentelemetry_otlp::SpanExporter::builder().with_http().with_retry_policy(once);
-        if let Some(endpoint) = endpoint {
-            builder = builder.with_endpoint(of_traces(endpoint));
-        }
-        if TIMEOUTS.iter().all(|name| env::var_os(name).is_none()) {
-            builder = builder.with_timeout(TIMEOUT);
-        }
+        let builder = builder(endpoint);
         let (sender, spans) = sync_channel(MOST_WAITING);
         let (built, told) = std::sync::mpsc::channel();
         // Its client must not be made, used or dropped where tokio runs.
@@ -113,6 +108,28 @@ impl SpanQueue {
             let _ = tokio::time::timeout(patience, over).await;
         }
     }
+}
+
+/// Whether there could be exported, where a collector is named at all: what is wrong with the settings is said without
+/// sending anything.
+pub fn check(endpoint: Option<&str>) -> Result<(), TelemetryError> {
+    let builder = builder(endpoint);
+    // As for the worker, neither made nor dropped where tokio runs.
+    let building = thread::Builder::new().name("otlp".to_owned()).spawn(move || builder.build().map(drop))?;
+    building.join().map_err(|_| TelemetryError::Ended)?.map_err(|_: ExporterBuildError| TelemetryError::Unusable)
+}
+
+fn builder(endpoint: Option<&str>) -> SpanExporterBuilder<HttpExporterBuilderSet> {
+    // One try: what is lost is counted, and a second would hold up the spans behind it.
+    let once = RetryPolicy::disabled();
+    let mut builder = opentelemetry_otlp::SpanExporter::builder().with_http().with_retry_policy(once);
+    if let Some(endpoint) = endpoint {
+        builder = builder.with_endpoint(of_traces(endpoint));
+    }
+    if TIMEOUTS.iter().all(|name| env::var_os(name).is_none()) {
+        builder = builder.with_timeout(TIMEOUT);
+    }
+    builder
 }
 
 /// An endpoint is the collector's, to which the signal's path is added; one that has it already is left as it is.

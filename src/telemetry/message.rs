@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status};
 
-use super::{Ended, Spans, context, new_context, new_id};
+use super::command::CommandTrace;
+use super::{Ended, Spans, context, new_id};
 
 /// What is known of a message when it comes.
 #[derive(Debug, Clone, Copy)]
@@ -20,17 +21,16 @@ pub struct Received<'a> {
     pub bytes: usize,
 }
 
-/// That a message is sampled, and as whose child.
+/// That a message or request is sampled, and as whose child.
 #[derive(Debug)]
 pub struct Sampled {
-    parent: Option<SpanContext>,
+    pub(super) parent: Option<SpanContext>,
 }
 
 /// A message that is sampled.
 #[derive(Debug)]
 pub struct MessageTrace {
-    spans: Arc<Spans>,
-    own: SpanContext,
+    command: Arc<CommandTrace>,
     parent: Option<SpanContext>,
     /// Of the reply's span.
     producer: SpanId,
@@ -42,21 +42,17 @@ pub struct MessageTrace {
 #[derive(Debug)]
 struct State {
     attributes: Vec<KeyValue>,
-    /// The last that it was in.
-    batch: Option<SpanContext>,
     /// Where the reply goes, and since when.
     sending: Option<(String, SystemTime)>,
 }
 
 impl Spans {
-    /// Whether a message is sampled: as its `traceparent` says, else by chance.
+    /// Whether a message or request is sampled: where its `traceparent` is, and of all others by chance. Those whose sender
+    /// did not sample them are among these: he says that he has no span, not that nobody may have one.
     pub fn sample(&self, traceparent: Option<&str>) -> Option<Sampled> {
         let parent = traceparent.and_then(context::parse);
-        let is_sampled = match &parent {
-            Some(parent) => parent.is_sampled(),
-            None => rand::random::<f64>() < self.sample_ratio,
-        };
-        is_sampled.then_some(Sampled { parent })
+        let is_sampled = parent.as_ref().is_some_and(SpanContext::is_sampled);
+        (is_sampled || rand::random::<f64>() < self.sample_ratio).then_some(Sampled { parent })
     }
 }
 
@@ -80,33 +76,24 @@ impl MessageTrace {
             attributes.push(KeyValue::new("messaging.message.conversation_id", correlation.to_owned()));
         }
         Self {
-            own: new_context(parent.as_ref().map(SpanContext::trace_id)),
+            command: CommandTrace::new(spans, parent.as_ref()),
             parent,
             producer: new_id(),
             received: SystemTime::now(),
             name: format!("process {place}"),
-            state: Mutex::new(State { attributes, batch: None, sending: None }),
-            spans: Arc::clone(spans),
+            state: Mutex::new(State { attributes, sending: None }),
         }
     }
 
-    pub(super) fn spans(&self) -> &Arc<Spans> {
-        &self.spans
-    }
-
-    pub(super) fn context(&self) -> &SpanContext {
-        &self.own
-    }
-
-    /// Is in this batch from now on.
-    pub(super) fn link(&self, batch: &SpanContext) {
-        self.state().batch = Some(batch.clone());
+    /// For the command that it holds.
+    pub fn command(&self) -> Arc<CommandTrace> {
+        Arc::clone(&self.command)
     }
 
     /// Begins the reply's span; answers with the `traceparent` that the reply carries.
     pub fn reply(&self, exchange: &str, routing_key: &str) -> String {
         self.state().sending = Some((destination(exchange, routing_key), SystemTime::now()));
-        context::text(self.own.trace_id(), self.producer)
+        context::text(self.command.own.trace_id(), self.producer)
     }
 
     /// Ends both spans, with the code that was answered where there is one.
@@ -122,26 +109,26 @@ impl MessageTrace {
         if is_fault {
             attributes.extend(code.map(|code| KeyValue::new("error.type", code)));
         }
-        self.spans.send(Ended {
-            context: self.own.clone(),
+        self.command.spans.send(Ended {
+            context: self.command.own.clone(),
             parent: self.parent.as_ref().map(|parent| (parent.span_id(), true)),
             kind: SpanKind::Consumer,
             name: self.name.clone(),
             began: self.received,
             ended,
             attributes,
-            links: state.batch.take().into_iter().collect(),
+            links: self.command.links(),
             status: if is_fault { Status::error("a fault of ours; the log says more") } else { Status::Unset },
         });
     }
 
     fn send_reply(&self, place: &str, (began, ended): (SystemTime, SystemTime)) {
-        let flags = self.own.trace_flags();
+        let own = &self.command.own;
         let context =
-            SpanContext::new(self.own.trace_id(), self.producer, flags, false, self.own.trace_state().clone());
-        self.spans.send(Ended {
+            SpanContext::new(own.trace_id(), self.producer, own.trace_flags(), false, own.trace_state().clone());
+        self.command.spans.send(Ended {
             context,
-            parent: Some((self.own.span_id(), false)),
+            parent: Some((own.span_id(), false)),
             kind: SpanKind::Producer,
             name: format!("send {place}"),
             began,

@@ -1,21 +1,25 @@
-//! Traces, exported over OTLP where a collector is configured: a span of each message that is sampled, linked to that of the
-//! batch that decided it.
+//! Traces, exported over OTLP where a collector is configured: a span of each message and HTTP request that is sampled, linked
+//! to that of the batch that decided it.
 //!
 //! | span | kind | parent | holds |
 //! |---|---|---|---|
 //! | `process QUEUE` | consumer | the message's `traceparent`, else none | receipt to confirmed reply; a link to its batch |
 //! | `send DESTINATION` | producer | the message's span | publish to confirm; the reply's `traceparent` names it |
-//! | `batch` | internal | none | one transaction; links to its messages |
+//! | `METHOD ROUTE` | server | the request's `traceparent`, else none | head to reply, whose `traceparent` names it; a link to its batch |
+//! | `batch` | internal | none | one transaction; links to its messages and requests |
 //! | `load`, `decide`, `commit` | internal | the batch's | |
 //!
-//! Spans are put together when they are over, from what is at hand then, and only of what is sampled: a message that is not
-//! costs one look at its headers. They go through a bounded queue to a thread of its own; what finds no place in it is
+//! Spans are put together when they are over, from what is at hand then, and only of what is sampled: what is not costs one
+//! look at its headers. They go through a bounded queue to a thread of its own; what finds no place in it is
 //! dropped and counted, so that a collector that is away or slow holds up nobody.
 //!
-//! Reading order: [`context`] (whose child a message's span is, and whether there is one), [`message`], [`batch`], [`export`].
+//! Reading order: [`context`] (whose child a span is), [`command`] (what a batch knows of where its commands came from),
+//! [`message`], [`request`], [`batch`], [`export`].
 
 mod context;
+mod command;
 mod message;
+mod request;
 mod batch;
 mod export;
 
@@ -27,9 +31,12 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 pub use self::batch::BatchTrace;
+pub use self::command::CommandTrace;
+pub use self::context::is_traceparent;
 use self::export::SpanQueue;
-pub use self::export::{TelemetryError, collector};
+pub use self::export::{TelemetryError, check, collector};
 pub use self::message::{MessageTrace, Received, Sampled};
+pub use self::request::{RequestFacts, RequestTrace};
 use crate::config::Telemetry;
 
 /// Links of one span. A batch has up to `ledger.max_batch` messages, of which few are sampled.
@@ -39,7 +46,7 @@ const MOST_LINKS: usize = 128;
 #[derive(Debug)]
 pub struct Spans {
     queue: SpanQueue,
-    /// Of messages that say nothing of their own.
+    /// Of what does not come sampled.
     sample_ratio: f64,
     scope: InstrumentationScope,
 }

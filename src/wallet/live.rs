@@ -16,6 +16,7 @@ use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::{ManualVoid, Transaction, TransactionQuery};
 use crate::ledger::{Command, Order, OrderId, Party, PlayerId, PlayerKey, Pocket};
 use crate::storage::{Reader, StoreError};
+use crate::telemetry::RequestTrace;
 
 /// Where requests come from, for the waiting rooms: the bound on commands under way is one on those that wait, too.
 const SOURCE: CommandSource = CommandSource(u32::MAX);
@@ -55,7 +56,8 @@ impl LiveWallet {
                 let _ = answer.send((decided, view));
                 drop(room);
             }));
-            let submission = Submission { keyed: command.keyed(), source: SOURCE, answering, trace: None };
+            let trace = RequestTrace::current().map(|request| request.command());
+            let submission = Submission { keyed: command.keyed(), source: SOURCE, answering, trace };
             self.sequencer.submit(submission).map_err(|_| WalletError::Unavailable)?;
             answered.await.map_err(|_| WalletError::Unavailable)
         };

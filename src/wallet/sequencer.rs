@@ -21,7 +21,7 @@ use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::Transaction;
 use crate::ledger::{Outcome, PlayerKey, State};
 use crate::storage::{Balances, Store};
-use crate::telemetry::MessageTrace;
+use crate::telemetry::CommandTrace;
 
 /// Where a command came from: waiting rooms are bounded for each source apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,8 +78,8 @@ pub struct Submission {
     pub keyed: KeyedCommand,
     pub source: CommandSource,
     pub answering: Answering,
-    /// Where it came in a message that is traced.
-    pub trace: Option<Arc<MessageTrace>>,
+    /// Where it came in a message or request that is traced.
+    pub trace: Option<Arc<CommandTrace>>,
 }
 
 /// The sequencer has stopped taking.

@@ -100,6 +100,9 @@ fn sandboxes(config: &Config) -> Option<Line> {
 /// Where traces go, if anywhere. That nobody is there is no reason not to serve.
 async fn traces(config: &Config) -> Option<Line> {
     let collector = telemetry::collector(config.telemetry.otlp_endpoint.as_deref())?;
+    if let Err(error) = telemetry::check(config.telemetry.otlp_endpoint.as_deref()) {
+        return Some(line("traces", Err(error.to_string())));
+    }
     let url = Url::parse(&collector).ok();
     let place = url.as_ref().and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
     let Some((host, port)) = place else {
@@ -111,7 +114,10 @@ async fn traces(config: &Config) -> Option<Line> {
         return Some(Line { what: "traces".to_owned(), fit: true, level: Level::Warn, says });
     }
     let share = config.telemetry.sample_ratio;
-    Some(line("traces", Ok(format!("to {host}:{port}, a share of {share} of messages without a trace of their own"))))
+    Some(line(
+        "traces",
+        Ok(format!("to {host}:{port}, a share of {share} of the messages and requests that do not come sampled")),
+    ))
 }
 
 fn warnings(config: &Config, demo_secret: Option<&Path>) -> Vec<Line> {

@@ -280,7 +280,7 @@ fn pass_on(
     };
     match opened {
         Ok(Opened::Command(command)) => {
-            let (source, trace) = (queue.source, held.trace.clone());
+            let (source, trace) = (queue.source, held.trace.as_ref().map(|message| message.command()));
             let answer = move |answer| send(queue, delivery, held, DeliveryAnswer::Answer(answer));
             let answering = Answering::WithOutcome(Box::new(answer));
             sequencer.submit(Submission { keyed: command.keyed(), source, answering, trace })

@@ -1,7 +1,7 @@
 //! The HTTP server: moves requests to the dialects' handlers, and replies back.
 //!
 //! Reading order: [`server`] (connections; [`places`]: whose, [`stream`] and [`body`]: what a client must do in time),
-//! [`operating`] (health and metrics), [`origin`] (where requests come from), [`mounts`] (from routes to replies),
+//! [`operating`] (health and metrics), [`origin`] (where requests come from), [`mounts`] (from routes to replies), [`traces`] (their spans),
 //! [`documents`] (what all of that looks like), [`runbook`] (what to do when something is wrong), [`health`] (what is), [`live`] (how it goes, once a second), [`admin`] (`/admin/v1`: what
 //! operators ask and do), [`console`] (`/console`: the same as pages).
 
@@ -13,6 +13,7 @@ mod body;
 pub mod operating;
 pub mod origin;
 pub mod mounts;
+pub mod traces;
 pub mod documents;
 mod runbook;
 mod health;

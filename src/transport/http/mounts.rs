@@ -21,6 +21,7 @@ use crate::clock;
 use crate::dialects::http::{Dialect, Failure, Mount, MountError, PartyNote, Reply, Request, Route};
 use crate::ledger::Party;
 use crate::metrics;
+use crate::telemetry::{self, RequestFacts, RequestTrace};
 use crate::wallet::SharedWallet;
 
 /// How long a client may take to send a body.
@@ -45,6 +46,8 @@ struct BoundRoute {
     wallet: SharedWallet,
     dialect: &'static Dialect,
     party: Option<Party>,
+    /// With `{name}` for what differs.
+    path: String,
     route: Route,
     origins: Origins,
     patience: Duration,
@@ -87,7 +90,7 @@ pub fn router(serving: Serving) -> Router {
         for (path, route) in paths.into_iter().zip(mount.routes) {
             let (wallet, party) = (Arc::clone(&wallet), party.clone());
             let (dialect, origins) = (mount.dialect, origins.clone());
-            let bound = BoundRoute { wallet, dialect, party, route, origins, patience };
+            let bound = BoundRoute { wallet, dialect, party, path: path.clone(), route, origins, patience };
             router = router.route(&path, bound.method_router());
         }
     }
@@ -127,7 +130,7 @@ impl BoundRoute {
 
     async fn answer(&self, parameters: &RawPathParams, request: axum::extract::Request) -> Response {
         let began = Instant::now();
-        let trace = header_text(&request, "traceparent").filter(|text| is_traceparent(text));
+        let trace = header_text(&request, "traceparent").filter(|text| telemetry::is_traceparent(text));
         let correlation = correlation(&request);
         let whose = PartyNote::of(self.party.as_ref());
         let reply = match request.extensions().get::<ConnectedClient>().cloned() {
@@ -142,6 +145,9 @@ impl BoundRoute {
             // The server puts one into every request.
             None => failed(self.dialect, Failure::Fault),
         };
+        if let Some(current) = RequestTrace::current() {
+            current.tell(self.facts(&reply, whose.get(), &correlation));
+        }
         let party = whose.get().map_or("-", Party::as_str);
         self.tell(&reply, (party, &correlation, trace.as_deref()), began.elapsed());
         let mut response = response(reply);
@@ -199,6 +205,17 @@ impl BoundRoute {
         })
     }
 
+    fn facts(&self, reply: &Reply, party: Option<&Party>, correlation: &str) -> RequestFacts {
+        RequestFacts {
+            route: Some(self.path.clone()),
+            party: party.map(ToString::to_string),
+            dialect: self.dialect.name,
+            operation: self.route.operation,
+            code: reply.code.to_string(),
+            correlation: correlation.to_owned(),
+        }
+    }
+
     /// One line a request: never its address or body, which may hold tokens.
     fn tell(&self, reply: &Reply, about: (&str, &str, Option<&str>), took: Duration) {
         let (dialect, operation) = (self.dialect.name, self.route.operation);
@@ -250,12 +267,4 @@ pub(super) fn correlation(request: &axum::extract::Request) -> Arc<str> {
     let theirs = ["x-correlation-id", "x-request-id"].into_iter().find_map(|name| header_text(request, name));
     let fits = |text: &String| !text.is_empty() && text.chars().count() <= MAX_CORRELATION;
     theirs.filter(fits).unwrap_or_else(|| uuid::Uuid::new_v4().to_string()).into()
-}
-
-/// Whether a text is a W3C Trace Context `traceparent` of version 00.
-fn is_traceparent(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let is_hex = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    matches!(parts.as_slice(), ["00", trace, span, flags] if trace.len() == 32 && span.len() == 16 && flags.len() == 2)
-        && parts.iter().all(is_hex)
 }

@@ -206,3 +206,11 @@ fn a_key_set_behind_an_address_is_fetched_and_its_usable_keys_counted() {
         line(&told, says);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_trace_can_be_sent_with_is_said_before_serve_says_it() {
+    let telemetry = "[telemetry]\notlp_endpoint = \"http://127.0.0.1:4318/a b\"\n";
+    let stage = Stage::prepare(Base::Sqlite, &format!("{ACME}{telemetry}"), &Addresses::shared()).await;
+    let (fit, said) = check(&stage).await;
+    assert!(!fit && line(&said, "FAIL  traces: ").contains("is none that traces can be sent with"), "{said}");
+}

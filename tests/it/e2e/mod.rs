@@ -39,6 +39,7 @@ mod ledgers;
 mod cluster;
 mod disk;
 mod clocks;
+pub mod collector;
 mod traces;
 mod tls;
 mod permissions;

@@ -1,22 +1,16 @@
 //! Traces: what a collector gets, and what is lost with one that is away or silent: nothing but traces.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::routing::post;
 use lapin::types::{AMQPValue, FieldTable};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use prost::Message as _;
 use purser::dialects::egpp::Operation;
 use purser::transport::amqp::topology::short;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use super::collector::{Collector, attribute, hex};
 use super::services::free_port;
 use super::stage::{ACME, Base, Stage, on_both};
 use super::wire::{Message, Wire, bet, code, header};
@@ -24,38 +18,6 @@ use crate::patience::{until, within_deadline};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
-
-/// Takes what is exported and keeps it.
-struct Collector {
-    port: u16,
-    requests: Arc<Mutex<Vec<ExportTraceServiceRequest>>>,
-}
-
-impl Collector {
-    async fn start() -> Self {
-        let requests: Arc<Mutex<Vec<ExportTraceServiceRequest>>> = Arc::default();
-        let kept = Arc::clone(&requests);
-        let take = async move |body: Bytes| {
-            let request = ExportTraceServiceRequest::decode(body).expect("a request");
-            kept.lock().expect("no panic").push(request);
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let router = Router::new().route("/v1/traces", post(take));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { port, requests }
-    }
-
-    fn spans(&self) -> Vec<Span> {
-        let requests = self.requests.lock().expect("no panic");
-        let resources = requests.iter().flat_map(|request| &request.resource_spans);
-        resources.flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans).cloned().collect()
-    }
-
-    fn named(&self, name: &str) -> Vec<Span> {
-        self.spans().into_iter().filter(|span| span.name == name).collect()
-    }
-}
 
 fn config(port: u16, ratio: &str) -> String {
     format!("{ACME}\n[telemetry]\notlp_endpoint = \"http://127.0.0.1:{port}\"\nsample_ratio = {ratio}\n")
@@ -65,20 +27,6 @@ fn traced(message: Message, traceparent: &str) -> Message {
     let mut headers = FieldTable::default();
     headers.insert(short("traceparent"), AMQPValue::LongString(traceparent.into()));
     Message { properties: message.properties.with_headers(headers), ..message }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// An attribute as text.
-fn attribute(of: &[KeyValue], name: &str) -> Option<String> {
-    let found = of.iter().find(|attribute| attribute.key == name)?;
-    match found.value.as_ref()?.value.as_ref()? {
-        Value::StringValue(text) => Some(text.clone()),
-        Value::IntValue(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 async fn open(config: &str, base: Base) -> Stage {
@@ -154,17 +102,19 @@ async fn a_sampled_message_is_a_span_of_its_trace_and_linked_to_its_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_brings_no_trace_is_sampled_by_chance() {
+async fn what_comes_unsampled_is_sampled_by_chance() {
     let collector = Collector::start().await;
     let stage = open(&config(collector.port, "1"), Base::Sqlite).await;
     let mut wire = Wire::connect(&stage).await;
+    let unsampled = format!("00-{TRACE}-{PARENT}-00");
+    assert_eq!(code(&wire.ask(traced(bet("unsampled"), &unsampled)).await), "201");
     let none = "00-00000000000000000000000000000000-0000000000000000-01";
     assert_eq!(code(&wire.ask(traced(bet("one"), none)).await), "201");
     assert_eq!(code(&wire.ask(Message::new(Operation::OrderBet, "bad", &json!({}))).await), "400");
     let balance = json!({ "playerId": "alice", "currency": "CHF" });
     wire.ask(Message::new(Operation::BalanceGet, "balance", &balance)).await;
     until("all are exported", async || {
-        collector.spans().iter().filter(|span| span.kind() == SpanKind::Consumer).count() == 3
+        collector.spans().iter().filter(|span| span.kind() == SpanKind::Consumer).count() == 4
     })
     .await;
     let spans = collector.spans();
@@ -179,6 +129,9 @@ async fn what_brings_no_trace_is_sampled_by_chance() {
         assert!(span.parent_span_id.is_empty() && span.links.len() == links, "{span:?}");
     }
     assert_eq!(attribute(&of("bad").attributes, "purser.code").as_deref(), Some("400"));
+    // Whoever sent it has no span, but a trace.
+    let unsampled = of("unsampled");
+    assert_eq!((hex(&unsampled.trace_id), hex(&unsampled.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
     let metrics = reqwest::get(stage.url("/metrics")).await.expect("an answer").text().await.expect("text");
     assert!(metrics.contains("purser_spans_lost_total{reason=\"queue_full\"} 0"), "{metrics}");
 }

@@ -9,6 +9,7 @@ mod server;
 mod connections;
 mod silence;
 mod metrics;
+mod traces;
 mod goplay;
 mod tab;
 mod sixth;

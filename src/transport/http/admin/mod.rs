@@ -47,6 +47,7 @@ use crate::identity::operators::{Operators, SignedIn};
 use crate::ledger::Party;
 use crate::metrics;
 use crate::storage::Reader;
+use crate::telemetry::{RequestFacts, RequestTrace};
 use crate::wallet::SharedWallet;
 
 /// The longest body that is read, in bytes.
@@ -114,15 +115,22 @@ enum AdminAnswer {
     Events(Body),
 }
 
-/// What the log says of a request, as far as it came.
+/// What log, metrics and trace say of a request, as far as it came.
 #[derive(Default)]
 pub(super) struct RequestLog {
     /// `None`: there is no such call, or nobody who may make it.
     pub operation: Option<&'static str>,
+    /// The path, with `{name}` for what differs.
+    pub route: Option<String>,
     pub operator: Option<SignedIn>,
 }
 
 impl RequestLog {
+    pub(super) fn found(&mut self, operation: &'static str, route: String) {
+        self.operation = Some(operation);
+        self.route = Some(route);
+    }
+
     /// One line a request: never its address or body.
     pub(super) fn tell(&self, dialect: &'static str, reply: &Reply, correlation: &str, took: Duration) {
         let operation = self.operation.unwrap_or("-");
@@ -131,6 +139,10 @@ impl RequestLog {
         let status = reply.status;
         tracing::info!(dialect, operation, operator, correlation_id = correlation, status, took_ms, "answered");
         metrics::http_answered("-", dialect, operation, &reply.code, took);
+        if let Some(current) = RequestTrace::current() {
+            let (route, code, correlation) = (self.route.clone(), reply.code.to_string(), correlation.to_owned());
+            current.tell(RequestFacts { route, party: None, dialect, operation, code, correlation });
+        }
     }
 }
 
@@ -198,7 +210,7 @@ impl Api {
             FoundRoute::Methods(methods) => return Err(Problem::method_not_allowed(&methods)),
             FoundRoute::Nothing => return Err(Problem::not_found("there is no such call")),
         };
-        log.operation = Some(route.operation);
+        log.found(route.operation, format!("{PATH}{}", route.path));
         let actor = Actor { who: operator.name, role: operator.role.as_str(), origin: address.to_string() };
         self.check_role(route, &parameters, operator.role, &actor).await?;
         let body = read(&parts, body, "application/json").await?;
@@ -270,7 +282,7 @@ impl Api {
 async fn within_time<T: Send + 'static>(
     answering: impl Future<Output = Result<T, Problem>> + Send + 'static,
 ) -> Result<T, Problem> {
-    match tokio::time::timeout(PATIENCE, tokio::spawn(answering)).await {
+    match tokio::time::timeout(PATIENCE, tokio::spawn(RequestTrace::covered(answering))).await {
         Ok(Ok(answered)) => answered,
         Ok(Err(_)) => Err(Failure::Fault.into()),
         Err(_) => Err(Problem::unavailable()),

@@ -130,7 +130,7 @@ impl Console {
     ) -> Reply {
         let is_signing_in = parts.method == "POST" && parts.uri.path() == sign_in::PATH;
         if is_signing_in {
-            log.operation = Some("sign in");
+            log.found("sign in", sign_in::PATH.to_owned());
             return self.sign_in(parts, body, address, &mut log.operator).await;
         }
         let visitor = match self.visitor(parts, address, correlation) {
@@ -173,7 +173,7 @@ impl Console {
             }
             FoundPage::Nothing => return Err(Problem::not_found("there is no such page")),
         };
-        log.operation = Some(route.operation);
+        log.found(route.operation, format!("{PATH}{}", route.path));
         if visitor.operator.role < route.role {
             return Err(Problem::role_too_low(visitor.operator.role, route.role));
         }

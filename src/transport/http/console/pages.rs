@@ -39,7 +39,7 @@ pub enum ConsolePage {
 pub struct PageRoute {
     pub page: ConsolePage,
     /// Below the console's; `{name}` stands for one segment.
-    path: &'static str,
+    pub path: &'static str,
     /// The lowest role that may.
     pub role: Role,
     /// As in logs and metrics.

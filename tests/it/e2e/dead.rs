@@ -48,6 +48,7 @@ async fn until_still(wire: &Wire) {
     .await;
 }
 
+/// The same, with headers that go before its own.
 pub async fn park_with(wire: &Wire, id: &str, mut headers: FieldTable) {
     for (name, value) in [
         ("x-purser-reason", "fault"),
@@ -56,7 +57,9 @@ pub async fn park_with(wire: &Wire, id: &str, mut headers: FieldTable) {
         ("x-purser-dead-at", "1700000000"),
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     ] {
-        headers.insert(short(name), AMQPValue::LongString(value.into()));
+        if !headers.contains_key(name) {
+            headers.insert(short(name), AMQPValue::LongString(value.into()));
+        }
     }
     let properties = BasicProperties::default()
         .with_correlation_id(short(id))

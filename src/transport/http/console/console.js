@@ -42,10 +42,12 @@
       isPaused = !isPaused;
       pause.textContent = isPaused ? "Refresh again" : "Stop refreshing";
     });
-    // Not a reload: of a page that answered a form it would send the form again.
-    const again = () => location.replace(location.href.split("#")[0]);
+    // Not a reload: of a page that answered a form it would send the form again. Where the form has an address of its own,
+    // the page that it was on says where that is.
+    const again = () => location.replace(live.dataset.at ?? location.href.split("#")[0]);
     const look = async () => {
       if (!isPaused && !document.hidden && !live.contains(document.activeElement)) {
+        if (live.dataset.at) return again();
         try {
           const answer = await fetch(location.href);
           if (answer.status === 401) return again();

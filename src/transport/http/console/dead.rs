@@ -35,6 +35,9 @@ struct PlanForm {
     reason: String,
     error: String,
     queue: String,
+    /// An empty field fits everything, so whoever means letters without one says so.
+    has_no_error: bool,
+    has_no_queue: bool,
     died_since: String,
     /// Why the last try did nothing.
     why: Option<String>,
@@ -141,14 +144,21 @@ fn form(party: &str, role: Role, cause: Option<&Cause>, failed: Option<&FailedFo
         Some(failed) => failed.value(name).to_owned(),
         None => meant.cloned().unwrap_or_default(),
     };
+    let has_none = |name: &str, meant: Option<&String>| match failed {
+        Some(failed) => failed.values("none").any(|value| value == name),
+        None => meant.is_some_and(String::is_empty),
+    };
+    let (error, queue) = (cause.map(|cause| &cause.error), cause.map(|cause| &cause.queue));
     PlanForm {
         party: party.to_owned(),
         is_drop: value("act", None) == "drop",
         may_drop: role >= Role::Admin,
         id: value("id", None),
         reason: value("reason", cause.map(|cause| &cause.reason)),
-        error: value("error", cause.map(|cause| &cause.error)),
-        queue: value("queue", cause.map(|cause| &cause.queue)),
+        error: value("error", error),
+        queue: value("queue", queue),
+        has_no_error: has_none("error", error),
+        has_no_queue: has_none("queue", queue),
         died_since: value("died_since", None),
         why: failed.map(|failed| failed.why.clone()),
     }

@@ -29,6 +29,11 @@ impl FailedForm {
     pub fn value(&self, name: &str) -> &str {
         value(&self.form, name)
     }
+
+    /// Of a name that may be there several times.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.form.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// A form's pairs.
@@ -64,11 +69,11 @@ impl Console {
     ) -> Result<Reply, Problem> {
         let below = parts.uri.path().strip_prefix(PATH).unwrap_or_default();
         if parts.method == "POST" && below == "/sign-out" {
-            log.operation = Some("sign out");
+            log.found("sign out", format!("{PATH}/sign-out"));
             return Ok(self.sign_out(parts, visitor.session.as_ref()));
         }
         let sent = find(parts, below)?;
-        log.operation = Some(sent.route.operation);
+        log.found(sent.route.operation, format!("{PATH}{}", sent.route.path));
         let call = Caller {
             operator: visitor.operator.clone(),
             address: visitor.address,
@@ -138,28 +143,34 @@ fn object(act: AdminAct, form: &[(String, String)]) -> Result<Value, Problem> {
     if matches!(act, AdminAct::ApproveVoid | AdminAct::DismissVoid) && value(form, "reason").trim().is_empty() {
         return Err(Problem::bad_request("say why: the reason is kept in the trail"));
     }
-    // A field that nothing was typed into is one that a script would leave out.
-    let is_optional = |name: &str| match act {
-        AdminAct::AddPlayer => name != "player",
-        AdminAct::MakePlan => name != "act",
-        _ => false,
-    };
-    let mut object = Map::new();
-    for (name, value) in form {
-        // A filter is compared to the letter, blanks included: without them it might name no letter, or all.
-        let value = if act == AdminAct::MakePlan { value.as_str() } else { value.trim() };
-        if value.is_empty() && is_optional(name) {
-            continue;
-        }
-        if object.insert(name.clone(), value.into()).is_some() {
-            return Err(Problem::bad_request("the form names something twice"));
-        }
-    }
     if act == AdminAct::MakePlan {
-        let planned = object.remove("act").unwrap_or_default();
-        return Ok(json!({ "act": planned, "filter": object }));
+        return planned(form);
     }
-    Ok(Value::Object(object))
+    // A field that nothing was typed into is one that a script would leave out.
+    let is_optional = |name: &str| act == AdminAct::AddPlayer && name != "player";
+    let fields = form.iter().map(|(name, value)| (name.as_str(), value.trim()));
+    once_each(fields.filter(|(name, value)| !(value.is_empty() && is_optional(name)))).map(Value::Object)
+}
+
+/// A plan. A filter is compared to the letter, blanks included: without them it might name no letter, or all. A field that
+/// is left empty fits everything, so `none` names those that shall be empty.
+fn planned(form: &[(String, String)]) -> Result<Value, Problem> {
+    let fields = form.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let (without, fields): (Vec<_>, Vec<_>) = fields.partition(|(name, _)| *name == "none");
+    let typed = fields.into_iter().filter(|(name, value)| *name == "act" || !value.is_empty());
+    let mut filter = once_each(typed.chain(without.into_iter().map(|(_, name)| (name, ""))))?;
+    let act = filter.remove("act").unwrap_or_default();
+    Ok(json!({ "act": act, "filter": filter }))
+}
+
+fn once_each<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Map<String, Value>, Problem> {
+    let mut object = Map::new();
+    for (name, value) in fields {
+        if object.insert(name.to_owned(), value.into()).is_some() {
+            return Err(Problem::bad_request(format!("the form says twice what {name} is")));
+        }
+    }
+    Ok(object)
 }
 
 /// From where a form was sent to the page that shows what it did.

@@ -6,6 +6,7 @@ use super::Console;
 use super::forms::FailedForm;
 use super::frame::Frame;
 use super::pages::PageRequest;
+use crate::admin::redaction::without_tokens;
 use crate::admin::shown;
 use crate::config::Role;
 use crate::ledger::command::Timestamp;
@@ -27,6 +28,7 @@ struct PlanPage {
     is_drop: bool,
     /// Whether it changes by itself.
     is_going: bool,
+    is_failed: bool,
     may_run: bool,
     /// Why the last form did nothing.
     why: Option<String>,
@@ -45,6 +47,7 @@ pub fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) 
         stage: told(plan.state),
         is_drop,
         is_going: matches!(plan.state, Stage::Looking | Stage::Running),
+        is_failed: plan.state == Stage::Failed,
         may_run: plan.state == Stage::Ready && plan.touches > 0 && asked.viewing.role >= needed,
         plan,
         why: failed.map(|failed| failed.why.clone()),
@@ -73,6 +76,6 @@ fn described(filter: &LetterFilter) -> Vec<(&'static str, String)> {
         ("Came from", queue.clone()),
         ("Died since", since),
     ];
-    let without_tokens = |text: String| crate::admin::redaction::without_tokens(&text);
-    said.into_iter().filter_map(|(name, text)| Some((name, without_tokens(text?)))).collect()
+    let told = |text: String| if text.is_empty() { "none".to_owned() } else { without_tokens(&text) };
+    said.into_iter().filter_map(|(name, text)| Some((name, told(text?)))).collect()
 }

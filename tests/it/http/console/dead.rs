@@ -1,3 +1,4 @@
+use lapin::options::QueueDeleteOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use purser::config::Role;
 use purser::dialects::egpp::Operation;
@@ -162,4 +163,51 @@ async fn a_plan_that_is_not_made_says_why_beside_what_was_typed() {
     }
     let trail = shown(&stage, Role::Admin, "/trail").await.to_string();
     assert!(!trail.contains("dead redrive"), "nothing was run: {trail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_without_an_error_is_meant_by_its_form_and_no_other() {
+    let stage = open(Base::Sqlite).await;
+    let wire = Wire::connect(&stage).await;
+    park(&wire, "with").await;
+    let mut silent = FieldTable::default();
+    silent.insert(short("x-purser-error"), AMQPValue::LongString("".into()));
+    park_with(&wire, "without", silent).await;
+    let operator = sign_in(&stage, Role::Operator).await;
+    let all = page(&stage, &operator, LETTERS).await;
+    let group = page(&stage, &operator, &link(&all, "error=&")).await;
+    assert!(group.contains("name=\"none\" value=\"error\" checked"), "{group}");
+    assert!(group.contains("name=\"none\" value=\"queue\">"), "{group}");
+    let fields = [("act", "redrive"), ("reason", "fault"), ("queue", "v1.0.acme.order.bet"), ("error", "")];
+    let made = plan(&stage, &operator, &[&fields[..], &[("none", "error")]].concat()).await;
+    let made = page(&stage, &operator, &made).await;
+    assert!(made.contains("Put 1 back") && made.contains(">without</th>"), "{made}");
+    assert!(made.contains("<dt>Error</dt><dd>none</dd>"), "{made}");
+    let any = plan(&stage, &operator, &fields).await;
+    assert!(page(&stage, &operator, &any).await.contains("Put 2 back"));
+    let both = [("act", "redrive"), ("error", "fire"), ("none", "error")];
+    let both = post(&operator, PLANS, &both).send(&stage).await;
+    let text = both.text();
+    assert!(both.status == 400 && text.contains("says twice what error is"), "{text}");
+    assert!(text.contains("value=\"fire\"") && text.contains("value=\"error\" checked"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_failed_says_what_to_do() {
+    let stage = open(Base::Sqlite).await;
+    let wire = Wire::connect(&stage).await;
+    park(&wire, "one").await;
+    let operator = sign_in(&stage, Role::Operator).await;
+    let made = plan(&stage, &operator, &[("act", "redrive")]).await;
+    wire.channel.queue_delete(DEAD.into(), QueueDeleteOptions::default()).await.expect("deleted");
+    let sent = post(&operator, &format!("{made}/run"), &[]).send(&stage).await;
+    assert_eq!(sent.status, 303, "{}", sent.text());
+    let mut failed = String::new();
+    until("the plan has failed", async || {
+        failed = page(&stage, &operator, &made).await;
+        failed.contains("<strong>failed</strong>")
+    })
+    .await;
+    assert!(failed.contains("make a new plan") && failed.contains("data-over"), "{failed}");
+    assert!(!failed.contains("/run\"") && !failed.contains("data-at"), "{failed}");
 }

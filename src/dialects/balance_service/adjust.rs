@@ -3,12 +3,12 @@
 use super::balance::check_home;
 use super::call::Members;
 use super::code::{BalanceServiceCode, CallRefused};
-use super::decimal::Decimal;
 use super::handler::{BalanceServiceHandler, CallContext, SCOPE, result};
 use super::kind::Family;
 use super::model::{Inserted, Memo};
 use super::outcome::CallDone;
 use super::params::{self, AdjustParams};
+use crate::dialects::http::exact::WireAmount;
 use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::command::Act;
 use crate::ledger::transactions::{self, Buckets, Change, FindBy, Label, StakeRules};
@@ -76,14 +76,17 @@ struct Amounts {
 
 impl Amounts {
     fn of(wanted: &AdjustParams, exponent: u32) -> Result<Self, CallRefused> {
+        let required = |name: &str, amount: &WireAmount| {
+            amount.minor(exponent).map_err(|error| BalanceServiceCode::Value.because(format!("{name} {error}")))
+        };
         let minor =
-            |name: &str, amount: &Option<Decimal>| amount.as_ref().map_or(Ok(0), |amount| amount.minor(name, exponent));
+            |name: &str, amount: &Option<WireAmount>| amount.as_ref().map_or(Ok(0), |amount| required(name, amount));
         let external = &wanted.external_balance_change;
         Ok(Self {
             real: minor("real_amount", &wanted.real_amount)?,
             ring_fenced: minor("ring_fenced_amount", &wanted.ring_fenced_amount)?,
             bonus: minor("bonus_amount", &wanted.bonus_amount)?,
-            total: wanted.total_amount.minor("total_amount", exponent)?,
+            total: required("total_amount", &wanted.total_amount)?,
             external_bonus: minor("external_balance_change.bonus_amount", &external.bonus_amount)?,
             external_ring_fenced: minor("external_balance_change.ring_fenced_amount", &external.ring_fenced_amount)?,
         })

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::call::Members;
 use super::code::{BalanceServiceCode, CallRefused};
-use super::decimal::written;
 use super::handler::{BalanceServiceHandler, result};
 use super::params::{self, Params, UserBalance};
+use crate::dialects::http::exact::written;
 use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::state::PlayerState;
 use crate::ledger::{Bucket, Pocket};

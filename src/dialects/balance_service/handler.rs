@@ -7,10 +7,9 @@ use serde::Serialize;
 
 use super::call::{self, Method, ParsedCall};
 use super::code::{BalanceServiceCode, CallRefused};
-use super::decimal;
 use super::{adjust, balance, find, gate, queue};
 use crate::config::{BalanceService, Config};
-use crate::dialects::http::{HandlerError, Reply, Request};
+use crate::dialects::http::{HandlerError, Reply, Request, exact};
 use crate::ledger::command::{Act, Command, Timestamp};
 use crate::ledger::transactions::{FindBy, Transaction, TransactionQuery};
 use crate::ledger::{Currency, Party};
@@ -91,7 +90,7 @@ impl BalanceServiceHandler {
     pub fn in_gbp(&self, minor: i64, currency: Currency) -> Result<String, CallRefused> {
         let exponent = self.exponent(currency);
         if currency.as_str() == "GBP" {
-            return Ok(decimal::written(minor, exponent));
+            return Ok(exact::written(minor, exponent));
         }
         let rate = self.settings.gbp_rates.get(&currency);
         let rate = rate
@@ -101,7 +100,7 @@ impl BalanceServiceHandler {
         let worth =
             worth.ok_or_else(|| BalanceServiceCode::Calculation.because("the amount in GBP has too many digits"))?;
         let rounded = worth.round_dp_with_strategy(GBP_PLACES, RoundingStrategy::MidpointNearestEven);
-        Ok(decimal::trimmed(rounded.to_string()))
+        Ok(exact::trimmed(rounded.to_string()))
     }
 }
 

@@ -1,13 +1,12 @@
 //! The Balance Service: JSON objects that name a method, posted to an address that names it again.
 //!
-//! Reading order: [`gate`] (who may call), [`call`] (the object around the parameters), [`params`], [`decimal`] and
+//! Reading order: [`gate`] (who may call), [`call`] (the object around the parameters), [`params`] and
 //! [`timestamp`] (what is in them), [`kind`] (the transaction types), [`handler`] (one party's handler), then its methods:
 //! [`balance`], [`adjust`], [`queue`], [`find`]; [`outcome`], [`model`] and [`code`] (what is answered), [`document`].
 
 pub mod gate;
 pub mod call;
 pub mod params;
-pub mod decimal;
 pub mod timestamp;
 pub mod kind;
 pub mod handler;

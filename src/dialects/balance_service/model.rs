@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::code::{BalanceServiceCode, CallRefused};
-use super::decimal::written;
 use super::handler::BalanceServiceHandler;
+use crate::dialects::http::exact::written;
 use crate::ledger::transactions::Transaction;
 
 /// What a transaction is shown with beyond the ledger's own words: its `memo`. The ledger compares it, so the same

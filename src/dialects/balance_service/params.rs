@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::call::Members;
 use super::code::{BalanceServiceCode, CallRefused};
-use super::decimal::Decimal;
 use super::timestamp::is_utc_timestamp;
+use crate::dialects::http::exact::WireAmount;
 use crate::ledger::PlayerId;
 
 /// The longest `partner_transaction_id`, in characters.
@@ -48,7 +48,7 @@ pub struct AdjustParams {
     pub game_round_id: i64,
     #[schemars(length(min = 1, max = 100))]
     pub partner_transaction_id: String,
-    pub total_amount: Decimal,
+    pub total_amount: WireAmount,
     /// As in `2021-08-04T10:42:44.393Z`; returned as it was sent.
     #[schemars(extend("format" = "date-time"))]
     pub partner_timestamp_utc: String,
@@ -67,9 +67,9 @@ pub struct AdjustParams {
     pub allow_bonus: Option<bool>,
     pub allow_ring_fenced: Option<bool>,
     pub bet365_transaction_id: Option<i64>,
-    pub real_amount: Option<Decimal>,
-    pub ring_fenced_amount: Option<Decimal>,
-    pub bonus_amount: Option<Decimal>,
+    pub real_amount: Option<WireAmount>,
+    pub ring_fenced_amount: Option<WireAmount>,
+    pub bonus_amount: Option<WireAmount>,
     pub source_bet365_games_transaction_id: Option<i64>,
     /// The bonus is GBT bonus, and this is its id.
     pub user_bonus_id: Option<i32>,
@@ -82,15 +82,15 @@ pub struct AdjustParams {
 #[serde(try_from = "Members")]
 #[schemars(!try_from, rename = "ExternalBalanceChange")]
 pub struct External {
-    pub bonus_amount: Option<Decimal>,
-    pub ring_fenced_amount: Option<Decimal>,
+    pub bonus_amount: Option<WireAmount>,
+    pub ring_fenced_amount: Option<WireAmount>,
 }
 
 /// The same, decoded; member names come in any case here, too.
 #[derive(Deserialize)]
 struct ExternalMembers {
-    bonus_amount: Option<Decimal>,
-    ring_fenced_amount: Option<Decimal>,
+    bonus_amount: Option<WireAmount>,
+    ring_fenced_amount: Option<WireAmount>,
 }
 
 impl TryFrom<Members> for External {

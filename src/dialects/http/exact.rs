@@ -1,6 +1,5 @@
 //! Numbers on the wire as their exact text: no float ever touches an amount or an identifier.
 
-use crate::ledger::ids::is_printable;
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::ledger::ids::is_printable;
 use crate::ledger::money::{self, InvalidAmount};
 
 /// The longest identifier, in characters.
@@ -30,7 +30,9 @@ pub struct WireId(pub String);
 /// An amount in major units, sent as a number or as a string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WireAmount {
+    /// Which may have a power of ten.
     Number(String),
+    /// Which is plain.
     Text(String),
 }
 
@@ -60,10 +62,22 @@ impl WireAmount {
 impl Number {
     /// Minor units in major units: `1230` of two places is `12.3`.
     pub fn of_minor(minor: i64, exponent: u32) -> Self {
-        let text = money::format_decimal(minor, exponent);
-        let trimmed = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-        Self(trimmed.to_owned())
+        Self(written(minor, exponent))
     }
+}
+
+/// Minor units as decimal text in major units: no zeros at the end, `0` and not `-0`.
+pub fn written(minor: i64, exponent: u32) -> String {
+    trimmed(money::format_decimal(minor, exponent))
+}
+
+/// Decimal text without zeros at its end.
+pub fn trimmed(text: String) -> String {
+    if !text.contains('.') {
+        return text;
+    }
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 impl<'de> Deserialize<'de> for WireId {
@@ -109,7 +123,11 @@ impl JsonSchema for WireAmount {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["number", "string"], "pattern": DECIMAL })
+        json_schema!({
+            "description": "Major units, exact: a number, or the same as text.",
+            "type": ["number", "string"],
+            "pattern": DECIMAL,
+        })
     }
 }
 
@@ -218,10 +236,12 @@ mod tests {
             (1230, 2, "12.3"),
             (10_000, 2, "100"),
             (0, 2, "0"),
+            (-350, 2, "-3.5"),
             (100, 0, "100"),
             (i64::MAX, 2, "92233720368547758.07"),
             (1, 9, "0.000000001"),
         ];
+        assert_eq!(trimmed("-0.00".to_owned()), "0");
         for (minor, exponent, expected) in cases {
             assert_eq!(serde_json::to_string(&Number::of_minor(minor, exponent)).unwrap(), expected);
         }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Operation;
 use super::handler::{BalanceQuestion, Denied};
 use super::wire::Malformed;
+use crate::ledger::ids::is_printable;
 use crate::ledger::{AccountRefusal, Done, OrderDone, OrderRefusal, Outcome, Refusal, Wallet};
 
 /// The longest `error`, in characters.
@@ -191,7 +192,7 @@ fn failed(status: Recognised, detail: Option<&str>, parameters: Vec<Parameter>) 
 
 /// A detail may name a field that was sent; whoever logs it expects one line.
 fn one_line(detail: &str) -> String {
-    detail.chars().filter(|c| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')).collect()
+    detail.chars().filter(|c| is_printable(*c)).collect()
 }
 
 /// These structs hold texts and numbers alone, which always serialize.

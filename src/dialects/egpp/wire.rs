@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use super::Operation;
+use crate::ledger::ids::is_printable;
 use crate::ledger::orders::GameResult;
 use crate::ledger::orders::OrderKey;
 use crate::ledger::{Amount, Currency, ExternalId, Game, PlayerId, Wallet};
@@ -184,8 +185,8 @@ fn explain<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Malfo
 }
 
 /// At most 40 characters of a name that came from outside.
-fn shortened(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(40).collect()
+pub(super) fn shortened(name: &str) -> String {
+    name.chars().filter(|c| is_printable(*c)).take(40).collect()
 }
 
 pub(super) fn invalid(field: &'static str) -> impl FnOnce(&dyn std::fmt::Display) -> Malformed {

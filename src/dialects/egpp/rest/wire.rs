@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::dialects::egpp::wire::{
-    EgppRequest, Malformed, PlayerField, RequestedAct, amount, currency, object, order, round, wallet,
+    EgppRequest, Malformed, PlayerField, RequestedAct, amount, currency, object, order, round, shortened, wallet,
 };
 use crate::ledger::orders::GameResult;
 use crate::ledger::{Amount, Currency, PlayerId, Wallet};
@@ -163,8 +163,7 @@ fn query_object(query: &[(String, String)]) -> Result<Vec<u8>, Malformed> {
     let mut object = Map::new();
     for (name, value) in query {
         if object.insert(name.clone(), Value::String(value.clone())).is_some() {
-            let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
-            return Err(Malformed(format!("duplicate field {name}")));
+            return Err(Malformed(format!("duplicate field {}", shortened(name))));
         }
     }
     Ok(Value::Object(object).to_string().into_bytes())

@@ -1,6 +1,7 @@
 //! Moments as people write them on a command line.
 
-use std::time::UNIX_EPOCH;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::clock;
 use crate::ledger::command::Timestamp;
@@ -15,31 +16,17 @@ fn before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         let ago = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
         return Ok(Timestamp(now.0.saturating_sub(ago)));
     }
-    let midnight = text.len() == "2026-11-20".len();
-    let whole = if midnight { format!("{text}T00:00:00Z") } else { text.to_ascii_uppercase() };
-    let (local, east) = whole.strip_suffix('Z').map(|local| (local, 0)).or_else(|| zoned(&whole)).ok_or_else(unread)?;
-    let utc = humantime::parse_rfc3339(&format!("{local}Z")).map_err(|_| unread())?;
-    let since = utc.duration_since(UNIX_EPOCH).map_err(|_| unread())?;
-    let micros = i64::try_from(since.as_micros()).map_err(|_| unread())?;
-    Ok(Timestamp(micros.saturating_sub(east)))
+    let at = if text.len() == "2026-11-20".len() { midnight(text) } else { text.parse().ok() };
+    // Nothing was before 1970.
+    let micros = at.map(jiff::Timestamp::as_microsecond).filter(|micros| *micros >= 0);
+    micros
+        .map(Timestamp)
+        .ok_or_else(|| "write a time as 2026-11-20T08:00:00Z, a date as 2026-11-20, or how long ago as 24h".to_owned())
 }
 
-fn unread() -> String {
-    "write a time as 2026-11-20T08:00:00Z, a date as 2026-11-20, or how long ago as 24h".to_owned()
-}
-
-/// Splits `+01:00` off the end: how many microseconds the clock there is ahead of UTC.
-fn zoned(text: &str) -> Option<(&str, i64)> {
-    let (local, zone) = text.split_at_checked(text.len().checked_sub("+00:00".len())?)?;
-    let sign = match zone.as_bytes().first()? {
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let (hours, minutes) = zone[1..].split_once(':')?;
-    let number = |text: &str, below: i64| text.parse::<i64>().ok().filter(|number| (0..below).contains(number));
-    let minutes = number(hours, 24)? * 60 + number(minutes, 60)?;
-    Some((local, sign * minutes * 60_000_000))
+fn midnight(date: &str) -> Option<jiff::Timestamp> {
+    let date: Date = date.parse().ok()?;
+    TimeZone::UTC.to_timestamp(date.into()).ok()
 }
 
 #[cfg(test)]
@@ -60,7 +47,8 @@ mod tests {
             ("1h 30m", Some(999_994_600_000_000)),
             ("2026-02-30T00:00:00Z", None),
             ("2026-11-20T08:00:00", None),
-            ("2026-11-20T08:00:00+25:00", None),
+            ("2026-11-20T08:00:00+26:00", None),
+            ("1969-12-31T23:59:59Z", None),
             ("yesterday", None),
             ("", None),
             ("ä2026-11-2", None),

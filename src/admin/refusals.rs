@@ -25,6 +25,9 @@ pub fn told(config: &Config, act: &Act, currency: Option<Currency>, refusal: Ref
         Refusal::Account(refusal) => match refusal {
             AccountRefusal::PlayerUnknown => (RefusalKind::Unknown, "there is no such player".to_owned()),
             AccountRefusal::KeyReused => conflict(key_reused(act)),
+            AccountRefusal::UsernameTaken => {
+                conflict("the username is another player's name to sign in by; nothing was changed")
+            }
             AccountRefusal::InsufficientFunds { balance } => {
                 (RefusalKind::Conflict, format!("the balance is {}, too little; nothing was moved", amount(balance)))
             }

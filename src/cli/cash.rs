@@ -134,7 +134,10 @@ impl CashArgs {
             Refusal::Account(AccountRefusal::BalanceOverflow) => {
                 failed("the balance would be more than an account can hold")
             }
-            Refusal::Order(_) | Refusal::Transaction(_) | Refusal::Shop(_) => failed(format!("refused: {refusal:?}")),
+            Refusal::Account(AccountRefusal::UsernameTaken)
+            | Refusal::Order(_)
+            | Refusal::Transaction(_)
+            | Refusal::Shop(_) => failed(format!("refused: {refusal:?}")),
         }
     }
 }

@@ -120,13 +120,14 @@ impl Add {
 /// Makes the player; `false` where it is there already, with the same values.
 async fn add(database: &Database, party: &Party, open: OpenPlayer) -> Result<bool, super::CommandFailure> {
     let (of, wanted, player) = (party.clone(), open.clone(), open.player.clone());
+    let username = open.profile.username.clone();
+    let taken = |option: &str, login: &str| {
+        failed(format!("--{option} {login} is another player's name to sign in by; nothing was changed"))
+    };
     let is_new = match database.query(move |conn| players::known(conn, &of, &wanted)).await? {
         Known::No => true,
         Known::Yes => false,
-        Known::NameTaken(option, login) => {
-            let problem = "is another player's name to sign in by; nothing was changed";
-            return Err(failed(format!("--{option} {login} {problem}")));
-        }
+        Known::NameTaken(option, login) => return Err(taken(option, &login)),
     };
     let command = Command {
         party: party.clone(),
@@ -138,6 +139,10 @@ async fn add(database: &Database, party: &Party, open: OpenPlayer) -> Result<boo
         Outcome::Done(_) => Ok(is_new),
         Outcome::Refused(Refusal::Account(AccountRefusal::KeyReused)) => {
             Err(failed(format!("player {player} exists with other values; nothing was changed")))
+        }
+        // Somebody else was faster.
+        Outcome::Refused(Refusal::Account(AccountRefusal::UsernameTaken)) => {
+            Err(taken("username", username.as_deref().unwrap_or_default()))
         }
         Outcome::Refused(other) => Err(failed(format!("refused: {other:?}"))),
     }

@@ -220,6 +220,7 @@ impl Resolve {
                     format_decimal(balance, config.exponent(currency))
                 )),
                 AccountRefusal::BalanceOverflow => failed("a balance would be more than an account can hold"),
+                AccountRefusal::UsernameTaken => failed(format!("refused: {refusal:?}")),
             },
             Refusal::Transaction(refusal) => match refusal {
                 TransactionRefusal::VoidUnknown | TransactionRefusal::TransactionUnknown => self.unknown(),

@@ -1,5 +1,6 @@
 //! The fold: many commands decided one after another against one loaded state, as one thing to commit.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::decide::{Decision, Effects, decide, decide_recorded};
 use super::ids::Party;
 use super::orders::{Order, OrderId, OrderIds, OrderNumbers, OrderRefusal};
 use super::outcome::{Outcome, Refusal, Retention};
-use super::player::{Player, PlayerKey};
+use super::player::{Player, PlayerKey, Username};
 use super::posting::Side;
 use super::shop::ShopChanges;
 use super::state::{Decided, PastCommand, PlayerState, State};
@@ -49,6 +50,8 @@ impl JournalEntry {
 pub struct Batch {
     pub entries: Vec<JournalEntry>,
     pub players: Vec<Player>,
+    /// What they sign in by, in the order in which others write theirs.
+    pub usernames: BTreeMap<Username, PlayerKey>,
     /// Final values, in key order, so that rows are written in the order in which others lock them.
     pub accounts: Vec<Account>,
     /// Final values, each with the numbers of the entries that are kept about it.
@@ -187,6 +190,7 @@ impl Folding {
 
     fn apply(&mut self, state: &mut State, effects: Effects, party: &Party, seq: i64) {
         if let Some(player) = effects.opened {
+            self.name(state, &player);
             state.players.insert(player.key(), PlayerState::new(player.clone()));
             self.batch.players.push(player);
         }
@@ -206,6 +210,15 @@ impl Folding {
             player.vip = Some(Arc::clone(level));
         }
         self.batch.shop.apply(&mut state.shop, effects.shop, party, seq);
+    }
+
+    /// A username stays whoever's it is: only a player who was opened with it long ago can come second.
+    fn name(&mut self, state: &mut State, player: &Player) {
+        let Some(username) = player.username() else { return };
+        if let Entry::Vacant(free) = state.usernames.entry(username.clone()) {
+            free.insert(player.key());
+            self.batch.usernames.insert(username, player.key());
+        }
     }
 
     /// An order is what its commands are found by, so it tells their numbers, be it changed by them or not.

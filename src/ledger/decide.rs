@@ -62,15 +62,14 @@ pub fn decide(state: &State, keyed: &KeyedCommand, number: i64) -> Decision {
         Act::Shop(act) => shop::decide(state, keyed, act, number).map(|(done, effects)| (Done::Shop(done), effects)),
     };
     match judged {
-        Ok((done, effects)) => {
-            Decision { outcome: Outcome::Done(done), repeated: false, retention: Retention::Idempotent, effects }
-        }
+        Ok((done, effects)) => Decision::done(done, effects),
         Err(refusal) => Decision::refused(state, keyed, refusal),
     }
 }
 
 /// The same for a command that a journal tells of, with what was decided of it there. A bet that a tombstone had refused
-/// is refused again, be the tombstone somebody else's: by the first rules it bound everybody, and it moves nothing.
+/// is refused again, be the tombstone somebody else's: by the first rules it bound everybody, and it moves nothing. A player
+/// who was opened with another's username is opened again, and does not sign in by it.
 pub fn decide_recorded(state: &State, keyed: &KeyedCommand, number: i64, recorded: Outcome) -> Decision {
     let decision = decide(state, keyed, number);
     let is_new = decision.retention != Retention::None;
@@ -79,6 +78,13 @@ pub fn decide_recorded(state: &State, keyed: &KeyedCommand, number: i64, recorde
         Act::Order(OrderAct::PlaceBet(_)) if is_new && recorded == Outcome::Refused(cancelled) => {
             Decision::refused(state, keyed, cancelled)
         }
+        Act::Account(act) => match (decision.outcome, recorded) {
+            (Outcome::Refused(Refusal::Account(refusal)), Outcome::Done(_)) => {
+                let recorded = accounts::as_recorded(keyed, act, refusal);
+                recorded.map_or(decision, |(done, effects)| Decision::done(Done::Account(done), effects))
+            }
+            _ => decision,
+        },
         _ => decision,
     }
 }
@@ -97,6 +103,10 @@ fn decided_before<'a>(state: &'a State, keyed: &KeyedCommand) -> Option<&'a Deci
 pub(super) type AreaDecision<D> = Result<(D, Effects), Refusal>;
 
 impl Decision {
+    fn done(done: Done, effects: Effects) -> Self {
+        Self { outcome: Outcome::Done(done), repeated: false, retention: Retention::Idempotent, effects }
+    }
+
     fn repeat(state: &State, keyed: &KeyedCommand, decided: &Decided) -> Self {
         let same = match &decided.asked {
             PastCommand::Whole(before) => is_same(state, keyed, &before.act),

@@ -1,6 +1,7 @@
 //! Players: whose money it is.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -56,6 +57,37 @@ pub struct Player {
 impl Player {
     pub fn key(&self) -> PlayerKey {
         PlayerKey::of(&self.party, &self.id)
+    }
+
+    pub fn username(&self) -> Option<Username> {
+        Username::of(&self.party, &self.profile)
+    }
+}
+
+/// What a player signs in by, beside the id: one player's within a party.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Username {
+    party: Party,
+    name: Arc<str>,
+}
+
+impl Username {
+    /// What the profile asks for. The empty name is nobody's.
+    pub fn of(party: &Party, profile: &Profile) -> Option<Self> {
+        Self::named(party, profile.username.as_deref()?)
+    }
+
+    /// The name that somebody signs in by; the empty one is nobody's.
+    pub fn named(party: &Party, name: &str) -> Option<Self> {
+        (!name.is_empty()).then(|| Self { party: party.clone(), name: name.into() })
+    }
+
+    pub fn party(&self) -> &Party {
+        &self.party
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 

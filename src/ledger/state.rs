@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::account::{Account, Pocket};
+use super::accounts::AccountAct;
 use super::command::{Act, Command, CommandKey, KeyedCommand};
 use super::command_digest::CommandDigest;
 use super::ids::Party;
 use super::orders::{Order, OrderId};
 use super::outcome::Outcome;
-use super::player::{Player, PlayerKey};
+use super::player::{Player, PlayerKey, Username};
 use super::shop::{Shop, ShopKeys};
 use super::transactions::{TransactionKeys, Transactions};
 
@@ -20,6 +21,8 @@ pub struct ReadSet {
     /// Whose commands they are.
     pub parties: BTreeSet<Party>,
     pub players: BTreeSet<PlayerKey>,
+    /// What players are to be opened with, if nobody else has it.
+    pub usernames: BTreeSet<Username>,
     pub orders: BTreeSet<OrderId>,
     /// What orders' commands are kept under. They are found by the order, which whatever was kept about it left, too:
     /// where that is unknown, so is the command.
@@ -49,8 +52,11 @@ impl ReadSet {
             match &keyed.command.act {
                 Act::Transaction(act) => keys.transactions.add(keyed, act),
                 Act::Shop(act) => keys.shop.add(&keyed.command.party, act),
+                Act::Account(AccountAct::OpenPlayer(open)) => {
+                    keys.usernames.extend(Username::of(&keyed.command.party, &open.profile));
+                }
                 // Their players and orders are all that they look up.
-                Act::Account(_) | Act::Order(_) => {}
+                Act::Account(AccountAct::Deposit(_) | AccountAct::Withdraw(_)) | Act::Order(_) => {}
             }
         }
         keys.players.remove(&PlayerKey::nobody());
@@ -86,6 +92,8 @@ pub struct PlayerState {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     pub players: HashMap<PlayerKey, PlayerState>,
+    /// Whose each username is.
+    pub usernames: HashMap<Username, PlayerKey>,
     pub orders: HashMap<OrderId, Order>,
     pub decided: HashMap<CommandKey, Decided>,
     /// The journal's numbers for the batch's entries, in their order. An entry's number names what it makes, too.

@@ -58,11 +58,12 @@ const DONE: [&str; 15] = [
 ];
 
 /// Why it may be refused.
-const REFUSED: [&str; 25] = [
+const REFUSED: [&str; 26] = [
     r#""key_reused""#,
     r#""differs_from_bet""#,
     r#""game_unknown""#,
     r#""player_unknown""#,
+    r#""username_taken""#,
     r#""order_unknown""#,
     r#""order_not_theirs""#,
     r#""order_settled""#,

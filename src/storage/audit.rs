@@ -6,6 +6,7 @@
 mod journal;
 mod chains;
 mod players;
+mod usernames;
 mod stakes;
 mod accounts;
 mod names;

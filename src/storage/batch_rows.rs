@@ -3,6 +3,7 @@
 use super::StoreError;
 use super::partners::PartnerRows;
 use super::rows::{AccountRow, JournalRow, OrderRow, PlayerRow, TransferRow, WriterRow, bytes, damaged};
+use super::usernames::UsernameRow;
 use crate::ledger::chain;
 use crate::ledger::{Batch, CommandKey};
 
@@ -12,6 +13,7 @@ pub struct BatchRows {
     pub journal: Vec<JournalRow>,
     pub transfers: Vec<TransferRow>,
     pub players: Vec<PlayerRow>,
+    pub usernames: Vec<UsernameRow>,
     pub accounts: Vec<AccountRow>,
     pub house: Vec<AccountRow>,
     pub orders: Vec<OrderRow>,
@@ -54,6 +56,7 @@ impl BatchRows {
             }));
         }
         rows.players = batch.players.iter().map(PlayerRow::of).collect();
+        rows.usernames = batch.usernames.iter().map(|(name, player)| UsernameRow::of(name, *player)).collect();
         rows.accounts = batch.accounts.iter().map(AccountRow::of).collect();
         rows.house = batch.house.iter().map(|(house, id)| AccountRow::of_house(house, *id)).collect();
         rows.orders = batch.orders.iter().map(|(order, numbers)| OrderRow::of(order, *numbers)).collect();

@@ -9,6 +9,7 @@ use diesel_async::{AsyncMigrationHarness, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::queries::{AnyConnection, classify};
+use super::usernames::{self, Nameless};
 use super::{Database, StoreError, postgres, sqlite};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -52,6 +53,21 @@ fn compare(applied: &[String]) -> SchemaState {
 impl Database {
     /// Brings the schema up to date and returns the versions that were missing.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        let missing = self.bring_up_to_date().await?;
+        if !missing.is_empty() {
+            for Nameless { party, username, player } in self.query(usernames::nameless).await? {
+                tracing::warn!(
+                    party,
+                    player,
+                    username,
+                    "another player had this username before: it signs nobody else in"
+                );
+            }
+        }
+        Ok(missing)
+    }
+
+    async fn bring_up_to_date(&self) -> Result<Vec<String>, StoreError> {
         match self {
             Self::Sqlite(path) => {
                 let path = path.clone();

@@ -4,7 +4,7 @@
 //! transaction and a constant number of round trips. Everything else reads: [`Balances`] for `balance.get`, and
 //! [`queries`] for people.
 //!
-//! Reading order: [`schema`], [`rows`], [`batch_rows`], [`sqlite`], [`postgres`], [`balances`], [`queries`],
+//! Reading order: [`schema`], [`rows`], [`batch_rows`], [`usernames`], [`sqlite`], [`postgres`], [`balances`], [`queries`],
 //! [`questions`], [`offers`],
 //! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`],
 //! [`approvals`], [`party_moves`], [`lookups`], [`audit`], [`last_audit`], [`backup`].
@@ -16,6 +16,7 @@ pub mod batch_rows;
 mod pruned_command;
 mod order_change;
 mod checkpoint;
+pub mod usernames;
 pub mod partners;
 pub mod sqlite;
 pub mod postgres;

@@ -12,7 +12,7 @@ use super::partners::{OfferRow, TransactionRow};
 use super::rows::{AccountRow, OrderRow, PlayerRow, bytes};
 use super::schema::{accounts, gift_keys, offers, orders, players, purchases, transactions};
 use super::sqlite::order_index;
-use super::{Database, StoreError, postgres, sqlite};
+use super::{Database, StoreError, postgres, sqlite, usernames};
 use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::{FindBy, Transaction, TransactionQuery};
@@ -100,22 +100,15 @@ pub fn player(conn: &mut AnyConnection, key: PlayerKey) -> Result<Option<PlayerS
     Ok(Some(PlayerState { accounts, ..row.state()? }))
 }
 
-/// The player with this id, else the one of this username. One that several share is nobody's. Both are looked for in any
-/// case, so that the time it takes does not tell which it is.
+/// The player with this id, else the one of this username. Both are looked for in any case, so that the time it takes does
+/// not tell which it is.
 pub fn player_of_login(conn: &mut AnyConnection, party: &Party, login: &str) -> Result<Option<PlayerId>, StoreError> {
     let by_id = PlayerId::parse(login).ok();
     let key = by_id.as_ref().map_or_else(PlayerKey::nobody, |player| PlayerKey::of(party, player));
     let with_key = players::table.find(bytes(key.uuid())).select(players::player);
     let known: Option<String> = on!(conn, conn => with_key.first(conn)).optional().map_err(classify)?;
-    // Postgres would take a NUL for damage rather than for a name; the empty name is nobody's.
-    let name = if login.contains('\0') { "" } else { login };
-    let named = players::table.filter(players::party.eq(party.as_str())).filter(players::username.eq(name));
-    let named: Vec<String> = on!(conn, conn => named.select(players::player).limit(2).load(conn)).map_err(classify)?;
-    match (known, named.as_slice()) {
-        (Some(_), _) => Ok(by_id),
-        (None, [only]) if !name.is_empty() => Ok(PlayerId::recorded(only).ok()),
-        (None, _) => Ok(None),
-    }
+    let named = usernames::player_named(conn, party, login)?;
+    Ok(known.map_or(named, |_| by_id))
 }
 
 /// Whether another player of the party signs in by this name: as a username, or as a player id.

@@ -69,6 +69,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    usernames (party, username) {
+        party -> Text,
+        username -> Text,
+        player -> Binary,
+    }
+}
+
+diesel::table! {
     credentials (player) {
         player -> Binary,
         password_hash -> Text,
@@ -295,5 +303,6 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(accounts, orders, players, transactions, voids);
 diesel::allow_tables_to_appear_in_same_query!(credentials, players);
+diesel::allow_tables_to_appear_in_same_query!(players, usernames);
 diesel::allow_tables_to_appear_in_same_query!(gift_keys, purchases);
 diesel::allow_tables_to_appear_in_same_query!(grants, grant_tokens);

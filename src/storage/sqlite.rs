@@ -5,6 +5,7 @@
 
 pub mod order_index;
 mod statements;
+mod usernames;
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -264,6 +265,7 @@ impl Writer {
         }
         let decided = load_decided(conn, keys, &orders)?;
         let mut state = state_of(players, accounts, orders, decided)?;
+        state.usernames = usernames::load(conn, &keys.usernames)?;
         state.numbers = (self.reserved + 1..).take(keys.rows).collect();
         if !(keys.transactions.is_empty() && keys.shop.is_empty()) {
             load_partners!(&mut *conn, keys, &mut state, now, classify);
@@ -382,6 +384,7 @@ fn write(conn: &mut SqliteConnection, rows: &BatchRows) -> QueryResult<()> {
     for row in &rows.players {
         InsertPlayer(row).execute(conn)?;
     }
+    usernames::write(conn, &rows.usernames)?;
     for row in &rows.house {
         NameHouseAccount(row).execute(conn)?;
     }

@@ -25,6 +25,9 @@ impl DryRun {
         for (key, player) in loaded.players {
             state.players.entry(key).or_insert(player);
         }
+        for (username, owner) in loaded.usernames {
+            state.usernames.entry(username).or_insert(owner);
+        }
         for (id, order) in loaded.orders {
             state.orders.entry(id).or_insert(order);
         }

@@ -22,5 +22,6 @@ mod schemas;
 mod conformance;
 mod decoder;
 mod tidy;
+mod usernames;
 mod e2e;
 mod http;

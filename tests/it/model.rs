@@ -3,9 +3,9 @@
 
 mod partners;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use purser::ledger::accounts::Cash;
+use purser::ledger::accounts::{Cash, OpenPlayer};
 use purser::ledger::command::{Act, Command};
 use purser::ledger::orders::OrderKey;
 use purser::ledger::orders::{CancelOrder, GameResult, PlaceBet, SettleOrder};
@@ -16,6 +16,7 @@ use purser::ledger::{AccountAct, OrderAct, ShopAct, TransactionAct};
 pub struct Model {
     /// What each player was opened with.
     players: HashMap<String, String>,
+    usernames: HashSet<String>,
     balances: HashMap<(String, String), i128>,
     /// The accepted bet under each key.
     orders: HashMap<(String, String), ModelOrder>,
@@ -45,11 +46,7 @@ impl Model {
     /// `number` is what the command is known by, should it be done.
     pub fn answer(&mut self, command: &Command, number: i64) -> String {
         match &command.act {
-            Act::Account(AccountAct::OpenPlayer(open)) => {
-                let wanted = format!("{:?}", open.profile);
-                let known = self.players.entry(open.player.to_string()).or_insert(wanted.clone());
-                if *known == wanted { "200 opened".to_owned() } else { "400 key_reused".to_owned() }
-            }
+            Act::Account(AccountAct::OpenPlayer(open)) => self.open(open),
             Act::Account(AccountAct::Deposit(cash)) => self.cash("deposit", cash),
             Act::Account(AccountAct::Withdraw(cash)) => self.cash("withdraw", cash),
             Act::Order(OrderAct::PlaceBet(bet)) => self.bet(bet, command.at.0.div_euclid(24 * 60 * 60 * 1_000_000)),
@@ -62,6 +59,21 @@ impl Model {
             Act::Shop(ShopAct::StockOffers(stock)) => self.stock_offers(stock),
             Act::Shop(ShopAct::BuyKeys(buy)) => self.buy_keys(buy, number),
         }
+    }
+
+    fn open(&mut self, open: &OpenPlayer) -> String {
+        let (player, wanted) = (open.player.to_string(), format!("{:?}", open.profile));
+        if let Some(known) = self.players.get(&player) {
+            return if *known == wanted { "200 opened".to_owned() } else { "400 key_reused".to_owned() };
+        }
+        if let Some(name) = &open.profile.username {
+            if self.usernames.contains(name) {
+                return "refused username_taken".to_owned();
+            }
+            self.usernames.insert(name.clone());
+        }
+        self.players.insert(player, wanted);
+        "200 opened".to_owned()
     }
 
     /// What a player has, by the name of the pocket.

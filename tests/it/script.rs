@@ -167,6 +167,7 @@ pub fn told(outcome: Outcome) -> String {
             Refusal::Order(OrderRefusal::DiffersFromBet) => "differs_from_bet".to_owned(),
             Refusal::Order(OrderRefusal::GameUnknown) => "game_unknown".to_owned(),
             Refusal::Account(AccountRefusal::PlayerUnknown) => "player_unknown".to_owned(),
+            Refusal::Account(AccountRefusal::UsernameTaken) => "username_taken".to_owned(),
             Refusal::Order(OrderRefusal::OrderUnknown) => "order_unknown".to_owned(),
             Refusal::Order(OrderRefusal::OrderNotTheirs) => "order_not_theirs".to_owned(),
             Refusal::Order(OrderRefusal::OrderSettled) => "order_settled".to_owned(),
@@ -319,8 +320,9 @@ impl<'a> Line<'a> {
     }
 
     fn profile(&self) -> Profile {
-        let nickname = self.options.get("nickname").map(|name| (*name).to_owned());
-        Profile { home_currency: currency(self.words[2]), username: None, nickname, email: None, gender: None }
+        let option = |name| self.options.get(name).map(|text| (*text).to_owned());
+        let (username, nickname) = (option("username"), option("nickname"));
+        Profile { home_currency: currency(self.words[2]), username, nickname, email: None, gender: None }
     }
 
     fn order(&self, at: usize) -> OrderKey {

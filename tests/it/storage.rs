@@ -17,7 +17,7 @@ use crate::wiretap::tap;
 const TRIES: u32 = 50;
 
 /// Applies a batch as a lane does: decided again where another writer was faster. Says how often that was.
-async fn insist(store: &mut impl Store, batch: &[KeyedCommand]) -> (Vec<Outcome>, u32) {
+pub async fn insist(store: &mut impl Store, batch: &[KeyedCommand]) -> (Vec<Outcome>, u32) {
     for conflicts in 0..TRIES {
         match apply(store, batch).await {
             Ok(outcomes) => return (outcomes, conflicts),

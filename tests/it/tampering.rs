@@ -12,7 +12,7 @@ use crate::script::commands;
 
 /// A ledger with a bit of everything. In one batch, so each line is the journal row of its number.
 const STORY: &str = "
-    open alice CHF
+    open alice CHF username=ally
     open bob CHF
     deposit alice 1000 CHF
     deposit bob 50 CHF
@@ -55,13 +55,14 @@ const PARTNERS: &str = "
     approve alice late
 ";
 
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "checkpoints",
     "carried",
     "writers",
     "journal",
     "transfers",
     "players",
+    "usernames",
     "accounts",
     "orders",
     "transactions",
@@ -133,6 +134,17 @@ const MONEY: &[Case] = &[
     ("DELETE FROM accounts WHERE id = '{alice}'", "{alice} is debited by a transfer between accounts"),
     ("DELETE FROM players WHERE player = 'alice'", "{alice} is an account without a player"),
     ("DELETE FROM players WHERE player = 'alice'", "1 players are stored, and the journal opened 2"),
+    ("UPDATE usernames SET username = 'al'", "acme/ally is the username of alice and is missing"),
+    ("UPDATE usernames SET party = 'other'", "acme/ally is the username of alice and is missing"),
+    (
+        "UPDATE usernames SET player = (SELECT id FROM players WHERE player = 'bob')",
+        "acme/ally is the username of alice and is given to another",
+    ),
+    (
+        "INSERT INTO usernames SELECT party, 'bobby', id FROM players WHERE player = 'bob'",
+        "2 usernames are stored, and the journal accounts for 1",
+    ),
+    ("DELETE FROM usernames", "acme/ally is the username of alice and is missing"),
     ("UPDATE players SET player = 'mallory' WHERE player = 'alice'", "acme/mallory is a player under another's id"),
 ];
 

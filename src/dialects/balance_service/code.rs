@@ -176,6 +176,7 @@ pub fn of_refusal(refusal: Refusal) -> CallRefused {
             AccountRefusal::BalanceOverflow => {
                 BalanceServiceCode::Calculation.because("a balance would be more than an account can hold")
             }
+            AccountRefusal::UsernameTaken => BalanceServiceCode::Unrecognised.into(),
         },
         Refusal::Transaction(refusal) => match refusal {
             TransactionRefusal::TransactionUnknown => BalanceServiceCode::TransactionUnknown

@@ -127,6 +127,7 @@ impl CodeGamesRefusal {
                     let message = "The account that pays for this login has not been opened yet";
                     return Some(Self { code: CodeGamesCode::InsufficientFunds, message: message.into() });
                 }
+                AccountRefusal::UsernameTaken => return None,
             },
             Refusal::Order(_) | Refusal::Transaction(_) => return None,
         };

@@ -104,6 +104,8 @@ fn of_account_refusal(refusal: AccountRefusal) -> EgppReply {
         AccountRefusal::BalanceOverflow => {
             failed(REQUEST_DATA_FORMAT, Some("amount is more than a balance can hold"), vec![])
         }
+        // No act of this dialect's is refused for it.
+        AccountRefusal::UsernameTaken => of_fault(),
     }
 }
 

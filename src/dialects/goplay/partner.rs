@@ -128,7 +128,7 @@ fn why_not(refusal: Refusal) -> (&'static str, &'static str) {
             AccountRefusal::InsufficientFunds { .. } => ("insufficient_funds", "The player has too few GoPlay Tokens"),
             AccountRefusal::KeyReused => ("key_reused", "This Idempotency-Key was used for another level"),
             AccountRefusal::PlayerUnknown => ("player_unknown", "The player is not known any more"),
-            AccountRefusal::BalanceOverflow => otherwise,
+            AccountRefusal::UsernameTaken | AccountRefusal::BalanceOverflow => otherwise,
         },
         Refusal::Shop(refusal) => match refusal {
             ShopRefusal::VipNotHigher => ("vip_not_higher", "The player has this VIP level or a higher one"),

@@ -69,7 +69,9 @@ impl QuickPlayCode {
         match refusal {
             Refusal::Account(AccountRefusal::PlayerUnknown) => Self::InvalidUser,
             Refusal::Account(AccountRefusal::InsufficientFunds { .. }) => Self::InsufficientFunds,
-            Refusal::Account(AccountRefusal::KeyReused | AccountRefusal::BalanceOverflow) => Self::Refused,
+            Refusal::Account(
+                AccountRefusal::KeyReused | AccountRefusal::UsernameTaken | AccountRefusal::BalanceOverflow,
+            ) => Self::Refused,
             Refusal::Transaction(_) => Self::Refused,
             // No act of this dialect's is refused for these.
             Refusal::Order(_) | Refusal::Shop(_) => Self::Refused,

@@ -43,9 +43,16 @@ impl AccountAct {
 
     pub(in crate::ledger) fn key(&self, party: &Party) -> CommandKey {
         match self {
-            Self::OpenPlayer(open) => CommandKey::of_text("open_player", party, open.player.as_str()),
+            Self::OpenPlayer(open) => CommandKey::of_open_player(party, &open.player),
             Self::Deposit(cash) => CommandKey::of_text("deposit", party, &cash.key),
             Self::Withdraw(cash) => CommandKey::of_text("withdraw", party, &cash.key),
         }
+    }
+}
+
+impl CommandKey {
+    /// The key of the command that opened this player.
+    pub fn of_open_player(party: &Party, player: &PlayerId) -> Self {
+        Self::of_text("open_player", party, player.as_str())
     }
 }

@@ -18,6 +18,8 @@ pub enum AccountRefusal {
     /// The same key was used before with other data.
     KeyReused,
     PlayerUnknown,
+    /// Another player of the party signs in by this username.
+    UsernameTaken,
     InsufficientFunds {
         balance: i64,
     },

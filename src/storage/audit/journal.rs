@@ -12,8 +12,10 @@ use super::chains::Chains;
 use super::digest::Digest;
 use super::orders::Orders;
 use super::partners::{PartnerRow, PartnersAudit};
+use super::players::{self, OpenedPlayer};
 use super::stakes::Stakes;
-use super::{AuditReport, PAGE, Progress, count, hex, players};
+use super::usernames::UsernamesAudit;
+use super::{AuditReport, PAGE, Progress, count, hex};
 use crate::ledger::accounts::OpenPlayer;
 use crate::ledger::command::{Act, Command, CommandKey, KeyedCommand};
 use crate::ledger::{AccountAct, OrderState, Outcome, Player};
@@ -33,6 +35,7 @@ pub(super) struct JournalAudit<'a> {
     /// Players that were opened.
     opened: i64,
     stakes: Stakes,
+    usernames: UsernamesAudit,
     partners: PartnersAudit,
     sums: Slice,
     digest: Digest,
@@ -76,7 +79,7 @@ impl Page {
 #[derive(Default)]
 struct Expected<'a> {
     orders: Vec<OrderChange>,
-    opened: Vec<Player>,
+    opened: Vec<OpenedPlayer>,
     partners: Vec<PartnerRow<'a>>,
 }
 
@@ -95,6 +98,7 @@ impl<'o> JournalAudit<'o> {
             confirmed: 0,
             opened: 0,
             stakes: Stakes::default(),
+            usernames: UsernamesAudit::default(),
             partners: PartnersAudit::default(),
             sums,
             digest,
@@ -122,6 +126,7 @@ impl<'o> JournalAudit<'o> {
         self.finish(conn, report)?;
         self.chains.finish(conn, report)?;
         self.partners.finish(conn, report)?;
+        self.usernames.finish(conn, report)?;
         let Self { opened, stakes, sums, digest, .. } = self;
         Ok(Passed { opened, stakes, sums, digest })
     }
@@ -150,7 +155,8 @@ impl<'o> JournalAudit<'o> {
                     check_by_key(row, keyed.order.is_some(), report);
                     if let (Act::Account(AccountAct::OpenPlayer(open)), Outcome::Done(_)) = (&command.act, outcome) {
                         let OpenPlayer { player: id, profile } = open.clone();
-                        expected.opened.push(Player { party: command.party.clone(), id, profile });
+                        let player = Player { party: command.party.clone(), id, profile };
+                        expected.opened.push(OpenedPlayer { seq: row.seq, player });
                     }
                     if is_of_partners(&command.act) {
                         let legs = moved.into_iter().map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount));
@@ -179,6 +185,7 @@ impl<'o> JournalAudit<'o> {
     ) -> Result<(), StoreError> {
         self.opened += i64::try_from(expected.opened.len()).unwrap_or(i64::MAX);
         players::compare(conn, &expected.opened, report)?;
+        self.usernames.page(conn, &expected.opened, report)?;
         self.partners.page(conn, &expected.partners, report)?;
         self.compare_orders(conn, &expected.orders, report)
     }

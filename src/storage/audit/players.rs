@@ -14,10 +14,20 @@ use crate::storage::schema::players;
 /// Ids in one query.
 const CHUNK: usize = 500;
 
+/// A player whom a journal row opened.
+pub(super) struct OpenedPlayer {
+    pub seq: i64,
+    pub player: Player,
+}
+
 /// Compares what is stored of the players who were opened. A VIP level is bought later, and compared with that.
-pub(super) fn compare(conn: &mut AnyConnection, opened: &[Player], report: &mut AuditReport) -> Result<(), StoreError> {
+pub(super) fn compare(
+    conn: &mut AnyConnection,
+    opened: &[OpenedPlayer],
+    report: &mut AuditReport,
+) -> Result<(), StoreError> {
     for opened in opened.chunks(CHUNK) {
-        let rows: Vec<PlayerRow> = opened.iter().map(PlayerRow::of).collect();
+        let rows: Vec<PlayerRow> = opened.iter().map(|opened| PlayerRow::of(&opened.player)).collect();
         let ids: Vec<&Bytes> = rows.iter().map(|row| &row.id).collect();
         let named = players::table.filter(players::id.eq_any(ids));
         let stored: Vec<PlayerRow> = on!(conn, conn => named.load(conn)).map_err(classify)?;

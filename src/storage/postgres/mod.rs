@@ -8,6 +8,7 @@ mod address;
 mod sqlstates;
 mod session;
 mod statements;
+mod usernames;
 mod writer;
 
 pub use address::Address;

@@ -41,6 +41,7 @@ macro_rules! statement {
         impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for $name {}
     };
 }
+pub(super) use statement;
 
 statement!(
     /// Takes the players' row locks in key order, so that several writers never wait for each other in a circle.

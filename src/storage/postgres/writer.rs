@@ -1,5 +1,6 @@
 //! A lane's writer on Postgres.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use diesel::{QueryDsl, QueryResult};
@@ -13,6 +14,8 @@ use super::statements::{
     NameHouseAccounts, ReadAccounts, ReadDecided, ReadDecidedOfOrders, ReadOrders, ReadWriter, TakeSeqs,
     UpsertAccounts, UpsertOrders,
 };
+use super::usernames::{self, InsertUsernames};
+use crate::ledger::player::Username;
 use crate::ledger::state::PastCommand;
 use crate::ledger::{Batch, OrderId, Outcome, Party, PlayerKey, ReadSet, State};
 use crate::storage::batch_rows::BatchRows;
@@ -61,6 +64,15 @@ struct Session {
     seqs: Vec<i64>,
     /// The last of them.
     last_taken: i64,
+}
+
+/// What a batch reads of players and orders.
+struct ReadRows {
+    players: Vec<PlayerRow>,
+    usernames: HashMap<Username, PlayerKey>,
+    accounts: Vec<AccountRow>,
+    orders: Vec<OrderRow>,
+    decided: Vec<DecidedRow>,
 }
 
 impl PostgresStore {
@@ -182,6 +194,7 @@ impl Session {
             NameHouseAccounts::default().execute(conn).await?;
             UpsertAccounts::default().execute(conn).await?;
             UpsertOrders::default().execute(conn).await?;
+            usernames::prepare(conn).await?;
             AdvanceWriter::default().execute(conn).await
         };
         writes.await.map_err(classify_read)?;
@@ -196,10 +209,11 @@ impl Session {
         let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
         // With offers, numbers are taken when these are locked, too.
         let at_once = if keys.shop.offers.is_empty() { count } else { 0 };
-        let (players, accounts, orders, decided) = self.read(keys, at_once).await?;
+        let ReadRows { players, usernames, accounts, orders, decided } = self.read(keys, at_once).await?;
         // Mostly every player was there to be locked, and nothing can be torn.
         let unknown_players = players.len() < keys.players.len();
         let mut state = state_of(players, accounts, orders, decided)?;
+        state.usernames = usernames;
         state.numbers = std::mem::take(&mut self.seqs);
         if !(keys.transactions.is_empty() && keys.shop.is_empty()) {
             load_partners!(&mut self.conn, keys, &mut state, later, classify_read, for_no_key_update);
@@ -217,28 +231,25 @@ impl Session {
     }
 
     /// One round trip: each statement after the locks sees what was committed before they were granted.
-    async fn read(
-        &mut self,
-        keys: &ReadSet,
-        count: i64,
-    ) -> Result<(Vec<PlayerRow>, Vec<AccountRow>, Vec<OrderRow>, Vec<DecidedRow>), StoreError> {
+    async fn read(&mut self, keys: &ReadSet, count: i64) -> Result<ReadRows, StoreError> {
         let players: Vec<_> = keys.players.iter().map(|key| bytes(key.uuid())).collect();
         let orders = keys.orders.iter().map(|id| bytes(id.uuid())).collect();
         let commands = keys.commands.iter().map(|key| bytes(key.uuid())).collect();
         let order_commands = keys.order_commands.iter().map(|key| bytes(key.uuid())).collect();
         let conn = &self.conn;
-        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8] = [conn; 9];
-        let (begun, players, accounts, orders, decided, of_orders, writer, moves, seqs) = join!(
+        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9] = [conn; 10];
+        let (begun, players, accounts, orders, decided, of_orders, usernames, writer, moves, seqs) = join!(
             c0.batch_execute("BEGIN"),
             LockPlayers { ids: players.clone() }.load::<PlayerRow>(&mut c1),
             ReadAccounts { players }.load::<AccountRow>(&mut c2),
             ReadOrders { ids: orders }.load::<OrderRow>(&mut c3),
             ReadDecided { keys: commands }.load::<DecidedRow>(&mut c4),
             ReadDecidedOfOrders { keys: order_commands }.load::<OrderDecidedRow>(&mut c5),
-            ReadWriter { id: self.writer.id }.get_result::<WriterRow>(&mut c6),
+            usernames::load(&mut c6, &keys.usernames),
+            ReadWriter { id: self.writer.id }.get_result::<WriterRow>(&mut c7),
             // After the writer's row: whoever moves a party waits for that.
-            party_moves::table.select((party_moves::party, party_moves::state)).load::<(String, String)>(&mut c7),
-            TakeSeqs { count }.load::<i64>(&mut c8),
+            party_moves::table.select((party_moves::party, party_moves::state)).load::<(String, String)>(&mut c8),
+            TakeSeqs { count }.load::<i64>(&mut c9),
         );
         // Of several errors the first statement's tells why: the others only say that the transaction has failed.
         begun.map_err(classify_read)?;
@@ -247,13 +258,14 @@ impl Session {
         let orders = orders.map_err(classify_read)?;
         let mut decided = decided.map_err(classify_read)?;
         let of_orders = of_orders.map_err(classify_read)?;
+        let usernames = usernames?;
         self.writer = writer.map_err(classify_read)?;
         self.admission.check(keys, &moves.map_err(classify_read)?)?;
         self.seqs = seqs.map_err(classify_read)?;
         for row in of_orders {
             decided.push(row.decided_row()?);
         }
-        Ok((players, accounts, orders, decided))
+        Ok(ReadRows { players, usernames, accounts, orders, decided })
     }
 
     async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
@@ -305,8 +317,8 @@ impl Session {
             self.write_partners(&rows.partners).await.map_err(classify_write)?;
         }
         let advance = AdvanceWriter { last_seq: writer.last_seq, head: writer.head, id: writer.id };
-        let conns = [&self.conn; 7];
-        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6] = conns;
+        let conns = [&self.conn; 8];
+        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7] = conns;
         let mut writes = Vec::with_capacity(conns.len());
         writes.push(InsertJournal::of(writer.id, rows.journal).execute(&mut c0).boxed());
         if !rows.transfers.is_empty() {
@@ -315,16 +327,19 @@ impl Session {
         if !rows.players.is_empty() {
             writes.push(InsertPlayers::of(rows.players).execute(&mut c2).boxed());
         }
+        if !rows.usernames.is_empty() {
+            writes.push(InsertUsernames::of(rows.usernames).execute(&mut c3).boxed());
+        }
         if !rows.house.is_empty() {
-            writes.push(NameHouseAccounts::of(rows.house).execute(&mut c3).boxed());
+            writes.push(NameHouseAccounts::of(rows.house).execute(&mut c4).boxed());
         }
         if !rows.accounts.is_empty() {
-            writes.push(UpsertAccounts::of(rows.accounts).execute(&mut c4).boxed());
+            writes.push(UpsertAccounts::of(rows.accounts).execute(&mut c5).boxed());
         }
         if !rows.orders.is_empty() {
-            writes.push(UpsertOrders::of(rows.orders).execute(&mut c5).boxed());
+            writes.push(UpsertOrders::of(rows.orders).execute(&mut c6).boxed());
         }
-        writes.push(advance.execute(&mut c6).boxed());
+        writes.push(advance.execute(&mut c7).boxed());
         let mut last = &self.conn;
         let (written, committed) = join(join_all(writes), last.batch_execute("COMMIT")).await;
         // In their order: the first error tells why, and those after it only that the transaction has failed.

@@ -45,6 +45,8 @@ macro_rules! insert {
     };
 }
 
+pub(super) use {fragment, insert};
+
 insert!(InsertJournal(JournalRow) into "journal" (
     seq: BigInt, writer: Integer, key: Nullable<Binary>, by_key: Bool, at: BigInt, party: Text, command: Text, outcome: Text,
     hash: Binary

@@ -13,6 +13,7 @@ use self::grants::GrantsInMemory;
 use super::port::{DecidedCommand, WalletError, WalletFuture, WalletPort};
 use crate::config::Secret;
 use crate::identity::grants::{GrantAct, GrantAnswer};
+use crate::ledger::player::Username;
 use crate::ledger::shop::{KeyId, OfferId, OfferState, Purchase};
 use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::{FindBy, ManualVoid, Transaction, TransactionQuery};
@@ -199,11 +200,8 @@ impl Books {
         if let Some(player) = by_id.filter(|player| self.ledger.players.contains_key(&PlayerKey::of(party, player))) {
             return Some(player);
         }
-        let theirs = self.ledger.players.values().map(|state| &state.player).filter(|player| player.party == *party);
-        let mut named = theirs.filter(|player| player.profile.username.as_deref() == Some(login));
-        let first = named.next().map(|player| player.id.clone());
-        // A name that several share is nobody's.
-        first.filter(|_| named.next().is_none())
+        let owner = self.ledger.usernames.get(&Username::named(party, login)?)?;
+        Some(self.ledger.players.get(owner)?.player.id.clone())
     }
 }
 

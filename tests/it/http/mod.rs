@@ -5,7 +5,7 @@ mod example;
 mod rest;
 mod quickplay;
 mod codegames;
-mod server;
+pub mod server;
 mod connections;
 mod silence;
 mod metrics;

@@ -73,7 +73,9 @@ pub fn histories() -> impl Strategy<Value = History> {
     let batches = prop::collection::vec(1..12_usize, 1..6);
     (prop::collection::vec(act, 1..LENGTH), nights, batches).prop_map(|(drawn, nights, batches)| {
         // Histories of nobody, or of no money, are dull: these two are always there and have some.
-        let mut acts = [open("alice", None), open("bob", None), gift("alice"), gift("bob")].map(Drawn::from).to_vec();
+        let mut acts = [open("alice", None, Some("ally")), open("bob", None, None), gift("alice"), gift("bob")]
+            .map(Drawn::from)
+            .to_vec();
         for act in drawn {
             acts.push(act.unwrap_or_else(|again| again.get(&acts).clone()));
         }
@@ -84,7 +86,8 @@ pub fn histories() -> impl Strategy<Value = History> {
 
 fn acts() -> impl Strategy<Value = Act> {
     prop_oneof![
-        1 => (player(), prop::option::of(Just("al"))).prop_map(|(player, nickname)| open(&player, nickname)),
+        1 => (player(), prop::option::of(Just("al")), prop::option::of(Just("ally")))
+            .prop_map(|(player, nickname, username)| open(&player, nickname, username)),
         3 => cash().prop_map(|act| Act::Account(AccountAct::Deposit(act))),
         1 => cash().prop_map(|act| Act::Account(AccountAct::Withdraw(act))),
         6 => bet().prop_map(|act| Act::Order(OrderAct::PlaceBet(act))),
@@ -93,10 +96,10 @@ fn acts() -> impl Strategy<Value = Act> {
     ]
 }
 
-fn open(player: &str, nickname: Option<&str>) -> Act {
+fn open(player: &str, nickname: Option<&str>, username: Option<&str>) -> Act {
     let profile = Profile {
         home_currency: currency("CHF"),
-        username: None,
+        username: username.map(str::to_owned),
         nickname: nickname.map(str::to_owned),
         email: None,
         gender: None,

@@ -152,7 +152,7 @@ fn refused(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Account(AccountRefusal::KeyReused)
         | Refusal::Order(OrderRefusal::DiffersFromBet)
-        | Refusal::Account(AccountRefusal::BalanceOverflow) => "what no journal says",
+        | Refusal::Account(AccountRefusal::UsernameTaken | AccountRefusal::BalanceOverflow) => "what no journal says",
         Refusal::Order(OrderRefusal::GameUnknown) => "game_unknown",
         Refusal::Account(AccountRefusal::PlayerUnknown) => "player_unknown",
         Refusal::Order(OrderRefusal::OrderUnknown) => "order_unknown",

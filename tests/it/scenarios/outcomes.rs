@@ -226,6 +226,17 @@ const REFUSED: &[Scenario] = &[
          order o3 of=ghost               -> unknown",
     ),
     (
+        "UsernameTaken: a name to sign in by is one player's",
+        "open alice CHF username=ally     -> 200 opened
+         open bob CHF username=ally       -> refused username_taken
+         deposit bob 1 CHF                -> 495 player_unknown
+         open alice CHF username=ally     -> 200 opened
+         open alice CHF username=al       -> 400 key_reused
+         open bob CHF username=bobby      -> 200 opened
+         open carol CHF username=bobby    -> refused username_taken
+         open carol CHF                   -> 200 opened",
+    ),
+    (
         "InsufficientFunds",
         "open alice CHF                  -> 200 opened
          deposit alice 299 CHF           -> 200 deposited 299

@@ -7,6 +7,7 @@
 //! the real program is run on it, as an operator would. Each export is replayed into an empty ledger on the other
 //! database, and once more where all of it is there already; the two ledgers' digests must be equal.
 
+#[path = "../history/mod.rs"]
 mod history;
 mod ledger;
 mod program;

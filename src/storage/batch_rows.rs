@@ -61,7 +61,7 @@ impl BatchRows {
         rows.house = batch.house.iter().map(|(house, id)| AccountRow::of_house(house, *id)).collect();
         rows.orders = batch.orders.iter().map(|(order, numbers)| OrderRow::of(order, *numbers)).collect();
         rows.find_every_command()?;
-        rows.partners = PartnerRows::of(batch);
+        rows.partners = PartnerRows::of(batch)?;
         let last_seq = rows.journal.last().map_or(writer.last_seq, |row| row.seq);
         rows.writer = Some(WriterRow { id: writer.id, last_seq, head: head.to_vec() });
         Ok(rows)

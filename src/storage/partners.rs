@@ -1,13 +1,5 @@
-//! What only the acts of partner dialects read and write: their rows, and the queries that both databases answer.
-//!
-//! None of it is on the way of a bet, so Diesel's own statements do: a batch without such acts runs none of them. The
-//! queries are written once, as macros, and run by both stores: at once on SQLite, awaited on Postgres.
-
-mod load;
-mod write;
-
-pub(super) use load::load_partners;
-pub(super) use write::write_partners;
+//! What only the acts of partner dialects read and write, as table rows. How each database is asked is beside it
+//! (`postgres/partners.rs`, `sqlite/partners.rs`): a batch without such acts runs none of it.
 
 use std::collections::HashMap;
 
@@ -19,9 +11,9 @@ use super::rows::{Bytes, bytes, damaged, parse_party, uuid};
 use super::schema::{gift_keys, offers, purchases, transactions, voids};
 use crate::ledger::Batch;
 use crate::ledger::command::{CommandKey, Timestamp};
-use crate::ledger::shop::{Offer, OfferChange, OfferId, OfferState, Purchase, StockedKey};
+use crate::ledger::shop::{KeyId, Offer, OfferChange, OfferId, OfferState, Purchase, ShopChanges, StockedKey};
 use crate::ledger::transactions::{Buckets, Label, ManualVoid, Transaction, TransactionState, VoidState};
-use crate::ledger::{Amount, Currency, PlayerKey};
+use crate::ledger::{Amount, Currency, PlayerKey, State};
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = transactions)]
@@ -128,6 +120,11 @@ impl TransactionRow {
     }
 
     pub fn transaction(self) -> Result<Transaction, StoreError> {
+        let number = self.number;
+        self.parsed().map_err(|error| of_row("transaction", number, error))
+    }
+
+    fn parsed(self) -> Result<Transaction, StoreError> {
         Ok(Transaction {
             number: self.number,
             key: CommandKey::from_uuid(uuid(&self.key)?),
@@ -174,6 +171,11 @@ impl VoidRow {
     }
 
     pub fn void(self) -> Result<ManualVoid, StoreError> {
+        let source = self.source;
+        self.parsed().map_err(|error| of_row("void of transaction", source, error))
+    }
+
+    fn parsed(self) -> Result<ManualVoid, StoreError> {
         Ok(ManualVoid {
             source: self.source,
             party: parse_party(&self.party)?,
@@ -203,6 +205,11 @@ impl OfferRow {
 
     /// The offer; which keys are next is another question.
     pub fn offer(self) -> Result<(OfferId, OfferState), StoreError> {
+        let name = format!("{}/{}", self.party, self.offer);
+        self.parsed().map_err(|error| of_row("offer", name, error))
+    }
+
+    fn parsed(self) -> Result<(OfferId, OfferState), StoreError> {
         let offer = Offer {
             id: self.offer.into(),
             name: self.name.into(),
@@ -229,16 +236,18 @@ impl GiftKeyRow {
 }
 
 impl PurchaseRow {
-    fn with_keys(purchase: &Purchase) -> (Self, Vec<Bytes>) {
-        let row = Self {
-            number: purchase.number,
+    fn of(purchase: &Purchase) -> Result<Self, StoreError> {
+        let (number, keys) = (purchase.number, purchase.keys.len());
+        let too_many =
+            || StoreError::Rejected(format!("purchase {number} is of {keys} keys, more than its row can tell"));
+        Ok(Self {
+            number,
             party: purchase.party.to_string(),
             buyer: purchase.buyer.to_string(),
             offer: bytes(purchase.offer.uuid()),
             paid: purchase.paid.minor(),
-            keys: i32::try_from(purchase.keys.len()).unwrap_or(i32::MAX),
-        };
-        (row, all_bytes(purchase.keys.iter().map(|key| key.0)))
+            keys: i32::try_from(keys).map_err(|_| too_many())?,
+        })
     }
 }
 
@@ -246,42 +255,133 @@ fn parse_currency(text: &str) -> Result<Currency, StoreError> {
     Currency::parse(text).map_err(|error| damaged("currency", error))
 }
 
+/// What is wrong with a row, and which row it is.
+fn of_row(what: &str, name: impl std::fmt::Display, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Rejected(why) => StoreError::Rejected(format!("{what} {name}: {why}")),
+        other => other,
+    }
+}
+
+/// A row that was to be changed, and is not there as it was when the batch was decided.
+pub(super) fn not_there(what: &str, which: &str, id: &[u8]) -> StoreError {
+    let id = uuid(id).map_or_else(|_| "?".to_owned(), |id| id.to_string());
+    StoreError::Rejected(format!("the {what} {which} is not there any more: {id}"))
+}
+
 pub(super) fn all_bytes(ids: impl IntoIterator<Item = Uuid>) -> Vec<Bytes> {
     ids.into_iter().map(bytes).collect()
 }
 
-/// Ids that one query names at the most: SQLite binds each as a parameter.
+/// Ids that one query of the audit's names at the most: SQLite binds each as a parameter.
 pub(super) const IDS_AT_ONCE: usize = 500;
 
-/// The rows that one batch of partner acts writes.
+/// What was read for one batch of partners' acts.
+#[derive(Debug, Default)]
+pub struct LoadedPartners {
+    pub transactions: Vec<TransactionRow>,
+    pub voids: Vec<VoidRow>,
+    pub offers: Vec<OfferRow>,
+    /// Offers with keys of theirs, in the order in which they are sold.
+    pub for_sale: Vec<(Bytes, Bytes)>,
+    /// Keys that are in stock, or were.
+    pub known_keys: Vec<Bytes>,
+}
+
+impl LoadedPartners {
+    pub(super) fn add_to(self, state: &mut State) -> Result<(), StoreError> {
+        for row in self.transactions {
+            state.transactions.keep(row.transaction()?);
+        }
+        for row in self.voids {
+            state.transactions.voids.insert(row.source, row.void()?);
+        }
+        for row in self.offers {
+            let (id, offer) = row.offer()?;
+            state.shop.offers.insert(id, offer);
+        }
+        for (offer, key) in self.for_sale {
+            let id = OfferId::from_uuid(uuid(&offer)?);
+            let offer = state.shop.offers.get_mut(&id).ok_or_else(|| stocked_meanwhile(id))?;
+            offer.next.push(KeyId(uuid(&key)?));
+        }
+        for key in self.known_keys {
+            state.shop.gift_keys.insert(KeyId(uuid(&key)?));
+        }
+        Ok(())
+    }
+}
+
+/// Offers are locked before their keys are read: one that is not among them was first stocked in between.
+fn stocked_meanwhile(offer: OfferId) -> StoreError {
+    StoreError::Conflict(format!("offer {} has keys, and was not there when the batch was read", offer.uuid()))
+}
+
+/// The rows that one batch of partners' acts writes.
 #[derive(Debug, Default)]
 pub struct PartnerRows {
     pub transactions: Vec<TransactionRow>,
     pub voids: Vec<VoidRow>,
+    pub shop: ShopRows,
+}
+
+/// What is written of what was bought and stocked.
+#[derive(Debug, Default)]
+pub struct ShopRows {
     /// Player and level.
-    pub vips: Vec<(Bytes, String)>,
+    pub levels: Vec<(Bytes, String)>,
     pub offers: Vec<OfferRow>,
     pub gift_keys: Vec<GiftKeyRow>,
-    /// Each with the keys that it takes out of the stock.
-    pub purchases: Vec<(PurchaseRow, Vec<Bytes>)>,
+    pub purchases: Vec<PurchaseRow>,
+    pub sold: Vec<SoldKey>,
+}
+
+/// A key that a purchase takes out of the stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoldKey {
+    pub key: Bytes,
+    pub purchase: i64,
 }
 
 impl PartnerRows {
-    pub fn of(batch: &Batch) -> Self {
-        let Batch { transactions: changed, shop, .. } = batch;
+    pub fn of(batch: &Batch) -> Result<Self, StoreError> {
+        let changed = &batch.transactions;
+        Ok(Self {
+            transactions: changed.transactions.values().map(TransactionRow::of).collect(),
+            voids: changed.voids.values().map(VoidRow::of).collect(),
+            shop: ShopRows::of(&batch.shop)?,
+        })
+    }
+
+    /// The highest number that a transaction or a purchase is called by.
+    pub fn highest_number(&self) -> Option<i64> {
+        let transactions = self.transactions.iter().map(|row| row.number);
+        transactions.chain(self.shop.purchases.iter().map(|row| row.number)).max()
+    }
+}
+
+impl ShopRows {
+    fn of(changes: &ShopChanges) -> Result<Self, StoreError> {
         let mut positions: HashMap<i64, i32> = HashMap::new();
-        let stocked = shop.stocked.iter().map(|(stocked, seq)| {
+        let stocked = changes.stocked.iter().map(|(stocked, seq)| {
             let position = positions.entry(*seq).or_default();
             *position += 1;
             GiftKeyRow::of(stocked, *seq, *position)
         });
-        Self {
+        let sold = changes.purchases.iter().flat_map(|purchase| {
+            let purchased = |key: &KeyId| SoldKey { key: bytes(key.0), purchase: purchase.number };
+            purchase.keys.iter().map(purchased)
+        });
+        Ok(Self {
             gift_keys: stocked.collect(),
-            transactions: changed.transactions.values().map(TransactionRow::of).collect(),
-            voids: changed.voids.values().map(VoidRow::of).collect(),
-            vips: shop.vips.iter().map(|(player, level)| (bytes(player.uuid()), level.to_string())).collect(),
-            offers: shop.offers.iter().map(|(id, change)| OfferRow::of(*id, change)).collect(),
-            purchases: shop.purchases.iter().map(PurchaseRow::with_keys).collect(),
-        }
+            levels: changes.vips.iter().map(|(player, level)| (bytes(player.uuid()), level.to_string())).collect(),
+            offers: changes.offers.iter().map(|(id, change)| OfferRow::of(*id, change)).collect(),
+            purchases: changes.purchases.iter().map(PurchaseRow::of).collect::<Result<_, _>>()?,
+            sold: sold.collect(),
+        })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.levels.is_empty() && self.offers.is_empty() && self.gift_keys.is_empty() && self.purchases.is_empty()
     }
 }

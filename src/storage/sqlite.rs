@@ -4,6 +4,7 @@
 //! command line) may write between batches; `BEGIN IMMEDIATE` takes turns.
 
 pub mod order_index;
+mod partners;
 mod statements;
 mod usernames;
 
@@ -18,7 +19,6 @@ use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch_rows::BatchRows;
-use super::partners::{load_partners, write_partners};
 use super::party_moves::PartyAdmission;
 use super::queries::AnyConnection;
 use super::rows::{AccountRow, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, not_its_own, state_of};
@@ -36,13 +36,6 @@ const BUSY_TIMEOUT_MS: u32 = 5_000;
 
 /// The only writer's number: whoever writes to the file continues the same chain.
 const WRITER: i32 = 1;
-
-/// SQLite answers at once.
-macro_rules! now {
-    ($query:expr) => {
-        $query
-    };
-}
 
 /// Jobs on their way to the thread. A store is used by one lane that awaits each answer, so one is enough.
 const JOBS: usize = 1;
@@ -267,9 +260,7 @@ impl Writer {
         let mut state = state_of(players, accounts, orders, decided)?;
         state.usernames = usernames::load(conn, &keys.usernames)?;
         state.numbers = (self.reserved + 1..).take(keys.rows).collect();
-        if !(keys.transactions.is_empty() && keys.shop.is_empty()) {
-            load_partners!(&mut *conn, keys, &mut state, now, classify);
-        }
+        partners::load(conn, keys)?.add_to(&mut state)?;
         Ok(state)
     }
 
@@ -279,6 +270,7 @@ impl Writer {
         };
         let rows = BatchRows::of(batch, &self.row)?;
         write(conn, &rows).map_err(classify)?;
+        partners::write(conn, &rows.partners)?;
         let changes = self.orders.write(conn, &rows.orders)?;
         conn.batch_execute("COMMIT").map_err(classify)?;
         self.orders.apply(changes);
@@ -391,7 +383,6 @@ fn write(conn: &mut SqliteConnection, rows: &BatchRows) -> QueryResult<()> {
     for row in &rows.accounts {
         UpsertAccount(row).execute(conn)?;
     }
-    write_partners!(&mut *conn, &rows.partners, now);
     if let Some(writer) = &rows.writer {
         let changed = (writers::last_seq.eq(writer.last_seq), writers::head.eq(&writer.head));
         diesel::update(writers::table.find(writer.id)).set(changed).execute(conn)?;

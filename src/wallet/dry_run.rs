@@ -15,7 +15,7 @@ impl DryRun {
     /// What to load for a batch: no numbers, since nothing is written, and the whole stock of an offer, since what has
     /// been sold of it meanwhile is only known here.
     pub fn wider(keys: &ReadSet) -> ReadSet {
-        let offers = keys.shop.offers.keys().map(|offer| (*offer, usize::MAX)).collect();
+        let offers = keys.shop.offers.keys().map(|offer| (*offer, i64::MAX)).collect();
         ReadSet { rows: 0, shop: ShopKeys { offers, ..keys.shop.clone() }, ..keys.clone() }
     }
 

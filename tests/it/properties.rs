@@ -274,7 +274,7 @@ async fn held(writer: &mut Writer, commands: &[KeyedCommand]) -> State {
 fn ought(memory: &State, commands: &[KeyedCommand]) -> State {
     let (mut state, keys) = (memory.clone(), ReadSet::of(commands));
     for (id, known) in &mut state.shop.offers {
-        known.next.truncate(keys.shop.offers[id]);
+        known.next.truncate(usize::try_from(keys.shop.offers[id]).expect("few keys"));
     }
     for decided in state.decided.values_mut() {
         let PastCommand::Whole(command) = &mut decided.asked else { panic!("memory prunes nothing") };

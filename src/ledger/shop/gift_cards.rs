@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Offer, OfferId, OfferState, Purchase, SealedKey, ShopDone, ShopEffects, ShopRefusal, StockedKey};
+use super::{KeyId, Offer, OfferId, OfferState, Purchase, SealedKey, ShopDone, ShopEffects, ShopRefusal, StockedKey};
 use crate::ledger::account::{HouseSide, Pocket};
 use crate::ledger::accounts::AccountRefusal;
 use crate::ledger::command::{CommandKey, KeyedCommand};
@@ -88,16 +88,15 @@ pub(super) fn buy(state: &State, keyed: &KeyedCommand, buy: &BuyKeys, number: i6
     if known.offer.price != buy.price {
         return Err(ShopRefusal::OfferPriceDiffers { price: known.offer.price.minor() }.into());
     }
-    let count = usize::try_from(buy.count).unwrap_or(usize::MAX);
-    let keys = known.next.get(..count).filter(|keys| !keys.is_empty());
-    let keys = keys.ok_or(ShopRefusal::OutOfStock { stock: known.stock })?.to_vec();
+    let mut next = known.next.iter().copied();
+    let keys: Option<Vec<KeyId>> = (0..buy.count).map(|_| next.next()).collect();
+    let keys = keys.filter(|keys| !keys.is_empty()).ok_or(ShopRefusal::OutOfStock { stock: known.stock })?;
     let paid = buy.price.minor().checked_mul(i64::from(buy.count)).ok_or(AccountRefusal::BalanceOverflow)?;
     let paid = Amount::new(paid).map_err(|_| AccountRefusal::BalanceOverflow)?;
     let mut posting = Posting::of(&keyed.command.party, player);
     let balance = posting.debit(&Pocket::real(buy.currency), paid, HouseSide::House)?;
-    let mut after = known.clone();
-    after.next.drain(..count);
-    after.stock = after.stock.saturating_sub(i64::from(buy.count));
+    let stock = known.stock.saturating_sub(i64::from(buy.count));
+    let after = OfferState { offer: known.offer.clone(), stock, next: next.collect() };
     let (party, buyer) = (keyed.command.party.clone(), buy.buyer.clone());
     let purchase = Some(Purchase { number, party, buyer, offer: id, paid, keys });
     let shop = ShopEffects { offers: vec![(id, after)], purchase, ..ShopEffects::default() };

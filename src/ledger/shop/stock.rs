@@ -11,7 +11,7 @@ use crate::ledger::player::PlayerKey;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShopKeys {
     /// Offers, and how many keys of each may be sold.
-    pub offers: BTreeMap<OfferId, usize>,
+    pub offers: BTreeMap<OfferId, i64>,
     /// Gift-card keys that may be in stock already.
     pub gift_keys: BTreeSet<KeyId>,
 }
@@ -32,7 +32,8 @@ impl ShopKeys {
             }
             ShopAct::BuyKeys(buy) => {
                 let wanted = self.offers.entry(OfferId::of(party, &buy.offer)).or_default();
-                *wanted = wanted.saturating_add(usize::try_from(buy.count).unwrap_or(usize::MAX));
+                // More than there can be is as good as all that there is.
+                *wanted = wanted.saturating_add(i64::from(buy.count));
             }
         }
     }

@@ -8,6 +8,7 @@ mod address;
 mod sqlstates;
 mod session;
 mod statements;
+mod partners;
 mod usernames;
 mod writer;
 

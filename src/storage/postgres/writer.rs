@@ -8,6 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::{join, join_all};
 use futures_util::{FutureExt, join};
 
+use super::partners::{self, UpsertTransactions, UpsertVoids};
 use super::session::{classify_read, classify_write, connect, probe};
 use super::statements::{
     AdvanceWriter, CommitsOfOthers, InsertJournal, InsertPlayers, InsertTransfers, KnownOrders, LockPlayers,
@@ -19,7 +20,7 @@ use crate::ledger::player::Username;
 use crate::ledger::state::PastCommand;
 use crate::ledger::{Batch, OrderId, Outcome, Party, PlayerKey, ReadSet, State};
 use crate::storage::batch_rows::BatchRows;
-use crate::storage::partners::{PartnerRows, load_partners, write_partners};
+use crate::storage::partners::LoadedPartners;
 use crate::storage::party_moves::PartyAdmission;
 use crate::storage::rows::{
     AccountRow, Bytes, DecidedRow, OrderDecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of, uuid,
@@ -29,13 +30,6 @@ use crate::storage::{Store, StoreError};
 
 /// How long one round trip may take before the connection is given up. Longer than the server's own lock timeout.
 pub const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Postgres answers later.
-macro_rules! later {
-    ($query:expr) => {
-        $query.await
-    };
-}
 
 /// Advisory locks of this class say which writer numbers are taken ("PURS").
 const WRITER_LOCKS: i32 = 0x5055_5253;
@@ -60,19 +54,20 @@ struct Session {
     conn: AsyncPgConnection,
     admission: PartyAdmission,
     writer: WriterRow,
-    /// Journal numbers for the batch that is loaded.
-    seqs: Vec<i64>,
-    /// The last of them.
-    last_taken: i64,
+    /// The last of the journal numbers that were taken for the batch that is loaded.
+    last_taken: Option<i64>,
 }
 
-/// What a batch reads of players and orders.
+/// What a batch reads.
 struct ReadRows {
     players: Vec<PlayerRow>,
     usernames: HashMap<Username, PlayerKey>,
     accounts: Vec<AccountRow>,
     orders: Vec<OrderRow>,
     decided: Vec<DecidedRow>,
+    partners: LoadedPartners,
+    /// The journal's, for the rows that the batch may need.
+    numbers: Vec<i64>,
 }
 
 impl PostgresStore {
@@ -176,8 +171,7 @@ impl Session {
              ON CONFLICT (id) DO NOTHING"
         );
         conn.batch_execute(&insert).await.map_err(classify_read)?;
-        let mut session =
-            Self { conn, admission, writer: WriterRow::start(id), seqs: Vec::new(), last_taken: i64::MAX };
+        let mut session = Self { conn, admission, writer: WriterRow::start(id), last_taken: None };
         session.prepare().await?;
         Ok(session)
     }
@@ -185,7 +179,7 @@ impl Session {
     /// Prepares every statement, one after another: pipelined statements keep their order only where none of them
     /// has to be prepared first. The first to go out is the BEGIN of what is read, which needs no preparation.
     async fn prepare(&mut self) -> Result<(), StoreError> {
-        self.read(&ReadSet::default(), 0).await?;
+        self.read(&ReadSet::default()).await?;
         let conn = &mut self.conn;
         let writes = async {
             InsertJournal::default().execute(conn).await?;
@@ -195,6 +189,7 @@ impl Session {
             UpsertAccounts::default().execute(conn).await?;
             UpsertOrders::default().execute(conn).await?;
             usernames::prepare(conn).await?;
+            partners::prepare(conn).await?;
             AdvanceWriter::default().execute(conn).await
         };
         writes.await.map_err(classify_read)?;
@@ -206,39 +201,33 @@ impl Session {
     }
 
     async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
-        let count = i64::try_from(keys.rows).unwrap_or(i64::MAX);
-        // With offers, numbers are taken when these are locked, too.
-        let at_once = if keys.shop.offers.is_empty() { count } else { 0 };
-        let ReadRows { players, usernames, accounts, orders, decided } = self.read(keys, at_once).await?;
+        let read = self.read(keys).await?;
         // Mostly every player was there to be locked, and nothing can be torn.
-        let unknown_players = players.len() < keys.players.len();
-        let mut state = state_of(players, accounts, orders, decided)?;
-        state.usernames = usernames;
-        state.numbers = std::mem::take(&mut self.seqs);
-        if !(keys.transactions.is_empty() && keys.shop.is_empty()) {
-            load_partners!(&mut self.conn, keys, &mut state, later, classify_read, for_no_key_update);
-        }
-        if !keys.shop.offers.is_empty() {
-            // Offers are locked by now, too: purchases of different players are numbered in the order in which they
-            // take keys out of the stock, so that whoever replays them by their numbers sells the same keys.
-            state.numbers = self.take_seqs(count).await.map_err(classify_read)?;
-        }
-        self.last_taken = state.numbers.iter().copied().max().unwrap_or(i64::MAX);
+        let unknown_players = read.players.len() < keys.players.len();
+        let mut state = state_of(read.players, read.accounts, read.orders, read.decided)?;
+        state.usernames = read.usernames;
+        read.partners.add_to(&mut state)?;
+        self.last_taken = read.numbers.iter().copied().max();
+        state.numbers = read.numbers;
         if unknown_players && is_torn(keys, &state) {
             return Err(StoreError::Conflict("a player was opened while the batch was read".to_owned()));
         }
         Ok(state)
     }
 
-    /// One round trip: each statement after the locks sees what was committed before they were granted.
-    async fn read(&mut self, keys: &ReadSet, count: i64) -> Result<ReadRows, StoreError> {
+    /// One round trip: each statement after the locks sees what was committed before they were granted. Numbers are taken
+    /// when players and offers are locked: purchases of different players are numbered in the order in which they take keys
+    /// out of the stock, so that whoever replays them by their numbers sells the same keys.
+    async fn read(&mut self, keys: &ReadSet) -> Result<ReadRows, StoreError> {
+        let too_many = |_| StoreError::Rejected(format!("a batch of {} rows", keys.rows));
+        let count = i64::try_from(keys.rows).map_err(too_many)?;
         let players: Vec<_> = keys.players.iter().map(|key| bytes(key.uuid())).collect();
         let orders = keys.orders.iter().map(|id| bytes(id.uuid())).collect();
         let commands = keys.commands.iter().map(|key| bytes(key.uuid())).collect();
         let order_commands = keys.order_commands.iter().map(|key| bytes(key.uuid())).collect();
         let conn = &self.conn;
         let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9] = [conn; 10];
-        let (begun, players, accounts, orders, decided, of_orders, usernames, writer, moves, seqs) = join!(
+        let (begun, players, accounts, orders, decided, of_orders, usernames, partners, writer, moves, numbers) = join!(
             c0.batch_execute("BEGIN"),
             LockPlayers { ids: players.clone() }.load::<PlayerRow>(&mut c1),
             ReadAccounts { players }.load::<AccountRow>(&mut c2),
@@ -246,6 +235,7 @@ impl Session {
             ReadDecided { keys: commands }.load::<DecidedRow>(&mut c4),
             ReadDecidedOfOrders { keys: order_commands }.load::<OrderDecidedRow>(&mut c5),
             usernames::load(&mut c6, &keys.usernames),
+            partners::load(conn, keys),
             ReadWriter { id: self.writer.id }.get_result::<WriterRow>(&mut c7),
             // After the writer's row: whoever moves a party waits for that.
             party_moves::table.select((party_moves::party, party_moves::state)).load::<(String, String)>(&mut c8),
@@ -258,14 +248,14 @@ impl Session {
         let orders = orders.map_err(classify_read)?;
         let mut decided = decided.map_err(classify_read)?;
         let of_orders = of_orders.map_err(classify_read)?;
-        let usernames = usernames?;
+        let (usernames, partners) = (usernames?, partners?);
         self.writer = writer.map_err(classify_read)?;
         self.admission.check(keys, &moves.map_err(classify_read)?)?;
-        self.seqs = seqs.map_err(classify_read)?;
+        let numbers = numbers.map_err(classify_read)?;
         for row in of_orders {
             decided.push(row.decided_row()?);
         }
-        Ok(ReadRows { players, usernames, accounts, orders, decided })
+        Ok(ReadRows { players, usernames, accounts, orders, decided, partners, numbers })
     }
 
     async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
@@ -282,25 +272,19 @@ impl Session {
         TakeSeqs { count }.load::<i64>(&mut self.conn).await
     }
 
-    /// One after another, ahead of the pipeline: there are few of them.
-    async fn write_partners(&mut self, rows: &PartnerRows) -> QueryResult<()> {
-        self.pass_numbers(rows).await?;
-        write_partners!(&mut self.conn, rows, later);
-        Ok(())
-    }
-
     /// A replay brings names that were given elsewhere: the sequence must never come upon one of them. It moves by
     /// taking numbers, since setting it might set it back behind what another session takes meanwhile; by so much
     /// that it would take long, nobody else moves it.
-    async fn pass_numbers(&mut self, rows: &PartnerRows) -> QueryResult<()> {
-        let transactions = rows.transactions.iter().map(|row| row.number);
-        let highest = transactions.chain(rows.purchases.iter().map(|(row, _)| row.number)).max();
-        let Some(highest) = highest.filter(|highest| *highest > self.last_taken) else { return Ok(()) };
-        let ahead = highest.saturating_sub(self.last_taken);
+    async fn pass(&mut self, highest: i64) -> Result<(), StoreError> {
+        let without =
+            || StoreError::Rejected(format!("number {highest} is written for a batch that none was taken for"));
+        let ahead = highest.saturating_sub(self.last_taken.ok_or_else(without)?);
         if ahead > MOST_PASSED {
-            return self.conn.batch_execute(&format!("SELECT setval('journal_seq', {highest})")).await;
+            return self.execute(&format!("SELECT setval('journal_seq', {highest})")).await;
         }
-        self.last_taken = self.take_seqs(ahead).await?.into_iter().max().unwrap_or(highest);
+        if ahead > 0 {
+            self.take_seqs(ahead).await.map_err(classify_write)?;
+        }
         Ok(())
     }
 
@@ -310,15 +294,20 @@ impl Session {
         let Some(writer) = rows.writer else {
             return Err(StoreError::Rejected("a batch without a writer".to_owned()));
         };
-        if !(batch.transactions.is_empty() && batch.shop.is_empty()) {
-            // A player who is opened and buys a level in one batch must be there to be given it.
-            let opened = std::mem::take(&mut rows.players);
-            InsertPlayers::of(opened).execute(&mut self.conn).await.map_err(classify_write)?;
-            self.write_partners(&rows.partners).await.map_err(classify_write)?;
+        if let Some(highest) = rows.partners.highest_number() {
+            self.pass(highest).await?;
+        }
+        if !rows.partners.shop.is_empty() {
+            if !rows.players.is_empty() {
+                // One who is opened and buys a level in the same batch must be there to be given it.
+                let opened = InsertPlayers::of(std::mem::take(&mut rows.players));
+                opened.execute(&mut self.conn).await.map_err(classify_write)?;
+            }
+            partners::write_shop(&self.conn, rows.partners.shop).await?;
         }
         let advance = AdvanceWriter { last_seq: writer.last_seq, head: writer.head, id: writer.id };
-        let conns = [&self.conn; 8];
-        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7] = conns;
+        let conns = [&self.conn; 10];
+        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9] = conns;
         let mut writes = Vec::with_capacity(conns.len());
         writes.push(InsertJournal::of(writer.id, rows.journal).execute(&mut c0).boxed());
         if !rows.transfers.is_empty() {
@@ -339,7 +328,13 @@ impl Session {
         if !rows.orders.is_empty() {
             writes.push(UpsertOrders::of(rows.orders).execute(&mut c6).boxed());
         }
-        writes.push(advance.execute(&mut c7).boxed());
+        if !rows.partners.transactions.is_empty() {
+            writes.push(UpsertTransactions::of(rows.partners.transactions).execute(&mut c7).boxed());
+        }
+        if !rows.partners.voids.is_empty() {
+            writes.push(UpsertVoids::of(rows.partners.voids).execute(&mut c8).boxed());
+        }
+        writes.push(advance.execute(&mut c9).boxed());
         let mut last = &self.conn;
         let (written, committed) = join(join_all(writes), last.batch_execute("COMMIT")).await;
         // In their order: the first error tells why, and those after it only that the transaction has failed.

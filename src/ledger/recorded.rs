@@ -1,5 +1,6 @@
-//! Commands that were decided before, as a journal tells them: what a replay applies.
+//! Commands that were decided before, as a journal tells them: what a replay applies, and an audit compares.
 
+use super::batch::TransferEntry;
 use super::command::{Act, KeyedCommand};
 use super::outcome::{Done, Outcome};
 
@@ -44,4 +45,14 @@ impl Recorded {
             Act::Account(_) | Act::Order(_) => None,
         }
     }
+}
+
+/// One row of a journal by which something was done, with what it moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoneRow {
+    /// The journal's number.
+    pub seq: i64,
+    pub keyed: KeyedCommand,
+    pub done: Done,
+    pub transfers: Vec<TransferEntry>,
 }

@@ -67,7 +67,7 @@ pub struct OfferRow {
     pub stock: i64,
 }
 
-#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = gift_keys)]
 pub struct GiftKeyRow {
     pub id: Bytes,

@@ -196,24 +196,7 @@ impl Adjusting<'_> {
 
     /// The transaction that the adjustment becomes.
     pub fn transaction(&self, moved: Buckets, state: TransactionState) -> Transaction {
-        let adjust = self.adjust;
-        Transaction {
-            number: self.number,
-            key: self.keyed.key,
-            party: self.keyed.command.party.clone(),
-            player: self.keyed.player,
-            label: adjust.label.clone(),
-            currency: adjust.currency,
-            product: adjust.product,
-            moved,
-            external: 0,
-            source: None,
-            state,
-            ended_by: None,
-            memo: adjust.memo.clone(),
-            worth: adjust.worth.clone(),
-            token: adjust.token.clone(),
-        }
+        Transaction { moved, ..transaction_of(self.keyed, self.adjust, self.number, state) }
     }
 
     /// The stake as this adjustment leaves it.
@@ -235,6 +218,32 @@ impl Adjusting<'_> {
     /// The player's real money, where nothing moves.
     pub fn balance(&self) -> i64 {
         self.account(Bucket::Real).balance
+    }
+}
+
+/// The transaction of an adjustment that moved nothing.
+pub(super) fn transaction_of(
+    keyed: &KeyedCommand,
+    adjust: &Adjust,
+    number: i64,
+    state: TransactionState,
+) -> Transaction {
+    Transaction {
+        number,
+        key: keyed.key,
+        party: keyed.command.party.clone(),
+        player: keyed.player,
+        label: adjust.label.clone(),
+        currency: adjust.currency,
+        product: adjust.product,
+        moved: Buckets::default(),
+        external: 0,
+        source: None,
+        state,
+        ended_by: None,
+        memo: adjust.memo.clone(),
+        worth: adjust.worth.clone(),
+        token: adjust.token.clone(),
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) fn resolve(
         | TransactionState::Tombstone
         | TransactionState::Reversal => return Err(TransactionRefusal::TransactionEnded.into()),
     }
-    let transaction = reversal(keyed, source, void.kind, number)?;
+    let transaction = reversal_of(keyed, source, void.kind, number)?;
     let moved = moved(player, &transaction)?;
     let voided = Transaction { state: source.voided(), ended_by: Some(number), ..source.clone() };
     let void = Some(ManualVoid { state: VoidState::Approved, ..void.clone() });
@@ -73,7 +73,12 @@ fn of_void(void: ManualVoid) -> Effects {
 }
 
 /// What the source moved, the other way round.
-fn reversal(keyed: &KeyedCommand, source: &Transaction, kind: i32, number: i64) -> Result<Transaction, AccountRefusal> {
+pub(super) fn reversal_of(
+    keyed: &KeyedCommand,
+    source: &Transaction,
+    kind: i32,
+    number: i64,
+) -> Result<Transaction, AccountRefusal> {
     let mut label = source.label.clone();
     label.kind = kind;
     Ok(Transaction {

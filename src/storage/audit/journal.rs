@@ -11,13 +11,14 @@ use super::accounts::Slice;
 use super::chains::Chains;
 use super::digest::Digest;
 use super::orders::Orders;
-use super::partners::{PartnerRow, PartnersAudit};
+use super::partners::{PartnersAudit, done_row};
 use super::players::{self, OpenedPlayer};
 use super::stakes::Stakes;
 use super::usernames::UsernamesAudit;
 use super::{AuditReport, PAGE, Progress, count, hex};
 use crate::ledger::accounts::OpenPlayer;
 use crate::ledger::command::{Act, Command, CommandKey, KeyedCommand};
+use crate::ledger::recorded::DoneRow;
 use crate::ledger::{AccountAct, OrderState, Outcome, Player};
 use crate::storage::StoreError;
 use crate::storage::order_change::OrderChange;
@@ -77,10 +78,10 @@ impl Page {
 
 /// What a page says that other tables must hold.
 #[derive(Default)]
-struct Expected<'a> {
+struct Expected {
     orders: Vec<OrderChange>,
     opened: Vec<OpenedPlayer>,
-    partners: Vec<PartnerRow<'a>>,
+    partners: Vec<DoneRow>,
 }
 
 impl<'o> JournalAudit<'o> {
@@ -132,7 +133,7 @@ impl<'o> JournalAudit<'o> {
     }
 
     /// Takes up what the page says by itself.
-    fn follow<'a>(&mut self, page: &'a Page, report: &mut AuditReport) -> Result<Expected<'a>, StoreError> {
+    fn follow(&mut self, page: &Page, report: &mut AuditReport) -> Result<Expected, StoreError> {
         let mut by_seq: HashMap<i64, Vec<&TransferRow>> = HashMap::new();
         for leg in &page.moves {
             self.sums.add_transfer(leg);
@@ -159,8 +160,7 @@ impl<'o> JournalAudit<'o> {
                         expected.opened.push(OpenedPlayer { seq: row.seq, player });
                     }
                     if is_of_partners(&command.act) {
-                        let legs = moved.into_iter().map(|leg| (&leg.debit[..], &leg.credit[..], leg.amount));
-                        expected.partners.extend(PartnerRow::of(row.seq, *keyed, outcome, legs));
+                        expected.partners.extend(done_row(row.seq, *keyed, outcome, &moved)?);
                     } else {
                         expected.orders.extend(OrderChange::of(row.seq, key_of(row), &keyed, outcome));
                     }
@@ -180,7 +180,7 @@ impl<'o> JournalAudit<'o> {
     fn compare(
         &mut self,
         conn: &mut AnyConnection,
-        expected: &Expected<'_>,
+        expected: &Expected,
         report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         self.opened += i64::try_from(expected.opened.len()).unwrap_or(i64::MAX);

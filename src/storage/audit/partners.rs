@@ -1,50 +1,43 @@
 //! What only partner dialects write, against the journal: transactions and their states, voids, VIP levels, offers with
-//! their stock, and what was sold.
+//! their stock, and what was sold. What must be stored of each row the ledger's areas say (`expected`).
 
-mod judged;
 mod stored;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use super::{AuditReport, TOLD, count, hex};
+use crate::ledger::batch::TransferEntry;
 use crate::ledger::command::{Act, KeyedCommand};
-use crate::ledger::shop::{Offer, OfferId, StockOffers};
-use crate::ledger::transactions::{Adjust, Change, TransactionState, VoidState};
-use crate::ledger::{Done, Outcome, Party, PlayerKey, ShopAct, ShopDone, TransactionAct, TransactionDone};
+use crate::ledger::recorded::DoneRow;
+use crate::ledger::shop::expected::{ExpectedPurchase, ExpectedShop, ExpectedStock, expected};
+use crate::ledger::shop::{Offer, OfferId};
+use crate::ledger::transactions::expected::{TransactionCounts, compare};
+use crate::ledger::{AccountId, Done, Outcome, Party, PlayerKey};
 use crate::storage::StoreError;
 use crate::storage::partners::{GiftKeyRow, IDS_AT_ONCE, OfferRow};
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{Bytes, PlayerRow, bytes};
+use crate::storage::rows::{Bytes, PlayerRow, TransferRow, bytes, uuid};
 use crate::storage::schema::{gift_keys, offers, players};
-use judged::PartnerCheck;
 use stored::{Stored, found_by};
 
-/// A leg of a journal row: debit, credit and minor units.
-pub(super) type StoredTransfer<'a> = (&'a [u8], &'a [u8], i64);
-
-/// A journal row by which a partner had something done.
-pub(super) struct PartnerRow<'a> {
+/// A journal row by which something was done; `None` where nothing was.
+pub(super) fn done_row(
     seq: i64,
     keyed: KeyedCommand,
-    done: Done,
-    legs: Vec<StoredTransfer<'a>>,
-}
-
-impl<'a> PartnerRow<'a> {
-    /// `None` where nothing was done.
-    pub fn of(
-        seq: i64,
-        keyed: KeyedCommand,
-        outcome: Outcome,
-        legs: impl Iterator<Item = StoredTransfer<'a>>,
-    ) -> Option<Self> {
-        let Outcome::Done(done) = outcome else { return None };
-        Some(Self { seq, keyed, done, legs: legs.collect() })
-    }
+    outcome: Outcome,
+    moved: &[&TransferRow],
+) -> Result<Option<DoneRow>, StoreError> {
+    let Outcome::Done(done) = outcome else { return Ok(None) };
+    let leg = |leg: &&TransferRow| {
+        let [debit, credit] = [&leg.debit, &leg.credit].map(|id| uuid(id).map(AccountId::from_uuid));
+        Ok(TransferEntry { debit: debit?, credit: credit?, amount: leg.amount })
+    };
+    let transfers = moved.iter().map(leg).collect::<Result<_, StoreError>>()?;
+    Ok(Some(DoneRow { seq, keyed, done, transfers }))
 }
 
 /// What the journal has told so far. It holds what players and offers have at last, about 50 bytes a player with a level
@@ -55,10 +48,7 @@ pub(super) struct PartnersAudit {
     /// Each level once: there are few of them, and many who have them.
     level_names: BTreeSet<Arc<str>>,
     offers: HashMap<OfferId, Offer>,
-    transactions: i64,
-    queued: i64,
-    queued_again: i64,
-    resolved: i64,
+    counts: TransactionCounts,
     keys: i64,
     purchases: i64,
 }
@@ -68,142 +58,72 @@ impl PartnersAudit {
     pub(super) fn page(
         &mut self,
         conn: &mut AnyConnection,
-        page: &[PartnerRow<'_>],
+        page: &[DoneRow],
         report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         if page.is_empty() {
             return Ok(());
         }
-        let stored = Stored::load(conn, page)?;
-        for told in page {
-            let mut judged = self.row(&stored, told);
-            if let Act::Shop(ShopAct::StockOffers(stock)) = &told.keyed.command.act {
-                judged = judged.and(self.stocked(conn, told, stock)?);
-            }
-            if let Err(wrong) = judged {
-                report.findings.push(format!("{wrong} (journal row {})", told.seq));
-            }
+        let stored = Stored::load(conn, page, report)?;
+        for row in page {
+            let wrong = match (&row.keyed.command.act, row.done) {
+                (Act::Transaction(act), Done::Transaction(done)) => {
+                    let (counts, compared) = compare(&stored.transactions, row, act, done);
+                    self.counts += counts;
+                    compared.err().map(|mismatch| mismatch.to_string())
+                }
+                (Act::Shop(act), Done::Shop(done)) => match expected(row, act, done) {
+                    Some(expected) => self.shop(conn, &stored, row.seq, expected)?,
+                    None => Some("something was done that its act does not do".to_owned()),
+                },
+                (Act::Account(_) | Act::Order(_) | Act::Transaction(_) | Act::Shop(_), _) => {
+                    Some("something was done that its act does not do".to_owned())
+                }
+            };
+            report.findings.extend(wrong.map(|wrong| format!("{wrong} (journal row {})", row.seq)));
         }
         Ok(())
     }
 
-    fn row(&mut self, stored: &Stored, told: &PartnerRow<'_>) -> PartnerCheck {
-        match (&told.keyed.command.act, told.done) {
-            (
-                Act::Transaction(TransactionAct::Adjust(adjust)),
-                Done::Transaction(TransactionDone::Adjusted { transaction, .. }),
-            ) => {
-                self.transactions += 1;
-                judged::adjusted(stored, told, transaction, adjust)
-            }
-            (
-                Act::Transaction(TransactionAct::Adjust(adjust)),
-                Done::Transaction(TransactionDone::NothingUndone { .. }),
-            ) => self.nothing_undone(stored, told, adjust),
-            (Act::Transaction(TransactionAct::QueueVoid(queue)), Done::Transaction(TransactionDone::VoidQueued)) => {
-                // Another attempt takes up the void that was dismissed.
-                let is_first = queue.attempt == 0;
-                self.queued += i64::from(is_first);
-                self.resolved -= i64::from(!is_first);
-                self.queued_again += i64::from(!is_first);
-                judged::queued(stored, told, queue)
-            }
-            (
-                Act::Transaction(TransactionAct::ResolveVoid(resolve)),
-                Done::Transaction(TransactionDone::VoidApproved { transaction }),
-            ) => {
-                self.transactions += 1;
-                self.resolved += 1;
-                judged::approved(stored, told, transaction, resolve)
-            }
-            (
-                Act::Transaction(TransactionAct::ResolveVoid(resolve)),
-                Done::Transaction(TransactionDone::VoidDismissed),
-            ) => {
-                self.resolved += 1;
-                judged::resolved(stored, resolve, VoidState::Dismissed)
-            }
-            (Act::Shop(ShopAct::BuyVip(buy)), Done::Shop(ShopDone::VipBought { .. })) => {
-                let level = self.level(&buy.level);
-                self.levels.insert(told.keyed.player, level);
-                Ok(())
-            }
-            (Act::Shop(ShopAct::BuyKeys(buy)), Done::Shop(ShopDone::KeysBought { order, .. })) => {
-                self.purchases += 1;
-                judged::bought(stored, told, order, buy)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn level(&mut self, name: &Arc<str>) -> Arc<str> {
-        match self.level_names.get(name) {
-            Some(known) => Arc::clone(known),
-            None => {
-                self.level_names.insert(Arc::clone(name));
-                Arc::clone(name)
-            }
-        }
-    }
-
-    fn nothing_undone(&mut self, stored: &Stored, told: &PartnerRow<'_>, adjust: &Adjust) -> PartnerCheck {
-        let Change::Rollback { name } = &adjust.change else { return Ok(()) };
-        let known = stored.named(told, name);
-        let own = adjust.number.unwrap_or(told.seq);
-        self.transactions += i64::from(known.is_some_and(|(number, _)| number == own));
-        match known {
-            Some((number, Some(TransactionState::Tombstone))) if number == own => {
-                judged::tombstone(stored, told, own, adjust, name)
-            }
-            Some((
-                _,
-                Some(TransactionState::Tombstone | TransactionState::RolledBack | TransactionState::PaymentRolledBack),
-            )) => Ok(()),
-            _ => Err(format!("{name} is a transaction that was undone and is not")),
-        }
-    }
-
-    fn stocked(
+    /// What is wrong with what was bought or stocked, if anything.
+    fn shop(
         &mut self,
         conn: &mut AnyConnection,
-        told: &PartnerRow<'_>,
-        stock: &StockOffers,
-    ) -> Result<PartnerCheck, StoreError> {
-        let (mut brought, mut seen) = (Vec::new(), HashSet::new());
-        for stocking in &stock.offers {
-            let offer = OfferId::of(&told.keyed.command.party, &stocking.offer.id);
-            self.offers.insert(offer, stocking.offer.clone());
-            let new = stocking.keys.iter().filter(|key| seen.insert(key.id));
-            brought.extend(new.map(|key| (bytes(key.id.0), bytes(offer.uuid()), &*key.sealed)));
-        }
-        let (mut judged, mut entered) = (Ok(()), 0);
-        for keys in brought.chunks(IDS_AT_ONCE) {
-            let ids: Vec<&Bytes> = keys.iter().map(|(key, ..)| key).collect();
-            let found = gift_keys::table.filter(gift_keys::id.eq_any(ids));
-            let found: Vec<GiftKeyRow> = on!(conn, conn => found.load(conn)).map_err(classify)?;
-            let found: HashMap<&Bytes, &GiftKeyRow> = found.iter().map(|row| (&row.id, row)).collect();
-            for (key, offer, sealed) in keys {
-                let is_right = found.get(key).is_some_and(|row| {
-                    // One that was known before came with another journal row.
-                    if row.seq < told.seq {
-                        return true;
-                    }
-                    entered += 1;
-                    let as_brought = (&row.offer, row.sealed.as_str(), row.seq, row.position);
-                    as_brought == (offer, *sealed, told.seq, entered)
+        stored: &Stored,
+        seq: i64,
+        expected: ExpectedShop,
+    ) -> Result<Option<String>, StoreError> {
+        match expected {
+            ExpectedShop::Level(player, level) => {
+                let level = self.level(level);
+                self.levels.insert(player, level);
+                Ok(None)
+            }
+            ExpectedShop::Purchase(ought) => {
+                self.purchases += 1;
+                let is_right = stored.purchases.get(&ought.number).is_some_and(|row| {
+                    let ExpectedPurchase { number, party, buyer, offer, paid, keys } = &ought;
+                    (row.number, row.party.as_str(), row.buyer.as_str()) == (*number, party.as_str(), &**buyer)
+                        && row.offer == bytes(offer.uuid())
+                        && (Some(row.paid), i64::from(row.keys)) == (*paid, i64::from(*keys))
                 });
-                if !is_right {
-                    judged = Err(format!("{} is a gift-card key that is not as it was stocked", hex(key)));
-                }
+                let number = ought.number;
+                Ok((!is_right).then(|| format!("{number} is a purchase that is not as it was made")))
+            }
+            ExpectedShop::Stock(stock) => {
+                self.keys += stock.added;
+                self.offers.extend(stock.offers.iter().cloned());
+                stocked(conn, &stock, seq)
             }
         }
-        if let Done::Shop(ShopDone::OffersStocked { added }) = told.done {
-            self.keys += added;
-            if judged.is_ok() && i64::from(entered) != added {
-                judged = Err(format!("{added} gift-card keys were stocked, of which {entered} are there"));
-            }
+    }
+
+    fn level(&mut self, name: Arc<str>) -> Arc<str> {
+        if let Some(known) = self.level_names.get(&name) {
+            return Arc::clone(known);
         }
-        Ok(judged)
+        self.level_names.insert(Arc::clone(&name));
+        name
     }
 
     /// Compares what there is at last, and how much of it.
@@ -221,14 +141,14 @@ impl PartnersAudit {
             }
         }
         let counts = [
-            ("transactions", "SELECT COUNT(*) AS count FROM transactions", self.transactions),
-            ("voids", "SELECT COUNT(*) AS count FROM voids", self.queued),
+            ("transactions", "SELECT COUNT(*) AS count FROM transactions", self.counts.transactions),
+            ("voids", "SELECT COUNT(*) AS count FROM voids", self.counts.queued),
             (
                 "attempts after a dismissal",
                 "SELECT CAST(COALESCE(SUM(attempt), 0) AS BIGINT) AS count FROM voids",
-                self.queued_again,
+                self.counts.queued_again,
             ),
-            ("resolved voids", "SELECT COUNT(*) AS count FROM voids WHERE state <> 'pending'", self.resolved),
+            ("resolved voids", "SELECT COUNT(*) AS count FROM voids WHERE state <> 'pending'", self.counts.resolved),
             ("VIP levels", "SELECT COUNT(*) AS count FROM players WHERE vip IS NOT NULL", many(self.levels.len())),
             ("offers", "SELECT COUNT(*) AS count FROM offers", many(self.offers.len())),
             ("gift-card keys", "SELECT COUNT(*) AS count FROM gift_keys", self.keys),
@@ -259,6 +179,33 @@ impl PartnersAudit {
         }
         Ok(())
     }
+}
+
+/// Compares the keys that a journal row brought with those that are there.
+fn stocked(conn: &mut AnyConnection, stock: &ExpectedStock, seq: i64) -> Result<Option<String>, StoreError> {
+    let (mut wrong, mut entered) = (None, 0);
+    for brought in stock.brought.chunks(IDS_AT_ONCE) {
+        let ids: Vec<Bytes> = brought.iter().map(|brought| bytes(brought.key.id.0)).collect();
+        let found = gift_keys::table.filter(gift_keys::id.eq_any(&ids));
+        let found: Vec<GiftKeyRow> = on!(conn, conn => found.load(conn)).map_err(classify)?;
+        let found: HashMap<&Bytes, &GiftKeyRow> = found.iter().map(|row| (&row.id, row)).collect();
+        for (brought, id) in brought.iter().zip(&ids) {
+            let is_right = found.get(id).is_some_and(|row| {
+                // One that was known before came with another journal row.
+                if row.seq < seq {
+                    return true;
+                }
+                entered += 1;
+                **row == GiftKeyRow { purchase: row.purchase, ..GiftKeyRow::of(brought, seq, entered) }
+            });
+            if !is_right {
+                wrong = Some(format!("{} is a gift-card key that is not as it was stocked", hex(id)));
+            }
+        }
+    }
+    let added = stock.added;
+    let fewer = || format!("{added} gift-card keys were stocked, of which {entered} are there");
+    Ok(wrong.or_else(|| (i64::from(entered) != added).then(fewer)))
 }
 
 fn many(count: usize) -> i64 {

@@ -164,7 +164,7 @@ pub fn is_of_postgres(error: &Error) -> bool {
 fn sort(error: Error, faults: &[&str]) -> StoreError {
     let text = error.to_string();
     match &error {
-        // Null is what an order that another player took becomes (see `UpsertOrders`).
+        // Null is what an order that another player took becomes (see `ChangeOrders`).
         Error::DatabaseError(DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::NotNullViolation, _) => {
             StoreError::Conflict(text)
         }

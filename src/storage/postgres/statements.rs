@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text};
 
-use crate::storage::rows::{AccountRow, Bytes, JournalRow, OrderRow, PlayerRow, TransferRow};
+use crate::storage::rows::{AccountRow, Bytes, JournalRow, OrderRow, PlayerRow, TransferRow, WriterRow};
 
 /// Declares a statement: its parameters by column type, its text around them, and the types of the rows it returns.
 macro_rules! statement {
@@ -172,7 +172,7 @@ statement!(
 );
 
 statement!(
-    UpsertAccounts(
+    InsertAccounts(
         id: Array<Binary> = Vec<Bytes>,
         party: Array<Text> = Vec<String>,
         side: Array<Text> = Vec<String>,
@@ -187,16 +187,11 @@ statement!(
     ) -> BigInt,
     "INSERT INTO accounts (id, party, side, player, currency, bucket, wallet, product, balance, staked_day, staked) \
      SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ",
-    ") ON CONFLICT (id) DO UPDATE SET balance = EXCLUDED.balance, staked_day = EXCLUDED.staked_day, \
-     staked = EXCLUDED.staked"
+    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ")"
 );
 
 statement!(
-    /// An order that is there can only be settled or cancelled, and a tombstone refuse a bet, and only by its player's
-    /// commands, which the player's lock keeps apart. Another player's command with the same key may have been decided
-    /// while there was none: then `player` becomes null, which the table refuses, and the batch is decided again.
-    UpsertOrders(
+    InsertOrders(
         id: Array<Binary> = Vec<Bytes>,
         party: Array<Text> = Vec<String>,
         game: Array<Text> = Vec<String>,
@@ -217,20 +212,59 @@ statement!(
     ) -> BigInt,
     "INSERT INTO orders (id, party, game, external_id, player, state, stake, currency, bucket, wallet, product, \
      round, day, paid, placed_seq, settled_seq, cancelled_seq) SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ",
-    ") ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, paid = EXCLUDED.paid, \
-     placed_seq = COALESCE(EXCLUDED.placed_seq, orders.placed_seq), \
-     settled_seq = COALESCE(EXCLUDED.settled_seq, orders.settled_seq), \
-     cancelled_seq = COALESCE(EXCLUDED.cancelled_seq, orders.cancelled_seq), \
-     player = CASE WHEN orders.player = EXCLUDED.player AND (orders.state = 'open' AND EXCLUDED.state IN \
-     ('won', 'lost', 'tied', 'cancelled') OR orders.state = 'tombstone' AND EXCLUDED.state = 'tombstone' AND \
-     orders.placed_seq IS NULL AND EXCLUDED.cancelled_seq IS NULL) THEN orders.player END"
+    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ")"
 );
 
+/// Orders that were read. One that is there can only be settled or cancelled, and a tombstone refuse a bet, and only by
+/// its player's commands, which the player's lock keeps apart. Anything else makes `player` null, which the table refuses,
+/// and the batch is decided again.
+#[derive(Debug, Default)]
+pub struct ChangeOrders(pub InsertOrders);
+
+impl QueryId for ChangeOrders {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl QueryFragment<Pg> for ChangeOrders {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(out.reborrow())?;
+        out.push_sql(
+            " ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, paid = EXCLUDED.paid, \
+             placed_seq = COALESCE(EXCLUDED.placed_seq, orders.placed_seq), \
+             settled_seq = COALESCE(EXCLUDED.settled_seq, orders.settled_seq), \
+             cancelled_seq = COALESCE(EXCLUDED.cancelled_seq, orders.cancelled_seq), \
+             player = CASE WHEN orders.player = EXCLUDED.player AND (orders.state = 'open' AND EXCLUDED.state IN \
+             ('won', 'lost', 'tied', 'cancelled') OR orders.state = 'tombstone' AND EXCLUDED.state = 'tombstone' AND \
+             orders.placed_seq IS NULL AND EXCLUDED.cancelled_seq IS NULL) THEN orders.player END",
+        );
+        Ok(())
+    }
+}
+
+impl Query for ChangeOrders {
+    type SqlType = BigInt;
+}
+
+impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for ChangeOrders {}
+
 statement!(
-    AdvanceWriter(last_seq: BigInt = i64, head: Binary = Bytes, id: Integer = i32) -> BigInt,
-    "UPDATE writers SET last_seq = ",
-    ", head = ", " WHERE id = ", ""
+    /// Changes accounts that were read, and moves the writer on. Were one of them gone, `last_seq` would become null, which
+    /// the table refuses, and the batch would be decided again.
+    AdvanceWriter(
+        account: Array<Binary> = Vec<Bytes>,
+        balance: Array<BigInt> = Vec<i64>,
+        staked_day: Array<Integer> = Vec<i32>,
+        staked: Array<BigInt> = Vec<i64>,
+        accounts: BigInt = i64,
+        last_seq: BigInt = i64,
+        head: Binary = Bytes,
+        writer: Integer = i32
+    ) -> BigInt,
+    "WITH changed AS (UPDATE accounts SET balance = r.balance, staked_day = r.staked_day, staked = r.staked FROM unnest(",
+    ", ", ", ", ", ", ") AS r (id, balance, staked_day, staked) WHERE accounts.id = r.id RETURNING 1) \
+     UPDATE writers SET last_seq = CASE (SELECT count(*) FROM changed) WHEN ", " THEN ", " END, head = ",
+    " WHERE id = ", ""
 );
 
 impl InsertJournal {
@@ -294,7 +328,7 @@ impl NameHouseAccounts {
     }
 }
 
-impl UpsertAccounts {
+impl InsertAccounts {
     pub fn of(rows: Vec<AccountRow>) -> Self {
         let mut columns = Self::default();
         for row in rows {
@@ -314,7 +348,7 @@ impl UpsertAccounts {
     }
 }
 
-impl UpsertOrders {
+impl InsertOrders {
     pub fn of(rows: Vec<OrderRow>) -> Self {
         let mut columns = Self::default();
         for row in rows {
@@ -335,6 +369,21 @@ impl UpsertOrders {
             columns.placed_seq.push(row.placed_seq);
             columns.settled_seq.push(row.settled_seq);
             columns.cancelled_seq.push(row.cancelled_seq);
+        }
+        columns
+    }
+}
+
+impl AdvanceWriter {
+    pub fn of(writer: WriterRow, accounts: Vec<AccountRow>) -> Self {
+        let WriterRow { id, last_seq, head } = writer;
+        let mut columns = Self { last_seq, head, writer: id, ..Self::default() };
+        for row in accounts {
+            columns.account.push(row.id);
+            columns.balance.push(row.balance);
+            columns.staked_day.push(row.staked_day);
+            columns.staked.push(row.staked);
+            columns.accounts += 1;
         }
         columns
     }

@@ -1,6 +1,6 @@
 //! A lane's writer on Postgres.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use diesel::{QueryDsl, QueryResult};
@@ -11,9 +11,9 @@ use futures_util::{FutureExt, join};
 use super::partners::{self, UpsertTransactions, UpsertVoids};
 use super::session::{classify_read, classify_write, connect, probe};
 use super::statements::{
-    AdvanceWriter, CommitsOfOthers, InsertJournal, InsertPlayers, InsertTransfers, KnownOrders, LockPlayers,
-    NameHouseAccounts, ReadAccounts, ReadDecided, ReadDecidedOfOrders, ReadOrders, ReadWriter, TakeSeqs,
-    UpsertAccounts, UpsertOrders,
+    AdvanceWriter, ChangeOrders, CommitsOfOthers, InsertAccounts, InsertJournal, InsertOrders, InsertPlayers,
+    InsertTransfers, KnownOrders, LockPlayers, NameHouseAccounts, ReadAccounts, ReadDecided, ReadDecidedOfOrders,
+    ReadOrders, ReadWriter, TakeSeqs,
 };
 use super::usernames::{self, InsertUsernames};
 use crate::ledger::player::Username;
@@ -54,6 +54,8 @@ struct Session {
     conn: AsyncPgConnection,
     admission: PartyAdmission,
     writer: WriterRow,
+    /// Accounts and orders that the batch which is loaded has found: these it changes, and adds all others.
+    found: HashSet<Bytes>,
     /// The last of the journal numbers that were taken for the batch that is loaded.
     last_taken: Option<i64>,
 }
@@ -171,7 +173,8 @@ impl Session {
              ON CONFLICT (id) DO NOTHING"
         );
         conn.batch_execute(&insert).await.map_err(classify_read)?;
-        let mut session = Self { conn, admission, writer: WriterRow::start(id), last_taken: None };
+        let (writer, found) = (WriterRow::start(id), HashSet::new());
+        let mut session = Self { conn, admission, writer, found, last_taken: None };
         session.prepare().await?;
         Ok(session)
     }
@@ -186,8 +189,9 @@ impl Session {
             InsertTransfers::default().execute(conn).await?;
             InsertPlayers::default().execute(conn).await?;
             NameHouseAccounts::default().execute(conn).await?;
-            UpsertAccounts::default().execute(conn).await?;
-            UpsertOrders::default().execute(conn).await?;
+            InsertAccounts::default().execute(conn).await?;
+            InsertOrders::default().execute(conn).await?;
+            ChangeOrders::default().execute(conn).await?;
             usernames::prepare(conn).await?;
             partners::prepare(conn).await?;
             AdvanceWriter::default().execute(conn).await
@@ -204,6 +208,8 @@ impl Session {
         let read = self.read(keys).await?;
         // Mostly every player was there to be locked, and nothing can be torn.
         let unknown_players = read.players.len() < keys.players.len();
+        let found = read.accounts.iter().map(|row| row.id.clone());
+        self.found = found.chain(read.orders.iter().map(|row| row.id.clone())).collect();
         let mut state = state_of(read.players, read.accounts, read.orders, read.decided)?;
         state.usernames = read.usernames;
         read.partners.add_to(&mut state)?;
@@ -305,9 +311,13 @@ impl Session {
             }
             partners::write_shop(&self.conn, rows.partners.shop).await?;
         }
-        let advance = AdvanceWriter { last_seq: writer.last_seq, head: writer.head, id: writer.id };
-        let conns = [&self.conn; 10];
-        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9] = conns;
+        let found = std::mem::take(&mut self.found);
+        let (changed_accounts, accounts): (Vec<_>, Vec<_>) =
+            rows.accounts.into_iter().partition(|row| found.contains(&row.id));
+        let (changed_orders, orders): (Vec<_>, Vec<_>) =
+            rows.orders.into_iter().partition(|row| found.contains(&row.id));
+        let conns = [&self.conn; 11];
+        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9, mut c10] = conns;
         let mut writes = Vec::with_capacity(conns.len());
         writes.push(InsertJournal::of(writer.id, rows.journal).execute(&mut c0).boxed());
         if !rows.transfers.is_empty() {
@@ -322,19 +332,22 @@ impl Session {
         if !rows.house.is_empty() {
             writes.push(NameHouseAccounts::of(rows.house).execute(&mut c4).boxed());
         }
-        if !rows.accounts.is_empty() {
-            writes.push(UpsertAccounts::of(rows.accounts).execute(&mut c5).boxed());
+        if !accounts.is_empty() {
+            writes.push(InsertAccounts::of(accounts).execute(&mut c5).boxed());
         }
-        if !rows.orders.is_empty() {
-            writes.push(UpsertOrders::of(rows.orders).execute(&mut c6).boxed());
+        if !orders.is_empty() {
+            writes.push(InsertOrders::of(orders).execute(&mut c6).boxed());
+        }
+        if !changed_orders.is_empty() {
+            writes.push(ChangeOrders(InsertOrders::of(changed_orders)).execute(&mut c7).boxed());
         }
         if !rows.partners.transactions.is_empty() {
-            writes.push(UpsertTransactions::of(rows.partners.transactions).execute(&mut c7).boxed());
+            writes.push(UpsertTransactions::of(rows.partners.transactions).execute(&mut c8).boxed());
         }
         if !rows.partners.voids.is_empty() {
-            writes.push(UpsertVoids::of(rows.partners.voids).execute(&mut c8).boxed());
+            writes.push(UpsertVoids::of(rows.partners.voids).execute(&mut c9).boxed());
         }
-        writes.push(advance.execute(&mut c9).boxed());
+        writes.push(AdvanceWriter::of(writer, changed_accounts).execute(&mut c10).boxed());
         let mut last = &self.conn;
         let (written, committed) = join(join_all(writes), last.batch_execute("COMMIT")).await;
         // In their order: the first error tells why, and those after it only that the transaction has failed.

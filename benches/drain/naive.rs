@@ -13,6 +13,7 @@ use purser::ledger::orders::OrderKey;
 use purser::ledger::{AccountId, Currency, ExternalId, Game, OrderId, PlayerId, PlayerKey, Pocket};
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
 use crate::backlog::request_queue;
@@ -67,7 +68,6 @@ struct Session {
     known: Statement,
     lock: Statement,
     journal: Statement,
-    transfer: Statement,
     order: Statement,
     debit: Statement,
 }
@@ -80,12 +80,9 @@ impl Session {
             lock: client.prepare("SELECT balance, staked FROM accounts WHERE id = $1 FOR UPDATE").await?,
             journal: client
                 .prepare(
-                    "INSERT INTO journal (seq, writer, key, by_key, at, party, command, outcome, hash) \
-                     VALUES (nextval('journal_seq'), 0, $1, TRUE, $2, $3, $4, $5, '') RETURNING seq",
+                    "INSERT INTO journal (seq, writer, key, by_key, at, party, command, outcome, transfers, hash) \
+                     VALUES (nextval('journal_seq'), 0, $1, TRUE, $2, $3, $4, $5, $6, '') RETURNING seq",
                 )
-                .await?,
-            transfer: client
-                .prepare("INSERT INTO transfers (seq, leg, debit, credit, amount) VALUES ($1, 0, $2, $3, $4)")
                 .await?,
             order: client
                 .prepare(
@@ -122,9 +119,9 @@ impl Session {
         let balance: i64 = transaction.query_one(&self.lock, &[&account]).await?.get(0);
         ensure!(balance >= bet.amount, "too little money");
         let outcome = r#"{"done":"bet_placed"}"#;
-        let written = transaction.query_one(&self.journal, &[&order, &now, &party.as_str(), &body, &outcome]).await?;
-        let seq: i64 = written.get(0);
-        transaction.execute(&self.transfer, &[&seq, &account, &house, &bet.amount]).await?;
+        let transfer = [account, house, &bet.amount.to_be_bytes()].concat();
+        let values: [&(dyn ToSql + Sync); 6] = [&order, &now, &party.as_str(), &body, &outcome, &transfer];
+        let seq: i64 = transaction.query_one(&self.journal, &values).await?.get(0);
         let player = &player.uuid().into_bytes()[..];
         transaction
             .execute(

@@ -2,7 +2,8 @@
 
 use super::StoreError;
 use super::partners::PartnerRows;
-use super::rows::{AccountRow, JournalRow, OrderRow, PlayerRow, TransferRow, WriterRow, bytes, damaged};
+use super::rows::{AccountRow, JournalRow, OrderRow, PlayerRow, WriterRow, bytes, damaged};
+use super::transfers;
 use super::usernames::UsernameRow;
 use crate::ledger::chain;
 use crate::ledger::{Batch, CommandKey};
@@ -11,7 +12,6 @@ use crate::ledger::{Batch, CommandKey};
 #[derive(Debug, Default)]
 pub struct BatchRows {
     pub journal: Vec<JournalRow>,
-    pub transfers: Vec<TransferRow>,
     pub players: Vec<PlayerRow>,
     pub usernames: Vec<UsernameRow>,
     pub accounts: Vec<AccountRow>,
@@ -36,24 +36,21 @@ impl BatchRows {
             let command = serde_json::to_string(&entry.keyed.command).map_err(|error| damaged("command", error))?;
             let outcome = serde_json::to_string(&entry.outcome).map_err(|error| damaged("outcome", error))?;
             let key = entry.kept_key().map(CommandKey::uuid);
-            let legs = entry.transfers.iter().map(|leg| (leg.debit.uuid(), leg.credit.uuid(), leg.amount));
-            let transfers: Vec<_> = legs.collect();
+            let transfers = transfers::encode(&entry.transfers);
             let row = chain::Row { seq, key, command: &command, outcome: &outcome, transfers: &transfers };
             head = chain::link(&head, &row);
             rows.journal.push(JournalRow {
                 seq,
+                at: entry.keyed.command.at.0,
                 writer: writer.id,
                 by_key: key.is_some() && entry.keyed.order.is_none(),
                 key: key.map(bytes),
-                at: entry.keyed.command.at.0,
                 party: entry.keyed.command.party.to_string(),
+                transfers,
                 command,
                 outcome,
                 hash: head.to_vec(),
             });
-            rows.transfers.extend(transfers.into_iter().zip(0_i16..).map(|((debit, credit, amount), leg)| {
-                TransferRow { seq, leg, debit: bytes(debit), credit: bytes(credit), amount }
-            }));
         }
         rows.players = batch.players.iter().map(PlayerRow::of).collect();
         rows.usernames = batch.usernames.iter().map(|(name, player)| UsernameRow::of(name, *player)).collect();

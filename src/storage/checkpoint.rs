@@ -4,8 +4,11 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::queries::{AnyConnection, classify, on};
-use super::rows::{Bytes, JournalRow, TransferRow, damaged, uuid};
+use super::rows::{Bytes, JournalRow, damaged, uuid};
 use super::schema::{carried, checkpoints};
+use super::transfers;
+use crate::ledger::AccountId;
+use crate::ledger::batch::TransferEntry;
 use crate::ledger::chain::{self, Hash};
 
 /// Rows read at a time.
@@ -69,8 +72,9 @@ impl CarriedRow {
 
     /// The seal that it must have.
     pub fn sealed(&self) -> Result<Hash, StoreError> {
-        let movement = (uuid(&self.account)?, uuid(&self.counterpart)?, self.amount);
-        let row = chain::Row { seq: 0, key: None, command: "carried", outcome: "", transfers: &[movement] };
+        let [debit, credit] = [&self.account, &self.counterpart].map(|id| uuid(id).map(AccountId::from_uuid));
+        let carried = transfers::encode(&[TransferEntry { debit: debit?, credit: credit?, amount: self.amount }]);
+        let row = chain::Row { seq: 0, key: None, command: "carried", outcome: "", transfers: &carried };
         Ok(chain::link(&chain::START, &row))
     }
 }
@@ -120,22 +124,16 @@ pub fn each_carried(
     }
 }
 
-/// The seal that a journal row must have which pruning has left; `moved` are its legs.
-pub fn sealed(row: &JournalRow, moved: &[&TransferRow]) -> Result<Hash, StoreError> {
-    hashed(row, moved, |hashed| chain::seal(row.writer, row.at, &row.party, hashed))
+/// The seal that a journal row must have which pruning has left.
+pub fn sealed(row: &JournalRow) -> Result<Hash, StoreError> {
+    hashed(row, |hashed| chain::seal(row.writer, row.at, &row.party, hashed))
 }
 
-/// Hashes a journal row with its legs.
-pub fn hashed(
-    row: &JournalRow,
-    moved: &[&TransferRow],
-    hash: impl FnOnce(&chain::Row<'_>) -> Hash,
-) -> Result<Hash, StoreError> {
-    let legs = moved.iter().map(|leg| Ok((uuid(&leg.debit)?, uuid(&leg.credit)?, leg.amount)));
-    let transfers = legs.collect::<Result<Vec<_>, StoreError>>()?;
+/// Hashes a journal row.
+pub fn hashed(row: &JournalRow, hash: impl FnOnce(&chain::Row<'_>) -> Hash) -> Result<Hash, StoreError> {
     let key = row.key.as_deref().map(uuid).transpose()?;
-    let JournalRow { seq, command, outcome, .. } = row;
-    Ok(hash(&chain::Row { seq: *seq, key, command, outcome, transfers: &transfers }))
+    let JournalRow { seq, command, outcome, transfers, .. } = row;
+    Ok(hash(&chain::Row { seq: *seq, key, command, outcome, transfers }))
 }
 
 pub fn hash(bytes: &[u8]) -> Result<Hash, StoreError> {

@@ -9,8 +9,9 @@ use super::StoreError;
 use super::checkpoint::{self, hash, hashed, sealed};
 use super::partners::{PurchaseRow, TransactionRow};
 use super::queries::{AnyConnection, classify, on, order_row};
-use super::rows::{AccountRow, Bytes, JournalRow, OrderRow, TransferRow, bytes, damaged, uuid};
-use super::schema::{accounts, journal, players, purchases, transactions, transfers, writers};
+use super::rows::{AccountRow, Bytes, JournalRow, OrderRow, bytes, damaged, uuid};
+use super::schema::{accounts, journal, players, purchases, transactions, writers};
+use super::transfers::{self, RecordedTransfer};
 use crate::ledger::chain::{self, START};
 use crate::ledger::command::CommandKey;
 use crate::ledger::transactions::Transaction;
@@ -72,8 +73,6 @@ pub fn entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<JournalLookup>
             .optional()
             .map_err(classify)?;
     let Some(row) = found else { return Ok(None) };
-    let moved = transfers::table.filter(transfers::seq.eq(seq)).order(transfers::leg);
-    let moved: Vec<TransferRow> = on!(conn, conn => moved.load(conn)).map_err(classify)?;
     let theirs = || journal::table.filter(journal::writer.eq(row.writer)).select((journal::seq, journal::hash));
     let earlier = theirs().filter(journal::seq.lt(seq)).filter(journal::seq.ge(seq.saturating_sub(NEIGHBOURHOOD)));
     let earlier = earlier.order(journal::seq.desc());
@@ -82,15 +81,14 @@ pub fn entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<JournalLookup>
     let later = later.order(journal::seq);
     let next: Option<NeighbourRow> = on!(conn, conn => later.first(conn)).optional().map_err(classify)?;
     let is_sealed = seq <= checkpoint::read(conn)?.seq;
-    let legs: Vec<&TransferRow> = moved.iter().collect();
     let must_be = if is_sealed {
-        Some(sealed(&row, &legs)?)
+        Some(sealed(&row)?)
     } else {
         let follows = follows(conn, &row, previous.as_ref())?;
-        follows.map(|previous| hashed(&row, &legs, |row| chain::link(&previous, row))).transpose()?
+        follows.map(|previous| hashed(&row, |row| chain::link(&previous, row))).transpose()?
     };
     let holds = must_be.map(|must_be| row.hash == must_be);
-    let legs = named(conn, &moved)?;
+    let legs = named(conn, &transfers::decode(seq, &row.transfers)?)?;
     Ok(Some(JournalLookup { row, legs, previous, next, is_sealed, holds }))
 }
 
@@ -113,8 +111,8 @@ fn follows(
     }
 }
 
-fn named(conn: &mut AnyConnection, moved: &[TransferRow]) -> Result<Vec<TransferWithNames>, StoreError> {
-    let ids: Vec<&Bytes> = moved.iter().flat_map(|leg| [&leg.debit, &leg.credit]).collect();
+fn named(conn: &mut AnyConnection, moved: &[RecordedTransfer<'_>]) -> Result<Vec<TransferWithNames>, StoreError> {
+    let ids: Vec<&[u8]> = moved.iter().flat_map(|moved| [&moved.debit[..], &moved.credit[..]]).collect();
     let known = accounts::table.filter(accounts::id.eq_any(&ids));
     let known: Vec<AccountRow> =
         on!(conn, conn => known.select(AccountRow::as_select()).load(conn)).map_err(classify)?;
@@ -123,16 +121,16 @@ fn named(conn: &mut AnyConnection, moved: &[TransferRow]) -> Result<Vec<Transfer
     let owners: Vec<(Bytes, String)> = on!(conn, conn => owners.load(conn)).map_err(classify)?;
     let owners: HashMap<Bytes, String> = owners.into_iter().collect();
     let known: HashMap<Bytes, AccountRow> = known.into_iter().map(|account| (account.id.clone(), account)).collect();
-    let name = |id: &Bytes| -> Result<NamedAccount, StoreError> {
-        let account = known.get(id).ok_or_else(|| damaged("account", "is not stored"))?.clone();
+    let name = |id: &[u8; 16]| -> Result<NamedAccount, StoreError> {
+        let account = known.get(&id[..]).ok_or_else(|| damaged("account", "is not stored"))?.clone();
         let player = account.player.and_then(|player| owners.get(&player).cloned());
         let AccountRow { side, currency, bucket, wallet, product, .. } = account;
         Ok(NamedAccount { id: uuid(id)?, side, player, currency, bucket, wallet, product })
     };
-    let leg = |row: &TransferRow| {
-        Ok(TransferWithNames { debit: name(&row.debit)?, credit: name(&row.credit)?, amount: row.amount })
+    let with_names = |moved: &RecordedTransfer<'_>| {
+        Ok(TransferWithNames { debit: name(moved.debit)?, credit: name(moved.credit)?, amount: moved.amount })
     };
-    moved.iter().map(leg).collect()
+    moved.iter().map(with_names).collect()
 }
 
 /// The numbers of the journal rows that are kept under these keys, oldest first: those of orders' commands are told by the

@@ -4,7 +4,7 @@
 //! transaction and a constant number of round trips. Everything else reads: [`Balances`] for `balance.get`, and
 //! [`queries`] for people.
 //!
-//! Reading order: [`schema`], [`rows`], [`batch_rows`], [`usernames`], [`sqlite`], [`postgres`], [`balances`], [`queries`],
+//! Reading order: [`schema`], [`rows`], [`transfers`], [`batch_rows`], [`usernames`], [`sqlite`], [`postgres`], [`balances`], [`queries`],
 //! [`questions`], [`offers`],
 //! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`],
 //! [`approvals`], [`party_moves`], [`lookups`], [`audit`], [`last_audit`], [`backup`].
@@ -12,6 +12,7 @@
 pub mod schema;
 pub mod migrations;
 pub mod rows;
+pub mod transfers;
 pub mod batch_rows;
 mod pruned_command;
 mod order_change;

@@ -9,7 +9,7 @@
 //! It goes along the journal in steps of one transaction each, and the ledger is sound between any two of them. What is
 //! left is sealed row by row; each chain goes on from the last of its rows that were pruned.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -21,8 +21,9 @@ use super::journal::BY_INDEX;
 use super::order_change::OrderChange;
 use super::pruned_command::PrunedCommand;
 use super::queries::{AnyConnection, classify, on};
-use super::rows::{Bytes, JournalRow, TransferRow, damaged, uuid};
-use super::schema::{carried, checkpoints, journal, transfers, writers};
+use super::rows::{Bytes, JournalRow, damaged, uuid};
+use super::schema::{carried, checkpoints, journal, writers};
+use super::transfers::{self, RecordedTransfer};
 use crate::ledger::chain::{self, Hash};
 use crate::ledger::command::{CommandKey, Timestamp};
 use crate::ledger::command_digest::CommandDigest;
@@ -107,18 +108,12 @@ pub fn step(conn: &mut AnyConnection, last: i64) -> Result<Option<Pruned>, Store
         let next = journal::table.filter(journal::seq.gt(checkpoint.seq)).filter(journal::seq.le(last));
         let next = next.order(journal::seq).limit(STEP);
         let rows: Vec<JournalRow> = on!(conn, conn => next.load(conn)).map_err(classify)?;
-        let (Some(first), Some(end)) = (rows.first(), rows.last()) else { return Ok(None) };
-        let moves = transfers::table.filter(transfers::seq.between(first.seq, end.seq));
-        let moves = moves.order((transfers::seq, transfers::leg));
-        let moves: Vec<TransferRow> = on!(conn, conn => moves.load(conn)).map_err(classify)?;
-        let mut by_seq: HashMap<i64, Vec<&TransferRow>> = HashMap::new();
-        for leg in &moves {
-            by_seq.entry(leg.seq).or_default().push(leg);
+        if rows.is_empty() {
+            return Ok(None);
         }
         let mut step = Step::after(checkpoint)?;
         for row in rows {
-            let moved = by_seq.remove(&row.seq).unwrap_or_default();
-            step.take(row, &moved)?;
+            step.take(row)?;
         }
         step.write(conn).map(Some)
     })
@@ -142,8 +137,6 @@ struct Step {
     /// What is left, with other hashes and mostly other commands.
     rewritten: Vec<JournalRow>,
     dropped: Vec<i64>,
-    /// Rows whose transfers are carried.
-    shortened: Vec<i64>,
     /// By account and counterpart: what the account received, less what it gave.
     moved: BTreeMap<(Bytes, Bytes), i128>,
     /// Where each writer's chain will go on.
@@ -160,36 +153,30 @@ impl Step {
             pruned: Pruned::default(),
             rewritten: Vec::new(),
             dropped: Vec::new(),
-            shortened: Vec::new(),
             moved: BTreeMap::new(),
             heads: BTreeMap::new(),
         })
     }
 
-    fn take(&mut self, mut row: JournalRow, moved: &[&TransferRow]) -> Result<(), StoreError> {
+    fn take(&mut self, mut row: JournalRow) -> Result<(), StoreError> {
         let head = PrunedHead { writer: row.writer, seq: row.seq, head: row.hash.clone() };
         self.heads.insert(row.writer, head);
         self.checkpoint.seq = row.seq;
         self.checkpoint.until = self.checkpoint.until.max(row.at.saturating_add(1));
-        if row.key.is_none() && moved.is_empty() {
+        if row.key.is_none() && row.transfers.is_empty() {
             self.pruned.dropped += 1;
             self.dropped.push(row.seq);
             return Ok(());
         }
-        let moved = match remains(&row)? {
+        match remains(&row)? {
             Some((command, text)) => {
-                self.carry(&command.act, moved);
+                self.carry(&command.act, &transfers::decode(row.seq, &row.transfers)?);
                 self.pruned.shortened += 1;
-                self.shortened.push(row.seq);
-                row.command = text;
-                &[][..]
+                (row.command, row.transfers) = (text, Bytes::new());
             }
-            None => {
-                self.pruned.whole += 1;
-                moved
-            }
-        };
-        let seal = checkpoint::sealed(&row, moved)?;
+            None => self.pruned.whole += 1,
+        }
+        let seal = checkpoint::sealed(&row)?;
         chain::toggle(&mut self.seals, &seal);
         row.hash = seal.to_vec();
         self.checkpoint.rows_left = self.checkpoint.rows_left.saturating_add(1);
@@ -197,22 +184,19 @@ impl Step {
         Ok(())
     }
 
-    fn carry(&mut self, act: &Act, moved: &[&TransferRow]) {
+    fn carry(&mut self, act: &Act, moved: &[RecordedTransfer<'_>]) {
         let gives = matches!(act, Act::Order(OrderAct::PlaceBet(_)) | Act::Account(AccountAct::Withdraw(_)));
-        for TransferRow { debit, credit, amount, .. } in moved {
+        for RecordedTransfer { debit, credit, amount } in moved {
             let amount = i128::from(*amount);
             let (pair, amount) = if gives { ((debit, credit), -amount) } else { ((credit, debit), amount) };
-            *self.moved.entry((pair.0.clone(), pair.1.clone())).or_default() += amount;
+            *self.moved.entry((pair.0.to_vec(), pair.1.to_vec())).or_default() += amount;
         }
     }
 
     fn write(mut self, conn: &mut AnyConnection) -> Result<Pruned, StoreError> {
         self.write_carried(conn)?;
-        let (dropped, shortened) = (&self.dropped, &self.shortened);
-        let drop_rows = diesel::delete(journal::table.filter(journal::seq.eq_any(dropped)));
+        let drop_rows = diesel::delete(journal::table.filter(journal::seq.eq_any(&self.dropped)));
         on!(conn, conn => drop_rows.execute(conn)).map_err(classify)?;
-        let drop_moves = diesel::delete(transfers::table.filter(transfers::seq.eq_any(shortened)));
-        on!(conn, conn => drop_moves.execute(conn)).map_err(classify)?;
         rewrite(conn, &self.rewritten).map_err(classify)?;
         self.write_heads(conn)?;
         self.checkpoint.toggle(&mut self.seals);
@@ -303,20 +287,26 @@ fn rewrite(conn: &mut AnyConnection, rows: &[JournalRow]) -> QueryResult<()> {
     match conn {
         AnyConnection::Sqlite(conn) => {
             for row in rows {
-                let left = (journal::command.eq(&row.command), journal::hash.eq(&row.hash));
+                let left = (
+                    journal::command.eq(&row.command),
+                    journal::transfers.eq(&row.transfers),
+                    journal::hash.eq(&row.hash),
+                );
                 diesel::update(journal::table.find(row.seq)).set(left).execute(conn)?;
             }
         }
         AnyConnection::Postgres(conn) => {
             let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
             let commands: Vec<&str> = rows.iter().map(|row| row.command.as_str()).collect();
+            let transfers: Vec<&[u8]> = rows.iter().map(|row| row.transfers.as_slice()).collect();
             let hashes: Vec<&[u8]> = rows.iter().map(|row| row.hash.as_slice()).collect();
             diesel::sql_query(
-                "UPDATE journal SET command = r.command, hash = r.hash \
-                 FROM unnest($1, $2, $3) AS r (seq, command, hash) WHERE journal.seq = r.seq",
+                "UPDATE journal SET command = r.command, transfers = r.transfers, hash = r.hash \
+                 FROM unnest($1, $2, $3, $4) AS r (seq, command, transfers, hash) WHERE journal.seq = r.seq",
             )
             .bind::<Array<BigInt>, _>(seqs)
             .bind::<Array<Text>, _>(commands)
+            .bind::<Array<Binary>, _>(transfers)
             .bind::<Array<Binary>, _>(hashes)
             .execute(conn)?;
         }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::pruned_command;
-use super::schema::{accounts, journal, orders, players, transfers, writers};
+use super::schema::{accounts, journal, orders, players, writers};
 use crate::ledger::account::{Account, AccountId, HouseAccount, Staked};
 use crate::ledger::chain::{self, Hash};
 use crate::ledger::command::CommandKey;
@@ -55,12 +55,14 @@ impl WriterRow {
 #[diesel(table_name = journal)]
 pub struct JournalRow {
     pub seq: i64,
+    pub at: i64,
     pub writer: i32,
-    pub key: Option<Bytes>,
     /// Whether the row is found by its key. An order's commands are found by their order.
     pub by_key: bool,
-    pub at: i64,
+    pub key: Option<Bytes>,
     pub party: String,
+    /// What it moved ([`super::transfers`]).
+    pub transfers: Bytes,
     pub command: String,
     pub outcome: String,
     pub hash: Bytes,
@@ -83,16 +85,6 @@ pub struct OrderDecidedRow {
     pub key: Option<Bytes>,
     pub command: Option<String>,
     pub outcome: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = transfers)]
-pub struct TransferRow {
-    pub seq: i64,
-    pub leg: i16,
-    pub debit: Bytes,
-    pub credit: Bytes,
-    pub amount: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]

@@ -33,24 +33,15 @@ diesel::table! {
 diesel::table! {
     journal (seq) {
         seq -> BigInt,
-        writer -> Integer,
-        key -> Nullable<Binary>,
-        by_key -> Bool,
         at -> BigInt,
+        writer -> Integer,
+        by_key -> Bool,
+        key -> Nullable<Binary>,
         party -> Text,
+        transfers -> Binary,
         command -> Text,
         outcome -> Text,
         hash -> Binary,
-    }
-}
-
-diesel::table! {
-    transfers (seq, leg) {
-        seq -> BigInt,
-        leg -> SmallInt,
-        debit -> Binary,
-        credit -> Binary,
-        amount -> BigInt,
     }
 }
 

@@ -26,7 +26,7 @@ use super::schema::{accounts, journal, party_moves, players, purchases, transact
 use super::{Store, StoreError};
 use crate::ledger::{Batch, OrderId, Party, ReadSet, State};
 use order_index::OrderIndex;
-use statements::{InsertJournal, InsertPlayer, InsertTransfer, NameHouseAccount, UpsertAccount};
+use statements::{InsertJournal, InsertPlayer, NameHouseAccount, UpsertAccount};
 
 /// What the library is compiled with for the ledger's sake (`.cargo/config.toml`).
 const COMPILED_WITH: [&str; 3] = ["DEFAULT_MEMSTATUS=0", "ENABLE_QPSG", "THREADSAFE=2"];
@@ -369,9 +369,6 @@ fn data_version(conn: &mut SqliteConnection) -> QueryResult<i64> {
 fn write(conn: &mut SqliteConnection, rows: &BatchRows) -> QueryResult<()> {
     for row in &rows.journal {
         InsertJournal(row).execute(conn)?;
-    }
-    for row in &rows.transfers {
-        InsertTransfer(row).execute(conn)?;
     }
     for row in &rows.players {
         InsertPlayer(row).execute(conn)?;

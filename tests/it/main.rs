@@ -9,6 +9,7 @@ mod scenarios;
 mod model;
 mod order_index;
 mod order_numbers;
+mod journal_transfers;
 mod properties;
 mod storage;
 mod tampering;

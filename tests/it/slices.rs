@@ -15,7 +15,8 @@ const WRONG: [&str; 4] = [
     "UPDATE accounts SET balance = balance + 1 WHERE side = 'player'",
     "UPDATE accounts SET staked = staked + 1",
     "UPDATE accounts SET staked_day = staked_day - 1 WHERE side = 'player'",
-    "UPDATE transfers SET amount = amount + 7",
+    // Another amount each.
+    "UPDATE journal SET transfers = substr(transfers, 1, 39) || substr(transfers, 1, 1) WHERE length(transfers) > 0",
 ];
 
 fn story() -> String {

@@ -3,9 +3,12 @@
 mod every_column;
 mod pruned;
 
+use purser::ledger::account::{HouseAccount, HouseSide};
+use purser::ledger::batch::TransferEntry;
 use purser::ledger::command::Timestamp;
 use purser::ledger::orders::OrderKey;
-use purser::ledger::{Currency, ExternalId, Game, OrderId, OrderIds, Party, PlayerId, PlayerKey, Pocket};
+use purser::ledger::{AccountId, Currency, ExternalId, Game, OrderId, OrderIds, Party, PlayerId, PlayerKey, Pocket};
+use purser::storage::transfers;
 
 use crate::databases::{Fresh, apply};
 use crate::script::commands;
@@ -55,12 +58,11 @@ const PARTNERS: &str = "
     approve alice late
 ";
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 13] = [
     "checkpoints",
     "carried",
     "writers",
     "journal",
-    "transfers",
     "players",
     "usernames",
     "accounts",
@@ -72,7 +74,8 @@ const TABLES: [&str; 14] = [
     "purchases",
 ];
 
-/// What is done, and what the finding says; `{alice}` and `{bob}` are accounts, `{won}` and so on orders.
+/// What is done, and what the finding says; `{alice}` and `{bob}` are accounts, `{won}` and so on orders, and
+/// `{alice>house 5}` is a transfer.
 type Case = (&'static str, &'static str);
 
 const ORDER: &str = "UPDATE orders SET";
@@ -102,23 +105,21 @@ const JOURNAL: &[Case] = &[
 ];
 
 const MONEY: &[Case] = &[
-    ("UPDATE transfers SET amount = 101 WHERE seq = 5", "journal row 5 does not follow"),
-    ("UPDATE transfers SET amount = 101 WHERE seq = 5", "acme/alice CHF real: 1105"),
-    ("UPDATE transfers SET debit = '{bob}' WHERE seq = 5", "journal row 5 does not follow"),
-    ("UPDATE transfers SET credit = '{bob}' WHERE seq = 6", "acme/bob CHF real: 40"),
-    ("UPDATE transfers SET debit = credit WHERE seq = 6", "is debited by a transfer between accounts"),
-    ("UPDATE transfers SET leg = 1 WHERE seq = 6", "transfer 1 of journal row 6 is none of its command's"),
-    ("DELETE FROM transfers WHERE seq = 6", "journal row 6 does not follow"),
+    ("UPDATE journal SET transfers = '{alice>house 101}' WHERE seq = 5", "journal row 5 does not follow"),
+    ("UPDATE journal SET transfers = '{alice>house 101}' WHERE seq = 5", "acme/alice CHF real: 1105"),
+    ("UPDATE journal SET transfers = '{bob>house 100}' WHERE seq = 5", "journal row 5 does not follow"),
+    ("UPDATE journal SET transfers = '{house>bob 250}' WHERE seq = 6", "acme/bob CHF real: 40"),
     (
-        "INSERT INTO transfers SELECT 99, 0, debit, credit, amount FROM transfers WHERE seq = 6",
-        "is debited by a transfer without a command, by its seq (99)",
+        "UPDATE journal SET transfers = '{alice>alice 250}' WHERE seq = 6",
+        "{alice} is debited by a transfer between accounts that do not belong together, by its seq (6)",
     ),
+    ("UPDATE journal SET transfers = '{house>alice 0}' WHERE seq = 6", "row 6: has transfers that cannot be read"),
+    ("UPDATE journal SET transfers = substr(transfers, 2) WHERE seq = 6", "row 6: has transfers that cannot be read"),
+    ("UPDATE journal SET transfers = '{}' WHERE seq = 6", "journal row 6 does not follow"),
+    ("UPDATE journal SET transfers = '{}' WHERE seq = 6", "acme/alice CHF real: 1105"),
+    ("UPDATE journal SET transfers = '{house>alice 250}' WHERE seq = 1", "journal row 1 does not follow"),
     (
-        "INSERT INTO transfers SELECT 1, 0, debit, credit, amount FROM transfers WHERE seq = 6",
-        "journal row 1 does not follow",
-    ),
-    (
-        "INSERT INTO transfers SELECT 6, 1, debit, credit, amount FROM transfers WHERE seq = 6",
+        "UPDATE journal SET transfers = '{house>alice 250,house>alice 250}' WHERE seq = 6",
         "journal row 6 does not follow from its predecessor",
     ),
     ("UPDATE accounts SET balance = balance + 1 WHERE id = '{alice}'", "acme/alice CHF real: 1106"),
@@ -266,9 +267,7 @@ fn filled(text: &str, kind: &str, written: bool) -> String {
         text = text.replace(&quoted, &id);
     };
     for name in ["alice", "bob"] {
-        let player = PlayerKey::of(&party, &PlayerId::parse(name).expect("a player"));
-        let pocket = Pocket::real(Currency::parse("CHF").expect("a currency"));
-        fill(name, purser::ledger::AccountId::of_player(player, &pocket).uuid());
+        fill(name, account(&party, name).uuid());
     }
     for name in ["won", "cancelled", "open", "refused", "tombstone", "lost"] {
         let game = Game::parse("wallstroulette").expect("a game");
@@ -277,7 +276,34 @@ fn filled(text: &str, kind: &str, written: bool) -> String {
         let OrderIds { accepted, refused } = OrderIds::of(OrderId::of(&party, &key), bob);
         fill(name, if ["refused", "tombstone"].contains(&name) { refused.uuid() } else { accepted.uuid() });
     }
-    text
+    if written { with_transfers(&text, &party, kind) } else { text }
+}
+
+fn account(party: &Party, name: &str) -> AccountId {
+    let currency = Currency::parse("CHF").expect("a currency");
+    if name == "house" {
+        return HouseAccount { party: party.clone(), side: HouseSide::House, currency }.id();
+    }
+    let player = PlayerKey::of(party, &PlayerId::parse(name).expect("a player"));
+    AccountId::of_player(player, &Pocket::real(currency))
+}
+
+/// Writes each list of transfers as the journal keeps it.
+fn with_transfers(text: &str, party: &Party, kind: &str) -> String {
+    const COLUMN: &str = "SET transfers = ";
+    let found =
+        text.split_once(&format!("{COLUMN}'{{")).and_then(|(before, rest)| Some((before, rest.split_once("}'")?)));
+    let Some((before, (told, after))) = found else { return text.to_owned() };
+    let transfer = |told: &str| {
+        let (debit, rest) = told.split_once('>').expect("a debit account");
+        let (credit, amount) = rest.split_once(' ').expect("a credit account");
+        let amount = amount.parse().expect("an amount");
+        TransferEntry { debit: account(party, debit), credit: account(party, credit), amount }
+    };
+    let entries: Vec<_> = told.split(',').filter(|told| !told.is_empty()).map(transfer).collect();
+    let hex: String = transfers::encode(&entries).iter().map(|byte| format!("{byte:02x}")).collect();
+    let literal = if kind == "SQLite" { format!("X'{hex}'") } else { format!("'\\x{hex}'") };
+    format!("{before}{COLUMN}{literal}{after}")
 }
 
 fn check(story: &str, cases: &[Case]) {

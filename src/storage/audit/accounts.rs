@@ -3,7 +3,7 @@
 //!
 //! The sums are made here: a database would sort every transfer that there is, and SQLite does so in memory. Accounts
 //! are summed up a slice at a time, by their ids, which are digests and so spread evenly: the first from the transfers that
-//! the pass over the journal reads, and transfers and orders are read once more for each further one. So memory is constant,
+//! the pass over the journal reads, and those and the orders are read once more for each further one. So memory is constant,
 //! and most ledgers are one slice.
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,8 +18,9 @@ use crate::ledger::OrderState;
 use crate::storage::StoreError;
 use crate::storage::checkpoint;
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{AccountRow, Bytes, OrderRow, PLAYER_SIDE, PlayerRow, TransferRow};
-use crate::storage::schema::{accounts, players, transfers};
+use crate::storage::rows::{AccountRow, Bytes, OrderRow, PLAYER_SIDE, PlayerRow};
+use crate::storage::schema::{accounts, journal, players};
+use crate::storage::transfers::{self, RecordedTransfer};
 
 /// Accounts of a slice, about: their sums take up to 40 MiB.
 const SLICE: i64 = 400_000;
@@ -104,23 +105,24 @@ impl Slice {
     }
 
     fn add_transfers(&mut self, conn: &mut AnyConnection) -> Result<(), StoreError> {
-        let mut after = (i64::MIN, i16::MIN);
+        let mut after = i64::MIN;
         loop {
-            let page = transfers::table
-                .filter(transfers::seq.ge(after.0))
-                .filter(transfers::seq.gt(after.0).or(transfers::leg.gt(after.1)))
-                .order((transfers::seq, transfers::leg))
-                .limit(PAGE);
-            let rows: Vec<TransferRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = (last.seq, last.leg);
-            rows.iter().for_each(|row| self.add_transfer(row));
+            let page = journal::table.filter(journal::seq.gt(after)).order(journal::seq).limit(PAGE);
+            let page = page.select((journal::seq, journal::transfers));
+            let rows: Vec<(i64, Bytes)> = on!(conn, conn => page.load(conn)).map_err(classify)?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            after = *last;
+            for (seq, moved) in &rows {
+                // Those that cannot be read were told of by the pass over the journal, which left them out, too.
+                let moved = transfers::decode(*seq, moved).unwrap_or_default();
+                moved.iter().for_each(|transfer| self.add_transfer(transfer));
+            }
         }
     }
 
-    pub fn add_transfer(&mut self, row: &TransferRow) {
-        self.add(&row.debit, -i128::from(row.amount));
-        self.add(&row.credit, i128::from(row.amount));
+    pub fn add_transfer(&mut self, transfer: &RecordedTransfer<'_>) {
+        self.add(transfer.debit, -i128::from(transfer.amount));
+        self.add(transfer.credit, i128::from(transfer.amount));
     }
 
     /// What pruned rows have moved.

@@ -10,7 +10,7 @@ use crate::ledger::chain::{self, Hash};
 use crate::storage::StoreError;
 use crate::storage::checkpoint::{self, CheckpointRow, PrunedHead, hash};
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{Bytes, JournalRow, TransferRow};
+use crate::storage::rows::{Bytes, JournalRow};
 use crate::storage::schema::writers;
 
 /// Where a writer's chain was left.
@@ -61,22 +61,13 @@ impl Chains {
         Ok(chains)
     }
 
-    /// Compares a row's hash with what it must be. `moved` are the row's legs in their order; a leg whose number is not
-    /// its position is none of the row's.
-    pub(super) fn link(
-        &mut self,
-        row: &JournalRow,
-        moved: &[&TransferRow],
-        report: &mut AuditReport,
-    ) -> Result<(), StoreError> {
-        for (TransferRow { leg, .. }, _) in moved.iter().zip(0_i16..).filter(|(row, position)| row.leg != *position) {
-            report.findings.push(format!("transfer {leg} of journal row {} is none of its command's", row.seq));
-        }
+    /// Compares a row's hash with what it must be.
+    pub(super) fn link(&mut self, row: &JournalRow, report: &mut AuditReport) -> Result<(), StoreError> {
         if row.seq <= self.checkpoint.seq {
-            return self.unseal(row, moved, report);
+            return self.unseal(row, report);
         }
         let (_, previous) = self.heads.get(&row.writer).copied().unwrap_or((0, chain::START));
-        let linked = checkpoint::hashed(row, moved, |hashed| chain::link(&previous, hashed))?;
+        let linked = checkpoint::hashed(row, |hashed| chain::link(&previous, hashed))?;
         if linked.as_slice() != row.hash.as_slice() {
             let (seq, writer) = (row.seq, row.writer);
             report.findings.push(format!("journal row {seq} does not follow from its predecessor in chain {writer}"));
@@ -87,8 +78,8 @@ impl Chains {
         Ok(())
     }
 
-    fn unseal(&mut self, row: &JournalRow, moved: &[&TransferRow], report: &mut AuditReport) -> Result<(), StoreError> {
-        let seal = checkpoint::sealed(row, moved)?;
+    fn unseal(&mut self, row: &JournalRow, report: &mut AuditReport) -> Result<(), StoreError> {
+        let seal = checkpoint::sealed(row)?;
         if seal.as_slice() != row.hash.as_slice() {
             report.findings.push(format!("journal row {} is not as pruning left it", row.seq));
         }

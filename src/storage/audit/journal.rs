@@ -1,4 +1,4 @@
-//! One pass over the journal and the transfers: its chains, what it says of orders and players, and what was moved.
+//! One pass over the journal: its chains, what it says of orders and players, and what was moved.
 
 use std::collections::HashMap;
 use std::panic::resume_unwind;
@@ -14,6 +14,7 @@ use super::orders::Orders;
 use super::partners::{PartnersAudit, done_row};
 use super::players::{self, OpenedPlayer};
 use super::stakes::Stakes;
+use super::transfers::TransfersAudit;
 use super::usernames::UsernamesAudit;
 use super::{AuditReport, PAGE, Progress, count, hex};
 use crate::ledger::accounts::OpenPlayer;
@@ -24,8 +25,9 @@ use crate::storage::StoreError;
 use crate::storage::order_change::OrderChange;
 use crate::storage::pruned_command::PrunedCommand;
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{Bytes, JournalRow, OrderRow, TransferRow, uuid};
-use crate::storage::schema::{journal, transfers};
+use crate::storage::rows::{Bytes, JournalRow, OrderRow, uuid};
+use crate::storage::schema::journal;
+use crate::storage::transfers::{self, RecordedTransfer};
 
 pub(super) struct JournalAudit<'a> {
     orders: &'a Orders,
@@ -38,6 +40,7 @@ pub(super) struct JournalAudit<'a> {
     stakes: Stakes,
     usernames: UsernamesAudit,
     partners: PartnersAudit,
+    transfers: TransfersAudit,
     sums: Slice,
     digest: Digest,
 }
@@ -54,10 +57,9 @@ pub(super) struct Passed {
     pub digest: Digest,
 }
 
-/// Some rows of the journal and all of their transfers.
+/// Some rows of the journal.
 struct Page {
     rows: Vec<JournalRow>,
-    moves: Vec<TransferRow>,
     last: i64,
 }
 
@@ -67,21 +69,18 @@ impl Page {
         let page = journal::table.filter(journal::seq.gt(after)).order(journal::seq).limit(PAGE);
         let rows: Vec<JournalRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
         let Some(&JournalRow { seq: last, .. }) = rows.last() else { return Ok(None) };
-        let moves = transfers::table
-            .filter(transfers::seq.gt(after))
-            .filter(transfers::seq.le(last))
-            .order((transfers::seq, transfers::leg));
-        let moves = on!(conn, conn => moves.load(conn)).map_err(classify)?;
-        Ok(Some(Self { rows, moves, last }))
+        Ok(Some(Self { rows, last }))
     }
 }
 
 /// What a page says that other tables must hold.
 #[derive(Default)]
-struct Expected {
+struct Expected<'a> {
     orders: Vec<OrderChange>,
     opened: Vec<OpenedPlayer>,
     partners: Vec<DoneRow>,
+    /// Each with its row.
+    transfers: Vec<(i64, RecordedTransfer<'a>)>,
 }
 
 impl<'o> JournalAudit<'o> {
@@ -101,6 +100,7 @@ impl<'o> JournalAudit<'o> {
             stakes: Stakes::default(),
             usernames: UsernamesAudit::default(),
             partners: PartnersAudit::default(),
+            transfers: TransfersAudit::default(),
             sums,
             digest,
         })
@@ -133,19 +133,19 @@ impl<'o> JournalAudit<'o> {
     }
 
     /// Takes up what the page says by itself.
-    fn follow(&mut self, page: &Page, report: &mut AuditReport) -> Result<Expected, StoreError> {
-        let mut by_seq: HashMap<i64, Vec<&TransferRow>> = HashMap::new();
-        for leg in &page.moves {
-            self.sums.add_transfer(leg);
-            by_seq.entry(leg.seq).or_default().push(leg);
-        }
-        report.transfers += page.moves.len() as u64;
+    fn follow<'a>(&mut self, page: &'a Page, report: &mut AuditReport) -> Result<Expected<'a>, StoreError> {
         report.commands += page.rows.len() as u64;
         let mut expected = Expected::default();
         for row in &page.rows {
             self.digest.add_outcome(row);
-            let moved = by_seq.remove(&row.seq).unwrap_or_default();
-            self.chains.link(row, &moved, report)?;
+            self.chains.link(row, report)?;
+            let moved = transfers::decode(row.seq, &row.transfers).unwrap_or_else(|error| {
+                report.findings.push(error.to_string());
+                Vec::new()
+            });
+            moved.iter().for_each(|transfer| self.sums.add_transfer(transfer));
+            report.transfers += moved.len() as u64;
+            expected.transfers.extend(moved.iter().map(|transfer| (row.seq, *transfer)));
             match read(row) {
                 Some(Said::Whole(keyed, outcome)) => {
                     let command = &keyed.command;
@@ -160,7 +160,7 @@ impl<'o> JournalAudit<'o> {
                         expected.opened.push(OpenedPlayer { seq: row.seq, player });
                     }
                     if is_of_partners(&command.act) {
-                        expected.partners.extend(done_row(row.seq, *keyed, outcome, &moved)?);
+                        expected.partners.extend(done_row(row.seq, *keyed, outcome, &moved));
                     } else {
                         expected.orders.extend(OrderChange::of(row.seq, key_of(row), &keyed, outcome));
                     }
@@ -180,12 +180,13 @@ impl<'o> JournalAudit<'o> {
     fn compare(
         &mut self,
         conn: &mut AnyConnection,
-        expected: &Expected,
+        expected: &Expected<'_>,
         report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         self.opened += i64::try_from(expected.opened.len()).unwrap_or(i64::MAX);
         players::compare(conn, &expected.opened, report)?;
         self.usernames.page(conn, &expected.opened, report)?;
+        self.transfers.page(conn, &expected.transfers, report)?;
         self.partners.page(conn, &expected.partners, report)?;
         self.compare_orders(conn, &expected.orders, report)
     }

@@ -10,18 +10,18 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use super::{AuditReport, TOLD, count, hex};
-use crate::ledger::batch::TransferEntry;
 use crate::ledger::command::{Act, KeyedCommand};
 use crate::ledger::recorded::DoneRow;
 use crate::ledger::shop::expected::{ExpectedPurchase, ExpectedShop, ExpectedStock, expected};
 use crate::ledger::shop::{Offer, OfferId};
 use crate::ledger::transactions::expected::{TransactionCounts, compare};
-use crate::ledger::{AccountId, Done, Outcome, Party, PlayerKey};
+use crate::ledger::{Done, Outcome, Party, PlayerKey};
 use crate::storage::StoreError;
 use crate::storage::partners::{GiftKeyRow, IDS_AT_ONCE, OfferRow};
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{Bytes, PlayerRow, TransferRow, bytes, uuid};
+use crate::storage::rows::{Bytes, PlayerRow, bytes};
 use crate::storage::schema::{gift_keys, offers, players};
+use crate::storage::transfers::RecordedTransfer;
 use stored::{Stored, found_by};
 
 /// A journal row by which something was done; `None` where nothing was.
@@ -29,15 +29,10 @@ pub(super) fn done_row(
     seq: i64,
     keyed: KeyedCommand,
     outcome: Outcome,
-    moved: &[&TransferRow],
-) -> Result<Option<DoneRow>, StoreError> {
-    let Outcome::Done(done) = outcome else { return Ok(None) };
-    let leg = |leg: &&TransferRow| {
-        let [debit, credit] = [&leg.debit, &leg.credit].map(|id| uuid(id).map(AccountId::from_uuid));
-        Ok(TransferEntry { debit: debit?, credit: credit?, amount: leg.amount })
-    };
-    let transfers = moved.iter().map(leg).collect::<Result<_, StoreError>>()?;
-    Ok(Some(DoneRow { seq, keyed, done, transfers }))
+    moved: &[RecordedTransfer<'_>],
+) -> Option<DoneRow> {
+    let Outcome::Done(done) = outcome else { return None };
+    Some(DoneRow { seq, keyed, done, transfers: moved.iter().map(RecordedTransfer::entry).collect() })
 }
 
 /// What the journal has told so far. It holds what players and offers have at last, about 50 bytes a player with a level

@@ -15,8 +15,9 @@ use crate::ledger::{Command, CommandKey, Currency, OrderIds, OrderState, Outcome
 use crate::storage::StoreError;
 use crate::storage::pruned_command::PrunedCommand;
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{Bytes, JournalRow, TransferRow, damaged, parse_party};
-use crate::storage::schema::{accounts, journal, players, transfers, writers};
+use crate::storage::rows::{Bytes, JournalRow, damaged, parse_party};
+use crate::storage::schema::{accounts, journal, players, writers};
+use crate::storage::transfers::{self, RecordedTransfer};
 use crate::storage::{checkpoint, lookups};
 
 /// Rows among which a chain's neighbour is looked for: other writers' lie between.
@@ -145,22 +146,20 @@ pub fn detail(conn: &mut AnyConnection, number: i64) -> Result<Option<Detail>, S
         let row: Option<JournalRow> =
             on!(conn, conn => journal::table.find(number).first(conn)).optional().map_err(classify)?;
         let Some(row) = row else { return Ok(None) };
-        let moved = transfers::table.filter(transfers::seq.eq(number)).order(transfers::leg);
-        let moved: Vec<TransferRow> = on!(conn, conn => moved.load(conn)).map_err(classify)?;
-        let chain = chain_of(conn, &row, &moved)?;
-        Ok(Some(Detail { row: HistoryRow::of(&row)?, chain, transfers: named(conn, moved)? }))
+        let chain = chain_of(conn, &row)?;
+        let transfers = named(conn, &transfers::decode(number, &row.transfers)?)?;
+        Ok(Some(Detail { row: HistoryRow::of(&row)?, chain, transfers }))
     })
 }
 
-fn chain_of(conn: &mut AnyConnection, row: &JournalRow, moved: &[TransferRow]) -> Result<ChainNeighbours, StoreError> {
-    let moved: Vec<&TransferRow> = moved.iter().collect();
+fn chain_of(conn: &mut AnyConnection, row: &JournalRow) -> Result<ChainNeighbours, StoreError> {
     let is_sealed = row.seq <= checkpoint::read(conn)?.seq;
     let (previous, next) = (previous(conn, row)?, next(conn, row)?);
     let holds = if is_sealed {
-        Some(checkpoint::sealed(row, &moved)?.as_slice() == row.hash)
+        Some(checkpoint::sealed(row)?.as_slice() == row.hash)
     } else {
         let before = previous.as_ref().map_or(Ok(chain::START), |(_, before)| checkpoint::hash(before))?;
-        let linked = checkpoint::hashed(row, &moved, |hashed| chain::link(&before, hashed))?;
+        let linked = checkpoint::hashed(row, |hashed| chain::link(&before, hashed))?;
         // One whose predecessor was not found may be the first of its chain.
         let is_linked = linked.as_slice() == row.hash;
         (is_linked || previous.is_some()).then_some(is_linked)
@@ -207,8 +206,8 @@ fn next(conn: &mut AnyConnection, row: &JournalRow) -> Result<Option<Neighbour>,
 /// `side`, `player`, `currency`, `bucket`, `wallet`, `product`.
 type AccountColumns = (Bytes, String, Option<Bytes>, String, String, String, i32);
 
-fn named(conn: &mut AnyConnection, moved: Vec<TransferRow>) -> Result<Vec<TransferRecord>, StoreError> {
-    let ids: Vec<&Bytes> = moved.iter().flat_map(|row| [&row.debit, &row.credit]).collect();
+fn named(conn: &mut AnyConnection, moved: &[RecordedTransfer<'_>]) -> Result<Vec<TransferRecord>, StoreError> {
+    let ids: Vec<&[u8]> = moved.iter().flat_map(|moved| [&moved.debit[..], &moved.credit[..]]).collect();
     let columns = (
         accounts::id,
         accounts::side,
@@ -231,9 +230,9 @@ fn named(conn: &mut AnyConnection, moved: Vec<TransferRow>) -> Result<Vec<Transf
         let owner = player.and_then(|player| owners.get(&player).cloned()).unwrap_or(side);
         names.insert(id, AccountName { owner, is_players, currency, bucket, wallet, product });
     }
-    let name = |id: &Bytes| names.get(id).cloned().ok_or_else(|| damaged("transfer", "is of no account"));
-    let named = moved
-        .into_iter()
-        .map(|row| Ok(TransferRecord { debit: name(&row.debit)?, credit: name(&row.credit)?, amount: row.amount }));
-    named.collect()
+    let name = |id: &[u8; 16]| names.get(&id[..]).cloned().ok_or_else(|| damaged("transfer", "is of no account"));
+    let record = |moved: &RecordedTransfer<'_>| {
+        Ok(TransferRecord { debit: name(moved.debit)?, credit: name(moved.credit)?, amount: moved.amount })
+    };
+    moved.iter().map(record).collect()
 }

@@ -6,9 +6,9 @@
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text};
 
-use crate::storage::rows::{AccountRow, Bytes, JournalRow, OrderRow, PlayerRow, TransferRow, WriterRow};
+use crate::storage::rows::{AccountRow, Bytes, JournalRow, OrderRow, PlayerRow, WriterRow};
 
 /// Declares a statement: its parameters by column type, its text around them, and the types of the rows it returns.
 macro_rules! statement {
@@ -119,28 +119,17 @@ statement!(
     InsertJournal(
         writer: Integer = i32,
         seq: Array<BigInt> = Vec<i64>,
-        key: Array<Nullable<Binary>> = Vec<Option<Bytes>>,
-        by_key: Array<Bool> = Vec<bool>,
         at: Array<BigInt> = Vec<i64>,
+        by_key: Array<Bool> = Vec<bool>,
+        key: Array<Nullable<Binary>> = Vec<Option<Bytes>>,
         party: Array<Text> = Vec<String>,
+        transfers: Array<Binary> = Vec<Bytes>,
         command: Array<Text> = Vec<String>,
         outcome: Array<Text> = Vec<String>,
         hash: Array<Binary> = Vec<Bytes>
     ) -> BigInt,
-    "INSERT INTO journal (writer, seq, key, by_key, at, party, command, outcome, hash) SELECT ",
-    ", r.* FROM unnest(", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ") AS r"
-);
-
-statement!(
-    InsertTransfers(
-        seq: Array<BigInt> = Vec<i64>,
-        leg: Array<SmallInt> = Vec<i16>,
-        debit: Array<Binary> = Vec<Bytes>,
-        credit: Array<Binary> = Vec<Bytes>,
-        amount: Array<BigInt> = Vec<i64>
-    ) -> BigInt,
-    "INSERT INTO transfers (seq, leg, debit, credit, amount) SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ")"
+    "INSERT INTO journal (writer, seq, at, by_key, key, party, transfers, command, outcome, hash) SELECT ",
+    ", r.* FROM unnest(", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ") AS r"
 );
 
 statement!(
@@ -272,27 +261,14 @@ impl InsertJournal {
         let mut columns = Self { writer, ..Self::default() };
         for row in rows {
             columns.seq.push(row.seq);
-            columns.key.push(row.key);
-            columns.by_key.push(row.by_key);
             columns.at.push(row.at);
+            columns.by_key.push(row.by_key);
+            columns.key.push(row.key);
             columns.party.push(row.party);
+            columns.transfers.push(row.transfers);
             columns.command.push(row.command);
             columns.outcome.push(row.outcome);
             columns.hash.push(row.hash);
-        }
-        columns
-    }
-}
-
-impl InsertTransfers {
-    pub fn of(rows: Vec<TransferRow>) -> Self {
-        let mut columns = Self::default();
-        for row in rows {
-            columns.seq.push(row.seq);
-            columns.leg.push(row.leg);
-            columns.debit.push(row.debit);
-            columns.credit.push(row.credit);
-            columns.amount.push(row.amount);
         }
         columns
     }

@@ -12,8 +12,8 @@ use super::partners::{self, UpsertTransactions, UpsertVoids};
 use super::session::{classify_read, classify_write, connect, probe};
 use super::statements::{
     AdvanceWriter, ChangeOrders, CommitsOfOthers, InsertAccounts, InsertJournal, InsertOrders, InsertPlayers,
-    InsertTransfers, KnownOrders, LockPlayers, NameHouseAccounts, ReadAccounts, ReadDecided, ReadDecidedOfOrders,
-    ReadOrders, ReadWriter, TakeSeqs,
+    KnownOrders, LockPlayers, NameHouseAccounts, ReadAccounts, ReadDecided, ReadDecidedOfOrders, ReadOrders,
+    ReadWriter, TakeSeqs,
 };
 use super::usernames::{self, InsertUsernames};
 use crate::ledger::player::Username;
@@ -186,7 +186,6 @@ impl Session {
         let conn = &mut self.conn;
         let writes = async {
             InsertJournal::default().execute(conn).await?;
-            InsertTransfers::default().execute(conn).await?;
             InsertPlayers::default().execute(conn).await?;
             NameHouseAccounts::default().execute(conn).await?;
             InsertAccounts::default().execute(conn).await?;
@@ -316,38 +315,35 @@ impl Session {
             rows.accounts.into_iter().partition(|row| found.contains(&row.id));
         let (changed_orders, orders): (Vec<_>, Vec<_>) =
             rows.orders.into_iter().partition(|row| found.contains(&row.id));
-        let conns = [&self.conn; 11];
-        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9, mut c10] = conns;
+        let conns = [&self.conn; 10];
+        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9] = conns;
         let mut writes = Vec::with_capacity(conns.len());
         writes.push(InsertJournal::of(writer.id, rows.journal).execute(&mut c0).boxed());
-        if !rows.transfers.is_empty() {
-            writes.push(InsertTransfers::of(rows.transfers).execute(&mut c1).boxed());
-        }
         if !rows.players.is_empty() {
-            writes.push(InsertPlayers::of(rows.players).execute(&mut c2).boxed());
+            writes.push(InsertPlayers::of(rows.players).execute(&mut c1).boxed());
         }
         if !rows.usernames.is_empty() {
-            writes.push(InsertUsernames::of(rows.usernames).execute(&mut c3).boxed());
+            writes.push(InsertUsernames::of(rows.usernames).execute(&mut c2).boxed());
         }
         if !rows.house.is_empty() {
-            writes.push(NameHouseAccounts::of(rows.house).execute(&mut c4).boxed());
+            writes.push(NameHouseAccounts::of(rows.house).execute(&mut c3).boxed());
         }
         if !accounts.is_empty() {
-            writes.push(InsertAccounts::of(accounts).execute(&mut c5).boxed());
+            writes.push(InsertAccounts::of(accounts).execute(&mut c4).boxed());
         }
         if !orders.is_empty() {
-            writes.push(InsertOrders::of(orders).execute(&mut c6).boxed());
+            writes.push(InsertOrders::of(orders).execute(&mut c5).boxed());
         }
         if !changed_orders.is_empty() {
-            writes.push(ChangeOrders(InsertOrders::of(changed_orders)).execute(&mut c7).boxed());
+            writes.push(ChangeOrders(InsertOrders::of(changed_orders)).execute(&mut c6).boxed());
         }
         if !rows.partners.transactions.is_empty() {
-            writes.push(UpsertTransactions::of(rows.partners.transactions).execute(&mut c8).boxed());
+            writes.push(UpsertTransactions::of(rows.partners.transactions).execute(&mut c7).boxed());
         }
         if !rows.partners.voids.is_empty() {
-            writes.push(UpsertVoids::of(rows.partners.voids).execute(&mut c9).boxed());
+            writes.push(UpsertVoids::of(rows.partners.voids).execute(&mut c8).boxed());
         }
-        writes.push(AdvanceWriter::of(writer, changed_accounts).execute(&mut c10).boxed());
+        writes.push(AdvanceWriter::of(writer, changed_accounts).execute(&mut c9).boxed());
         let mut last = &self.conn;
         let (written, committed) = join(join_all(writes), last.batch_execute("COMMIT")).await;
         // In their order: the first error tells why, and those after it only that the transaction has failed.

@@ -5,10 +5,10 @@ use std::ops::Deref;
 
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text};
+use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
-use crate::storage::rows::{AccountRow, JournalRow, OrderRow, PlayerRow, TransferRow};
+use crate::storage::rows::{AccountRow, JournalRow, OrderRow, PlayerRow};
 
 /// Gives a statement its text and parameters; its type alone tells which it is.
 macro_rules! fragment {
@@ -48,12 +48,8 @@ macro_rules! insert {
 pub(super) use {fragment, insert};
 
 insert!(InsertJournal(JournalRow) into "journal" (
-    seq: BigInt, writer: Integer, key: Nullable<Binary>, by_key: Bool, at: BigInt, party: Text, command: Text, outcome: Text,
-    hash: Binary
-) ")");
-
-insert!(InsertTransfer(TransferRow) into "transfers" (
-    seq: BigInt, leg: SmallInt, debit: Binary, credit: Binary, amount: BigInt
+    seq: BigInt, at: BigInt, writer: Integer, by_key: Bool, key: Nullable<Binary>, party: Text, transfers: Binary,
+    command: Text, outcome: Text, hash: Binary
 ) ")");
 
 insert!(InsertPlayer(PlayerRow) into "players" (

@@ -85,7 +85,7 @@ impl Table {
 /// Another value of the same type, as little apart as can be.
 fn other(literal: &str, kind: &str) -> String {
     match (literal, kind) {
-        ("NULL", "BLOB") => "X'00'".to_owned(),
+        ("NULL" | "X''", "BLOB") => "X'00'".to_owned(),
         ("NULL", "TEXT") => "'x'".to_owned(),
         ("NULL", _) => "1".to_owned(),
         (text, "BLOB" | "TEXT") => {

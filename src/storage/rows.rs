@@ -77,14 +77,13 @@ pub struct DecidedRow {
     pub outcome: String,
 }
 
-/// What a look-up by an order's number reads: the order, the number, and the journal row, where it is the command's own.
+/// What a look-up by an order's number reads of a journal row.
 #[derive(Debug, Clone, Queryable)]
-pub struct OrderDecidedRow {
-    pub order: Bytes,
+pub struct NumberedRow {
     pub seq: i64,
     pub key: Option<Bytes>,
-    pub command: Option<String>,
-    pub outcome: Option<String>,
+    pub command: String,
+    pub outcome: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -152,14 +151,10 @@ impl DecidedRow {
     }
 }
 
-impl OrderDecidedRow {
-    pub fn decided_row(self) -> Result<DecidedRow, StoreError> {
-        match self {
-            Self { key: Some(key), command: Some(command), outcome: Some(outcome), .. } => {
-                Ok(DecidedRow { key: Some(key), command, outcome })
-            }
-            Self { order, seq, .. } => Err(not_its_own(&order, seq)),
-        }
+impl NumberedRow {
+    pub fn decided_row(self) -> DecidedRow {
+        let Self { key, command, outcome, .. } = self;
+        DecidedRow { key, command, outcome }
     }
 }
 

@@ -75,16 +75,10 @@ statement!(
 );
 
 statement!(
-    /// What was decided of orders' commands, by the number that the order tells. A key is its order's id with the
-    /// operation in the last two bits, which the id leaves clear. The command is missing where the journal has something
-    /// else under the number.
-    ReadDecidedOfOrders(keys: Array<Binary> = Vec<Bytes>)
-        -> (Binary, BigInt, Nullable<Binary>, Nullable<Text>, Nullable<Text>),
-    "SELECT o.id, n.seq, j.key, j.command, j.outcome FROM unnest(",
-    ") AS asked (key) JOIN orders o ON o.id = set_byte(asked.key, 15, get_byte(asked.key, 15) & 252) \
-     CROSS JOIN LATERAL (SELECT CASE get_byte(asked.key, 15) & 3 WHEN 1 THEN o.placed_seq WHEN 2 THEN o.settled_seq \
-     WHEN 3 THEN o.cancelled_seq END AS seq) AS n LEFT JOIN journal j ON j.seq = n.seq AND j.key = asked.key \
-     WHERE n.seq IS NOT NULL"
+    /// What was decided of orders' commands, by the numbers that the orders tell.
+    ReadNumbered(seqs: Array<BigInt> = Vec<i64>) -> (BigInt, Nullable<Binary>, Text, Text),
+    "SELECT seq, key, command, outcome FROM journal WHERE seq = ANY(",
+    ")"
 );
 
 statement!(

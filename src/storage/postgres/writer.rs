@@ -12,8 +12,8 @@ use super::partners::{self, UpsertTransactions, UpsertVoids};
 use super::session::{classify_read, classify_write, connect, probe};
 use super::statements::{
     AdvanceWriter, ChangeOrders, CommitsOfOthers, InsertAccounts, InsertJournal, InsertOrders, InsertPlayers,
-    KnownOrders, LockPlayers, NameHouseAccounts, ReadAccounts, ReadDecided, ReadDecidedOfOrders, ReadOrders,
-    ReadWriter, TakeSeqs,
+    KnownOrders, LockPlayers, NameHouseAccounts, ReadAccounts, ReadDecided, ReadNumbered, ReadOrders, ReadWriter,
+    TakeSeqs,
 };
 use super::usernames::{self, InsertUsernames};
 use crate::ledger::player::Username;
@@ -23,7 +23,7 @@ use crate::storage::batch_rows::BatchRows;
 use crate::storage::partners::LoadedPartners;
 use crate::storage::party_moves::PartyAdmission;
 use crate::storage::rows::{
-    AccountRow, Bytes, DecidedRow, OrderDecidedRow, OrderRow, PlayerRow, WriterRow, bytes, state_of, uuid,
+    AccountRow, Bytes, DecidedRow, NumberedRow, OrderRow, PlayerRow, WriterRow, bytes, not_its_own, state_of, uuid,
 };
 use crate::storage::schema::party_moves;
 use crate::storage::{Store, StoreError};
@@ -184,6 +184,7 @@ impl Session {
     async fn prepare(&mut self) -> Result<(), StoreError> {
         self.read(&ReadSet::default()).await?;
         let conn = &mut self.conn;
+        ReadNumbered::default().load::<NumberedRow>(conn).await.map_err(classify_read)?;
         let writes = async {
             InsertJournal::default().execute(conn).await?;
             InsertPlayers::default().execute(conn).await?;
@@ -229,22 +230,20 @@ impl Session {
         let players: Vec<_> = keys.players.iter().map(|key| bytes(key.uuid())).collect();
         let orders = keys.orders.iter().map(|id| bytes(id.uuid())).collect();
         let commands = keys.commands.iter().map(|key| bytes(key.uuid())).collect();
-        let order_commands = keys.order_commands.iter().map(|key| bytes(key.uuid())).collect();
         let conn = &self.conn;
-        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9] = [conn; 10];
-        let (begun, players, accounts, orders, decided, of_orders, usernames, partners, writer, moves, numbers) = join!(
+        let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8] = [conn; 9];
+        let (begun, players, accounts, orders, decided, usernames, partners, writer, moves, numbers) = join!(
             c0.batch_execute("BEGIN"),
             LockPlayers { ids: players.clone() }.load::<PlayerRow>(&mut c1),
             ReadAccounts { players }.load::<AccountRow>(&mut c2),
             ReadOrders { ids: orders }.load::<OrderRow>(&mut c3),
             ReadDecided { keys: commands }.load::<DecidedRow>(&mut c4),
-            ReadDecidedOfOrders { keys: order_commands }.load::<OrderDecidedRow>(&mut c5),
-            usernames::load(&mut c6, &keys.usernames),
+            usernames::load(&mut c5, &keys.usernames),
             partners::load(conn, keys),
-            ReadWriter { id: self.writer.id }.get_result::<WriterRow>(&mut c7),
+            ReadWriter { id: self.writer.id }.get_result::<WriterRow>(&mut c6),
             // After the writer's row: whoever moves a party waits for that.
-            party_moves::table.select((party_moves::party, party_moves::state)).load::<(String, String)>(&mut c8),
-            TakeSeqs { count }.load::<i64>(&mut c9),
+            party_moves::table.select((party_moves::party, party_moves::state)).load::<(String, String)>(&mut c7),
+            TakeSeqs { count }.load::<i64>(&mut c8),
         );
         // Of several errors the first statement's tells why: the others only say that the transaction has failed.
         begun.map_err(classify_read)?;
@@ -252,15 +251,33 @@ impl Session {
         let accounts = accounts.map_err(classify_read)?;
         let orders = orders.map_err(classify_read)?;
         let mut decided = decided.map_err(classify_read)?;
-        let of_orders = of_orders.map_err(classify_read)?;
         let (usernames, partners) = (usernames?, partners?);
         self.writer = writer.map_err(classify_read)?;
         self.admission.check(keys, &moves.map_err(classify_read)?)?;
         let numbers = numbers.map_err(classify_read)?;
-        for row in of_orders {
-            decided.push(row.decided_row()?);
-        }
+        decided.extend(self.read_numbered(keys, &orders).await?);
         Ok(ReadRows { players, usernames, accounts, orders, decided, partners, numbers })
+    }
+
+    /// What was decided of orders' commands. Where there is any, a command is asked for again: only repeats cost this round
+    /// trip more.
+    async fn read_numbered(&mut self, keys: &ReadSet, orders: &[OrderRow]) -> Result<Vec<DecidedRow>, StoreError> {
+        let mut numbered = Vec::new();
+        for order in orders {
+            let asked = order.commands()?.filter(|(key, _)| keys.order_commands.contains(key));
+            numbered.extend(asked.map(|(key, seq)| (order, bytes(key.uuid()), seq)));
+        }
+        if numbered.is_empty() {
+            return Ok(Vec::new());
+        }
+        let seqs = numbered.iter().map(|(_, _, seq)| *seq).collect();
+        let rows = ReadNumbered { seqs }.load::<NumberedRow>(&mut self.conn).await.map_err(classify_read)?;
+        let rows: HashMap<i64, DecidedRow> = rows.into_iter().map(|row| (row.seq, row.decided_row())).collect();
+        let own = |(order, key, seq): (&OrderRow, Bytes, i64)| {
+            let row = rows.get(&seq).filter(|row| row.key.as_ref() == Some(&key));
+            row.cloned().ok_or_else(|| not_its_own(&order.id, seq))
+        };
+        numbered.into_iter().map(own).collect()
     }
 
     async fn commits_of_others(&mut self) -> Result<i64, StoreError> {

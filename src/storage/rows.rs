@@ -116,6 +116,15 @@ pub struct AccountRow {
     pub staked: i64,
 }
 
+/// What may change of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedAccountRow {
+    pub id: Bytes,
+    pub balance: i64,
+    pub staked_day: i32,
+    pub staked: i64,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, QueryableByName, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = orders)]
 pub struct OrderRow {
@@ -247,6 +256,13 @@ impl AccountRow {
             balance: self.balance,
             staked: Staked { day: self.staked_day, minor: self.staked },
         })
+    }
+}
+
+impl ChangedAccountRow {
+    pub fn of(account: &Account) -> Self {
+        let Account { id, balance, staked, .. } = account;
+        Self { id: bytes(id.uuid()), balance: *balance, staked_day: staked.day, staked: staked.minor }
     }
 }
 

@@ -18,7 +18,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch_rows::BatchRows;
+use super::batch_rows::{BatchRows, Found};
 use super::party_moves::PartyAdmission;
 use super::queries::AnyConnection;
 use super::rows::{AccountRow, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, not_its_own, state_of};
@@ -26,7 +26,7 @@ use super::schema::{accounts, journal, party_moves, players, purchases, transact
 use super::{Store, StoreError};
 use crate::ledger::{Batch, OrderId, Party, ReadSet, State};
 use order_index::OrderIndex;
-use statements::{InsertJournal, InsertPlayer, NameHouseAccount, UpsertAccount};
+use statements::{InsertAccount, InsertJournal, InsertPlayer, NameHouseAccount, UpdateAccount};
 
 /// What the library is compiled with for the ledger's sake (`.cargo/config.toml`).
 const COMPILED_WITH: [&str; 3] = ["DEFAULT_MEMSTATUS=0", "ENABLE_QPSG", "THREADSAFE=2"];
@@ -135,7 +135,7 @@ impl SqliteStore {
     fn start(path: PathBuf, longest: usize, admission: PartyAdmission) -> std::io::Result<Self> {
         let (jobs, inbox) = mpsc::channel(JOBS);
         let (row, orders) = (WriterRow::start(WRITER), OrderIndex::new(longest));
-        let writer = Writer { path, conn: None, row, reserved: 0, admission, orders };
+        let writer = Writer { path, conn: None, row, reserved: 0, admission, orders, found: Found::default() };
         thread::Builder::new().name("purser-sqlite".to_owned()).spawn(move || writer.work(inbox))?;
         Ok(Self { jobs })
     }
@@ -182,6 +182,8 @@ struct Writer {
     reserved: i64,
     admission: PartyAdmission,
     orders: OrderIndex,
+    /// Of the batch that is loaded.
+    found: Found,
 }
 
 impl Writer {
@@ -258,6 +260,7 @@ impl Writer {
         }
         let decided = load_decided(conn, keys, &orders)?;
         let mut state = state_of(players, accounts, orders, decided)?;
+        self.found = Found::in_state(&state);
         state.usernames = usernames::load(conn, &keys.usernames)?;
         state.numbers = (self.reserved + 1..).take(keys.rows).collect();
         partners::load(conn, keys)?.add_to(&mut state)?;
@@ -268,10 +271,10 @@ impl Writer {
         let Some(conn) = &mut self.conn else {
             return Err(StoreError::Outage("not connected".to_owned()));
         };
-        let rows = BatchRows::of(batch, &self.row)?;
-        write(conn, &rows).map_err(classify)?;
+        let rows = BatchRows::of(batch, &self.row, &self.found)?;
+        write(conn, &rows)?;
         partners::write(conn, &rows.partners)?;
-        let changes = self.orders.write(conn, &rows.orders)?;
+        let changes = self.orders.write(conn, rows.orders.iter().chain(&rows.changed_orders))?;
         conn.batch_execute("COMMIT").map_err(classify)?;
         self.orders.apply(changes);
         Ok(())
@@ -366,7 +369,17 @@ fn data_version(conn: &mut SqliteConnection) -> QueryResult<i64> {
 }
 
 /// Row by row: each statement is prepared once, and there is no round trip to save.
-fn write(conn: &mut SqliteConnection, rows: &BatchRows) -> QueryResult<()> {
+fn write(conn: &mut SqliteConnection, rows: &BatchRows) -> Result<(), StoreError> {
+    write_new(conn, rows).map_err(classify)?;
+    for row in &rows.changed_accounts {
+        if UpdateAccount(row).execute(conn).map_err(classify)? != 1 {
+            return Err(StoreError::Conflict("an account that was read is gone".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn write_new(conn: &mut SqliteConnection, rows: &BatchRows) -> QueryResult<()> {
     for row in &rows.journal {
         InsertJournal(row).execute(conn)?;
     }
@@ -378,7 +391,7 @@ fn write(conn: &mut SqliteConnection, rows: &BatchRows) -> QueryResult<()> {
         NameHouseAccount(row).execute(conn)?;
     }
     for row in &rows.accounts {
-        UpsertAccount(row).execute(conn)?;
+        InsertAccount(row).execute(conn)?;
     }
     if let Some(writer) = &rows.writer {
         let changed = (writers::last_seq.eq(writer.last_seq), writers::head.eq(&writer.head));

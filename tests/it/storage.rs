@@ -208,6 +208,23 @@ async fn a_batch_that_the_database_refuses_leaves_nothing() {
     }
 }
 
+/// An update passes over a row that is gone without a word, and what the bet took would be written down nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_account_is_gone_by_the_time_that_it_is_written_leaves_nothing() {
+    let fresh = Fresh::postgres().await;
+    let mut store = fresh.writer();
+    apply(&mut store, &commands("acme", "open alice CHF\ndeposit alice 100 CHF")).await.expect("applied");
+    let bet = commands("acme", "bet alice o1 r1 5 CHF");
+    let mut state = store.load(&ReadSet::of(&bet)).await.expect("loaded");
+    let (batch, _) = decide_all(&mut state, &bet);
+    fresh.execute("DELETE FROM accounts WHERE side = 'player'").await;
+    let gone = store.commit(batch).await;
+    assert!(matches!(gone, Err(StoreError::Conflict(_))), "{gone:?}");
+    for (table, rows) in [("journal", 2), ("orders", 0)] {
+        assert_eq!(fresh.number(format!("SELECT COUNT(*) FROM {table}")).await, rows, "{table}");
+    }
+}
+
 /// What an order's row may not say, and how whoever asks about the order is told.
 const CONTRADICTIONS: [(&str, &str); 4] = [
     ("round = NULL", "has half a stake"),

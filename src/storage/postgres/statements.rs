@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text};
 
-use crate::storage::rows::{AccountRow, Bytes, JournalRow, OrderRow, PlayerRow, WriterRow};
+use crate::storage::rows::{AccountRow, Bytes, ChangedAccountRow, JournalRow, OrderRow, PlayerRow, WriterRow};
 
 /// Declares a statement: its parameters by column type, its text around them, and the types of the rows it returns.
 macro_rules! statement {
@@ -345,7 +345,7 @@ impl InsertOrders {
 }
 
 impl AdvanceWriter {
-    pub fn of(writer: WriterRow, accounts: Vec<AccountRow>) -> Self {
+    pub fn of(writer: WriterRow, accounts: Vec<ChangedAccountRow>) -> Self {
         let WriterRow { id, last_seq, head } = writer;
         let mut columns = Self { last_seq, head, writer: id, ..Self::default() };
         for row in accounts {

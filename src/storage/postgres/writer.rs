@@ -1,6 +1,6 @@
 //! A lane's writer on Postgres.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use diesel::{QueryDsl, QueryResult};
@@ -19,7 +19,7 @@ use super::usernames::{self, InsertUsernames};
 use crate::ledger::player::Username;
 use crate::ledger::state::PastCommand;
 use crate::ledger::{Batch, OrderId, Outcome, Party, PlayerKey, ReadSet, State};
-use crate::storage::batch_rows::BatchRows;
+use crate::storage::batch_rows::{BatchRows, Found};
 use crate::storage::partners::LoadedPartners;
 use crate::storage::party_moves::PartyAdmission;
 use crate::storage::rows::{
@@ -54,8 +54,8 @@ struct Session {
     conn: AsyncPgConnection,
     admission: PartyAdmission,
     writer: WriterRow,
-    /// Accounts and orders that the batch which is loaded has found: these it changes, and adds all others.
-    found: HashSet<Bytes>,
+    /// Of the batch that is loaded.
+    found: Found,
     /// The last of the journal numbers that were taken for the batch that is loaded.
     last_taken: Option<i64>,
 }
@@ -173,7 +173,7 @@ impl Session {
              ON CONFLICT (id) DO NOTHING"
         );
         conn.batch_execute(&insert).await.map_err(classify_read)?;
-        let (writer, found) = (WriterRow::start(id), HashSet::new());
+        let (writer, found) = (WriterRow::start(id), Found::default());
         let mut session = Self { conn, admission, writer, found, last_taken: None };
         session.prepare().await?;
         Ok(session)
@@ -208,9 +208,8 @@ impl Session {
         let read = self.read(keys).await?;
         // Mostly every player was there to be locked, and nothing can be torn.
         let unknown_players = read.players.len() < keys.players.len();
-        let found = read.accounts.iter().map(|row| row.id.clone());
-        self.found = found.chain(read.orders.iter().map(|row| row.id.clone())).collect();
         let mut state = state_of(read.players, read.accounts, read.orders, read.decided)?;
+        self.found = Found::in_state(&state);
         state.usernames = read.usernames;
         read.partners.add_to(&mut state)?;
         self.last_taken = read.numbers.iter().copied().max();
@@ -312,7 +311,7 @@ impl Session {
 
     /// One round trip as well. Where a statement fails, the ones after it fail with it, and the commit rolls back.
     async fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let mut rows = BatchRows::of(batch, &self.writer)?;
+        let mut rows = BatchRows::of(batch, &self.writer, &self.found)?;
         let Some(writer) = rows.writer else {
             return Err(StoreError::Rejected("a batch without a writer".to_owned()));
         };
@@ -327,11 +326,6 @@ impl Session {
             }
             partners::write_shop(&self.conn, rows.partners.shop).await?;
         }
-        let found = std::mem::take(&mut self.found);
-        let (changed_accounts, accounts): (Vec<_>, Vec<_>) =
-            rows.accounts.into_iter().partition(|row| found.contains(&row.id));
-        let (changed_orders, orders): (Vec<_>, Vec<_>) =
-            rows.orders.into_iter().partition(|row| found.contains(&row.id));
         let conns = [&self.conn; 10];
         let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9] = conns;
         let mut writes = Vec::with_capacity(conns.len());
@@ -345,14 +339,14 @@ impl Session {
         if !rows.house.is_empty() {
             writes.push(NameHouseAccounts::of(rows.house).execute(&mut c3).boxed());
         }
-        if !accounts.is_empty() {
-            writes.push(InsertAccounts::of(accounts).execute(&mut c4).boxed());
+        if !rows.accounts.is_empty() {
+            writes.push(InsertAccounts::of(rows.accounts).execute(&mut c4).boxed());
         }
-        if !orders.is_empty() {
-            writes.push(InsertOrders::of(orders).execute(&mut c5).boxed());
+        if !rows.orders.is_empty() {
+            writes.push(InsertOrders::of(rows.orders).execute(&mut c5).boxed());
         }
-        if !changed_orders.is_empty() {
-            writes.push(ChangeOrders(InsertOrders::of(changed_orders)).execute(&mut c6).boxed());
+        if !rows.changed_orders.is_empty() {
+            writes.push(ChangeOrders(InsertOrders::of(rows.changed_orders)).execute(&mut c6).boxed());
         }
         if !rows.partners.transactions.is_empty() {
             writes.push(UpsertTransactions::of(rows.partners.transactions).execute(&mut c7).boxed());
@@ -360,7 +354,7 @@ impl Session {
         if !rows.partners.voids.is_empty() {
             writes.push(UpsertVoids::of(rows.partners.voids).execute(&mut c8).boxed());
         }
-        writes.push(AdvanceWriter::of(writer, changed_accounts).execute(&mut c9).boxed());
+        writes.push(AdvanceWriter::of(writer, rows.changed_accounts).execute(&mut c9).boxed());
         let mut last = &self.conn;
         let (written, committed) = join(join_all(writes), last.batch_execute("COMMIT")).await;
         // In their order: the first error tells why, and those after it only that the transaction has failed.

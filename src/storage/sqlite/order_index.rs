@@ -207,7 +207,11 @@ impl OrderIndex {
     }
 
     /// Writes orders, and moves ids where the tail is long.
-    pub fn write(&self, conn: &mut SqliteConnection, rows: &[OrderRow]) -> Result<Changes, StoreError> {
+    pub fn write<'a>(
+        &self,
+        conn: &mut SqliteConnection,
+        rows: impl Iterator<Item = &'a OrderRow>,
+    ) -> Result<Changes, StoreError> {
         let mut changes = Changes::default();
         let mut next = self.last;
         for row in rows {

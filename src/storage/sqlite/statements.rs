@@ -8,7 +8,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
-use crate::storage::rows::{AccountRow, JournalRow, OrderRow, PlayerRow};
+use crate::storage::rows::{AccountRow, ChangedAccountRow, JournalRow, OrderRow, PlayerRow};
 
 /// Gives a statement its text and parameters; its type alone tells which it is.
 macro_rules! fragment {
@@ -65,10 +65,23 @@ insert!(
     ) ") ON CONFLICT (id) DO NOTHING"
 );
 
-insert!(UpsertAccount(AccountRow) into "accounts" (
+insert!(InsertAccount(AccountRow) into "accounts" (
     id: Binary, party: Text, side: Text, player: Nullable<Binary>, currency: Text, bucket: Text, wallet: Text,
     product: Integer, balance: BigInt, staked_day: Integer, staked: BigInt
-) ") ON CONFLICT (id) DO UPDATE SET balance = excluded.balance, staked_day = excluded.staked_day, staked = excluded.staked");
+) ")");
+
+pub struct UpdateAccount<'a>(pub &'a ChangedAccountRow);
+
+fragment!(UpdateAccount<'_> as UpdateAccount<'static>, |self, out| {
+    out.push_sql("UPDATE accounts SET balance = ");
+    out.push_bind_param::<BigInt, _>(&self.0.balance)?;
+    out.push_sql(", staked_day = ");
+    out.push_bind_param::<Integer, _>(&self.0.staked_day)?;
+    out.push_sql(", staked = ");
+    out.push_bind_param::<BigInt, _>(&self.0.staked)?;
+    out.push_sql(" WHERE id = ");
+    out.push_bind_param::<Binary, _>(&self.0.id)
+});
 
 /// An order, and the number of its row.
 pub struct NumberedOrder<'a> {

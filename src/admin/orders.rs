@@ -44,17 +44,17 @@ pub struct StakeShown {
 /// The order of this id; `None` where there is none.
 pub fn show(conn: &mut AnyConnection, viewing: &Viewing, id: OrderId) -> Result<Option<OrderShown>, StoreError> {
     let Some((order, player)) = queries::order(conn, id)? else { return Ok(None) };
-    let currency = order.stake.as_ref().map(|stake| stake.pocket.currency);
+    let currency = order.stake().map(|stake| stake.pocket.currency);
     Ok(Some(OrderShown {
         order: id.uuid(),
-        party: order.party,
-        game: order.key.game,
-        external_id: order.key.external_id,
+        party: order.party().clone(),
+        game: order.key().game.clone(),
+        external_id: order.key().external_id.clone(),
         player,
-        state: order.state,
-        paid: currency.map(|currency| shown::amount(&viewing.config, order.paid, currency)),
-        paid_minor: Exact(order.paid),
-        stake: order.stake.map(|stake| stake_shown(viewing, stake)),
+        state: order.state(),
+        paid: currency.map(|currency| shown::amount(&viewing.config, order.paid(), currency)),
+        paid_minor: Exact(order.paid()),
+        stake: order.stake().cloned().map(|stake| stake_shown(viewing, stake)),
         journal: journal::kept_under(conn, viewing, &CommandKey::of_order_commands(id))?,
     }))
 }

@@ -187,8 +187,9 @@ fn external_ids(conn: &mut AnyConnection, viewing: &Viewing, id: &ExternalId) ->
 
 fn bet_id(conn: &mut AnyConnection, id: Uuid) -> Result<Vec<Hit>, StoreError> {
     let found = queries::order(conn, OrderId::from_uuid(id))?;
-    let hit =
-        |(order, _): (crate::ledger::Order, _)| Hit::new(SearchPlace::BetId, order.party, &["orders", &id.to_string()]);
+    let hit = |(order, _): (crate::ledger::Order, _)| {
+        Hit::new(SearchPlace::BetId, order.party().clone(), &["orders", &id.to_string()])
+    };
     Ok(found.map(hit).into_iter().collect())
 }
 

@@ -106,7 +106,7 @@ impl ShowOrder {
 
 fn by_id(conn: &mut AnyConnection, id: OrderId) -> Result<Option<Shown>, StoreError> {
     let Some((order, player)) = queries::order(conn, id)? else { return Ok(None) };
-    let ids = OrderIds::of(order.id, PlayerKey::of(&order.party, &player));
+    let ids = OrderIds::of(order.id(), PlayerKey::of(order.party(), &player));
     let rows = history::of_order(conn, ids)?;
     Ok(Some(Shown { order: Some((order, player)), rows }))
 }
@@ -132,20 +132,20 @@ fn by_key(
 fn told(config: &Config, shown: &Shown) -> Value {
     let rows: Vec<Value> = shown.rows.iter().map(|detail| told::detail(config, detail)).collect();
     let order = shown.order.as_ref().map(|(order, player)| {
-        let stake = order.stake.as_ref();
+        let stake = order.stake();
         json!({
-            "bet": order.id.uuid(),
-            "party": order.party.as_str(),
+            "bet": order.id().uuid(),
+            "party": order.party().as_str(),
             "player": player.as_str(),
-            "game": order.key.game.as_str(),
-            "external_id": order.key.external_id.as_str(),
-            "state": order.state.as_str(),
+            "game": order.key().game.as_str(),
+            "external_id": order.key().external_id.as_str(),
+            "state": order.state().as_str(),
             "round": stake.map(|stake| stake.round),
             "currency": stake.map(|stake| stake.pocket.currency),
             "stake": stake.map(|stake| major(config, stake, stake.amount.minor())),
             "stake_minor": stake.map(|stake| stake.amount.minor()),
-            "paid": stake.map(|stake| major(config, stake, order.paid)),
-            "paid_minor": order.paid,
+            "paid": stake.map(|stake| major(config, stake, order.paid())),
+            "paid_minor": order.paid(),
         })
     });
     json!({ "order": order, "rows": rows })
@@ -153,13 +153,13 @@ fn told(config: &Config, shown: &Shown) -> Value {
 
 fn print(config: &Config, shown: &Shown) -> Ended {
     if let Some((order, player)) = &shown.order {
-        let OrderKey { game, external_id } = &order.key;
-        output::line(&format!("order {} {game}/{external_id} of {}/{player}", order.id.uuid(), order.party))?;
-        let money = order.stake.as_ref().map_or_else(String::new, |stake| {
-            let (staked, paid) = (major(config, stake, stake.amount.minor()), major(config, stake, order.paid));
+        let OrderKey { game, external_id } = order.key();
+        output::line(&format!("order {} {game}/{external_id} of {}/{player}", order.id().uuid(), order.party()))?;
+        let money = order.stake().map_or_else(String::new, |stake| {
+            let (staked, paid) = (major(config, stake, stake.amount.minor()), major(config, stake, order.paid()));
             format!(", staked {staked} {} in round {}, paid {paid}", stake.pocket.currency, stake.round)
         });
-        output::line(&format!("{}{money}", order.state.as_str()))?;
+        output::line(&format!("{}{money}", order.state().as_str()))?;
         output::line("")?;
     }
     show::print_details(config, &shown.rows, false)

@@ -201,7 +201,7 @@ impl Folding {
             self.accounts.insert(account.id, account);
         }
         if let Some(order) = effects.order {
-            state.orders.insert(order.id, order);
+            state.orders.insert(order.id(), order);
         }
         self.batch.transactions.apply(&mut state.transactions, effects.transactions);
         if let Some((player, level)) = &effects.shop.vip

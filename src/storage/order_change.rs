@@ -6,7 +6,7 @@ use super::StoreError;
 use super::pruned_command::PrunedCommand;
 use super::rows::{OrderRow, damaged};
 use crate::ledger::command::{Act, Command, CommandKey, KeyedCommand};
-use crate::ledger::orders::{GameResult, Order, OrderKey, OrderName, Stake};
+use crate::ledger::orders::{GameResult, Order, OrderFate, OrderKey, OrderName, Stake};
 use crate::ledger::player::digest;
 use crate::ledger::{
     Done, OrderAct, OrderDone, OrderId, OrderNumbers, OrderOperation, OrderRefusal, OrderState, Outcome, PlayerKey,
@@ -109,11 +109,11 @@ fn begun(command: &Command, id: OrderId, player: PlayerKey, state: OrderState) -
         Act::Order(OrderAct::PlaceBet(bet)) => {
             let (pocket, day) = (bet.pocket.clone(), command.at.day());
             let stake = Stake { amount: bet.stake, pocket, round: bet.round, day };
-            let begins = if state == OrderState::Refused { Order::refused } else { Order::open };
-            Some(begins(name(&bet.order), stake))
+            let fate = if state == OrderState::Refused { OrderFate::Refused } else { OrderFate::Open };
+            Some(Order::new(name(&bet.order), fate(stake)))
         }
         Act::Order(OrderAct::CancelOrder(cancel)) if state == OrderState::Tombstone => {
-            Some(Order::tombstone(name(&cancel.order)))
+            Some(Order::new(name(&cancel.order), OrderFate::Tombstone))
         }
         Act::Order(_) | Act::Account(_) | Act::Transaction(_) | Act::Shop(_) => None,
     }

@@ -256,7 +256,7 @@ fn parse_currency(text: &str) -> Result<Currency, StoreError> {
 }
 
 /// What is wrong with a row, and which row it is.
-fn of_row(what: &str, name: impl std::fmt::Display, error: StoreError) -> StoreError {
+pub(super) fn of_row(what: &str, name: impl std::fmt::Display, error: StoreError) -> StoreError {
     match error {
         StoreError::Rejected(why) => StoreError::Rejected(format!("{what} {name}: {why}")),
         other => other,

@@ -268,14 +268,14 @@ impl ChangedAccountRow {
 
 impl OrderRow {
     pub fn of(order: &Order, numbers: OrderNumbers) -> Self {
-        let stake = order.stake.as_ref();
+        let stake = order.stake();
         Self {
-            id: bytes(order.id.uuid()),
-            party: order.party.to_string(),
-            game: order.key.game.to_string(),
-            external_id: order.key.external_id.to_string(),
-            player: bytes(order.player.uuid()),
-            state: order.state.as_str().to_owned(),
+            id: bytes(order.id().uuid()),
+            party: order.party().to_string(),
+            game: order.key().game.to_string(),
+            external_id: order.key().external_id.to_string(),
+            player: bytes(order.player().uuid()),
+            state: order.state().as_str().to_owned(),
             stake: stake.map(|stake| stake.amount.minor()),
             currency: stake.map(|stake| stake.pocket.currency.to_string()),
             bucket: stake.map(|stake| stake.pocket.bucket.as_str().to_owned()),
@@ -283,7 +283,7 @@ impl OrderRow {
             product: stake.map(|stake| stake.pocket.product),
             round: stake.map(|stake| stake.round),
             day: stake.map(|stake| stake.day),
-            paid: order.paid,
+            paid: order.paid(),
             placed_seq: numbers.placed,
             settled_seq: numbers.settled,
             cancelled_seq: numbers.cancelled,
@@ -362,7 +362,7 @@ pub fn state_of(
     }
     for row in orders {
         let order = row.order()?;
-        state.orders.insert(order.id, order);
+        state.orders.insert(order.id(), order);
     }
     for row in decided {
         let (key, decided) = row.decided()?;

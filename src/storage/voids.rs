@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::StoreError;
-use super::partners::{TransactionRow, VoidRow};
+use super::partners::{TransactionRow, VoidRow, of_row};
 use super::queries::{AnyConnection, classify, on};
 use super::rows::{Bytes, damaged};
 use super::schema::{players, transactions, voids};
@@ -46,7 +46,9 @@ pub fn page(
         Some(source) => {
             let of_source = voids::table.find(source).select(voids::queued_at);
             let queued_at: Option<i64> = on!(conn, conn => of_source.first(conn)).optional().map_err(classify)?;
-            (queued_at.unwrap_or(i64::MAX), source)
+            // There is none of that transaction: nothing comes after it.
+            let Some(queued_at) = queued_at else { return Ok(Vec::new()) };
+            (queued_at, source)
         }
     };
     let states = VoidState::ALL.into_iter().filter(|state| resolved_too || *state == VoidState::Pending);
@@ -83,9 +85,10 @@ fn with_sources(conn: &mut AnyConnection, rows: Vec<VoidRow>) -> Result<Vec<Queu
     let named: Vec<(Bytes, String)> = on!(conn, conn => named.load(conn)).map_err(classify)?;
     let names: HashMap<Bytes, String> = named.into_iter().collect();
     let queued = rows.into_iter().map(|row| {
+        let damaged = |column, why: &str| of_row("void of transaction", row.source, damaged(column, why));
         let source = sources.remove(&row.source).ok_or_else(|| damaged("source", "is no transaction"))?;
         let name = names.get(&row.player).ok_or_else(|| damaged("player", "is nobody"))?;
-        let player = PlayerId::recorded(name).map_err(|error| damaged("player", error))?;
+        let player = PlayerId::recorded(name).map_err(|error| damaged("player", &error.to_string()))?;
         Ok(Queued { void: row.void()?, source: source.transaction()?, player })
     });
     queued.collect()

@@ -110,7 +110,7 @@ impl WalletPort for LiveWallet {
     fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
         Box::pin(async move {
             let found = answered(self.reader.order(id).await)?;
-            Ok(found.filter(|(order, _)| order.party == party))
+            Ok(found.filter(|(order, _)| *order.party() == party))
         })
     }
 

@@ -206,7 +206,7 @@ pub fn held(state: &State, asked: &Asked, names: &Names) -> String {
             None => "nobody".to_owned(),
         },
         Asked::Order(id) => match state.orders.get(id) {
-            Some(order) => format!("{}, paid {}", order.state.as_str(), order.paid),
+            Some(order) => format!("{}, paid {}", order.state().as_str(), order.paid()),
             None => "unknown".to_owned(),
         },
         Asked::Transaction(key) => match state.transactions.named(*key) {

@@ -1,6 +1,6 @@
 //! Placing a bet: debits the stake (EGPP 5.1.2).
 
-use super::{Order, OrderDone, OrderId, OrderName, OrderRefusal, PlaceBet, Stake, known_game, order_of};
+use super::{Order, OrderDone, OrderFate, OrderId, OrderName, OrderRefusal, PlaceBet, Stake, known_game, order_of};
 use crate::ledger::account::{HouseSide, Staked};
 use crate::ledger::accounts::AccountRefusal;
 use crate::ledger::command::KeyedCommand;
@@ -21,7 +21,7 @@ pub(super) fn decide(state: &State, keyed: &KeyedCommand, bet: &PlaceBet) -> Are
     let mut posting = Posting::of(&keyed.command.party, player);
     posting.debit(&bet.pocket, bet.stake, HouseSide::House)?;
     posting.stake(&bet.pocket, Staked { day, minor: staked });
-    let order = keyed.order.map(|ids| Order::open(name(keyed, bet, ids.accepted), stake(keyed, bet)));
+    let order = keyed.order.map(|ids| Order::new(name(keyed, bet, ids.accepted), OrderFate::Open(stake(keyed, bet))));
     Ok((OrderDone::BetPlaced, Effects { order, ..Effects::of(posting) }))
 }
 
@@ -45,7 +45,7 @@ fn within_limits(player: &PlayerState, bet: &PlaceBet, day: i32) -> Result<i64, 
 pub(super) fn refused_order(state: &State, keyed: &KeyedCommand, bet: &PlaceBet) -> Option<Order> {
     let id = keyed.order?.refused;
     let has_own = state.orders.contains_key(&id);
-    (!has_own).then(|| Order::refused(name(keyed, bet, id), stake(keyed, bet)))
+    (!has_own).then(|| Order::new(name(keyed, bet, id), OrderFate::Refused(stake(keyed, bet))))
 }
 
 fn name(keyed: &KeyedCommand, bet: &PlaceBet, id: OrderId) -> OrderName {

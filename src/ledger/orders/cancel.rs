@@ -1,6 +1,8 @@
 //! Cancelling an open order: refunds its stake (EGPP 5.1.4).
 
-use super::{CancelOrder, Order, OrderDone, OrderName, OrderRefusal, Stake, known_game, open_order, order_of};
+use super::{
+    CancelOrder, Order, OrderDone, OrderFate, OrderName, OrderRefusal, Stake, known_game, open_order, order_of,
+};
 use crate::ledger::State;
 use crate::ledger::account::{HouseSide, Staked};
 use crate::ledger::command::KeyedCommand;
@@ -9,7 +11,7 @@ use crate::ledger::posting::Posting;
 
 pub(super) fn decide(state: &State, keyed: &KeyedCommand, cancel: &CancelOrder) -> AreaDecision<OrderDone> {
     let order = order_of(state, keyed);
-    if order.is_some_and(|order| order.player == keyed.player && !agrees_with_bet(order, cancel)) {
+    if order.is_some_and(|order| order.player() == keyed.player && !agrees_with_bet(order, cancel)) {
         return Err(OrderRefusal::DiffersFromBet.into());
     }
     known_game(cancel.terms)?;
@@ -20,7 +22,7 @@ pub(super) fn decide(state: &State, keyed: &KeyedCommand, cancel: &CancelOrder) 
     if let Some(staked) = unstaked(player.account(&stake.pocket).staked, stake) {
         posting.stake(&stake.pocket, staked);
     }
-    let effects = Effects { order: Some(order.cancelled(stake)), ..Effects::of(posting) };
+    let effects = Effects { order: Some(order.with(OrderFate::Cancelled(stake.clone()))), ..Effects::of(posting) };
     Ok((OrderDone::OrderCancelled { refunded: stake.amount.minor() }, effects))
 }
 
@@ -34,11 +36,11 @@ fn unstaked(staked: Staked, stake: &Stake) -> Option<Staked> {
 /// What a cancel leaves that found no bet: the bet, should it still come, must not take the stake.
 pub(super) fn tombstone(keyed: &KeyedCommand, cancel: &CancelOrder) -> Option<Order> {
     let (party, key, player) = (keyed.command.party.clone(), cancel.order.clone(), keyed.player);
-    keyed.order.map(|ids| Order::tombstone(OrderName { id: ids.refused, party, key, player }))
+    keyed.order.map(|ids| Order::new(OrderName { id: ids.refused, party, key, player }, OrderFate::Tombstone))
 }
 
 fn agrees_with_bet(order: &Order, cancel: &CancelOrder) -> bool {
-    let stake = order.stake.as_ref();
+    let stake = order.stake();
     stake.is_none_or(|stake| cancel.wallet.as_ref().is_none_or(|wallet| *wallet == stake.pocket.wallet))
 }
 

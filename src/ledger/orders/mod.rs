@@ -12,7 +12,8 @@ mod cancel;
 
 pub use acts::{CancelOrder, GameResult, OrderAct, PlaceBet, SettleOrder, Terms};
 pub use order::{
-    IllegalOrder, Order, OrderId, OrderIds, OrderKey, OrderName, OrderNumbers, OrderOperation, OrderState, Stake,
+    IllegalOrder, Order, OrderFate, OrderId, OrderIds, OrderKey, OrderName, OrderNumbers, OrderOperation, OrderState,
+    Stake,
 };
 pub use outcome::{OrderDone, OrderRefusal};
 
@@ -73,16 +74,13 @@ fn known_game(terms: Terms) -> Result<(), OrderRefusal> {
 /// The open order that a result or cancel is about, with its stake.
 fn open_order(order: Option<&Order>, player: PlayerKey) -> Result<(&Order, &Stake), OrderRefusal> {
     let order = order.ok_or(OrderRefusal::OrderUnknown)?;
-    if order.player != player {
+    if order.player() != player {
         return Err(OrderRefusal::OrderNotTheirs);
     }
-    match (order.state, &order.stake) {
-        (OrderState::Open, Some(stake)) => Ok((order, stake)),
-        (OrderState::Won | OrderState::Lost | OrderState::Tied, _) => Err(OrderRefusal::OrderSettled),
-        // None is open without a stake: such an order cannot be built.
-        (OrderState::Cancelled | OrderState::Tombstone, _) | (OrderState::Open, None) => {
-            Err(OrderRefusal::OrderCancelled)
-        }
-        (OrderState::Refused, _) => Err(OrderRefusal::OrderRefused),
+    match order.fate() {
+        OrderFate::Open(stake) => Ok((order, stake)),
+        OrderFate::Won(..) | OrderFate::Lost(_) | OrderFate::Tied(..) => Err(OrderRefusal::OrderSettled),
+        OrderFate::Cancelled(_) | OrderFate::Tombstone => Err(OrderRefusal::OrderCancelled),
+        OrderFate::Refused(_) => Err(OrderRefusal::OrderRefused),
     }
 }

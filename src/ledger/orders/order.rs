@@ -179,21 +179,21 @@ pub struct OrderName {
 /// be neither built nor read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    pub id: OrderId,
-    pub party: Party,
-    pub key: OrderKey,
-    pub player: PlayerKey,
-    pub state: OrderState,
-    /// Absent where only a tombstone is known.
-    pub stake: Option<Stake>,
-    /// Minor units paid out or refunded.
-    pub paid: i64,
-    _legal: Legal,
+    name: OrderName,
+    fate: OrderFate,
 }
 
-/// Only this file says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Legal;
+/// What became of an order, with what was staked and what its player got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderFate {
+    Open(Stake),
+    Won(Stake, Amount),
+    Lost(Stake),
+    Tied(Stake, Amount),
+    Cancelled(Stake),
+    Refused(Stake),
+    Tombstone,
+}
 
 /// An order that there cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -205,51 +205,109 @@ pub struct IllegalOrder {
 }
 
 impl Order {
-    /// A bet that was accepted.
-    pub fn open(name: OrderName, stake: Stake) -> Self {
-        Self::legal(name, OrderState::Open, Some(stake), 0)
-    }
-
-    /// A bet that was refused.
-    pub fn refused(name: OrderName, stake: Stake) -> Self {
-        Self::legal(name, OrderState::Refused, Some(stake), 0)
-    }
-
-    /// A cancel that found no bet.
-    pub fn tombstone(name: OrderName) -> Self {
-        Self::legal(name, OrderState::Tombstone, None, 0)
+    pub fn new(name: OrderName, fate: OrderFate) -> Self {
+        Self { name, fate }
     }
 
     /// As it was recorded, unless it contradicts itself. `paid` is minor units.
     pub fn recorded(name: OrderName, state: OrderState, stake: Option<Stake>, paid: i64) -> Result<Self, IllegalOrder> {
-        let staked = stake.as_ref().map(|stake| stake.amount.minor());
-        let contradiction = match (state, staked) {
-            (OrderState::Tombstone, Some(_)) => Some("has a stake"),
-            (OrderState::Tombstone, None) => (paid != 0).then_some("has paid"),
-            (_, None) => Some("has no stake"),
-            (OrderState::Open | OrderState::Lost | OrderState::Refused, Some(_)) => (paid != 0).then_some("has paid"),
-            (OrderState::Won | OrderState::Tied, Some(_)) => (paid < 1).then_some("has paid nothing"),
-            (OrderState::Cancelled, Some(stake)) => (paid != stake).then_some("has not refunded its stake"),
+        let illegal = |why| IllegalOrder { id: name.id, state, why };
+        let Some(stake) = stake else {
+            return match state {
+                OrderState::Tombstone if paid == 0 => Ok(Self { name, fate: OrderFate::Tombstone }),
+                OrderState::Tombstone => Err(illegal("has paid")),
+                _ => Err(illegal("has no stake")),
+            };
         };
-        match contradiction {
-            Some(why) => Err(IllegalOrder { id: name.id, state, why }),
-            None => Ok(Self::legal(name, state, stake, paid)),
+        let got = || Amount::new(paid).map_err(|_| illegal("has paid nothing"));
+        let fate = match state {
+            OrderState::Open => OrderFate::Open(stake),
+            OrderState::Won => OrderFate::Won(stake, got()?),
+            OrderState::Lost => OrderFate::Lost(stake),
+            OrderState::Tied => OrderFate::Tied(stake, got()?),
+            OrderState::Cancelled if paid != stake.amount.minor() => return Err(illegal("has not refunded its stake")),
+            OrderState::Cancelled => OrderFate::Cancelled(stake),
+            OrderState::Refused => OrderFate::Refused(stake),
+            OrderState::Tombstone => return Err(illegal("has a stake")),
+        };
+        if fate.paid() != paid {
+            return Err(illegal("has paid"));
+        }
+        Ok(Self { name, fate })
+    }
+
+    /// The order after what a command has done with it.
+    pub(super) fn with(&self, fate: OrderFate) -> Self {
+        Self { name: self.name.clone(), fate }
+    }
+
+    pub fn id(&self) -> OrderId {
+        self.name.id
+    }
+
+    pub fn party(&self) -> &Party {
+        &self.name.party
+    }
+
+    pub fn key(&self) -> &OrderKey {
+        &self.name.key
+    }
+
+    pub fn player(&self) -> PlayerKey {
+        self.name.player
+    }
+
+    pub fn fate(&self) -> &OrderFate {
+        &self.fate
+    }
+
+    pub fn state(&self) -> OrderState {
+        self.fate.state()
+    }
+
+    /// `None` where only a tombstone is known.
+    pub fn stake(&self) -> Option<&Stake> {
+        self.fate.stake()
+    }
+
+    /// Minor units paid out or refunded.
+    pub fn paid(&self) -> i64 {
+        self.fate.paid()
+    }
+}
+
+impl OrderFate {
+    fn state(&self) -> OrderState {
+        match self {
+            Self::Open(_) => OrderState::Open,
+            Self::Won(..) => OrderState::Won,
+            Self::Lost(_) => OrderState::Lost,
+            Self::Tied(..) => OrderState::Tied,
+            Self::Cancelled(_) => OrderState::Cancelled,
+            Self::Refused(_) => OrderState::Refused,
+            Self::Tombstone => OrderState::Tombstone,
         }
     }
 
-    /// The order after its round; `payout` is what the player got.
-    pub(super) fn settled(&self, state: OrderState, payout: Option<Amount>) -> Self {
-        Self { state, paid: payout.map_or(0, Amount::minor), ..self.clone() }
+    fn stake(&self) -> Option<&Stake> {
+        match self {
+            Self::Open(stake)
+            | Self::Won(stake, _)
+            | Self::Lost(stake)
+            | Self::Tied(stake, _)
+            | Self::Cancelled(stake)
+            | Self::Refused(stake) => Some(stake),
+            Self::Tombstone => None,
+        }
     }
 
-    /// The order after its stake was given back.
-    pub(super) fn cancelled(&self, stake: &Stake) -> Self {
-        Self { state: OrderState::Cancelled, paid: stake.amount.minor(), ..self.clone() }
-    }
-
-    fn legal(name: OrderName, state: OrderState, stake: Option<Stake>, paid: i64) -> Self {
-        let OrderName { id, party, key, player } = name;
-        Self { id, party, key, player, state, stake, paid, _legal: Legal }
+    /// Minor units that its player got.
+    pub(super) fn paid(&self) -> i64 {
+        match self {
+            Self::Won(_, amount) | Self::Tied(_, amount) => amount.minor(),
+            Self::Cancelled(stake) => stake.amount.minor(),
+            Self::Open(_) | Self::Lost(_) | Self::Refused(_) | Self::Tombstone => 0,
+        }
     }
 }
 

@@ -1,17 +1,17 @@
 //! Settling an order by the result of its round (EGPP 5.1.3).
 
 use super::{
-    GameResult, Order, OrderDone, OrderRefusal, OrderState, SettleOrder, Stake, known_game, open_order, order_of,
+    GameResult, Order, OrderDone, OrderFate, OrderRefusal, SettleOrder, Stake, known_game, open_order, order_of,
 };
+use crate::ledger::State;
 use crate::ledger::account::HouseSide;
 use crate::ledger::command::KeyedCommand;
 use crate::ledger::decide::{AreaDecision, Effects, known_player};
 use crate::ledger::posting::Posting;
-use crate::ledger::{Amount, State};
 
 pub(super) fn decide(state: &State, keyed: &KeyedCommand, settle: &SettleOrder) -> AreaDecision<OrderDone> {
     let order = order_of(state, keyed);
-    if order.is_some_and(|order| order.player == keyed.player && !agrees_with_bet(order, settle)) {
+    if order.is_some_and(|order| order.player() == keyed.player && !agrees_with_bet(order, settle)) {
         return Err(OrderRefusal::DiffersFromBet.into());
     }
     known_game(settle.terms)?;
@@ -21,34 +21,25 @@ pub(super) fn decide(state: &State, keyed: &KeyedCommand, settle: &SettleOrder) 
         return Err(OrderRefusal::RoundDiffers.into());
     }
     let mut posting = Posting::of(&keyed.command.party, player);
-    let payout = payout(stake, settle.result);
-    if let Some(amount) = payout {
-        posting.credit(&stake.pocket, amount, HouseSide::House)?;
+    let fate = fate(stake, settle.result);
+    if let OrderFate::Won(_, amount) | OrderFate::Tied(_, amount) = &fate {
+        posting.credit(&stake.pocket, *amount, HouseSide::House)?;
     }
-    let paid = payout.map_or(0, Amount::minor);
-    let settled = order.settled(settled_state(settle.result), payout);
-    Ok((OrderDone::OrderSettled { paid }, Effects { order: Some(settled), ..Effects::of(posting) }))
+    let paid = fate.paid();
+    Ok((OrderDone::OrderSettled { paid }, Effects { order: Some(order.with(fate)), ..Effects::of(posting) }))
 }
 
-/// What the player gets: nothing for a loss, whatever amount came with it.
-fn payout(stake: &Stake, result: GameResult) -> Option<Amount> {
+/// What becomes of the order: a tie pays the stake where no amount is named, a loss nothing, whatever amount came with it.
+fn fate(stake: &Stake, result: GameResult) -> OrderFate {
     match result {
-        GameResult::Win(amount) => Some(amount),
-        GameResult::Tie(amount) => Some(amount.unwrap_or(stake.amount)),
-        GameResult::Lose(_) => None,
-    }
-}
-
-fn settled_state(result: GameResult) -> OrderState {
-    match result {
-        GameResult::Win(_) => OrderState::Won,
-        GameResult::Tie(_) => OrderState::Tied,
-        GameResult::Lose(_) => OrderState::Lost,
+        GameResult::Win(amount) => OrderFate::Won(stake.clone(), amount),
+        GameResult::Tie(amount) => OrderFate::Tied(stake.clone(), amount.unwrap_or(stake.amount)),
+        GameResult::Lose(_) => OrderFate::Lost(stake.clone()),
     }
 }
 
 fn agrees_with_bet(order: &Order, settle: &SettleOrder) -> bool {
-    order.stake.as_ref().is_none_or(|stake| {
+    order.stake().is_none_or(|stake| {
         settle.currency.is_none_or(|currency| currency == stake.pocket.currency)
             && settle.wallet.as_ref().is_none_or(|wallet| *wallet == stake.pocket.wallet)
     })
@@ -64,7 +55,7 @@ pub(super) fn is_same(order: Option<&Order>, now: &SettleOrder, then: &SettleOrd
 }
 
 fn is_same_result(order: Option<&Order>, now: GameResult, then: GameResult) -> bool {
-    let stake = order.and_then(|order| order.stake.as_ref()).map(|stake| stake.amount);
+    let stake = order.and_then(|order| order.stake()).map(|stake| stake.amount);
     match (now, then) {
         (GameResult::Win(now), GameResult::Win(then)) => now == then,
         (GameResult::Tie(now), GameResult::Tie(then)) => now.or(stake) == then.or(stake),

@@ -56,7 +56,7 @@ impl CommandKey {
 
 pub(super) fn stock(state: &State, keyed: &KeyedCommand, stock: &StockOffers) -> (ShopDone, Effects) {
     let mut offers: BTreeMap<OfferId, OfferState> = BTreeMap::new();
-    let (mut stocked, mut seen) = (Vec::new(), BTreeSet::new());
+    let (mut stocked, mut seen, mut added) = (Vec::new(), BTreeSet::new(), 0_i64);
     for stocking in &stock.offers {
         let offer = OfferId::of(&keyed.command.party, &stocking.offer.id);
         let known = offers.remove(&offer).or_else(|| state.shop.offers.get(&offer).cloned());
@@ -70,10 +70,10 @@ pub(super) fn stock(state: &State, keyed: &KeyedCommand, stock: &StockOffers) ->
             }
             after.stock = after.stock.saturating_add(1);
             stocked.push(StockedKey { key, offer });
+            added = added.saturating_add(1);
         }
         offers.insert(offer, after);
     }
-    let added = i64::try_from(stocked.len()).unwrap_or(i64::MAX);
     let shop = ShopEffects { offers: offers.into_iter().collect(), stocked, ..ShopEffects::default() };
     (ShopDone::OffersStocked { added }, Effects { shop, ..Effects::default() })
 }

@@ -116,9 +116,9 @@ impl WalletPort for MemoryWallet {
 
     fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
         self.answer("order", |books| {
-            let order = books.ledger.orders.get(&id).filter(|order| order.party == party);
+            let order = books.ledger.orders.get(&id).filter(|order| *order.party() == party);
             let Some(order) = order else { return Ok(None) };
-            let player = books.ledger.players.get(&order.player);
+            let player = books.ledger.players.get(&order.player());
             Ok(player.map(|player| (order.clone(), player.player.id.clone())))
         })
     }

@@ -94,8 +94,8 @@ impl Books {
             player.keep(account);
         }
         for (order, _) in batch.orders {
-            self.changed_orders.insert(order.id, self.commits);
-            self.state.orders.insert(order.id, order);
+            self.changed_orders.insert(order.id(), self.commits);
+            self.state.orders.insert(order.id(), order);
         }
         for entry in batch.entries {
             if entry.kept {

@@ -88,15 +88,15 @@ pub fn of_order(found: Option<(Order, PlayerId)>, asking: &PlayerId) -> Reply {
     if player != *asking {
         return of_status(status::of_denied(&Denied::Forbidden));
     }
-    let paid = match order.state {
+    let paid = match order.state() {
         OrderState::Open => None,
-        OrderState::Won | OrderState::Lost | OrderState::Tied => Some(order.paid),
+        OrderState::Won | OrderState::Lost | OrderState::Tied => Some(order.paid()),
         OrderState::Cancelled | OrderState::Tombstone => {
             return of_status(status::of_refusal(Refusal::Order(OrderRefusal::OrderCancelled)));
         }
         OrderState::Refused => return of_status(status::of_refusal(Refusal::Order(OrderRefusal::OrderRefused))),
     };
-    let Some(stake) = &order.stake else {
+    let Some(stake) = order.stake() else {
         return of_status(status::of_refusal(Refusal::Order(OrderRefusal::OrderUnknown)));
     };
     let wallet = &stake.pocket.wallet;
@@ -104,14 +104,14 @@ pub fn of_order(found: Option<(Order, PlayerId)>, asking: &PlayerId) -> Reply {
         200,
         "200",
         &Bet {
-            bet_id: order.id.uuid().to_string(),
-            state: order.state.as_str(),
+            bet_id: order.id().uuid().to_string(),
+            state: order.state().as_str(),
             paid,
             amount: stake.amount.minor(),
             currency: stake.pocket.currency.as_str(),
-            game: order.key.game.as_str(),
+            game: order.key().game.as_str(),
             round: stake.round,
-            external_id: order.key.external_id.as_str(),
+            external_id: order.key().external_id.as_str(),
             wallet_id: (!wallet.is_default()).then(|| wallet.name()),
             player_id: player.as_str(),
         },

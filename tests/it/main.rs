@@ -24,5 +24,6 @@ mod conformance;
 mod decoder;
 mod tidy;
 mod usernames;
+mod partners;
 mod e2e;
 mod http;

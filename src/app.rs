@@ -287,7 +287,7 @@ async fn start_http(
         let api = Arc::new(admin::Api { config, operators, reader, audits, dead, wallet, readiness, origins, live });
         admin::router(Arc::clone(&api)).merge(console::router(Console::new(api)))
     });
-    let documents = documents::router(&document(config, &mounts), &asyncapi::document(config.parties.keys()));
+    let documents = documents::router(&document(config, &mounts), &asyncapi::document(config.parties.keys()))?;
     let serving = Serving {
         wallet,
         mounts,

@@ -1,38 +1,61 @@
 //! The report for people: one file without script that loads nothing, to be sent as it is.
 
-use std::fmt::Write as _;
-
+use askama::Template;
 use serde_json::Value;
 
 use super::provider::Traffic;
 use super::report::{BrokenRule, CaseOutcome, ConformanceReport, JudgedCase, ShownExchange, Subject};
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;\
-background:#fff}table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;\
-border-bottom:1px solid #ccc}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f2f2f2;padding:.6rem}\
-.failed{color:#a00000;font-weight:bold}.passed{color:#00600f}h2{margin-top:2.5rem}\
-@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}pre{background:#262626}.failed{color:#ff8a80}\
-.passed{color:#8fdf9a}}";
+const STYLE: &str = include_str!("html.css");
+
+#[derive(Template)]
+#[template(path = "conformance.html")]
+struct ReportPage {
+    style: &'static str,
+    title: String,
+    facts: Vec<(&'static str, String)>,
+    failures: Vec<FailedCase>,
+    rows: Vec<CaseRow>,
+}
+
+struct FailedCase {
+    id: String,
+    title: String,
+    clause: String,
+    facts: Vec<(&'static str, String)>,
+    /// What was sent, and what came.
+    exchanges: Vec<(String, String)>,
+}
+
+struct CaseRow {
+    id: String,
+    title: String,
+    clause: String,
+    class: &'static str,
+    outcome: String,
+}
 
 /// The whole page.
-pub fn render(report: &ConformanceReport) -> String {
+pub fn render(report: &ConformanceReport) -> askama::Result<String> {
     let head = &report.head;
     let whose = match head.subject {
         Subject::Wallet => "Wallet",
         Subject::Provider => "Provider",
     };
-    let title = format!("{whose} of party {} {}", head.party, report.verdict().words());
-    let json = report.json();
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style></head>\n\
-         <body><main><h1>{title}</h1>\n<table>\n",
-        title = escaped(&title),
-    );
-    let counts = report.counts();
+    let page = ReportPage {
+        style: STYLE,
+        title: legible(&format!("{whose} of party {} {}", head.party, report.verdict().words())),
+        facts: facts(report).into_iter().map(|(name, value)| (name, legible(&value))).collect(),
+        failures: report.cases.iter().filter_map(FailedCase::of).collect(),
+        rows: report.cases.iter().map(CaseRow::of).collect(),
+    };
+    page.render()
+}
+
+fn facts(report: &ConformanceReport) -> Vec<(&'static str, String)> {
+    let (head, counts, json) = (&report.head, report.counts(), report.json());
     let dialects: Vec<&str> = head.dialects.iter().map(|dialect| dialect.name()).collect();
-    for (name, value) in [
+    let mut facts = vec![
         ("Judged by", head.program.clone()),
         ("Began", head.began.clone()),
         ("Took", format!("{}.{:03} s", head.took_ms / 1000, head.took_ms % 1000)),
@@ -48,18 +71,9 @@ pub fn render(report: &ConformanceReport) -> String {
         ("Catalogue (SHA-256)", head.catalogue.clone()),
         ("Schemas (SHA-256)", head.schemas.clone()),
         ("Results (SHA-256)", json["digest"].as_str().unwrap_or_default().to_owned()),
-    ] {
-        let _ = writeln!(page, "<tr><th scope=\"row\">{name}</th><td>{}</td></tr>", escaped(&value));
-    }
-    if let Some(traffic) = &head.traffic {
-        let _ = writeln!(page, "<tr><th scope=\"row\">Traffic</th><td>{}</td></tr>", told(traffic));
-    }
-    page.push_str("</table>\n");
-    report.cases.iter().for_each(|case| page.push_str(&failure(case)));
-    page.push_str("<h2>All cases</h2>\n<table><tr><th>Case</th><th>What</th><th>Clause</th><th>Outcome</th></tr>\n");
-    report.cases.iter().for_each(|case| page.push_str(&row(case)));
-    page.push_str("</table></main></body></html>\n");
-    page
+    ];
+    facts.extend(head.traffic.as_ref().map(|traffic| ("Traffic", told(traffic))));
+    facts
 }
 
 fn told(traffic: &Traffic) -> String {
@@ -70,60 +84,52 @@ fn told(traffic: &Traffic) -> String {
     )
 }
 
-fn row(case: &JudgedCase) -> String {
-    let (class, told) = match &case.outcome {
-        CaseOutcome::Passed => ("passed", "passed".to_owned()),
-        CaseOutcome::Failed(_) => ("failed", "failed".to_owned()),
-        CaseOutcome::Skipped { why } => ("skipped", format!("skipped: {why}")),
-        CaseOutcome::NotJudged { why } => ("failed", format!("not judged: {why}")),
-    };
-    let cells = [&case.id, &case.title, &case.clause.to_string()].map(|cell| format!("<td>{}</td>", escaped(cell)));
-    format!("<tr>{}<td class=\"{class}\">{}</td></tr>\n", cells.concat(), escaped(&told))
+impl CaseRow {
+    fn of(case: &JudgedCase) -> Self {
+        let (class, outcome) = match &case.outcome {
+            CaseOutcome::Passed => ("passed", "passed".to_owned()),
+            CaseOutcome::Failed(_) => ("failed", "failed".to_owned()),
+            CaseOutcome::Skipped { why } => ("skipped", format!("skipped: {why}")),
+            CaseOutcome::NotJudged { why } => ("failed", format!("not judged: {why}")),
+        };
+        let [id, title, clause, outcome] =
+            [&case.id, &case.title, &case.clause.to_string(), &outcome].map(|text| legible(text));
+        Self { id, title, clause, class, outcome }
+    }
 }
 
-fn failure(case: &JudgedCase) -> String {
-    let CaseOutcome::Failed(BrokenRule { clause, what, expected, got, .. }) = &case.outcome else {
-        return String::new();
-    };
-    let mut part = format!(
-        "<h2 class=\"failed\">{}: {}</h2>\n<blockquote>{}</blockquote>\n<table>\n",
-        escaped(&case.id),
-        escaped(&case.title),
-        escaped(&clause.to_string()),
-    );
-    for (name, value) in [("What", what), ("Expected", expected), ("Got", got), ("Judge it again", &case.again)] {
-        let _ = writeln!(part, "<tr><th scope=\"row\">{name}</th><td><code>{}</code></td></tr>", escaped(value));
+impl FailedCase {
+    fn of(case: &JudgedCase) -> Option<Self> {
+        let CaseOutcome::Failed(BrokenRule { clause, what, expected, got, .. }) = &case.outcome else { return None };
+        let facts = [("What", what), ("Expected", expected), ("Got", got), ("Judge it again", &case.again)];
+        let exchange = |ShownExchange { request, reply }: &ShownExchange| {
+            let reply = reply.as_ref().map_or_else(|| "nothing".to_owned(), pretty);
+            (legible(&pretty(request)), legible(&reply))
+        };
+        Some(Self {
+            id: legible(&case.id),
+            title: legible(&case.title),
+            clause: legible(&clause.to_string()),
+            facts: facts.map(|(name, value)| (name, legible(value))).into(),
+            exchanges: case.exchanges.iter().map(exchange).collect(),
+        })
     }
-    part.push_str("</table>\n");
-    for ShownExchange { request, reply } in &case.exchanges {
-        let reply = reply.as_ref().map_or_else(|| "nothing".to_owned(), pretty);
-        let _ = write!(part, "<pre>{}\n\n→ {}</pre>\n", escaped(&pretty(request)), escaped(&reply));
-    }
-    part
 }
 
 fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
-/// Text of HTML. What would reorder or hide other text is written out.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
+/// What would reorder or hide other text is written out.
+fn legible(text: &str) -> String {
+    let mut legible = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            '\n' => safe.push('\n'),
-            c if c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                safe.extend(c.escape_unicode());
-            }
-            c => safe.push(c),
+        let hides = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c != '\n' && (c.is_control() || hides) {
+            legible.extend(c.escape_unicode());
+        } else {
+            legible.push(c);
         }
     }
-    safe
+    legible
 }

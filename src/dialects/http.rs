@@ -4,7 +4,6 @@
 //! takes longer or the database is away, and what is counted and logged is the transport's, once for all of them.
 
 pub mod exact;
-pub mod html;
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -2,12 +2,13 @@
 
 mod schema;
 
+use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::http::html::escape;
+use self::schema::SchemaTable;
 
 const STYLE: &str = include_str!("reference.css");
 
@@ -23,86 +24,131 @@ pub fn policy() -> String {
     )
 }
 
+#[derive(Template)]
+#[template(path = "reference/page.html")]
+struct ReferencePage<'a> {
+    style: &'static str,
+    version: &'a str,
+    /// What each document says of itself.
+    queues: &'a str,
+    http: &'a str,
+    channels: Vec<ChannelLine<'a>>,
+    messages: Vec<MessageSection<'a>>,
+    operations: Vec<OperationSection<'a>>,
+}
+
+struct ChannelLine<'a> {
+    address: &'a str,
+    takes: String,
+}
+
+struct MessageSection<'a> {
+    name: &'a str,
+    headers: Option<SchemaTable<'a>>,
+    body: SchemaTable<'a>,
+}
+
+struct OperationSection<'a> {
+    id: String,
+    name: String,
+    summary: &'a str,
+    paragraphs: Vec<String>,
+    parameters: Vec<ParameterLine<'a>>,
+    bodies: Vec<(&'a str, SchemaTable<'a>)>,
+    responses: Vec<ResponseLine<'a>>,
+}
+
+struct ParameterLine<'a> {
+    name: &'a str,
+    place: &'a str,
+    kind: String,
+    is_required: bool,
+    meaning: &'a str,
+}
+
+struct ResponseLine<'a> {
+    status: &'a str,
+    meaning: &'a str,
+    /// By type, with the schema.
+    bodies: Vec<(&'a str, String)>,
+}
+
 /// The page of an OpenAPI and an AsyncAPI document.
-pub fn page(openapi: &Value, asyncapi: &Value) -> String {
-    let version = escape(text(&openapi["info"], "version"));
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Purser: the interface</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n<h1>Purser {version}: the interface</h1>\n\
-         <p>Made of <a href=\"asyncapi.json\">asyncapi.json</a> and <a href=\"openapi.json\">openapi.json</a>, which \
-         say the same to machines.</p>\n\
-         <nav aria-label=\"Contents\">\n<ul>\n<li><a href=\"#queues\">Over AMQP</a></li>\n\
-         <li><a href=\"#http\">Over HTTP</a>\n<ul>\n{contents}</ul></li>\n</ul>\n</nav>\n{queues}{http}</main>\n</body>\n</html>\n",
-        contents = contents(openapi),
-        queues = queues(asyncapi),
-        http = http(openapi),
-    )
-}
-
-fn queues(document: &Value) -> String {
-    let mut part = format!("<h2 id=\"queues\">Over AMQP</h2>\n{}", paragraph(text(&document["info"], "description")));
-    part += "<table>\n<tr><th scope=\"col\">Queue</th><th scope=\"col\">Takes</th></tr>\n";
-    for channel in
-        members(&document["channels"]).filter_map(|(_, channel)| Some((channel["address"].as_str()?, channel)))
-    {
-        let (address, channel) = channel;
-        let takes = members(&channel["messages"]).filter_map(|(_, message)| message["$ref"].as_str());
-        let takes: Vec<String> = takes.map(|taken| escape(last(taken))).collect();
-        part += &format!("<tr><td><code>{}</code></td><td>{}</td></tr>\n", escape(address), takes.join(", "));
-    }
-    part += "</table>\n";
-    for (name, message) in members(&document["components"]["messages"]) {
-        part += &format!("<h3>{}</h3>\n", escape(name));
-        part += &properties_of(&message["headers"], "Headers");
-        part += &schema::table(&message["payload"]["schema"]);
-    }
-    part
-}
-
-fn properties_of(schema: &Value, title: &str) -> String {
-    match schema.is_object() {
-        true => format!("<h4>{title}</h4>\n{}<h4>Body</h4>\n", schema::rows(schema)),
-        false => String::new(),
-    }
-}
-
-/// Every operation of the document, and what the page calls it.
-fn operations(document: &Value) -> impl Iterator<Item = (String, &str, &'static str, &Value)> {
-    members(&document["paths"]).flat_map(|(path, item)| {
-        let of_method = move |method: &'static str| Some((method, item.get(method)?));
-        METHODS.into_iter().filter_map(of_method).map(move |(method, operation)| {
-            let id = operation["operationId"].as_str().map_or_else(|| format!("{method} {path}"), str::to_owned);
-            (id.replace(char::is_whitespace, "-"), path, method, operation)
-        })
-    })
-}
-
-fn contents(document: &Value) -> String {
-    let line = |(id, path, method, operation): (String, &str, &str, &Value)| {
-        let name = format!("{} {path}", method.to_ascii_uppercase());
-        let summary = escape(text(operation, "summary"));
-        format!("<li><a href=\"#{}\"><code>{}</code></a> {summary}</li>\n", escape(&id), escape(&name))
+pub fn page(openapi: &Value, asyncapi: &Value) -> askama::Result<String> {
+    let page = ReferencePage {
+        style: STYLE,
+        version: text(&openapi["info"], "version"),
+        queues: text(&asyncapi["info"], "description"),
+        http: text(&openapi["info"], "description"),
+        channels: members(&asyncapi["channels"]).filter_map(|(_, channel)| ChannelLine::of(channel)).collect(),
+        messages: members(&asyncapi["components"]["messages"]).map(MessageSection::of).collect(),
+        operations: operations(openapi),
     };
-    operations(document).map(line).collect()
+    page.render()
 }
 
-fn http(document: &Value) -> String {
-    let mut part = format!("<h2 id=\"http\">Over HTTP</h2>\n{}", paragraph(text(&document["info"], "description")));
-    for (id, path, method, operation) in operations(document) {
-        let name = format!("{} {path}", method.to_ascii_uppercase());
-        part += &format!("<h3 id=\"{}\"><code>{}</code></h3>\n", escape(&id), escape(&name));
-        part += &paragraph(text(operation, "summary"));
-        part += &paragraph(text(operation, "description"));
-        part += &paragraph(&credentials(operation));
-        part += &parameters(operation);
-        for (kind, content) in members(&operation["requestBody"]["content"]) {
-            part += &format!("<h4>Body, <code>{}</code></h4>\n{}", escape(kind), schema::table(&content["schema"]));
-        }
-        part += &responses(operation);
+impl<'a> ChannelLine<'a> {
+    fn of(channel: &'a Value) -> Option<Self> {
+        let takes = members(&channel["messages"]).filter_map(|(_, message)| message["$ref"].as_str());
+        let takes: Vec<&str> = takes.map(last).collect();
+        Some(Self { address: channel["address"].as_str()?, takes: takes.join(", ") })
     }
-    part
+}
+
+impl<'a> MessageSection<'a> {
+    fn of((name, message): (&'a str, &'a Value)) -> Self {
+        let headers = &message["headers"];
+        Self {
+            name,
+            headers: headers.is_object().then(|| SchemaTable::of_members(headers)),
+            body: SchemaTable::of(&message["payload"]["schema"]),
+        }
+    }
+}
+
+/// Every operation of the document, in its order.
+fn operations(document: &Value) -> Vec<OperationSection<'_>> {
+    let of_methods = members(&document["paths"]).flat_map(|(path, item)| {
+        METHODS.into_iter().filter_map(move |method| Some(OperationSection::of(path, method, item.get(method)?)))
+    });
+    of_methods.collect()
+}
+
+impl<'a> OperationSection<'a> {
+    fn of(path: &str, method: &str, operation: &'a Value) -> Self {
+        let id = operation["operationId"].as_str().map_or_else(|| format!("{method} {path}"), str::to_owned);
+        let (summary, description) = (text(operation, "summary"), text(operation, "description"));
+        let paragraphs = [summary.to_owned(), description.to_owned(), credentials(operation)];
+        let bodies = members(&operation["requestBody"]["content"]);
+        Self {
+            id: id.replace(char::is_whitespace, "-"),
+            name: format!("{} {path}", method.to_ascii_uppercase()),
+            summary,
+            paragraphs: paragraphs.into_iter().filter(|text| !text.is_empty()).collect(),
+            parameters: operation["parameters"].as_array().into_iter().flatten().map(ParameterLine::of).collect(),
+            bodies: bodies.map(|(kind, content)| (kind, SchemaTable::of(&content["schema"]))).collect(),
+            responses: members(&operation["responses"]).map(ResponseLine::of).collect(),
+        }
+    }
+}
+
+impl<'a> ParameterLine<'a> {
+    fn of(parameter: &'a Value) -> Self {
+        Self {
+            name: text(parameter, "name"),
+            place: text(parameter, "in"),
+            kind: schema::kind(&parameter["schema"]),
+            is_required: parameter["required"] == true,
+            meaning: text(parameter, "description"),
+        }
+    }
+}
+
+impl<'a> ResponseLine<'a> {
+    fn of((status, response): (&'a str, &'a Value)) -> Self {
+        let bodies = members(&response["content"]).map(|(kind, content)| (kind, schema::json(&content["schema"])));
+        Self { status, meaning: text(response, "description"), bodies: bodies.collect() }
+    }
 }
 
 fn credentials(operation: &Value) -> String {
@@ -111,48 +157,6 @@ fn credentials(operation: &Value) -> String {
     let ways: Vec<String> =
         security.iter().map(one).map(|way| if way.is_empty() { "none".into() } else { way }).collect();
     format!("Credentials: {}.", ways.join(", or "))
-}
-
-fn parameters(operation: &Value) -> String {
-    let Some(parameters) = operation["parameters"].as_array().filter(|all| !all.is_empty()) else {
-        return String::new();
-    };
-    let mut part = "<table>\n<tr><th scope=\"col\">Parameter</th><th scope=\"col\">In</th><th scope=\"col\">Is</th>\
-                    <th scope=\"col\">Meaning</th></tr>\n"
-        .to_owned();
-    for parameter in parameters {
-        let required = if parameter["required"] == true { ", required" } else { "" };
-        part += &format!(
-            "<tr><td><code>{}</code></td><td>{}</td><td>{}{required}</td><td>{}</td></tr>\n",
-            escape(text(parameter, "name")),
-            escape(text(parameter, "in")),
-            escape(&schema::kind(&parameter["schema"])),
-            escape(text(parameter, "description")),
-        );
-    }
-    part + "</table>\n"
-}
-
-fn responses(operation: &Value) -> String {
-    let mut part =
-        "<table>\n<tr><th scope=\"col\">Status</th><th scope=\"col\">Meaning</th><th scope=\"col\">Body</th></tr>\n"
-            .to_owned();
-    for (status, response) in members(&operation["responses"]) {
-        let bodies = members(&response["content"]).map(|(kind, content)| {
-            format!("<code>{}</code>{}", escape(kind), schema::folded(&content["schema"], "its schema"))
-        });
-        part += &format!(
-            "<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-            escape(status),
-            escape(text(response, "description")),
-            bodies.collect::<String>(),
-        );
-    }
-    part + "</table>\n"
-}
-
-fn paragraph(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("<p>{}</p>\n", escape(text)) }
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -191,8 +195,8 @@ mod tests {
         let channel = json!({ "address": evil, "messages": { evil: { "$ref": evil } } });
         let asyncapi =
             json!({ "info": info, "channels": { evil: channel }, "components": { "messages": { evil: message } } });
-        let page = page(&openapi, &asyncapi);
+        let page = page(&openapi, &asyncapi).unwrap();
         assert!(!page.contains("<script") && !page.contains(evil), "{page}");
-        assert!(page.matches("&lt;script&gt;").count() > 20, "{page}");
+        assert!(page.matches("&#60;script&#62;").count() > 20, "{page}");
     }
 }

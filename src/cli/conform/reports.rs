@@ -24,21 +24,16 @@ pub struct ReportFiles {
 
 impl ReportFiles {
     pub fn write(&self, report: &ConformanceReport) -> anyhow::Result<()> {
-        let json = || serde_json::to_string_pretty(&report.json()).unwrap_or_default() + "\n";
-        let rendered = [
-            (&self.html, html::render as fn(&ConformanceReport) -> String),
-            (&self.junit, junit::render as fn(&ConformanceReport) -> String),
-        ];
-        for (path, render) in rendered {
-            write_file(path.as_deref(), || render(report))?;
-        }
+        let json = || Ok(serde_json::to_string_pretty(&report.json())? + "\n");
+        write_file(self.html.as_deref(), || Ok(html::render(report)?))?;
+        write_file(self.junit.as_deref(), || Ok(junit::render(report)))?;
         write_file(self.json.as_deref(), json)
     }
 }
 
-fn write_file(path: Option<&Path>, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+fn write_file(path: Option<&Path>, text: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
     let Some(path) = path else { return Ok(()) };
-    std::fs::write(path, text()).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(path, text()?).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// How the command ends. Where something kept it from judging, nothing says that anybody is wrong, so it is never status 1.

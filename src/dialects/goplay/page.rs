@@ -1,13 +1,13 @@
 //! The pages that players see: plain HTML without a script, made for a phone and for a keyboard as much as for a mouse.
 
+use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::request::AuthorizationRequest;
-use super::scope;
+use super::scope::{self, Scope};
 use crate::dialects::http::Reply;
-use crate::dialects::http::html::escape;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -20,78 +20,71 @@ pub struct SignInPage<'a> {
     pub problem: Option<&'a str>,
 }
 
+#[derive(Template)]
+#[template(path = "goplay/sign_in.html")]
+struct SignInTemplate<'a> {
+    style: &'static str,
+    client: &'a str,
+    scopes: &'a [Scope],
+    hidden: Vec<(&'static str, &'a str)>,
+    username: &'a str,
+    problem: Option<&'a str>,
+    /// Where the player goes from here.
+    back: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "goplay/problem.html")]
+struct ProblemTemplate<'a> {
+    style: &'static str,
+    message: &'a str,
+}
+
 /// The page on which a player signs in and allows or denies.
-pub fn sign_in(status: u16, code: &'static str, page: &SignInPage<'_>) -> Reply {
-    let asked = page.asked;
-    let client = escape(&asked.client.id);
-    let allowed: String = asked.scopes.iter().map(|scope| format!("<li>{}</li>\n", escape(scope.sentence()))).collect();
-    let problem = page.problem.map_or(String::new(), |problem| {
-        format!("<p class=\"problem\" id=\"problem\" role=\"alert\">{}</p>\n", escape(problem))
-    });
-    let body = format!(
-        "<h1>Sign in</h1>\n\
-         <p><strong>{client}</strong> asks for your permission to:</p>\n<ul>\n{allowed}</ul>\n{problem}\
-         <form method=\"post\" action=\"authorize\">\n{hidden}{fields}\
-         <button type=\"submit\" name=\"decision\" value=\"allow\">Allow</button>\n\
-         <button type=\"submit\" name=\"decision\" value=\"deny\" class=\"quiet\" formnovalidate>Deny</button>\n\
-         </form>\n\
-         <p class=\"quiet-text\">You will return to {back}. Your password stays here.</p>\n",
-        hidden = hidden(asked, page.ticket),
-        fields = fields(page),
-        back = escape(&asked.back.source()),
-    );
-    let policy = format!("form-action 'self' {}", asked.back.source());
-    html(status, code, "Sign in", &body, &policy)
+pub fn sign_in(status: u16, code: &'static str, filled: &SignInPage<'_>) -> Reply {
+    let SignInPage { asked, ticket, username, problem } = *filled;
+    let (scopes, back) = (scope::text(&asked.scopes), asked.back.source());
+    let page = SignInTemplate {
+        style: STYLE,
+        client: &asked.client.id,
+        scopes: &asked.scopes,
+        hidden: hidden(asked, ticket, &scopes),
+        username,
+        problem,
+        back: &back,
+    };
+    let policy = format!("form-action 'self' {back}");
+    html(status, code, &page, &policy)
 }
 
 /// A page that says why it goes no further.
 pub fn problem(status: u16, code: &'static str, message: &str) -> Reply {
-    let body = format!(
-        "<h1>This does not work</h1>\n<p>{}</p>\n<p>Please go back to where you came from and try again.</p>\n",
-        escape(message)
-    );
-    html(status, code, "This does not work", &body, "form-action 'none'")
+    let page = ProblemTemplate { style: STYLE, message };
+    html(status, code, &page, "form-action 'none'")
 }
 
-fn hidden(asked: &AuthorizationRequest, ticket: &str) -> String {
-    let scopes = scope::text(&asked.scopes);
+fn hidden<'a>(asked: &'a AuthorizationRequest, ticket: &'a str, scopes: &'a str) -> Vec<(&'static str, &'a str)> {
     let fixed = [
         ("ticket", ticket),
         ("response_type", "code"),
-        ("client_id", &asked.client.id),
-        ("redirect_uri", &asked.back.redirect_uri),
-        ("scope", &scopes),
+        ("client_id", &*asked.client.id),
+        ("redirect_uri", &*asked.back.redirect_uri),
+        ("scope", scopes),
         ("code_challenge", asked.challenge.as_str()),
         ("code_challenge_method", "S256"),
     ];
     let state = asked.back.state.as_deref().map(|state| ("state", state));
-    let input =
-        |(name, value): (&str, &str)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escape(value));
-    fixed.into_iter().chain(state).map(input).collect()
+    fixed.into_iter().chain(state).collect()
 }
 
-/// Name and password, with the cursor where something is to be typed.
-fn fields(page: &SignInPage<'_>) -> String {
-    let (on_name, on_password) = if page.username.is_empty() { (" autofocus", "") } else { ("", " autofocus") };
-    let described = if page.problem.is_some() { " aria-describedby=\"problem\"" } else { "" };
-    format!(
-        "<label for=\"username\">Username</label>\n\
-         <input id=\"username\" name=\"username\" value=\"{}\" autocomplete=\"username\" autocapitalize=\"none\" \
-         spellcheck=\"false\" required{on_name}{described}>\n\
-         <label for=\"password\">Password</label>\n\
-         <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" \
-         required{on_password}{described}>\n",
-        escape(page.username)
-    )
-}
-
-fn html(status: u16, code: &'static str, title: &str, body: &str, form_action: &str) -> Reply {
-    let document = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n{body}</main>\n</body>\n</html>\n"
-    );
+fn html(status: u16, code: &'static str, page: &impl Template, form_action: &str) -> Reply {
+    let document = match page.render() {
+        Ok(document) => document,
+        Err(error) => {
+            tracing::error!(%error, "a page could not be written");
+            return Reply::empty(500, "500");
+        }
+    };
     let style = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; {form_action}; \

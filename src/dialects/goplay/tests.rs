@@ -244,8 +244,8 @@ fn a_page_says_where_its_form_may_lead_and_holds_no_markup_of_others() {
         let policy = header(&page, "content-security-policy");
         assert!(policy.contains(&format!("form-action 'self' {source};")), "{policy}");
         let html = String::from_utf8(page.body.clone()).unwrap();
-        assert!(html.contains("<strong>&lt;other&gt;</strong>"), "{html}");
-        assert!(html.contains("name=\"state\" value=\"s&quot;&lt;&amp;&gt;&#39;é&#13;\n\""), "{html}");
+        assert!(html.contains("<strong>&#60;other&#62;</strong>"), "{html}");
+        assert!(html.contains("name=\"state\" value=\"s&#34;&#60;&#38;&#62;&#39;é&#13;\n\""), "{html}");
     }
 }
 

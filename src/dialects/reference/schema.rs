@@ -1,37 +1,50 @@
 //! A JSON Schema as a table of its members.
 
+use askama::Template;
 use serde_json::Value;
 
-use super::{escape, last, members, text};
+use super::{last, members, text};
 
 /// Objects within objects that are told line by line; what is deeper is in the schema itself.
 const DEPTH: usize = 3;
 
 /// A schema's description and members, and the whole of it folded.
-pub fn table(schema: &Value) -> String {
-    format!("{}{}{}", super::paragraph(text(schema, "description")), rows(schema), folded(schema, "The whole schema"))
+#[derive(Template)]
+#[template(path = "reference/schema.html")]
+pub struct SchemaTable<'a> {
+    description: &'a str,
+    members: Vec<MemberLine<'a>>,
+    json: Option<String>,
 }
 
-/// The members, where there are any.
-pub fn rows(schema: &Value) -> String {
-    let mut lines = String::new();
-    add_members(schema, schema, "", DEPTH, &mut lines);
-    if lines.is_empty() {
-        return lines;
+struct MemberLine<'a> {
+    /// Through the objects that it is in.
+    path: String,
+    kind: String,
+    is_required: bool,
+    meaning: &'a str,
+}
+
+impl<'a> SchemaTable<'a> {
+    pub fn of(schema: &'a Value) -> Self {
+        let members = Self::of_members(schema).members;
+        Self { description: text(schema, "description"), members, json: Some(json(schema)) }
     }
-    format!(
-        "<table>\n<tr><th scope=\"col\">Member</th><th scope=\"col\">Is</th><th scope=\"col\">Meaning</th></tr>\n\
-         {lines}</table>\n"
-    )
+
+    /// The members alone.
+    pub fn of_members(schema: &'a Value) -> Self {
+        let mut lines = Vec::new();
+        add_members(schema, schema, "", DEPTH, &mut lines);
+        Self { description: "", members: lines, json: None }
+    }
 }
 
-/// The schema as JSON, to be opened.
-pub fn folded(schema: &Value, title: &str) -> String {
-    let json = serde_json::to_string_pretty(schema).unwrap_or_default();
-    format!("<details><summary>{title}</summary>\n<pre>{}</pre></details>\n", escape(&json))
+/// The schema as JSON.
+pub fn json(schema: &Value) -> String {
+    serde_json::to_string_pretty(schema).unwrap_or_default()
 }
 
-fn add_members(root: &Value, schema: &Value, prefix: &str, depth: usize, lines: &mut String) {
+fn add_members<'a>(root: &'a Value, schema: &'a Value, prefix: &str, depth: usize, lines: &mut Vec<MemberLine<'a>>) {
     if depth == 0 {
         return;
     }
@@ -39,15 +52,14 @@ fn add_members(root: &Value, schema: &Value, prefix: &str, depth: usize, lines: 
         |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|known| known == name));
     for (name, member) in members(&schema["properties"]) {
         let meant = resolved(root, member);
-        let required = if is_required(name) { ", required" } else { "" };
         let meaning = [member, meant].map(|of| text(of, "description")).into_iter().find(|text| !text.is_empty());
         let path = format!("{prefix}{name}");
-        *lines += &format!(
-            "<tr><td><code>{}</code></td><td>{}{required}</td><td>{}</td></tr>\n",
-            escape(&path),
-            escape(&kind(meant)),
-            escape(meaning.unwrap_or_default()),
-        );
+        lines.push(MemberLine {
+            path: path.clone(),
+            kind: kind(meant),
+            is_required: is_required(name),
+            meaning: meaning.unwrap_or_default(),
+        });
         add_members(root, meant, &format!("{path}."), depth - 1, lines);
         let item = resolved(root, &meant["items"]);
         add_members(root, item, &format!("{path}[]."), depth - 1, lines);

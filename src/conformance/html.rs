@@ -77,10 +77,10 @@ fn facts(report: &ConformanceReport) -> Vec<(&'static str, String)> {
 }
 
 fn told(traffic: &Traffic) -> String {
-    let Traffic { messages, repeats, withheld, late, doubled, bets, refused, settled } = traffic;
+    let Traffic { messages, repeats, withheld, late, doubled, bets, refused, settled, settled_elsewhere } = traffic;
     format!(
         "{messages} messages, of them {repeats} repeats; replies: {withheld} withheld, {late} late, {doubled} doubled; \
-         bets: {bets} accepted, {refused} refused, {settled} settled"
+         bets: {bets} accepted, {refused} refused, {settled} settled, {settled_elsewhere} settled elsewhere"
     )
 }
 

@@ -5,6 +5,7 @@ mod money;
 mod partners;
 mod provider;
 mod reports;
+mod settled;
 mod wallet;
 
 use clap::Subcommand;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::reports::{self, ReportFiles};
+use super::settled;
 use super::wallet::MAX_SEED;
 use crate::app;
 use crate::cli::{CommandFailure, Ended, party, usage};
@@ -84,12 +85,14 @@ impl Watching {
         let left = shift.leave().await;
         watched?;
         left?;
-        let Shift { watcher, watch, .. } = shift;
+        let took = began.1.elapsed();
+        let Shift { watcher, mut watch, .. } = shift;
         watcher.close().await;
+        watch.complete(settled::look_up(config, &party, watch.unsettled(took)).await);
         let again = format!("purser conform provider --party {party} {} --seed {seed}", self.times());
         let head = judge::head((Subject::Provider, party.as_str()), &catalogue, seed, began);
         let head = ReportHead { traffic: Some(watch.traffic), ..head };
-        let report = ConformanceReport { head, cases: watch.close(began.1.elapsed(), &catalogue, &again) };
+        let report = ConformanceReport { head, cases: watch.close(took, &catalogue, &again) };
         self.reports.write(&report)?;
         report.cases.iter().try_for_each(reports::tell)?;
         reports::sum_up(&report)?;

@@ -4,18 +4,21 @@
 //! the reply. Of every five new messages of an operation one is answered late and one twice; of orders one is not answered,
 //! once or twice, since an order is to be asked again until it is. Which ones, the seed decides.
 //!
-//! Reading order: [`rules`] (what a provider is held to), [`message`] (what is told of a message), this file.
+//! Reading order: [`rules`] (what a provider is held to), [`message`] (what is told of a message),
+//! [`elsewhere`] (what did not come over the queues), this file.
 
 pub mod rules;
 pub mod message;
+pub mod elsewhere;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use self::elsewhere::SettledElsewhere;
 use self::message::{Bet, Content, JudgedOrder, ProviderMessage};
 use self::rules::{Breaches, ProviderRule};
 use super::Catalogue;
@@ -66,7 +69,9 @@ pub struct Traffic {
     pub doubled: u64,
     pub bets: u64,
     pub refused: u64,
+    /// Over the queues.
     pub settled: u64,
+    pub settled_elsewhere: u64,
 }
 
 /// One order's operation, as it came first.
@@ -102,7 +107,9 @@ pub struct ProviderWatch {
     /// What was sent under a correlation id.
     correlations: HashMap<String, [u8; 32]>,
     accepted: HashMap<Bet, Accepted>,
-    settled: HashSet<Bet>,
+    /// When, after the beginning.
+    settled: HashMap<Bet, Duration>,
+    elsewhere: SettledElsewhere,
     breaches: Breaches,
 }
 
@@ -115,7 +122,8 @@ impl ProviderWatch {
             asked: HashMap::new(),
             correlations: HashMap::new(),
             accepted: HashMap::new(),
-            settled: HashSet::new(),
+            settled: HashMap::new(),
+            elsewhere: SettledElsewhere::Unknown("nobody looked".to_owned()),
             breaches: Breaches::default(),
         }
     }
@@ -269,8 +277,9 @@ impl ProviderWatch {
             self.traffic.bets += 1;
             self.accepted.insert(order.bet.clone(), Accepted { at, exchange: message.exchange.clone() });
         }
-        if !is_bet && code == "200" && self.settled.insert(order.bet.clone()) {
+        if !is_bet && code == "200" && !self.settled.contains_key(&order.bet) {
             self.traffic.settled += 1;
+            self.settled.insert(order.bet.clone(), at);
         }
         let knows_at = match done {
             Interference::Withheld => return,
@@ -306,6 +315,18 @@ impl ProviderWatch {
         self.terms.seed.wrapping_add(self.fresh.get(operation).copied().unwrap_or_default())
     }
 
+    /// The bets that have had their time `at` this moment, and for which nothing came over the queues that settles them.
+    pub fn unsettled(&self, at: Duration) -> Vec<Bet> {
+        let due = self.accepted.iter().filter(|(_, accepted)| accepted.at + self.terms.settle_within <= at);
+        due.map(|(bet, _)| bet).filter(|bet| !self.settled.contains_key(bet)).cloned().collect()
+    }
+
+    /// What became of those.
+    pub fn complete(&mut self, elsewhere: SettledElsewhere) {
+        self.traffic.settled_elsewhere = elsewhere.count();
+        self.elsewhere = elsewhere;
+    }
+
     /// What is found when the watch ends `at` this time after its beginning.
     pub fn close(mut self, at: Duration, catalogue: &Catalogue, again: &str) -> Vec<JudgedCase> {
         let within = self.terms.retry_within;
@@ -318,22 +339,42 @@ impl ProviderWatch {
             let (expected, got) = (format!("the same message within {}", seconds(within)), "nothing");
             self.breaches.add_exchange(ProviderRule::Retries, exchange, &what, &expected, got);
         }
-        let within = self.terms.settle_within;
-        let mut open: Vec<_> = self.accepted.drain().collect();
-        open.sort_by_key(|(_, accepted)| accepted.at);
-        for (bet, Accepted { at: accepted_at, exchange }) in open {
-            let is_settled = self.settled.contains(&bet);
-            if is_settled || accepted_at + within <= at {
-                self.breaches.count(ProviderRule::Settlement);
-            }
-            if !is_settled && accepted_at + within <= at {
-                let what = format!("what became of bet {} of {}", bet.external_id, bet.game);
-                let expected = format!("a result or a cancel within {}", seconds(within));
-                let got = format!("none in {}", seconds(at.saturating_sub(accepted_at)));
-                self.breaches.add_exchange(ProviderRule::Settlement, exchange, &what, &expected, &got);
-            }
-        }
+        self.judge_settlements(at);
         self.breaches.judged(catalogue, again)
+    }
+
+    fn judge_settlements(&mut self, at: Duration) {
+        let mut accepted: Vec<_> = self.accepted.drain().collect();
+        accepted.sort_by_key(|(_, accepted)| accepted.at);
+        let mut unknown = 0_u64;
+        for (bet, Accepted { at: accepted_at, exchange }) in accepted {
+            let is_due = accepted_at + self.terms.settle_within <= at;
+            let took = match (self.settled.get(&bet), &self.elsewhere) {
+                (Some(settled_at), _) => Some(settled_at.saturating_sub(accepted_at)),
+                (None, _) if !is_due => continue,
+                (None, SettledElsewhere::Known(settled)) => settled.get(&bet).copied(),
+                (None, SettledElsewhere::Unknown(_)) => {
+                    unknown += 1;
+                    continue;
+                }
+            };
+            self.breaches.count(ProviderRule::Settlement);
+            let got = match took {
+                Some(took) if took <= self.terms.settle_within => continue,
+                Some(took) => format!("it after {}", seconds(took)),
+                None => format!("none in {}", seconds(at.saturating_sub(accepted_at))),
+            };
+            let what = format!("what became of bet {} of {}", bet.external_id, bet.game);
+            let expected = format!("a result or a cancel within {}", seconds(self.terms.settle_within));
+            self.breaches.add_exchange(ProviderRule::Settlement, exchange, &what, &expected, &got);
+        }
+        if let (1.., SettledElsewhere::Unknown(why)) = (unknown, &self.elsewhere) {
+            let why = format!(
+                "{unknown} bets were not settled over the queues, and whether they were over REST the ledger could not \
+                 be asked: {why}"
+            );
+            self.breaches.leave_open(ProviderRule::Settlement, why);
+        }
     }
 }
 

@@ -91,6 +91,8 @@ struct Breach {
 pub struct Breaches {
     judged: BTreeMap<ProviderRule, u64>,
     broken: BTreeMap<ProviderRule, Breach>,
+    /// Why something was not judged.
+    open: BTreeMap<ProviderRule, String>,
 }
 
 impl Breaches {
@@ -112,19 +114,25 @@ impl Breaches {
         }
     }
 
+    /// Not all could be judged that the rule is about. What is broken is broken nonetheless.
+    pub fn leave_open(&mut self, rule: ProviderRule, why: String) {
+        self.open.insert(rule, why);
+    }
+
     pub fn judged(mut self, catalogue: &Catalogue, again: &str) -> Vec<JudgedCase> {
         let mut cases = Vec::new();
         for rule in ProviderRule::ALL {
             let clause = catalogue.rule(rule.name());
-            let (outcome, exchanges) = match self.broken.remove(&rule) {
-                Some(Breach { count, what, expected, got, exchanges }) => {
+            let (outcome, exchanges) = match (self.broken.remove(&rule), self.open.remove(&rule)) {
+                (Some(Breach { count, what, expected, got, exchanges }), _) => {
                     let got = if count > 1 { format!("{got}; {count} such messages in all") } else { got };
                     let clause = clause.clone();
                     let failure = BrokenRule { rule: Some(rule.name()), clause, what, expected, got };
                     (CaseOutcome::Failed(failure), exchanges)
                 }
-                None if self.judged.contains_key(&rule) => (CaseOutcome::Passed, Vec::new()),
-                None => (rule.unseen(), Vec::new()),
+                (None, Some(why)) => (CaseOutcome::NotJudged { why }, Vec::new()),
+                (None, None) if self.judged.contains_key(&rule) => (CaseOutcome::Passed, Vec::new()),
+                (None, None) => (rule.unseen(), Vec::new()),
             };
             let (id, title, again) = (rule.name().to_owned(), rule.title().to_owned(), again.to_owned());
             cases.push(JudgedCase {

@@ -56,6 +56,7 @@ fn watched(text: &'static str) -> (Vec<Interference>, Vec<JudgedCase>) {
     for line in script(text) {
         done.push(watch.handle(Duration::from_secs(line.at_s), &message(line)));
     }
+    watch.complete(SettledElsewhere::Known(HashMap::new()));
     (done, watch.close(Duration::from_secs(100), &Catalogue::load().unwrap(), "again"))
 }
 
@@ -97,6 +98,10 @@ fn each_way_to_be_wrong_breaks_its_rule_alone() {
         ),
         ("1 order.bet a 5 201 c1\n 2 order.bet.cancel a 0 200 c2\n 3 order.bet.cancel a 0 200 c2", "retries"),
         ("1 order.bet a 5 201 c1\n 2 order.bet a 5 201 c1", "settlement"),
+        (
+            "1 order.bet a 5 201 c1\n 2 order.bet a 5 201 c1\n 30 order.bet.result a 9 200 c2\n 31 order.bet.result a 9 200 c2",
+            "settlement",
+        ),
         ("1 order.bet a 5 492 c1\n 2 order.bet a 5 492 c1\n 9 order.bet a 5 492 c1", "new_ids"),
         ("1 order.bet a 5 492 c1\n 2 order.bet a 5 492 c1\n 9 order.bet a 6 400 c2", "new_ids"),
         ("1 order.bet a 5 492 c1\n 2 order.bet a 5 492 c1\n 9 order.bet b 5 492 -", "correlation_ids"),
@@ -135,8 +140,44 @@ fn a_message_that_the_broker_delivers_again_is_no_retry() {
     assert_eq!(watch.handle(Duration::from_secs(1), &message(line)), Interference::Withheld);
     let again = ProviderMessage { is_redelivered: true, ..message(line) };
     assert_eq!(watch.handle(Duration::from_secs(2), &again), Interference::None);
+    watch.complete(SettledElsewhere::Known(HashMap::new()));
     let judged = watch.close(Duration::from_secs(100), &Catalogue::load().unwrap(), "again");
     assert_eq!(broken(&judged), ["retries", "settlement"], "{judged:#?}");
+}
+
+#[test]
+fn a_bet_that_nothing_settled_over_the_queues_is_what_the_ledger_says() {
+    let end = Duration::from_secs(100);
+    let settled_after = |seconds| Some(Some(Duration::from_secs(seconds)));
+    for (told, expected) in [
+        (settled_after(20), "passed"),
+        (settled_after(21), "failed"),
+        (Some(None), "failed"),
+        // Nobody could look.
+        (None, "not judged"),
+    ] {
+        let mut watch = ProviderWatch::new(terms());
+        for line in script("1 order.bet a 5 201 c1\n 2 order.bet a 5 201 c1\n 90 order.bet b 5 201 c2") {
+            watch.handle(Duration::from_secs(line.at_s), &message(line));
+        }
+        // The second has not had its time yet.
+        let unsettled = watch.unsettled(end);
+        let [bet] = &unsettled[..] else { panic!("{unsettled:?}") };
+        let known = |took: Option<Duration>| took.map(|took| (bet.clone(), took)).into_iter().collect();
+        watch.complete(match told {
+            Some(took) => SettledElsewhere::Known(known(took)),
+            None => SettledElsewhere::Unknown("the disk was on fire".to_owned()),
+        });
+        let judged = watch.close(end, &Catalogue::load().unwrap(), "again");
+        let case = judged.iter().find(|case| case.id == "provider_settlement").unwrap();
+        let found = match &case.outcome {
+            CaseOutcome::Passed => "passed",
+            CaseOutcome::Failed(_) => "failed",
+            CaseOutcome::NotJudged { why } if why.contains("the disk was on fire") => "not judged",
+            CaseOutcome::NotJudged { .. } | CaseOutcome::Skipped { .. } => "something else",
+        };
+        assert_eq!(found, expected, "{told:?}: {case:?}");
+    }
 }
 
 #[test]

@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
+use jsonwebtoken::{EncodingKey, Header};
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
+use purser::ledger::orders::OrderKey;
+use purser::ledger::{ExternalId, Game, OrderId, Party};
 use purser::transport::amqp::topology::{REQUESTS, short};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use super::stage::{Base, Stage};
+use crate::http::client::now;
 
 /// How a provider behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +30,14 @@ enum Manner {
     ReusesCorrelationIds,
     IsTransient,
     NeverSettles,
+    SettlesOverRest,
     NeverAsksAgain,
     InsistsAfterRefusal,
     IsMalformed,
 }
 
 /// Each manner, and the cases that it breaks: whoever is never answered settles nothing either.
-const MANNERS: [(Manner, &[&str]); 10] = [
+const MANNERS: [(Manner, &[&str]); 11] = [
     (Manner::Right, &[]),
     (Manner::RightAndDirect, &[]),
     (Manner::ChangesTheBody, &["provider_same_body", "provider_retries", "provider_settlement"]),
@@ -40,6 +45,7 @@ const MANNERS: [(Manner, &[&str]); 10] = [
     (Manner::ReusesCorrelationIds, &["provider_unique_ids"]),
     (Manner::IsTransient, &["provider_persistence"]),
     (Manner::NeverSettles, &["provider_settlement"]),
+    (Manner::SettlesOverRest, &[]),
     (Manner::NeverAsksAgain, &["provider_retries", "provider_settlement"]),
     (Manner::InsistsAfterRefusal, &["provider_new_ids"]),
     (Manner::IsMalformed, &["provider_well_formed"]),
@@ -63,12 +69,17 @@ fn party_of(manner: usize) -> String {
     format!("party{manner}")
 }
 
+fn secret(party: &str) -> String {
+    format!("a secret of well over thirty-two bytes, shared with {party} alone")
+}
+
 /// A sandbox for each manner.
 fn parties() -> String {
     let party = |manner| {
         let rules =
             "currencies = [\"CHF\"]\ngames = [\"wallstroulette\"]\nplayer_tokens = \"trusted\"\nsandbox = true\n";
-        format!("[parties.{}]\n{rules}", party_of(manner))
+        let party = party_of(manner);
+        format!("[parties.{party}]\n{rules}[parties.{party}.jwt]\nhmac_secret = \"{}\"\n", secret(&party))
     };
     (0..MANNERS.len()).map(party).collect()
 }
@@ -78,6 +89,8 @@ struct Provider {
     party: String,
     manner: Manner,
     channel: Channel,
+    /// Where REST is spoken.
+    http: String,
     reply_to: String,
     replies: Consumer,
     /// Messages that have a correlation id.
@@ -86,8 +99,9 @@ struct Provider {
 }
 
 impl Provider {
-    async fn connect(url: &str, party: String, manner: Manner) -> Self {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("a connection");
+    async fn connect(stage: &Stage, party: String, manner: Manner) -> Self {
+        let (url, http) = (stage.vhost.amqp_url(), stage.url(""));
+        let connection = Connection::connect(&url, ConnectionProperties::default()).await.expect("a connection");
         let channel = connection.create_channel().await.expect("a channel");
         let reply_to = if manner == Manner::RightAndDirect {
             "amq.rabbitmq.reply-to".to_owned()
@@ -99,7 +113,7 @@ impl Provider {
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let consuming = channel.basic_consume(short(&reply_to), short(""), options, FieldTable::default());
         let replies = consuming.await.expect("a consumer");
-        Self { party, manner, channel, reply_to, replies, sent: 0, _connection: connection }
+        Self { party, manner, channel, http, reply_to, replies, sent: 0, _connection: connection }
     }
 
     /// Plays rounds for ever: some are won, some are cancelled, and some bets are refused.
@@ -118,7 +132,9 @@ impl Provider {
                 crate::patience::delay(SULK).await;
                 self.ask("order.bet", &mut bet).await;
             }
-            if code == "201" && self.manner != Manner::NeverSettles {
+            if code == "201" && self.manner == Manner::SettlesOverRest {
+                self.cancel_over_rest(&order).await;
+            } else if code == "201" && self.manner != Manner::NeverSettles {
                 if round % 2 == 0 {
                     self.ask("order.bet.cancel", &mut order.clone()).await;
                 } else {
@@ -128,6 +144,22 @@ impl Provider {
                 }
             }
         }
+    }
+
+    async fn cancel_over_rest(&self, order: &Value) {
+        let text = |name: &str| order[name].as_str().expect("text");
+        let key = OrderKey {
+            game: Game::parse(text("game")).expect("a game"),
+            external_id: ExternalId::parse(text("externalId")).expect("an id"),
+        };
+        let id = OrderId::of(&Party::parse(&self.party).expect("a party"), &key).uuid();
+        let claims = json!({ "sub": text("playerId"), "party": self.party, "exp": now() + 3600 });
+        let secret = EncodingKey::from_secret(secret(&self.party).as_bytes());
+        let token = jsonwebtoken::encode(&Header::default(), &claims, &secret).expect("a token");
+        let body = json!({ "game": text("game"), "externalId": text("externalId") });
+        let call = reqwest::Client::new().delete(format!("{}/v1/order/{id}", self.http)).bearer_auth(token);
+        let cancelled = call.json(&body).send().await.expect("an answer");
+        assert_eq!(cancelled.status().as_u16(), 200);
     }
 
     /// Asks until there is a reply, with its code.
@@ -201,7 +233,7 @@ async fn a_right_provider_conforms_and_each_wrong_one_breaks_its_clause() {
             let party = party_of(number);
             stage.add_player(&party, "alice").await;
             stage.deposit(&party, "alice", "1000.00", "CHF").await;
-            let provider = Provider::connect(&stage.vhost.amqp_url(), party.clone(), manner).await;
+            let provider = Provider::connect(&stage, party.clone(), manner).await;
             let playing = tokio::spawn(provider.play());
             let files = ["json", "html", "xml"].map(|kind| stage.file(&format!("{party}.{kind}")));
             let [json, html, junit] = files.each_ref().map(|path| path.to_str().expect("a path"));
@@ -219,6 +251,8 @@ async fn a_right_provider_conforms_and_each_wrong_one_breaks_its_clause() {
             let read = |path| std::fs::read_to_string(path).expect("a report");
             assert!(read(html).contains("Provider of party") && read(junit).contains("purser conform provider"));
             let traffic = &report["head"]["traffic"];
+            let elsewhere = traffic["settled_elsewhere"].as_u64() > Some(0);
+            assert_eq!(elsewhere, manner == Manner::SettlesOverRest, "{manner:?}: {traffic}");
             let seen = ["withheld", "late", "doubled"].map(|name| traffic[name].as_u64());
             assert!(seen.iter().all(|count| *count > Some(0)), "{manner:?}: {traffic}");
         }
@@ -261,7 +295,7 @@ async fn replies_go_straight_again_when_the_watcher_is_gone() {
     let party = party_of(0);
     let watch = ["conform", "provider", "--party", &party, "--seed", "5"];
     let mut watcher = super::process::purser(&stage.config(), &watch).spawn().expect("it starts");
-    let mut provider = Provider::connect(&stage.vhost.amqp_url(), party, Manner::NeverAsksAgain).await;
+    let mut provider = Provider::connect(&stage, party, Manner::NeverAsksAgain).await;
     let mut number = 0;
     let mut code_of_new_bet = async || {
         number += 1;

@@ -176,8 +176,8 @@ impl Request {
 
     /// Whether the body says that it is of this type, whatever parameters follow.
     pub fn is_content_type(&self, expected: &str) -> bool {
-        let essence = self.header("content-type").and_then(|value| value.split(';').next());
-        essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
+        let media_type = self.header("content-type").and_then(|value| value.split(';').next());
+        media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(expected))
     }
 
     /// The token of `Authorization: Bearer …`.

@@ -81,7 +81,7 @@ impl KeyRing {
         }
         let stamp = self.source.stamp();
         let fetched = self.source.fetch().await;
-        // Noted afterwards: a caller that goes away in between leaves the next one free to ask.
+        // Written down afterwards: a caller that goes away in between leaves the next one free to ask.
         progress.attempted = Some(now);
         self.settle(&mut progress, now, stamp, fetched, install);
     }

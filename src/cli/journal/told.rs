@@ -89,7 +89,8 @@ pub fn print(config: &Config, detail: &Detail) -> io::Result<()> {
     let Detail { row, chain, transfers } = detail;
     let asked = command(&row.command);
     let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
-    let fate = if row.is_kept { "kept: a repeat is answered alike" } else { "noted: a repeat is judged afresh" };
+    let fate =
+        if row.is_kept { "kept: a repeat is answered alike" } else { "recorded only: a repeat is judged afresh" };
     let mut lines = vec![("journal row", row.number.to_string()), ("received", written(row.at))];
     match &row.command {
         RecordedCommand::Whole(_) => lines.extend([

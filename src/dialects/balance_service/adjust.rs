@@ -1,4 +1,4 @@
-//! `AdjustBalance`: one movement of a user's money, of one of 32 types.
+//! `AdjustBalance`: one transfer of a user's money, of one of 32 types.
 
 use super::balance::check_home;
 use super::call::Members;

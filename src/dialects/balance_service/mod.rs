@@ -34,11 +34,12 @@ const MAX_BODY: usize = 64 * 1024;
 pub static DIALECT: Dialect = Dialect { name: "balance_service", mounts, failure: code::failure };
 
 /// One mount for each party that has a section.
-fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
-    let mounts = host.parties.iter().filter_map(|of_party| {
+fn mounts(context: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
+    let mounts = context.parties.iter().filter_map(|of_party| {
         let settings = of_party.settings.balance_service.clone()?;
         let (party, path) = (of_party.party.clone(), settings.path.clone());
-        let handler = Arc::new(BalanceServiceHandler { party: party.clone(), settings, config: host.config.clone() });
+        let handler =
+            Arc::new(BalanceServiceHandler { party: party.clone(), settings, config: context.config.clone() });
         Some(Mount { dialect: &DIALECT, party: Some(party), path, routes: routes(&handler) })
     });
     Ok(mounts.collect())

@@ -26,21 +26,21 @@ const MAX_BODY: usize = 16 * 1024;
 
 pub static DIALECT: Dialect = Dialect { name: "codegames", mounts, failure };
 
-fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
-    let parties = host.parties.iter();
-    parties.filter_map(|party| mount(host, party).transpose()).collect()
+fn mounts(context: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
+    let parties = context.parties.iter();
+    parties.filter_map(|party| mount(context, party).transpose()).collect()
 }
 
-fn mount(host: &MountContext<'_>, of: &PartyContext<'_>) -> Result<Option<Mount>, MountError> {
+fn mount(context: &MountContext<'_>, of: &PartyContext<'_>) -> Result<Option<Mount>, MountError> {
     let Some(settings) = &of.settings.codegames else { return Ok(None) };
     let unusable = || MountError(format!("parties.{}.codegames.keys_secret: no keys can be derived of it", of.party));
     let handler = Arc::new(CodeGamesHandler {
         party: of.party.clone(),
         currency: settings.currency,
-        exponent: host.config.exponent(settings.currency),
+        exponent: context.config.exponent(settings.currency),
         users: Users::new(of.party, settings).ok_or_else(unusable)?,
         vault: Vault::open(&settings.keys_secret, of.party).map_err(|_| unusable())?,
-        passwords: host.passwords.clone(),
+        passwords: context.passwords.clone(),
         throttle: Mutex::new(Throttle::new(PROGRAMS)),
     });
     let route = |path, operation, handle, document| Route::post(path, operation, MAX_BODY, handle, document);

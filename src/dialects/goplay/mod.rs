@@ -33,11 +33,11 @@ const MAX_FORM: usize = 64 * 1024;
 /// The longest body of a request that needs none.
 const NO_BODY: usize = 1024;
 
-fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
-    let goplays = host.parties.iter().filter_map(|party| Some((party.party, party.settings.goplay.as_ref()?)));
+fn mounts(context: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
+    let goplays = context.parties.iter().filter_map(|party| Some((party.party, party.settings.goplay.as_ref()?)));
     let mounts = goplays.map(|(party, goplay)| {
-        let exponent = host.config.exponent(goplay.currency);
-        let handler = Arc::new(GoPlayHandler::new(party.clone(), goplay.clone(), exponent, host.passwords.clone()));
+        let exponent = context.config.exponent(goplay.currency);
+        let handler = Arc::new(GoPlayHandler::new(party.clone(), goplay.clone(), exponent, context.passwords.clone()));
         Mount { dialect: &DIALECT, party: Some(party.clone()), path: goplay.path.clone(), routes: routes(&handler) }
     });
     Ok(mounts.collect())

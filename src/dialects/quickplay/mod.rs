@@ -23,12 +23,12 @@ const MAX_BODY: usize = 64 * 1024;
 
 pub static DIALECT: Dialect = Dialect { name: "quickplay", mounts, failure };
 
-fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
-    let parties = host.parties.iter();
-    parties.filter_map(|party| mount(host, party).transpose()).collect()
+fn mounts(context: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
+    let parties = context.parties.iter();
+    parties.filter_map(|party| mount(context, party).transpose()).collect()
 }
 
-fn mount(host: &MountContext<'_>, of: &PartyContext<'_>) -> Result<Option<Mount>, MountError> {
+fn mount(context: &MountContext<'_>, of: &PartyContext<'_>) -> Result<Option<Mount>, MountError> {
     let Some(settings) = &of.settings.quickplay else { return Ok(None) };
     let place = format!("parties.{}.quickplay", of.party);
     let verifier = of.verifier.clone().ok_or_else(|| {
@@ -40,8 +40,8 @@ fn mount(host: &MountContext<'_>, of: &PartyContext<'_>) -> Result<Option<Mount>
         party: of.party.clone(),
         partner: settings.partner.clone(),
         currency: settings.currency,
-        exponent: host.config.exponent(settings.currency),
-        currencies: host.config.currencies.clone(),
+        exponent: context.config.exponent(settings.currency),
+        currencies: context.config.currencies.clone(),
         signer,
         verifier,
     });

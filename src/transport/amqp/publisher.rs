@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use super::admission::Unfit;
 use super::direct::{self, DirectReplies};
 use super::message::{self, Died, MISROUTED, Publication, UNREADABLE};
-use super::subscriber::{Answered, DeliveryAnswer, SubscribedQueue};
+use super::subscriber::{AnsweredDelivery, DeliveryAnswer, SubscribedQueue};
 use super::{topology, watch};
 use crate::clock;
 use crate::dialects::egpp::{EgppReply, status};
@@ -50,7 +50,7 @@ pub enum PublishError {
 pub async fn run(
     channel: Channel,
     direct: DirectReplies,
-    mut answers: mpsc::UnboundedReceiver<Answered>,
+    mut answers: mpsc::UnboundedReceiver<AnsweredDelivery>,
 ) -> Result<(), PublishError> {
     let slots = Arc::new(Semaphore::new(MAX_UNCONFIRMED_BATCHES));
     let mut confirming = JoinSet::new();
@@ -93,7 +93,7 @@ pub(super) struct PreparedReply {
     pub tag: u64,
     received: Instant,
     correlation: String,
-    told: Told,
+    told: DeliveryOutcome,
     pub reply: Option<Publication>,
     copy: Option<Publication>,
     dead_letter: Option<Publication>,
@@ -102,13 +102,13 @@ pub(super) struct PreparedReply {
 
 /// What is counted and logged of a delivery.
 #[derive(Debug, Clone, Copy)]
-enum Told {
+enum DeliveryOutcome {
     Answered(&'static str),
     Silent,
     Unfit(Unfit),
 }
 
-impl Told {
+impl DeliveryOutcome {
     fn code(self) -> Option<&'static str> {
         match self {
             Self::Answered(code) => Some(code),
@@ -129,16 +129,16 @@ pub(super) struct Published {
     tag: u64,
     received: Instant,
     correlation: String,
-    told: Told,
+    told: DeliveryOutcome,
     reply: Option<PublisherConfirm>,
     copy: Option<PublisherConfirm>,
     dead_letter: Option<PublisherConfirm>,
     trace: Option<Arc<MessageTrace>>,
 }
 
-fn prepare(answered: Answered) -> PreparedReply {
+fn prepare(answered: AnsweredDelivery) -> PreparedReply {
     let (told, reply, parked) = fate(&answered);
-    let Answered { queue, delivery, received, trace, .. } = answered;
+    let AnsweredDelivery { queue, delivery, received, trace, .. } = answered;
     let (place, admission) = ((&queue.handler.rules.party, queue.operation), &queue.admission);
     let reply = reply.map(|reply| message::reply(&delivery, place, admission, reply));
     let reply = reply.map(|reply| traced(reply, trace.as_deref()));
@@ -166,8 +166,8 @@ fn traced(reply: Publication, trace: Option<&MessageTrace>) -> Publication {
 /// A dead letter's reason, and what exactly.
 pub(super) type Parked = (&'static str, String);
 
-fn fate(answered: &Answered) -> (Told, Option<EgppReply>, Option<Parked>) {
-    let reply = match &answered.verdict {
+fn fate(answered: &AnsweredDelivery) -> (DeliveryOutcome, Option<EgppReply>, Option<Parked>) {
+    let reply = match &answered.answer {
         DeliveryAnswer::Answer(Answer::Decided { outcome, .. }) => status::of_outcome(*outcome),
         DeliveryAnswer::Answer(Answer::Failed) => status::of_fault(),
         DeliveryAnswer::Balance(question, balance) => status::of_balance(question, *balance),
@@ -175,18 +175,22 @@ fn fate(answered: &Answered) -> (Told, Option<EgppReply>, Option<Parked>) {
         DeliveryAnswer::Staged(staged) => {
             let parked = staged.dead_letter().map(|(reason, error)| (reason, error.to_owned()));
             let reply = staged.reply();
-            return (reply.as_ref().map_or(Told::Silent, |reply| Told::Answered(reply.code)), reply, parked);
+            return (
+                reply.as_ref().map_or(DeliveryOutcome::Silent, |reply| DeliveryOutcome::Answered(reply.code)),
+                reply,
+                parked,
+            );
         }
-        DeliveryAnswer::Unfit(unfit) => return (Told::Unfit(*unfit), None, parked_unfit(*unfit)),
+        DeliveryAnswer::Unfit(unfit) => return (DeliveryOutcome::Unfit(*unfit), None, parked_unfit(*unfit)),
     };
-    let parked = match &answered.verdict {
+    let parked = match &answered.answer {
         DeliveryAnswer::Answer(Answer::Failed) => {
             Some(("fault", "the ledger could not apply this command; see the log".to_owned()))
         }
         DeliveryAnswer::Malformed(why, _) => Some(("malformed", why.clone())),
         _ => None,
     };
-    (Told::Answered(reply.code), Some(reply), parked)
+    (DeliveryOutcome::Answered(reply.code), Some(reply), parked)
 }
 
 fn parked_unfit(unfit: Unfit) -> Option<Parked> {
@@ -225,7 +229,7 @@ async fn send(channel: &Channel, publication: Publication) -> lapin::Result<Publ
 
 /// Waits for a batch's confirms, then acks what they cover.
 pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
-    let mut done: Vec<Done> = Vec::new();
+    let mut shares: Vec<QueueShare> = Vec::new();
     let mut unroutable = Unroutable::default();
     for published in batch {
         if let Some(confirm) = published.dead_letter {
@@ -241,38 +245,38 @@ pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> 
                 unroutable.add(&published.queue, &published.correlation, &confirmation);
             }
         }
-        let of_queue = match done.iter_mut().find(|done| Arc::ptr_eq(&done.queue, &published.queue)) {
+        let of_queue = match shares.iter_mut().find(|share| Arc::ptr_eq(&share.queue, &published.queue)) {
             Some(of_queue) => of_queue,
-            None => done.push_mut(Done::of(published.queue)),
+            None => shares.push_mut(QueueShare::of(published.queue)),
         };
         of_queue.tags.push(published.tag);
         if let Some(trace) = published.trace {
             trace.end(published.told.code());
         }
         match published.told {
-            Told::Silent => {}
-            Told::Answered(code) => {
+            DeliveryOutcome::Silent => {}
+            DeliveryOutcome::Answered(code) => {
                 of_queue.queue.times.answered(published.received.elapsed());
                 *of_queue.codes.entry(code).or_default() += 1;
             }
-            Told::Unfit(unfit) => of_queue.unfit.entry(unfit).or_default().add(&published.correlation),
+            DeliveryOutcome::Unfit(unfit) => of_queue.unfit.entry(unfit).or_default().add(&published.correlation),
         }
     }
     unroutable.tell();
-    let acked = join_all(done.into_iter().map(ack)).await;
+    let acked = join_all(shares.into_iter().map(ack)).await;
     acked.into_iter().collect::<lapin::Result<()>>()?;
     Ok(())
 }
 
 /// One queue's share of a batch.
-struct Done {
+struct QueueShare {
     queue: Arc<SubscribedQueue>,
     tags: Vec<u64>,
     codes: BTreeMap<&'static str, u64>,
     unfit: BTreeMap<Unfit, Several>,
 }
 
-impl Done {
+impl QueueShare {
     fn of(queue: Arc<SubscribedQueue>) -> Self {
         Self { queue, tags: Vec::new(), codes: BTreeMap::new(), unfit: BTreeMap::new() }
     }
@@ -361,9 +365,9 @@ impl Several {
     }
 }
 
-async fn ack(done: Done) -> lapin::Result<()> {
-    done.tell();
-    done.queue.done(done.tags).await
+async fn ack(share: QueueShare) -> lapin::Result<()> {
+    share.tell();
+    share.queue.done(share.tags).await
 }
 
 /// What a confirm was waited for.

@@ -109,13 +109,13 @@ impl SubscribedQueue {
 }
 
 /// A delivery that is answered: what the publisher turns into a reply, perhaps a dead letter, and an ack.
-pub struct Answered {
+pub struct AnsweredDelivery {
     pub queue: Arc<SubscribedQueue>,
     pub delivery: Box<Delivery>,
     pub received: Instant,
     /// Where it is sampled.
     pub trace: Option<Arc<MessageTrace>>,
-    pub verdict: DeliveryAnswer,
+    pub answer: DeliveryAnswer,
 }
 
 /// How a delivery was answered.
@@ -130,7 +130,7 @@ pub enum DeliveryAnswer {
 }
 
 /// Where answers go. Unbounded, since there are never more of them than deliveries, and the prefetch bounds those.
-pub type Answers = mpsc::UnboundedSender<Answered>;
+pub type AnswerSender = mpsc::UnboundedSender<AnsweredDelivery>;
 
 /// A queue's subscriber: where its deliveries come from, and what becomes of them.
 pub struct Subscriber {
@@ -139,7 +139,7 @@ pub struct Subscriber {
     /// Whoever wants to know that all is received that lies ready.
     pub asked: mpsc::Receiver<oneshot::Sender<()>>,
     pub sequencer: Sequencer,
-    pub answers: Answers,
+    pub answers: AnswerSender,
 }
 
 impl Subscriber {
@@ -209,13 +209,13 @@ fn take(
     queue: &Arc<SubscribedQueue>,
     taken: Taken,
     sequencer: &Sequencer,
-    answers: &Answers,
+    answers: &AnswerSender,
 ) -> Result<(), SequencerStopped> {
     if let Err(unfit) = queue.admit(&taken.0) {
         let (delivery, Held { received, trace, .. }) = taken;
-        let (queue, verdict) = (Arc::clone(queue), DeliveryAnswer::Unfit(unfit));
+        let (queue, answer) = (Arc::clone(queue), DeliveryAnswer::Unfit(unfit));
         // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
-        drop(answers.send(Answered { queue, delivery, received, trace, verdict }));
+        drop(answers.send(AnsweredDelivery { queue, delivery, received, trace, answer }));
         return Ok(());
     }
     if let Some(age_s) = age(&taken.0) {
@@ -252,7 +252,7 @@ fn open(queue: &SubscribedQueue, delivery: &Delivery) -> Result<Opened, EgppRefu
 async fn open_with_newer_keys(
     queue: &SubscribedQueue,
     delivery: &Delivery,
-    answers: &Answers,
+    answers: &AnswerSender,
 ) -> Result<Opened, EgppRefused> {
     loop {
         let envelope = message::envelope(&delivery.properties, clock::now());
@@ -269,13 +269,13 @@ fn pass_on(
     (delivery, held): Taken,
     opened: Result<Opened, EgppRefused>,
     sequencer: &Sequencer,
-    answers: &Answers,
+    answers: &AnswerSender,
 ) -> Result<(), SequencerStopped> {
     let (queue, sender) = (Arc::clone(queue), answers.clone());
     // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
-    let send = move |queue: Arc<SubscribedQueue>, delivery, held: Held, verdict| {
+    let send = move |queue: Arc<SubscribedQueue>, delivery, held: Held, answer| {
         let Held { room, undecided, received, trace } = held;
-        drop(sender.send(Answered { queue, delivery, received, trace, verdict }));
+        drop(sender.send(AnsweredDelivery { queue, delivery, received, trace, answer }));
         drop((room, undecided));
     };
     match opened {
@@ -306,13 +306,13 @@ fn pass_on(
             Ok(())
         }
         Err(refused) => {
-            send(queue, delivery, held, verdict_of(&refused));
+            send(queue, delivery, held, answer_of(&refused));
             Ok(())
         }
     }
 }
 
-fn verdict_of(refused: &EgppRefused) -> DeliveryAnswer {
+fn answer_of(refused: &EgppRefused) -> DeliveryAnswer {
     match refused {
         EgppRefused::Malformed(malformed) => {
             DeliveryAnswer::Malformed(malformed.0.clone(), status::of_malformed(malformed))

@@ -43,8 +43,8 @@ fn failure(failure: Failure) -> Reply {
 }
 
 /// One mount for all parties: each request says whose it is.
-fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
-    let of_parties = host.parties.iter().map(|party| PartyEndpoint {
+fn mounts(context: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
+    let of_parties = context.parties.iter().map(|party| PartyEndpoint {
         handler: EgppHandler::of(party.party, party.settings, party.verifier.clone()),
         issuer: party.settings.jwt.as_ref().and_then(|jwt| jwt.issuer.clone()),
         api_keys: party.settings.rest.as_ref().map(|rest| rest.api_keys.clone()).unwrap_or_default(),

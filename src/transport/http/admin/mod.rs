@@ -326,8 +326,8 @@ pub(super) async fn read(parts: &Parts, body: Body, expected: &str) -> Result<Ve
         Ok(Err(_)) | Err(_) => return Err(Failure::Unreadable.into()),
     };
     let content_type = text_of(&parts.headers, "content-type");
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if !body.is_empty() && !essence.eq_ignore_ascii_case(expected) {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if !body.is_empty() && !media_type.eq_ignore_ascii_case(expected) {
         return Err(Problem::unsupported_media_type(expected));
     }
     Ok(body)

@@ -1,5 +1,7 @@
 //! Exports and replays: a ledger that is rebuilt from its journal is the same ledger, on whichever database.
 
+mod refused;
+mod export;
 mod first_build;
 mod program;
 
@@ -262,25 +264,6 @@ async fn what_comes_after_a_replay_has_numbers_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_that_names_another_transaction_stops_the_replay_and_nothing_is_written() {
-    let story = |player: &str| {
-        format!("open {player} CHF\ndeposit {player} 100 CHF key={player}\nstake {player} {player} g1 10 CHF")
-    };
-    let original = Fresh::sqlite().await;
-    told(&original, &commands("acme", &story("alice"))).await;
-    let exported = export(&original, "acme").await;
-    for fresh in Fresh::both().await {
-        told(&fresh, &commands("acme", &story("bob"))).await;
-        let before = digest(&fresh).await;
-        for replaying in [Replay::rehearse(fresh.writer()), Replay::new(fresh.writer())] {
-            let failed = replay(replaying, &exported).await.expect_err("a number taken twice");
-            assert!(matches!(failed, ReplayError::NumberTaken { seq: 3, number: 3 }), "{failed}");
-        }
-        assert_eq!(digest(&fresh).await, before, "{}", fresh.kind());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_replay_that_was_interrupted_goes_on_where_it_was() {
     let original = Fresh::sqlite().await;
     told(&original, &commands("acme", STORY)).await;
@@ -293,154 +276,4 @@ async fn a_replay_that_was_interrupted_goes_on_where_it_was() {
         assert_eq!(replay(Replay::new(fresh.writer()), &exported).await.expect("applied"), expected_now);
         assert_eq!(digest(&fresh).await, digest(&original).await, "{}", fresh.kind());
     }
-}
-
-/// On a fuller ledger what was refused would succeed.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_noted_is_never_applied() {
-    let original = Fresh::sqlite().await;
-    let story = "open alice CHF\nwithdraw alice 50 CHF\nwin alice o1 r1 5 CHF\ndeposit alice 100 CHF key=a\nbet alice o1 r1 10 CHF";
-    told(&original, &commands("acme", story)).await;
-    let exported = export(&original, "acme").await;
-    let noted = expected(&exported, ReplayedAs::Equal);
-    assert_eq!(noted.iter().filter(|comparison| **comparison == ReplayedAs::Noted).count(), 2);
-    for fresh in Fresh::both().await {
-        replay(Replay::new(fresh.writer()), &exported).await.expect("applied");
-        let before = digest(&fresh).await;
-        assert_eq!(replay(Replay::new(fresh.writer()), &exported).await.expect("applied"), noted);
-        assert_eq!(digest(&fresh).await, before, "{}", fresh.kind());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_would_be_decided_otherwise_is_not_written_and_holds_back_what_its_player_did_later() {
-    let original = Fresh::sqlite().await;
-    let story = "open alice CHF\nopen bob CHF\nbet alice refused r1 70 CHF\ndeposit alice 100 CHF key=a\n\
-                 bet alice o1 r1 10 CHF\ndeposit bob 5 CHF key=b";
-    told(&original, &commands("acme", story)).await;
-    let exported = export(&original, "acme").await;
-    for fresh in Fresh::both().await {
-        told(&fresh, &commands("acme", "open alice CHF\ndeposit alice 1000 CHF key=more")).await;
-        for replaying in [Replay::rehearse(fresh.writer()), Replay::new(fresh.writer())] {
-            let compared = replay(replaying, &exported).await.expect("compared");
-            let expected = [
-                ReplayedAs::Equal,
-                ReplayedAs::Applied,
-                ReplayedAs::Different(Outcome::Done(Done::Order(OrderDone::BetPlaced))),
-                ReplayedAs::Held,
-                ReplayedAs::Held,
-                ReplayedAs::Applied,
-            ];
-            assert_eq!(compared, expected, "{}", fresh.kind());
-        }
-        let mut writer = fresh.writer();
-        let all = commands("acme", story);
-        let state = writer.load(&ReadSet::of(&all)).await.expect("loaded");
-        writer.abandon().await;
-        assert!(state.orders.is_empty(), "a refused bet was not placed ({})", fresh.kind());
-        audited(&fresh).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_digest_tells_two_ledgers_apart() {
-    for fresh in Fresh::both().await {
-        told(&fresh, &commands("acme", STORY)).await;
-        let first = digest(&fresh).await;
-        let changes = [
-            "UPDATE accounts SET balance = balance + 1 WHERE side = 'player'",
-            "UPDATE accounts SET staked = staked + 1 WHERE side = 'player'",
-            "UPDATE players SET vip = 'silver'",
-            "UPDATE players SET nickname = NULL",
-            "UPDATE orders SET paid = paid + 1",
-            "UPDATE transactions SET state = 'open'",
-            "UPDATE transactions SET memo = 'x'",
-            "UPDATE voids SET state = 'pending'",
-            "UPDATE offers SET price = price + 1",
-            "UPDATE offers SET stock = stock + 1",
-            "UPDATE gift_keys SET purchase = NULL",
-            "UPDATE gift_keys SET sealed = 'x'",
-            "UPDATE purchases SET buyer = 'x'",
-            "UPDATE journal SET outcome = 'x' WHERE seq = 3",
-        ];
-        let digest_now = async || fresh.audit().await.digest;
-        let mut seen = vec![first];
-        for sql in changes {
-            fresh.execute(sql).await;
-            let now = digest_now().await;
-            assert!(!seen.contains(&now), "{}: {sql}", fresh.kind());
-            seen.push(now);
-        }
-        let last = digest_now().await;
-        for sql in ["UPDATE transactions SET token = NULL", "UPDATE journal SET at = at + 1", "DELETE FROM writers"] {
-            fresh.execute(sql).await;
-            assert_eq!(digest_now().await, last, "{}: {sql}", fresh.kind());
-        }
-    }
-}
-
-#[test]
-fn a_line_that_contradicts_itself_is_none() {
-    let recorded = Recorded {
-        seq: 7,
-        kept: true,
-        keyed: commands("acme", "open alice CHF")[0].clone(),
-        outcome: Outcome::Done(Done::Account(AccountDone::PlayerOpened)),
-    };
-    let mut written = Vec::new();
-    line::write(&mut written, &recorded).expect("written");
-    assert_eq!(line::read(&written), Ok(recorded));
-    let good: Value = serde_json::from_slice(&written).expect("JSON");
-    let with = |field: &str, value: Value| {
-        let mut changed = good.clone();
-        changed[field] = value;
-        line::read(changed.to_string().as_bytes()).expect_err(field).to_string()
-    };
-    assert_eq!(line::read(b"{}"), Err(LineError::Shape("missing field `format` at line 1 column 2".to_owned())));
-    assert!(with("format", json!(2)).starts_with("is of format 2, and this program reads format 1"));
-    assert!(with("party", json!("other")).starts_with("says party other, and its command acme"));
-    assert!(with("at", json!("2026-11-20T00:00:00.000000Z")).starts_with("says at 2026"));
-    assert!(with("key", json!("00000000-0000-0000-0000-000000000000")).starts_with("says key 00000000"));
-    assert!(with("seq", json!(0)).starts_with("has a number that is none: 0"));
-    assert!(with("surplus", json!(0)).contains("unknown field `surplus`"));
-}
-
-fn schemas(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/journal").join(name)
-}
-
-/// The example is the export of the story; `PURSER_WRITE_SCHEMAS` writes it anew.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_example_is_an_export_keeps_to_the_schema_and_replays() {
-    let original = Fresh::sqlite().await;
-    told(&original, &commands("acme", STORY)).await;
-    let exported = export(&original, "acme").await;
-    let file = schemas("examples/story.ndjson");
-    if std::env::var_os("PURSER_WRITE_SCHEMAS").is_some() {
-        std::fs::write(&file, &exported).expect("written");
-    }
-    let example = std::fs::read(&file).expect("an example");
-    assert_eq!(String::from_utf8_lossy(&example), String::from_utf8_lossy(&exported));
-    let schema: Value = serde_json::from_slice(&std::fs::read(schemas("line.json")).expect("a schema")).expect("JSON");
-    jsonschema::meta::validate(&schema).expect("a schema");
-    let schema = jsonschema::draft202012::new(&schema).expect("a schema");
-    let mut acts = std::collections::BTreeSet::new();
-    for text in example.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
-        let line: Value = serde_json::from_slice(text).expect("JSON");
-        let wrong: Vec<String> = schema.iter_errors(&line).map(|error| format!("{error}")).collect();
-        assert_eq!(wrong, Vec::<String>::new(), "{line}");
-        acts.insert(line["command"]["act"].to_string());
-        for (field, value) in [("format", json!(2)), ("seq", json!("1")), ("kept", Value::Null), ("at", json!("now"))] {
-            let mut bad = line.clone();
-            bad[field] = value;
-            assert!(!schema.is_valid(&bad), "{bad}");
-        }
-        let mut bad = line.clone();
-        bad["command"]["act"] = json!("wish");
-        assert!(!schema.is_valid(&bad), "{bad}");
-    }
-    assert_eq!(acts.len(), 12, "every act: {acts:?}");
-    let rebuilt = Fresh::sqlite().await;
-    replay(Replay::new(rebuilt.writer()), &example).await.expect("applied");
-    assert_eq!(digest(&rebuilt).await, digest(&original).await);
 }

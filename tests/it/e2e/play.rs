@@ -4,6 +4,9 @@
 //! It publishes persistent messages with confirms, sends again what was not confirmed, and has its replies in a durable
 //! queue: so whatever the broker has confirmed must be answered without being asked again.
 
+mod plan;
+mod provider;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,6 +26,9 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use self::plan::Event;
+pub use self::plan::Plan;
+use self::provider::{Lost, collect_for_ever, connect, publish_all, publish_chunk};
 use super::stage::{Stage, party};
 use super::wire::Wire;
 use crate::patience::{pause, until};
@@ -37,105 +43,12 @@ const SHORT_MONEY: (i64, &str) = (1_000, "10.00");
 
 const REPLIES: &str = "provider.replies";
 
-/// Events that may be unanswered at a time: the play lasts while things happen, and is quick where nothing does.
-const UNANSWERED: usize = 400;
-
-/// Messages confirmed together.
-const CHUNK: usize = 40;
-
-/// How long the broker may take to answer before the provider connects again.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// By how many places a message may be late.
-const DISORDER: u32 = 40;
-
 /// The seed of this run: `PURSER_SEED`, or a new one; shown where the test fails.
 pub fn seed() -> u64 {
     let given = std::env::var("PURSER_SEED").ok();
     let seed = given.map_or_else(rand::random, |text| text.parse().expect("PURSER_SEED is a number"));
     println!("PURSER_SEED={seed}");
     seed
-}
-
-/// One thing asked; its correlation id is `<operation>-<order>`.
-#[derive(Debug, Clone)]
-struct Event {
-    operation: Operation,
-    order: u32,
-    player: usize,
-    /// What the player gains where this succeeds, minor units; a bet's stake is negative.
-    gain: i64,
-    body: Vec<u8>,
-}
-
-impl Event {
-    fn correlation(&self) -> String {
-        format!("{}-{}", self.operation.name(), self.order)
-    }
-}
-
-/// What is to be played, and in which order it is published; an event that stands there twice is a duplicate.
-pub struct Plan {
-    events: Vec<Event>,
-    publications: Vec<usize>,
-}
-
-impl Plan {
-    pub fn new(orders: u32, rng: &mut StdRng) -> Self {
-        let mut plan = Self { events: Vec::new(), publications: Vec::new() };
-        (0..orders).for_each(|order| plan.add_order(order, rng));
-        plan.shuffle(rng);
-        plan
-    }
-
-    /// The same events, published in another order and with other duplicates.
-    pub fn reshuffled(&self, rng: &mut StdRng) -> Self {
-        let mut plan = Self { events: self.events.clone(), publications: Vec::new() };
-        plan.shuffle(rng);
-        plan
-    }
-
-    fn add_order(&mut self, order: u32, rng: &mut StdRng) {
-        let player = rng.random_range(0..PLAYERS.len());
-        let stake = rng.random_range(50..150);
-        let paid = rng.random_range(1..300);
-        let mut add = |operation, gain, more: Value| {
-            let mut body =
-                json!({ "game": "wallstroulette", "externalId": format!("o-{order}"), "playerId": PLAYERS[player] });
-            let Value::Object(more) = more else { panic!("an object") };
-            body.as_object_mut().expect("an object").extend(more);
-            self.events.push(Event { operation, order, player, gain, body: body.to_string().into_bytes() });
-        };
-        let fate = rng.random_range(0..100);
-        if fate < 96 {
-            add(Operation::OrderBet, -stake, json!({ "amount": stake, "currency": "CHF", "round": 1 }));
-        }
-        // Some are settled and cancelled, and only one of the two can be; some have no bet at all; some stay open.
-        if (10..90).contains(&fate) || fate == 98 {
-            let (result, gain) = [("win", paid), ("tie", paid), ("lose", 0)][rng.random_range(0..3)];
-            let more = json!({ "result": result, "amount": paid, "currency": "CHF", "round": 1 });
-            add(Operation::OrderBetResult, gain, more);
-        }
-        if fate < 15 || fate == 99 {
-            add(Operation::OrderBetCancel, stake, json!({}));
-        }
-    }
-
-    fn shuffle(&mut self, rng: &mut StdRng) {
-        let mut places = Vec::new();
-        for (index, event) in self.events.iter().enumerate() {
-            let copies = [1, 1, 1, 1, 1, 1, 2, 3][rng.random_range(0..8)];
-            for _ in 0..copies {
-                places.push((event.order * 3 + rng.random_range(0..DISORDER), index));
-            }
-        }
-        places.sort_unstable();
-        self.publications = places.into_iter().map(|(_, index)| index).collect();
-    }
-
-    pub fn len(&self) -> usize {
-        self.events.len()
-    }
 }
 
 /// What was sent and what came back, by correlation id.
@@ -332,110 +245,6 @@ fn verdict(event: &Event, mut answers: Vec<Vec<u8>>) -> bool {
     };
     assert!(expected.contains(&code(&answers[0]).as_str()), "{}: {all:?}", event.correlation());
     is_done(&answers[0])
-}
-
-/// Why the provider has to connect again; nobody looks at it.
-#[derive(Debug)]
-struct Lost;
-
-impl From<lapin::Error> for Lost {
-    fn from(_: lapin::Error) -> Self {
-        Self
-    }
-}
-
-/// Waits for the broker no longer than it may take: one that breaks off meanwhile leaves lapin waiting for ever.
-async fn in_time<T>(asking: impl Future<Output = Result<T, lapin::Error>>) -> Result<T, Lost> {
-    Ok(tokio::time::timeout(PATIENCE, asking).await.map_err(|_| Lost)??)
-}
-
-/// A channel that confirms, where the reply queue is; with the connection that it lives on.
-async fn connect(url: &str) -> Result<(Connection, Channel), Lost> {
-    in_time(async {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await?;
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        channel.queue_declare(short(REPLIES), options, FieldTable::default()).await?;
-        Ok((connection, channel))
-    })
-    .await
-}
-
-async fn publish_all(url: String, plan: Arc<Plan>, ledger: Arc<Mutex<Ledger>>) {
-    let mut published = 0;
-    // What was not confirmed is sent again by the next connection.
-    while publish_some(&url, &plan, &ledger, &mut published).await.is_err() {
-        pause().await;
-    }
-}
-
-async fn publish_some(url: &str, plan: &Plan, ledger: &Mutex<Ledger>, published: &mut usize) -> Result<(), Lost> {
-    let (_connection, channel) = connect(url).await?;
-    while *published < plan.publications.len() {
-        while is_far_ahead(ledger) {
-            pause().await;
-        }
-        let end = plan.publications.len().min(*published + CHUNK);
-        let chunk = plan.publications[*published..end].iter().map(|index| &plan.events[*index]);
-        publish_chunk(&channel, chunk, ledger).await?;
-        *published = end;
-    }
-    Ok(())
-}
-
-fn is_far_ahead(ledger: &Mutex<Ledger>) -> bool {
-    let ledger = ledger.lock().expect("nobody panics with it");
-    ledger.confirmed.len() >= ledger.answers.len() + UNANSWERED
-}
-
-async fn publish_chunk(
-    channel: &Channel,
-    events: impl Iterator<Item = &Event>,
-    ledger: &Mutex<Ledger>,
-) -> Result<(), Lost> {
-    let mut confirms = Vec::new();
-    for event in events {
-        let properties = BasicProperties::default()
-            .with_correlation_id(short(&event.correlation()))
-            .with_reply_to(short(REPLIES))
-            .with_delivery_mode(2);
-        let queue = short(&request_queue(&party("acme"), event.operation));
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let publishing = channel.basic_publish(short(REQUESTS), queue, options, &event.body, properties);
-        confirms.push((event.correlation(), publishing.await?));
-    }
-    for (correlation, confirm) in confirms {
-        let confirmation = in_time(confirm).await?;
-        if !matches!(confirmation, Confirmation::Ack(None)) {
-            return Err(Lost);
-        }
-        *ledger.lock().expect("nobody panics with it").confirmed.entry(correlation).or_default() += 1;
-    }
-    Ok(())
-}
-
-/// Until the play is dropped.
-async fn collect_for_ever(url: String, ledger: Arc<Mutex<Ledger>>) {
-    loop {
-        let _ = collect(&url, &ledger).await;
-        pause().await;
-    }
-}
-
-async fn collect(url: &str, ledger: &Mutex<Ledger>) -> Result<(), Lost> {
-    let (_connection, channel) = connect(url).await?;
-    let (replies, tag, options) = (short(REPLIES), short(""), BasicConsumeOptions::default());
-    let mut consumer = in_time(channel.basic_consume(replies, tag, options, FieldTable::default())).await?;
-    while let Some(delivery) = consumer.next().await {
-        let delivery = delivery?;
-        // Acked first: a reply whose ack was lost comes again, and would count twice.
-        let acked = delivery.ack(BasicAckOptions::default()).await;
-        let correlation = delivery.properties.correlation_id().as_ref().expect("a correlation id").as_str().to_owned();
-        ledger.lock().expect("nobody panics with it").answers.entry(correlation).or_default().push(delivery.data);
-        acked?;
-    }
-    Ok(())
 }
 
 /// A generator for this seed.

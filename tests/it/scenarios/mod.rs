@@ -8,6 +8,8 @@ mod limits;
 mod pockets;
 mod bounds;
 mod transactions;
+mod rollbacks;
+mod voids;
 mod offers;
 
 use purser::ledger::ReadSet;

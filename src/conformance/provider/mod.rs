@@ -75,7 +75,7 @@ pub struct Traffic {
 }
 
 /// One order's operation, as it came first.
-struct Asked {
+struct KnownOrder {
     content: Value,
     /// It was refused, and said to be, in a way that binds nobody: what is asked next may be something else.
     may_change: bool,
@@ -103,7 +103,7 @@ pub struct ProviderWatch {
     pub traffic: Traffic,
     /// New messages, by operation.
     fresh: BTreeMap<String, u64>,
-    asked: HashMap<JudgedOrder, Asked>,
+    asked: HashMap<JudgedOrder, KnownOrder>,
     /// What was sent under a correlation id.
     correlations: HashMap<String, [u8; 32]>,
     accepted: HashMap<Bet, Accepted>,
@@ -208,7 +208,7 @@ impl ProviderWatch {
         let interference = self.interfere(message, at + self.terms.retry_within < self.terms.run_for);
         let is_withheld = interference == Interference::Withheld;
         let is_binding = order.operation == "order.bet" || message.code.as_deref() == Some("200");
-        let asked = Asked {
+        let asked = KnownOrder {
             content: content.value.clone(),
             may_change: !is_binding && !is_withheld,
             refused_at: None,

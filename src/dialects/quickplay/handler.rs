@@ -113,8 +113,8 @@ impl QuickPlayHandler {
     ) -> Result<ParsedTransaction, HandlerError> {
         let player = PlayerKey::of(&self.party, player);
         let by = FindBy::RoundOf { player, round: transaction.contest.as_deref().unwrap_or_default().into() };
-        let finding = TransactionQuery { party: self.party.clone(), scope: super::DIALECT.name.into(), by };
-        let found = wallet.transactions(finding).await?;
+        let query = TransactionQuery { party: self.party.clone(), scope: super::DIALECT.name.into(), by };
+        let found = wallet.transactions(query).await?;
         let before = found.iter().find(|known| known.key == self.key_of(&transaction));
         let fits = |entry: &&transactions::Transaction| self.is_of_entry(sent, entry);
         let open = || found.iter().filter(|entry| entry.state == TransactionState::Open).find(fits);

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::handler::{BalanceQuestion, Channel, Denied, EgppRefused};
 use super::sandbox::{self, Staged};
-use super::wire::{EgppRequest as Asked, MAX_BODY, Malformed, PlayerField};
+use super::wire::{EgppRequest, MAX_BODY, Malformed, PlayerField};
 use super::{EgppHandler, Envelope, Opened, Operation, status};
 use crate::config::Secret;
 use crate::dialects::http::{
@@ -192,7 +192,7 @@ impl<'a> PartyRequest<'a> {
         &self,
         wallet: &dyn WalletPort,
         operation: Operation,
-        asked: Asked,
+        asked: EgppRequest,
         order: Option<OrderId>,
     ) -> Result<Reply, HandlerError> {
         self.request.whose.set(self.party());

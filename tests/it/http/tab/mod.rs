@@ -39,7 +39,7 @@ fn failure(failure: Failure) -> Reply {
     told(failure.status(), "the bar is closed")
 }
 
-fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
+fn mounts(context: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
     let mount = |party: &Party, currency| Mount {
         dialect: &DIALECT,
         party: Some(party.clone()),
@@ -53,7 +53,7 @@ fn mounts(host: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
             document: || json!({ "operationId": "drink", "responses": { "200": { "description": "Cheers." } } }),
         }],
     };
-    Ok(host.parties.iter().map(|party| mount(party.party, party.settings.currencies[0])).collect())
+    Ok(context.parties.iter().map(|party| mount(party.party, party.settings.currencies[0])).collect())
 }
 
 async fn drink(bar: Arc<Bar>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {

@@ -30,12 +30,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 struct NewPlan {
     act: LetterAct,
     /// Nothing in it: all.
-    filter: FilterAsked,
+    filter: PlanFilter,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FilterAsked {
+struct PlanFilter {
     id: Option<String>,
     reason: Option<String>,
     error: Option<String>,
@@ -44,7 +44,7 @@ struct FilterAsked {
     died_since: Option<String>,
 }
 
-impl FilterAsked {
+impl PlanFilter {
     fn letters(self) -> Result<LetterFilter, Problem> {
         let Self { id, reason, error, queue, died_since } = self;
         let seconds = |text: String| {

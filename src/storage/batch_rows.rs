@@ -83,7 +83,7 @@ impl BatchRows {
         }
         rows.house = batch.house.iter().map(|(house, id)| AccountRow::of_house(house, *id)).collect();
         for (order, numbers) in &batch.orders {
-            let is_found = found.orders.contains(&order.id);
+            let is_found = found.orders.contains(&order.id());
             let orders = if is_found { &mut rows.changed_orders } else { &mut rows.orders };
             orders.push(OrderRow::of(order, *numbers));
         }

@@ -11,7 +11,7 @@ use super::partners::{PurchaseRow, TransactionRow};
 use super::queries::{AnyConnection, classify, on, order_row};
 use super::rows::{AccountRow, Bytes, JournalRow, OrderRow, bytes, damaged, uuid};
 use super::schema::{accounts, journal, players, purchases, transactions, writers};
-use super::transfers::{self, RecordedTransfer};
+use super::transfers::{self, TransferBytes};
 use crate::ledger::chain::{self, START};
 use crate::ledger::command::CommandKey;
 use crate::ledger::transactions::Transaction;
@@ -111,7 +111,7 @@ fn follows(
     }
 }
 
-fn named(conn: &mut AnyConnection, moved: &[RecordedTransfer<'_>]) -> Result<Vec<TransferWithNames>, StoreError> {
+fn named(conn: &mut AnyConnection, moved: &[TransferBytes<'_>]) -> Result<Vec<TransferWithNames>, StoreError> {
     let ids: Vec<&[u8]> = moved.iter().flat_map(|moved| [&moved.debit[..], &moved.credit[..]]).collect();
     let known = accounts::table.filter(accounts::id.eq_any(&ids));
     let known: Vec<AccountRow> =
@@ -127,7 +127,7 @@ fn named(conn: &mut AnyConnection, moved: &[RecordedTransfer<'_>]) -> Result<Vec
         let AccountRow { side, currency, bucket, wallet, product, .. } = account;
         Ok(NamedAccount { id: uuid(id)?, side, player, currency, bucket, wallet, product })
     };
-    let with_names = |moved: &RecordedTransfer<'_>| {
+    let with_names = |moved: &TransferBytes<'_>| {
         Ok(TransferWithNames { debit: name(moved.debit)?, credit: name(moved.credit)?, amount: moved.amount })
     };
     moved.iter().map(with_names).collect()

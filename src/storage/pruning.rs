@@ -23,7 +23,7 @@ use super::pruned_command::PrunedCommand;
 use super::queries::{AnyConnection, classify, on};
 use super::rows::{Bytes, JournalRow, damaged, uuid};
 use super::schema::{carried, checkpoints, journal, writers};
-use super::transfers::{self, RecordedTransfer};
+use super::transfers::{self, TransferBytes};
 use crate::ledger::chain::{self, Hash};
 use crate::ledger::command::{CommandKey, Timestamp};
 use crate::ledger::command_digest::CommandDigest;
@@ -184,9 +184,9 @@ impl Step {
         Ok(())
     }
 
-    fn carry(&mut self, act: &Act, moved: &[RecordedTransfer<'_>]) {
+    fn carry(&mut self, act: &Act, moved: &[TransferBytes<'_>]) {
         let gives = matches!(act, Act::Order(OrderAct::PlaceBet(_)) | Act::Account(AccountAct::Withdraw(_)));
-        for RecordedTransfer { debit, credit, amount } in moved {
+        for TransferBytes { debit, credit, amount } in moved {
             let amount = i128::from(*amount);
             let (pair, amount) = if gives { ((debit, credit), -amount) } else { ((credit, debit), amount) };
             *self.moved.entry((pair.0.to_vec(), pair.1.to_vec())).or_default() += amount;

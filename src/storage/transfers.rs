@@ -22,14 +22,14 @@ pub const WIDTH: usize = 40;
 
 /// A transfer as it lies in its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordedTransfer<'a> {
+pub struct TransferBytes<'a> {
     pub debit: &'a [u8; 16],
     pub credit: &'a [u8; 16],
     /// Minor units, at least 1.
     pub amount: i64,
 }
 
-impl RecordedTransfer<'_> {
+impl TransferBytes<'_> {
     pub fn entry(&self) -> TransferEntry {
         let [debit, credit] = [self.debit, self.credit].map(|id| AccountId::from_uuid(Uuid::from_bytes(*id)));
         TransferEntry { debit, credit, amount: self.amount }
@@ -47,17 +47,17 @@ pub fn encode(transfers: &[TransferEntry]) -> Bytes {
 }
 
 /// Reads the transfers of row `seq`.
-pub fn decode(seq: i64, bytes: &[u8]) -> Result<Vec<RecordedTransfer<'_>>, StoreError> {
+pub fn decode(seq: i64, bytes: &[u8]) -> Result<Vec<TransferBytes<'_>>, StoreError> {
     let (whole, rest) = bytes.as_chunks::<WIDTH>();
     let transfers = if rest.is_empty() { whole.iter().map(one).collect() } else { None };
     transfers.ok_or_else(|| damaged(&format!("journal row {seq}"), "has transfers that cannot be read"))
 }
 
-fn one(bytes: &[u8; WIDTH]) -> Option<RecordedTransfer<'_>> {
+fn one(bytes: &[u8; WIDTH]) -> Option<TransferBytes<'_>> {
     let (debit, bytes) = bytes.split_first_chunk()?;
     let (credit, bytes) = bytes.split_first_chunk()?;
     let amount = i64::from_be_bytes(bytes.try_into().ok()?);
-    (amount > 0).then_some(RecordedTransfer { debit, credit, amount })
+    (amount > 0).then_some(TransferBytes { debit, credit, amount })
 }
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
             let bytes = encode(&transfers);
             prop_assert_eq!(bytes.len(), transfers.len() * WIDTH);
             let read = decode(7, &bytes).unwrap();
-            prop_assert_eq!(read.iter().map(RecordedTransfer::entry).collect::<Vec<_>>(), transfers);
+            prop_assert_eq!(read.iter().map(TransferBytes::entry).collect::<Vec<_>>(), transfers);
         }
 
         #[test]

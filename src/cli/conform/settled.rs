@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::cli::{CommandFailure, database_to_look_at};
+use crate::cli::CommandFailure;
+use crate::cli::ledger_choice::LedgerChoice;
 use crate::config::Config;
 use crate::conformance::provider::elsewhere::SettledElsewhere;
 use crate::conformance::provider::message::Bet;
@@ -27,7 +28,7 @@ pub async fn look_up(config: &Config, party: &Party, bets: Vec<Bet>) -> SettledE
 }
 
 async fn settled(config: &Config, party: Party, bets: Vec<Bet>) -> Result<HashMap<Bet, Duration>, CommandFailure> {
-    let database = database_to_look_at(config).await?;
+    let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
     let looking = database.query(move |conn| {
         let took = bets.into_iter().filter_map(|bet| match settled_after(conn, &party, &bet) {
             Ok(took) => Some(Ok((bet, took?))),
@@ -45,7 +46,7 @@ fn settled_after(conn: &mut AnyConnection, party: &Party, bet: &Bet) -> Result<O
     };
     let id = OrderId::of(party, &OrderKey { game, external_id });
     let Some((order, player)) = queries::order(conn, id)? else { return Ok(None) };
-    if order.state == OrderState::Open {
+    if order.state() == OrderState::Open {
         return Ok(None);
     }
     let (mut placed, mut settled) = (None, None);

@@ -251,9 +251,9 @@ fn queued(known: &Transactions, row: &DoneRow, queue: &QueueVoid) -> Result<(), 
     let is_right = known.voids.get(&queue.source).is_some_and(|void| {
         void.party == command.party
             && void.player == player
-            && void.kind == queue.kind
-            // It may have been dismissed, and asked for again since.
-            && (void.attempt > queue.attempt || (void.attempt == queue.attempt && void.queued_at == command.at))
+            // It may have been dismissed, and asked for again since, of another kind.
+            && (void.attempt > queue.attempt
+                || (void.attempt == queue.attempt && void.kind == queue.kind && void.queued_at == command.at))
     });
     if is_right { Ok(()) } else { Err(Mismatch::VoidNotAsQueued(queue.source)) }
 }

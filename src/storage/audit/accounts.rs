@@ -20,7 +20,7 @@ use crate::storage::checkpoint;
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{AccountRow, Bytes, OrderRow, PLAYER_SIDE, PlayerRow};
 use crate::storage::schema::{accounts, journal, players};
-use crate::storage::transfers::{self, RecordedTransfer};
+use crate::storage::transfers::{self, TransferBytes};
 
 /// Accounts of a slice, about: their sums take up to 40 MiB.
 const SLICE: i64 = 400_000;
@@ -120,7 +120,7 @@ impl Slice {
         }
     }
 
-    pub fn add_transfer(&mut self, transfer: &RecordedTransfer<'_>) {
+    pub fn add_transfer(&mut self, transfer: &TransferBytes<'_>) {
         self.add(transfer.debit, -i128::from(transfer.amount));
         self.add(transfer.credit, i128::from(transfer.amount));
     }

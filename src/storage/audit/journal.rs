@@ -27,7 +27,7 @@ use crate::storage::pruned_command::PrunedCommand;
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{Bytes, JournalRow, OrderRow, uuid};
 use crate::storage::schema::journal;
-use crate::storage::transfers::{self, RecordedTransfer};
+use crate::storage::transfers::{self, TransferBytes};
 
 pub(super) struct JournalAudit<'a> {
     orders: &'a Orders,
@@ -80,7 +80,7 @@ struct Expected<'a> {
     opened: Vec<OpenedPlayer>,
     partners: Vec<DoneRow>,
     /// Each with its row.
-    transfers: Vec<(i64, RecordedTransfer<'a>)>,
+    transfers: Vec<(i64, TransferBytes<'a>)>,
 }
 
 impl<'o> JournalAudit<'o> {

@@ -21,7 +21,7 @@ use crate::storage::partners::{GiftKeyRow, IDS_AT_ONCE, OfferRow};
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{Bytes, PlayerRow, bytes};
 use crate::storage::schema::{gift_keys, offers, players};
-use crate::storage::transfers::RecordedTransfer;
+use crate::storage::transfers::TransferBytes;
 use stored::{Stored, found_by};
 
 /// A journal row by which something was done; `None` where nothing was.
@@ -29,10 +29,10 @@ pub(super) fn done_row(
     seq: i64,
     keyed: KeyedCommand,
     outcome: Outcome,
-    moved: &[RecordedTransfer<'_>],
+    moved: &[TransferBytes<'_>],
 ) -> Option<DoneRow> {
     let Outcome::Done(done) = outcome else { return None };
-    Some(DoneRow { seq, keyed, done, transfers: moved.iter().map(RecordedTransfer::entry).collect() })
+    Some(DoneRow { seq, keyed, done, transfers: moved.iter().map(TransferBytes::entry).collect() })
 }
 
 /// What the journal has told so far. It holds what players and offers have at last, about 50 bytes a player with a level

@@ -9,7 +9,7 @@ use crate::storage::StoreError;
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::Bytes;
 use crate::storage::schema::accounts;
-use crate::storage::transfers::RecordedTransfer;
+use crate::storage::transfers::TransferBytes;
 
 /// Values that one statement names.
 const NAMED: usize = 500;
@@ -24,11 +24,11 @@ impl TransfersAudit {
     pub fn page(
         &mut self,
         conn: &mut AnyConnection,
-        transfers: &[(i64, RecordedTransfer<'_>)],
+        transfers: &[(i64, TransferBytes<'_>)],
         report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         let books = books(conn, transfers)?;
-        for (seq, RecordedTransfer { debit, credit, .. }) in transfers {
+        for (seq, TransferBytes { debit, credit, .. }) in transfers {
             let book = |id: &[u8; 16]| books.get(&id[..]);
             let belong_together = debit != credit && book(debit).is_some() && book(debit) == book(credit);
             if !belong_together && self.told < TOLD {
@@ -46,7 +46,7 @@ impl TransfersAudit {
 /// Party and currency of each account that is there.
 fn books(
     conn: &mut AnyConnection,
-    transfers: &[(i64, RecordedTransfer<'_>)],
+    transfers: &[(i64, TransferBytes<'_>)],
 ) -> Result<HashMap<Bytes, (String, String)>, StoreError> {
     let ids: BTreeSet<&[u8]> = transfers.iter().flat_map(|(_, moved)| [&moved.debit[..], &moved.credit[..]]).collect();
     let ids: Vec<&[u8]> = ids.into_iter().collect();

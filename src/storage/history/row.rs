@@ -17,7 +17,7 @@ use crate::storage::pruned_command::PrunedCommand;
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{Bytes, JournalRow, damaged, parse_party};
 use crate::storage::schema::{accounts, journal, players, writers};
-use crate::storage::transfers::{self, RecordedTransfer};
+use crate::storage::transfers::{self, TransferBytes};
 use crate::storage::{checkpoint, lookups};
 
 /// Rows among which a chain's neighbour is looked for: other writers' lie between.
@@ -206,7 +206,7 @@ fn next(conn: &mut AnyConnection, row: &JournalRow) -> Result<Option<Neighbour>,
 /// `side`, `player`, `currency`, `bucket`, `wallet`, `product`.
 type AccountColumns = (Bytes, String, Option<Bytes>, String, String, String, i32);
 
-fn named(conn: &mut AnyConnection, moved: &[RecordedTransfer<'_>]) -> Result<Vec<TransferRecord>, StoreError> {
+fn named(conn: &mut AnyConnection, moved: &[TransferBytes<'_>]) -> Result<Vec<TransferRecord>, StoreError> {
     let ids: Vec<&[u8]> = moved.iter().flat_map(|moved| [&moved.debit[..], &moved.credit[..]]).collect();
     let columns = (
         accounts::id,
@@ -231,7 +231,7 @@ fn named(conn: &mut AnyConnection, moved: &[RecordedTransfer<'_>]) -> Result<Vec
         names.insert(id, AccountName { owner, is_players, currency, bucket, wallet, product });
     }
     let name = |id: &[u8; 16]| names.get(&id[..]).cloned().ok_or_else(|| damaged("transfer", "is of no account"));
-    let record = |moved: &RecordedTransfer<'_>| {
+    let record = |moved: &TransferBytes<'_>| {
         Ok(TransferRecord { debit: name(moved.debit)?, credit: name(moved.credit)?, amount: moved.amount })
     };
     moved.iter().map(record).collect()

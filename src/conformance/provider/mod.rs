@@ -94,8 +94,16 @@ struct Silence {
 
 /// A bet that was accepted.
 struct Accepted {
-    at: Duration,
+    placed_at: Duration,
+    /// When its provider was told, where a reply was sent on; its time to settle it begins then.
+    told_at: Option<Duration>,
     exchange: ShownExchange,
+}
+
+impl Accepted {
+    fn known_at(&self) -> Duration {
+        self.told_at.unwrap_or(self.placed_at)
+    }
 }
 
 pub struct ProviderWatch {
@@ -273,19 +281,23 @@ impl ProviderWatch {
     fn note_outcome(&mut self, at: Duration, message: &ProviderMessage, order: &JudgedOrder, done: Interference) {
         let code = message.code.as_deref().unwrap_or_default();
         let is_bet = order.operation == "order.bet";
-        if is_bet && code == "201" && !self.accepted.contains_key(&order.bet) {
-            self.traffic.bets += 1;
-            self.accepted.insert(order.bet.clone(), Accepted { at, exchange: message.exchange.clone() });
+        let knows_at = match done {
+            Interference::Withheld => None,
+            Interference::Late => Some(at + self.terms.delay),
+            Interference::None | Interference::Twice => Some(at),
+        };
+        if is_bet && code == "201" {
+            let accepted = self.accepted.entry(order.bet.clone()).or_insert_with(|| {
+                self.traffic.bets += 1;
+                Accepted { placed_at: at, told_at: None, exchange: message.exchange.clone() }
+            });
+            accepted.told_at = accepted.told_at.or(knows_at);
         }
         if !is_bet && code == "200" && !self.settled.contains_key(&order.bet) {
             self.traffic.settled += 1;
             self.settled.insert(order.bet.clone(), at);
         }
-        let knows_at = match done {
-            Interference::Withheld => return,
-            Interference::Late => at + self.terms.delay,
-            Interference::None | Interference::Twice => at,
-        };
+        let Some(knows_at) = knows_at else { return };
         if let Some(asked) = self.asked.get_mut(order).filter(|_| is_bet && STICKY.contains(&code))
             && asked.refused_at.is_none()
         {
@@ -317,7 +329,7 @@ impl ProviderWatch {
 
     /// The bets that have had their time `at` this moment, and for which nothing came over the queues that settles them.
     pub fn unsettled(&self, at: Duration) -> Vec<Bet> {
-        let due = self.accepted.iter().filter(|(_, accepted)| accepted.at + self.terms.settle_within <= at);
+        let due = self.accepted.iter().filter(|(_, accepted)| accepted.known_at() + self.terms.settle_within <= at);
         due.map(|(bet, _)| bet).filter(|bet| !self.settled.contains_key(bet)).cloned().collect()
     }
 
@@ -345,14 +357,16 @@ impl ProviderWatch {
 
     fn judge_settlements(&mut self, at: Duration) {
         let mut accepted: Vec<_> = self.accepted.drain().collect();
-        accepted.sort_by_key(|(_, accepted)| accepted.at);
+        accepted.sort_by_key(|(_, accepted)| accepted.placed_at);
         let mut unknown = 0_u64;
-        for (bet, Accepted { at: accepted_at, exchange }) in accepted {
+        for (bet, accepted) in accepted {
+            let accepted_at = accepted.known_at();
+            let untold = accepted_at.saturating_sub(accepted.placed_at);
             let is_due = accepted_at + self.terms.settle_within <= at;
             let took = match (self.settled.get(&bet), &self.elsewhere) {
                 (Some(settled_at), _) => Some(settled_at.saturating_sub(accepted_at)),
                 (None, _) if !is_due => continue,
-                (None, SettledElsewhere::Known(settled)) => settled.get(&bet).copied(),
+                (None, SettledElsewhere::Known(settled)) => settled.get(&bet).map(|took| took.saturating_sub(untold)),
                 (None, SettledElsewhere::Unknown(_)) => {
                     unknown += 1;
                     continue;
@@ -366,7 +380,7 @@ impl ProviderWatch {
             };
             let what = format!("what became of bet {} of {}", bet.external_id, bet.game);
             let expected = format!("a result or a cancel within {}", seconds(self.terms.settle_within));
-            self.breaches.add_exchange(ProviderRule::Settlement, exchange, &what, &expected, &got);
+            self.breaches.add_exchange(ProviderRule::Settlement, accepted.exchange, &what, &expected, &got);
         }
         if let (1.., SettledElsewhere::Unknown(why)) = (unknown, &self.elsewhere) {
             let why = format!(

@@ -150,8 +150,9 @@ fn a_bet_that_nothing_settled_over_the_queues_is_what_the_ledger_says() {
     let end = Duration::from_secs(100);
     let settled_after = |seconds| Some(Some(Duration::from_secs(seconds)));
     for (told, expected) in [
-        (settled_after(20), "passed"),
-        (settled_after(21), "failed"),
+        // Its provider was told a second after it was placed.
+        (settled_after(21), "passed"),
+        (settled_after(22), "failed"),
         (Some(None), "failed"),
         // Nobody could look.
         (None, "not judged"),

@@ -20,7 +20,6 @@ use tokio::task::JoinHandle;
 
 use self::ledgers::ServedLedger;
 use self::subscriptions::Subscription;
-use crate::admin::audits::Audits;
 use crate::config::{Amqp, Config, DatabaseUrl, LeaderLocator, QueueType};
 use crate::dialects::egpp::{EgppHandler, rest};
 use crate::dialects::http::{Dialect, Mount, MountContext, PartyContext};
@@ -30,13 +29,13 @@ use crate::identity::operators::Operators;
 use crate::identity::password::PasswordChecker;
 use crate::ledger::{LedgerName, Party};
 use crate::metrics;
-use crate::storage::Reader;
 use crate::storage::postgres::Address;
 use crate::telemetry::Spans;
 use crate::tls::Files;
 use crate::transport::amqp::topology::{self, QueueSettings};
 use crate::transport::amqp::{AmqpSettings, Broker, BrokerNodes, TLS_NAMES};
 use crate::transport::http::admin::dead::DeadLetters;
+use crate::transport::http::admin::ledgers::OperatedLedgers;
 use crate::transport::http::admin::{self, routes};
 use crate::transport::http::console::{self, Console};
 use crate::transport::http::documents;
@@ -276,15 +275,15 @@ async fn start_http(
     let origins =
         Origins { is_loopback: listen.ip().is_loopback(), trusted: config.http.trusted_proxies.as_slice().into() };
     let wallet = wallet(ledgers);
-    let first = ledgers.first().context("no party is configured")?;
+    let operated = OperatedLedgers::of(ledgers.iter().map(|ledger| (ledger.operated(), ledger.parties.clone())));
+    let operated = operated.context("no party is configured")?;
     let operators = Operators::of(&config.operators).map(|operators| {
         let (wallet, readiness, origins) = (Arc::clone(&wallet), readiness.clone(), origins.clone());
         let (config, operators) = (Arc::new(config.clone()), Arc::new(operators));
-        let (reader, audits) = (Reader::new(first.database.clone()), Audits::new(first.database.clone()));
         let dead =
             DeadLetters::of(config.parties.keys().filter_map(|party| Some((party.clone(), broker(&config, party)?))));
         let live = Live::start(readiness.clone(), recorded.clone(), config.parties.keys().cloned().collect());
-        let api = Arc::new(admin::Api { config, operators, reader, audits, dead, wallet, readiness, origins, live });
+        let api = Arc::new(admin::Api { config, operators, ledgers: operated, dead, wallet, readiness, origins, live });
         admin::router(Arc::clone(&api)).merge(console::router(Console::new(api)))
     });
     let documents = documents::router(&document(config, &mounts), &asyncapi::document(config.parties.keys()))?;

@@ -81,6 +81,17 @@ impl Hit {
     }
 }
 
+impl SearchResult {
+    /// Says in the paths of numbers which ledger's they are: each numbers by itself.
+    pub fn number_within(&mut self, query: &str) {
+        let numbered = [format!("{PAGES}/transactions/"), format!("{PAGES}/journal/")];
+        let paths = self.found.iter_mut().filter_map(|hit| hit.path.as_mut());
+        for path in paths.filter(|path| numbered.iter().any(|start| path.starts_with(start))) {
+            path.push_str(query);
+        }
+    }
+}
+
 /// A segment of a path.
 pub fn encoded(part: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');

@@ -9,10 +9,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{absence, counts, history};
+use crate::admin::audits::Audits;
 use crate::config::{Config, DatabaseUrl};
 use crate::ledger::{LedgerName, Party};
 use crate::metrics::LedgerLabel;
 use crate::storage::{Database, Reader, StoreError, sqlite};
+use crate::transport::http::admin::ledgers::OperatedLedger;
 use crate::transport::http::places;
 use crate::wallet::{AbsentParties, BetBacklogs, Bounds, DatabaseHealth, Health, LiveWallet, Sequencer, Shared};
 
@@ -77,6 +79,12 @@ impl ServedLedger {
         let reader = Reader::new(database.clone());
         let absent = watch::Sender::new(AbsentParties::new());
         Ok((Self { name, database, parties, sequencer, backlogs, reader, health, lanes_health, absent }, tasks))
+    }
+
+    /// As operators reach it.
+    pub fn operated(&self) -> OperatedLedger {
+        let database = self.database.clone();
+        OperatedLedger { name: self.name.clone(), reader: Reader::new(database.clone()), audits: Audits::new(database) }
     }
 
     pub fn wallet(&self) -> LiveWallet {

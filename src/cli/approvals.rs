@@ -76,7 +76,7 @@ impl ListApprovals {
     async fn run(self, config: &Config) -> Ended {
         let mut found = Vec::new();
         for ledger in self.ledger.all(config)? {
-            let (database, of, all) = (ledger.to_look_at().await?, config.clone(), self.all);
+            let (database, of, all) = (ledger.look_at().await?, config.clone(), self.all);
             found.extend(database.query(move |conn| approvals::list(conn, &of, all, None, MOST_LISTED)).await?);
         }
         if self.json {
@@ -117,12 +117,12 @@ impl Decide {
         let (mut ledgers, id) = (self.ledger.all(config)?, self.id);
         let last = ledgers.pop().ok_or_else(|| failed("no party is configured"))?;
         for ledger in ledgers {
-            let database = ledger.to_change().await?;
+            let database = ledger.change().await?;
             if database.query(move |conn| crate::storage::approvals::find(conn, id)).await?.is_some() {
                 return Ok(database);
             }
         }
-        last.to_change().await
+        last.change().await
     }
 
     fn tell(&self, approval: &Approval, what: &str) -> Ended {

@@ -24,7 +24,7 @@ impl Audit {
         let mut are_sound = true;
         for ledger in ledgers {
             let name = ledger.name.clone();
-            let report = ledger.to_look_at().await?.query(audit::run).await?;
+            let report = ledger.look_at().await?.query(audit::run).await?;
             are_sound &= report.findings.is_empty();
             match (self.json, are_several) {
                 (true, true) => output::json(&OfLedger { ledger: name, report })?,

@@ -37,7 +37,7 @@ impl Backup {
         if fs::symlink_metadata(&self.file).is_ok() {
             return Err(usage(format!("{} is there already: name a new file", self.file.display())));
         }
-        let Database::Sqlite(ledger) = ledger.to_look_at().await? else {
+        let Database::Sqlite(ledger) = ledger.look_at().await? else {
             return Err(usage("the ledger is not on SQLite"));
         };
         let (copy, report) = copied(ledger, self.directory()).await?;

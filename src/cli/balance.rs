@@ -41,7 +41,7 @@ impl BalanceArgs {
         let player = PlayerId::recorded(&self.player).map_err(|error| usage(format!("--player {error}")))?;
         let currency = self.currency.as_deref().map(Currency::parse).transpose();
         let currency = currency.map_err(|error| usage(format!("--currency {error}")))?;
-        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
+        let database = LedgerChoice::of_party(config, &party)?.look_at().await?;
         let key = PlayerKey::of(&party, &player);
         let found = database.query(move |conn| queries::player(conn, key)).await?;
         let found = found.ok_or_else(|| failed(format!("there is no player {player}")))?;

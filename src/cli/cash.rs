@@ -54,7 +54,7 @@ impl CashArgs {
         });
         let (act, of, target) = (direction.as_str(), Some(party.clone()), movement.player.to_string());
         let deed = Deed { act, party: of, target, detail };
-        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
+        let database = LedgerChoice::of_party(config, &party)?.change().await?;
         let request = ApprovalRequest {
             party: party.clone(),
             player: movement.player.clone(),

@@ -83,7 +83,7 @@ impl ListGrants {
         let (party, _) = party(config, &self.party)?;
         let player = self.player.as_deref().map(player_named).transpose()?;
         let (all, json, at) = (self.all, self.json, clock::now());
-        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
+        let database = LedgerChoice::of_party(config, &party)?.look_at().await?;
         let listing = database.query(move |conn| {
             let mut table = Table::new(&["grant", "player", "client", "scope", "state", "expires at"]);
             let mut found = 0_u64;
@@ -137,7 +137,7 @@ impl EndGrants {
     }
 
     async fn end_one(&self, config: &Config, party: Party, grant: Uuid) -> Ended {
-        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
+        let database = LedgerChoice::of_party(config, &party)?.change().await?;
         let (of, at) = (party.clone(), clock::now());
         let deed = deed(&party, format!("grant {grant}"));
         let before = trail::recorded(&database, deed, async {
@@ -163,7 +163,7 @@ impl EndGrants {
     }
 
     async fn end_of_player(&self, config: &Config, party: Party, player: PlayerId) -> Ended {
-        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
+        let database = LedgerChoice::of_party(config, &party)?.change().await?;
         let key = PlayerKey::of(&party, &player);
         if database.query(move |conn| queries::player(conn, key)).await?.is_none() {
             return Err(failed(format!("there is no player {player} of party {party}")));

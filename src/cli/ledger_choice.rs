@@ -65,7 +65,7 @@ impl LedgerChoice {
     }
 
     /// For a command that only looks: it writes nothing, and brings no schema up to date.
-    pub async fn to_look_at(self) -> Result<Database, CommandFailure> {
+    pub async fn look_at(self) -> Result<Database, CommandFailure> {
         let Self { database, url, .. } = self;
         match database.schema().await? {
             SchemaState::UpToDate(_) => Ok(database),
@@ -81,7 +81,7 @@ impl LedgerChoice {
     }
 
     /// For a command that changes something: its schema is brought up to date.
-    pub async fn to_change(self) -> Result<Database, CommandFailure> {
+    pub async fn change(self) -> Result<Database, CommandFailure> {
         self.database.migrate().await?;
         Ok(self.database)
     }

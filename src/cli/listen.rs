@@ -40,7 +40,7 @@ pub struct Listen {
 impl Listen {
     pub async fn run(self, config: &Config) -> Ended {
         let (party, _) = party(config, &self.party)?;
-        let reader = Reader::new(LedgerChoice::of_party(config, &party)?.to_look_at().await?);
+        let reader = Reader::new(LedgerChoice::of_party(config, &party)?.look_at().await?);
         let (start, since) = (Instant::now(), self.since);
         let mut follower = reader.ask(move |conn| Follower::begin(conn, since, Duration::ZERO)).await?;
         eprintln!("listening to {party}; Ctrl-C ends it");

@@ -23,7 +23,7 @@ impl Migrate {
                 versions => format!("applied {}", versions.join(", ")),
             };
             output::line(&if are_several { format!("ledger {}: {says}", ledger.name) } else { says })?;
-            let nameless = ledger.to_look_at().await?.query(usernames::nameless).await?;
+            let nameless = ledger.look_at().await?.query(usernames::nameless).await?;
             nameless.into_iter().for_each(tell);
         }
         Ok(true)

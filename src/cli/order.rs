@@ -63,7 +63,7 @@ impl ShowOrder {
             Some(bet) => {
                 let mut found = Vec::new();
                 for ledger in self.ledger.all(config)? {
-                    let database = ledger.to_look_at().await?;
+                    let database = ledger.look_at().await?;
                     found.extend(database.query(move |conn| by_id(conn, OrderId::from_uuid(bet))).await?);
                 }
                 found
@@ -94,7 +94,7 @@ impl ShowOrder {
             Some(game) => vec![Game::recorded(game).map_err(|error| usage(format!("--game {error}")))?],
             None => settings.games.clone(),
         };
-        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
+        let database = LedgerChoice::of_party(config, &party)?.look_at().await?;
         let looking = database.query(move |conn| {
             let keys = games.into_iter().map(|game| OrderKey { game, external_id: name.clone() });
             let shown = keys.filter_map(|key| by_key(conn, &party, &player, &key).transpose());

@@ -81,7 +81,7 @@ impl Voids {
 impl ListVoids {
     async fn run(self, config: &Config) -> Ended {
         let (party, _) = party(config, &self.party)?;
-        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
+        let database = LedgerChoice::of_party(config, &party)?.look_at().await?;
         let found = database.query(move |conn| voids::list(conn, &party, self.all)).await?;
         let lines: Vec<Line> = found.iter().map(|queued| line(config, queued)).collect();
         if self.json {
@@ -135,7 +135,7 @@ impl Line {
 impl Resolve {
     async fn run(self, config: &Config, approve: bool) -> Ended {
         let (party, _) = party(config, &self.party)?;
-        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
+        let database = LedgerChoice::of_party(config, &party)?.change().await?;
         let (of, source) = (party.clone(), self.source);
         let queued = database.query(move |conn| voids::find(conn, &of, source)).await?;
         let queued = queued.ok_or_else(|| self.unknown())?;

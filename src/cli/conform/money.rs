@@ -68,7 +68,7 @@ async fn fund(config: &Config, name: &str, currency: &str, names: &[String]) -> 
     let (party, _) = party(config, name)?;
     let currency = Currency::parse(currency).map_err(|error| usage(format!("--currency {error}")))?;
     let players = names.iter().map(|name| PlayerId::parse(name)).collect::<Result<Vec<_>, _>>()?;
-    let opening = LedgerChoice::of_party(config, &party)?.to_change().await;
+    let opening = LedgerChoice::of_party(config, &party)?.change().await;
     let database = opening.map_err(|error| usage(format!("the ledger: {error}")))?;
     crowd::invite(&database, &party, currency, &players, Amount::new(MONEY)?).await
 }

@@ -28,7 +28,7 @@ pub async fn look_up(config: &Config, party: &Party, bets: Vec<Bet>) -> SettledE
 }
 
 async fn settled(config: &Config, party: Party, bets: Vec<Bet>) -> Result<HashMap<Bet, Duration>, CommandFailure> {
-    let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
+    let database = LedgerChoice::of_party(config, &party)?.look_at().await?;
     let looking = database.query(move |conn| {
         let took = bets.into_iter().filter_map(|bet| match settled_after(conn, &party, &bet) {
             Ok(took) => Some(Ok((bet, took?))),

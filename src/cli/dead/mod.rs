@@ -186,7 +186,7 @@ impl Drop {
         let (dropped, waiting) = if self.dry_run {
             self.pass(config).await?
         } else {
-            let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
+            let database = LedgerChoice::of_party(config, &party)?.change().await?;
             let deed = self.of.deed("dead drop", &party);
             trail::recorded(&database, deed, async {
                 let (dropped, waiting) = self.pass(config).await?;

@@ -27,7 +27,7 @@ impl Redrive {
         let summary = if self.dry_run {
             self.put_back(config).await?
         } else {
-            let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
+            let database = LedgerChoice::of_party(config, &party)?.change().await?;
             let deed = self.of.deed("dead redrive", &party);
             trail::recorded(&database, deed, async {
                 let summary = self.put_back(config).await?;

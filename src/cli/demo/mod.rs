@@ -80,7 +80,7 @@ impl Demo {
             .await
             .map_err(|error| failed(format!("cannot reach the broker: {error}")))?;
         provider.expect_service().await?;
-        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
+        let database = LedgerChoice::of_party(config, &party)?.change().await?;
         let currency = settings.currencies.first().copied().ok_or_else(|| usage("the party has no currency"))?;
         let game = settings.games.first().cloned().ok_or_else(|| usage("the party has no games"))?;
         let run = format!("{:06x}", rand::random::<u32>() & 0x00ff_ffff);

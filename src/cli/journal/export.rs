@@ -42,7 +42,7 @@ impl Export {
         if times.start > times.end {
             return Err(usage("--since is later than --until"));
         }
-        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
+        let database = LedgerChoice::of_party(config, &party)?.look_at().await?;
         let mut sealing = Sealing::begin(self.key_file.as_deref()).map_err(|error| usage(error.to_string()))?;
         let progress = output::counter("commands");
         let telling = database.query(move |conn| {

@@ -31,7 +31,7 @@ pub struct Index {
 impl Index {
     /// Each step is one transaction: killed in between, it is taken up again where it was, by whoever follows.
     pub async fn run(self, config: &Config) -> Ended {
-        let database = self.ledger.one(config)?.to_change().await?;
+        let database = self.ledger.one(config)?.change().await?;
         let rebuild = self.rebuild;
         let indexing = database.query(move |conn| {
             index::prepare(conn)?;

@@ -43,7 +43,7 @@ impl Prune {
         if self.before > clock::now() {
             return Err(usage("--before lies in the future"));
         }
-        let database = self.ledger.one(config)?.to_change().await?;
+        let database = self.ledger.one(config)?.change().await?;
         // What is pruned cannot be audited later: it must be right now.
         let report = database.query(audit::run).await?;
         if let Some(finding) = report.findings.first() {

@@ -51,7 +51,7 @@ impl ShowJournal {
     }
 
     async fn number(&self, config: &Config, number: i64) -> Ended {
-        let database = self.ledger.one(config)?.to_look_at().await?;
+        let database = self.ledger.one(config)?.look_at().await?;
         let found = database.query(move |conn| history::detail(conn, number)).await?;
         let missing = || failed(format!("the journal has no row {number}, or pruning has dropped it"));
         let detail = found.ok_or_else(missing)?;
@@ -65,7 +65,7 @@ impl ShowJournal {
 
     async fn correlation(&self, config: &Config, correlation: String) -> Ended {
         let (party, _) = party(config, self.party.as_deref().unwrap_or_default())?;
-        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
+        let database = LedgerChoice::of_party(config, &party)?.look_at().await?;
         let (of, id) = (party.clone(), correlation.clone());
         let rows = rows(database.query(move |conn| history::of_correlation(conn, &of, &id)).await?)?;
         if rows.is_empty() && !self.json {
@@ -82,7 +82,7 @@ impl ShowJournal {
         if !(1..=MOST_ROWS).contains(&limit) {
             return Err(usage(format!("--limit is from 1 to {MOST_ROWS}")));
         }
-        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
+        let database = LedgerChoice::of_party(config, &party)?.look_at().await?;
         let (of, whose) = (party.clone(), player.clone());
         let found = database.query(move |conn| history::of_player(conn, &of, &whose, before, limit)).await?;
         let rows = rows(found)?;

@@ -82,7 +82,7 @@ impl Import {
         });
         let stockings = stockings.collect::<Result<Vec<Stocking>, CommandFailure>>()?;
 
-        let database = LedgerChoice::of_party(config, &party)?.to_change().await?;
+        let database = LedgerChoice::of_party(config, &party)?.change().await?;
         let of = party.clone();
         let known = database.query(move |conn| offers::of_party(conn, &of)).await?;
         let known: HashSet<&str> = known.iter().map(|state| &*state.offer.id).collect();
@@ -123,7 +123,7 @@ impl Import {
 impl ListOffers {
     async fn run(self, config: &Config) -> Ended {
         let (party, _) = hub(config, &self.party)?;
-        let database = LedgerChoice::of_party(config, &party)?.to_look_at().await?;
+        let database = LedgerChoice::of_party(config, &party)?.look_at().await?;
         let known = database.query(move |conn| offers::of_party(conn, &party)).await?;
         if self.json {
             output::json(&known.iter().map(|state| described(config, state)).collect::<Vec<Value>>())?;

@@ -235,7 +235,7 @@ impl PlayArgs {
         let minor = parse_decimal(fund, config.exponent(currency));
         let minor = minor.map_err(|error| usage(format!("--fund {error}")))?;
         let amount = Amount::new(minor).map_err(|_| usage("--fund must be more than nothing"))?;
-        let database = LedgerChoice::of_party(config, &message.party)?.to_change().await?;
+        let database = LedgerChoice::of_party(config, &message.party)?.change().await?;
         let profile = Profile { home_currency: currency, username: None, nickname: None, email: None, gender: None };
         let open = LedgerAct::Account(AccountAct::OpenPlayer(OpenPlayer { player: message.player.clone(), profile }));
         match apply(&database, &message.party, open).await? {

@@ -89,7 +89,7 @@ impl ReplayArgs {
 
     async fn apply(self, config: &Config) -> Ended {
         let mut pacing = self.pacing(config)?;
-        let database = self.ledger.one(config)?.to_change().await?;
+        let database = self.ledger.one(config)?.change().await?;
         let writer = database.writer()?;
         let mut applying = if self.dry_run { Applying::rehearse(writer) } else { Applying::new(writer) };
         let mut summary = Summary { dry_run: self.dry_run, ..Summary::default() };

@@ -35,7 +35,7 @@ pub(super) async fn take(api: &Api, act: AdminAct, asked: AdminRequest) -> Resul
         AdminAct::DismissVoid => resolve_void(api, &asked, false).await,
         AdminAct::Approve => decisions::approve(api, &asked).await,
         AdminAct::Reject => decisions::reject(api, &asked).await,
-        AdminAct::StartAudit => start_audit(api, &asked).await,
+        AdminAct::StartAudit => start_audit(&asked).await,
         AdminAct::MakePlan => dead::calls::make_plan(api, &asked).await,
         AdminAct::RunPlan => dead::calls::run(api, &asked).await,
     }
@@ -132,7 +132,7 @@ async fn add_player(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
     let player = open.player.clone();
     let working = async {
         let (of, wanted) = (party.clone(), open.clone());
-        let is_new = match api.reader.ask(move |conn| players::known(conn, &of, &wanted)).await? {
+        let is_new = match asked.ledger.reader.ask(move |conn| players::known(conn, &of, &wanted)).await? {
             Known::No => true,
             Known::Yes => false,
             Known::NameTaken(field, name) => {
@@ -143,7 +143,7 @@ async fn add_player(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
         api.decide(asked, &party, Act::Account(AccountAct::OpenPlayer(open)), None).await?;
         Ok((is_new, if is_new { "done" } else { "was there already" }.to_owned()))
     };
-    let is_new = trail::recorded(&api.reader, &asked.actor, &deed, working).await?;
+    let is_new = trail::recorded(&asked.ledger.reader, &asked.actor, &deed, working).await?;
     let status = if is_new { 201 } else { 200 };
     let body = json!({ "party": party, "player": player, "created": is_new });
     Ok(Reply::json(status, status.to_string(), &body))
@@ -171,24 +171,24 @@ async fn move_money(api: &Api, asked: &AdminRequest, direction: Direction) -> Re
         reason: body.reason,
         deed: deed.clone(),
     };
-    match approvals::road(&api.reader, &api.config, &asked.actor, request).await? {
+    match approvals::road(&asked.ledger.reader, &api.config, &asked.actor, request).await? {
         Road::Open => {}
         Road::Waits(approval) => return Ok(waits(api, &approval)),
         Road::Moved(approval) => movement = cash::of(approval.command).ok_or(Failure::Fault)?,
         Road::Closed(kind, why) => return Err(Problem::refused(kind, why)),
     }
     let working = api.move_cash(asked, &party, direction, &movement);
-    let answer = trail::recorded(&api.reader, &asked.actor, &deed, working).await?;
+    let answer = trail::recorded(&asked.ledger.reader, &asked.actor, &deed, working).await?;
     Ok(Reply::json(201, "201", &answer))
 }
 
-async fn start_audit(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
+async fn start_audit(asked: &AdminRequest) -> Result<Reply, Problem> {
     let deed = Deed { act: asked.route.operation, party: None, target: "the ledger".to_owned(), detail: Value::Null };
-    match api.audits.start(&api.reader, &asked.actor, deed.clone()) {
+    match asked.ledger.audits.start(&asked.ledger.reader, &asked.actor, deed.clone()) {
         Ok(running) => Ok(Reply::json(202, "202", &json!({ "running": running }))),
         Err(Busy(other)) => {
             let why = format!("an audit runs, which {} has started at {}", other.by, other.began_at);
-            trail::refused(&api.reader, &asked.actor, &deed, &why).await?;
+            trail::refused(&asked.ledger.reader, &asked.actor, &deed, &why).await?;
             Err(Problem::refused(refusals::RefusalKind::Conflict, why))
         }
     }
@@ -197,7 +197,7 @@ async fn start_audit(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> 
 async fn resolve_void(api: &Api, asked: &AdminRequest, approve: bool) -> Result<Reply, Problem> {
     let (party, number) = (asked.party()?, asked.number()?);
     let of = party.clone();
-    let queued = api.reader.ask(move |conn| queue::find(conn, &of, number)).await?;
+    let queued = asked.ledger.reader.ask(move |conn| queue::find(conn, &of, number)).await?;
     let queued = queued.ok_or_else(|| Problem::not_found("there is no void of this transaction"))?;
     let why: voids::Why = if asked.body.is_empty() { voids::Why::default() } else { asked.read()? };
     why.check()?;
@@ -206,7 +206,7 @@ async fn resolve_void(api: &Api, asked: &AdminRequest, approve: bool) -> Result<
     let currency = queued.source.currency;
     if approve {
         let request = voids::request(&party, &queued, deed.clone())?;
-        match approvals::road(&api.reader, &api.config, &asked.actor, request).await? {
+        match approvals::road(&asked.ledger.reader, &api.config, &asked.actor, request).await? {
             // Its command is the void's own, which answers a repeat.
             Road::Open | Road::Moved(_) => {}
             Road::Waits(approval) => return Ok(waits(api, &approval)),
@@ -214,7 +214,7 @@ async fn resolve_void(api: &Api, asked: &AdminRequest, approve: bool) -> Result<
         }
     }
     let working = api.resolve(asked, &party, voids::resolve(&queued, approve), currency);
-    let transaction = trail::recorded(&api.reader, &asked.actor, &deed, working).await?;
+    let transaction = trail::recorded(&asked.ledger.reader, &asked.actor, &deed, working).await?;
     let state = if approve { "approved" } else { "dismissed" };
     let transaction = transaction.map(crate::admin::shown::Exact);
     let body = json!({ "number": shown.number, "state": state, "transaction": transaction });

@@ -1,9 +1,12 @@
 //! What waits for a second person, and what that one decides.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::ledgers::OperatedLedger;
 use super::listing::{ListPage, Listing};
 use super::problem::Problem;
 use super::{AdminAnswer, AdminRequest, Api};
@@ -14,6 +17,8 @@ use crate::clock;
 use crate::dialects::http::{Failure, Reply};
 use crate::ledger::command::Act;
 use crate::ledger::{AccountAct, TransactionAct};
+use crate::storage::StoreError;
+use crate::storage::approvals as kept;
 
 /// An approval with what it moved.
 #[derive(Serialize)]
@@ -36,21 +41,27 @@ pub(super) async fn list(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, 
     let after = page.after.as_deref().map(Uuid::try_parse).transpose();
     let after = after.map_err(|_| Problem::bad_request("after must be what `next` of the page before says"))?;
     let (all, most) = (asked.all()?, page.one_more());
-    let config = asked.viewing.config;
-    let found = api.reader.ask(move |conn| approvals::list(conn, &config, all, after, most)).await?;
+    let found = api.approvals(all, after, most).await?;
     Ok(AdminAnswer::List(Listing::new(&approvals::COLUMNS, &page, &found, |shown| shown.id.to_string())?))
 }
 
 pub(super) async fn approve(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
     let id = asked.approval()?;
     let moving = async |approval: &Approval| api.carry_out(asked, approval).await;
-    let (approval, movement) = approvals::approve(&api.reader, &asked.actor, id, moving).await?;
+    let ledger = api.ledger_of_approval(id).await?;
+    let (approval, movement) = approvals::approve(&ledger.reader, &asked.actor, id, moving).await?;
     Ok(decided(api, &approval, movement))
 }
 
 pub(super) async fn reject(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
-    let approval = approvals::reject(&api.reader, &asked.actor, asked.approval()?).await??;
+    let id = asked.approval()?;
+    let ledger = api.ledger_of_approval(id).await?;
+    let approval = approvals::reject(&ledger.reader, &asked.actor, id).await??;
     Ok(decided(api, &approval, Value::Null))
+}
+
+async fn has_approval(ledger: &OperatedLedger, id: Uuid) -> Result<bool, StoreError> {
+    Ok(ledger.reader.ask(move |conn| kept::find(conn, id)).await?.is_some())
 }
 
 fn decided(api: &Api, approval: &Approval, movement: Value) -> Reply {
@@ -59,6 +70,41 @@ fn decided(api: &Api, approval: &Approval, movement: Value) -> Reply {
 }
 
 impl Api {
+    /// A page of all ledgers', one ledger's behind another's.
+    pub(in crate::transport::http) async fn approvals(
+        &self,
+        all: bool,
+        after: Option<Uuid>,
+        most: i64,
+    ) -> Result<Vec<ApprovalShown>, StoreError> {
+        let (mut found, mut after) = (Vec::new(), after);
+        for ledger in self.ledgers.iter() {
+            if let Some(id) = after
+                && self.ledgers.are_several()
+                && !has_approval(ledger, id).await?
+            {
+                continue;
+            }
+            let (config, start) = (Arc::clone(&self.config), after.take());
+            let left = most.saturating_sub(i64::try_from(found.len()).unwrap_or(i64::MAX));
+            let page = ledger.reader.ask(move |conn| approvals::list(conn, &config, all, start, left)).await?;
+            found.extend(page.into_iter().filter(|shown| self.ledgers.is_of(ledger, shown.party.as_str())));
+        }
+        Ok(found)
+    }
+
+    /// The ledger whose approval it is; where there is no such one, any says so.
+    pub(in crate::transport::http) async fn ledger_of_approval(&self, id: Uuid) -> Result<&OperatedLedger, StoreError> {
+        let mut ledgers: Vec<&OperatedLedger> = self.ledgers.iter().collect();
+        let last = ledgers.pop().ok_or_else(|| StoreError::Outage("there is no ledger".to_owned()))?;
+        for ledger in ledgers {
+            if has_approval(ledger, id).await? {
+                return Ok(ledger);
+            }
+        }
+        Ok(last)
+    }
+
     /// Moves what was approved, and tells the answer with the words for the trail.
     async fn carry_out(&self, asked: &AdminRequest, approval: &Approval) -> Result<(Value, String), Problem> {
         let party = &approval.party;

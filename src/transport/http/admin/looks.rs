@@ -5,10 +5,13 @@ use uuid::Uuid;
 
 use super::dead;
 use super::decisions;
+use super::ledgers::OperatedLedger;
 use super::listing::{ListPage, Listing};
 use super::problem::Problem;
 use super::routes::AdminLook;
 use super::{AdminAnswer, AdminRequest, Api};
+use crate::admin::orders::OrderShown;
+use crate::admin::search::SearchResult;
 use crate::admin::{self, Viewing, history, journal, orders, parties, players, search, transactions, voids};
 use crate::clock;
 use crate::dialects::http::Reply;
@@ -22,28 +25,29 @@ pub(super) async fn take(api: &Api, look: AdminLook, asked: AdminRequest) -> Res
     match look {
         AdminLook::Search => look_for(api, asked).await,
         AdminLook::Parties => list_parties(&asked),
-        AdminLook::Player => player(api, asked).await,
-        AdminLook::History => list_history(api, asked).await,
+        AdminLook::Player => player(asked).await,
+        AdminLook::History => list_history(asked).await,
         AdminLook::Order => {
             let id = Uuid::try_parse(asked.parameters.get("order"));
             let id = id.map_err(|_| Problem::bad_request("an order is named by a UUID"))?;
-            api.show(asked, "order", move |conn, viewing| orders::show(conn, viewing, OrderId::from_uuid(id))).await
+            let found = api.order(&asked.viewing, OrderId::from_uuid(id)).await?;
+            found.map(|(_, order)| shown(&order)).ok_or_else(|| Problem::not_found("there is no such order"))
         }
         AdminLook::Transaction => {
             let number = asked.number()?;
-            api.show(asked, "transaction", move |conn, viewing| transactions::show(conn, viewing, number)).await
+            show(asked, "transaction", move |conn, viewing| transactions::show(conn, viewing, number)).await
         }
         AdminLook::Entry => {
             let number = asked.number()?;
-            api.show(asked, "journal row", move |conn, viewing| journal::show(conn, viewing, number)).await
+            show(asked, "journal row", move |conn, viewing| journal::show(conn, viewing, number)).await
         }
         AdminLook::Voids => list_voids(api, asked).await,
-        AdminLook::Trail => list_trail(api, asked).await,
+        AdminLook::Trail => list_trail(asked).await,
         AdminLook::Approvals => decisions::list(api, asked).await,
         AdminLook::DeadLetters => dead::calls::list(api, &asked).await,
         AdminLook::DeadGroups => dead::calls::groups(api, &asked).await,
         AdminLook::Plan => dead::calls::show_plan(api, &asked),
-        AdminLook::Audit => Ok(shown(&api.audits.show(&api.reader).await?)),
+        AdminLook::Audit => Ok(shown(&asked.ledger.audits.show(&asked.ledger.reader).await?)),
         AdminLook::Live => api.live.stream().map(AdminAnswer::Events).ok_or_else(Problem::too_many_streams),
     }
 }
@@ -82,16 +86,51 @@ impl AdminRequest {
     }
 }
 
+/// Shows one thing, where it is there.
+async fn show<T: Serialize + Send + 'static>(
+    asked: AdminRequest,
+    what: &str,
+    show: impl Fn(&mut AnyConnection, &Viewing) -> Result<Option<T>, StoreError> + Send + Sync + 'static,
+) -> Result<AdminAnswer, Problem> {
+    let found = asked.ledger.reader.ask(move |conn| show(conn, &asked.viewing)).await?;
+    found.map(|found| shown(&found)).ok_or_else(|| Problem::not_found(format!("there is no such {what}")))
+}
+
 impl Api {
-    /// Shows one thing, where it is there.
-    async fn show<T: Serialize + Send + 'static>(
+    /// An order, from the ledger of its party.
+    pub(in crate::transport::http) async fn order(
         &self,
-        asked: AdminRequest,
-        what: &str,
-        show: impl Fn(&mut AnyConnection, &Viewing) -> Result<Option<T>, StoreError> + Send + Sync + 'static,
-    ) -> Result<AdminAnswer, Problem> {
-        let found = self.reader.ask(move |conn| show(conn, &asked.viewing)).await?;
-        found.map(|found| shown(&found)).ok_or_else(|| Problem::not_found(format!("there is no such {what}")))
+        viewing: &Viewing,
+        id: OrderId,
+    ) -> Result<Option<(&OperatedLedger, OrderShown)>, StoreError> {
+        for ledger in self.ledgers.iter() {
+            let viewing = viewing.clone();
+            let found = ledger.reader.ask(move |conn| orders::show(conn, &viewing, id)).await?;
+            if let Some(order) = found.filter(|order| self.ledgers.is_of(ledger, order.party.as_str())) {
+                return Ok(Some((ledger, order)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks in every ledger for one exact name or number of the parties that are in it.
+    pub(in crate::transport::http) async fn search(
+        &self,
+        viewing: &Viewing,
+        q: &str,
+    ) -> Result<SearchResult, StoreError> {
+        let mut whole: Option<SearchResult> = None;
+        for ledger in self.ledgers.iter() {
+            let (viewing, q) = (viewing.clone(), q.to_owned());
+            let mut here = ledger.reader.ask(move |conn| search::run(conn, &viewing, &q)).await?;
+            here.found.retain(|hit| self.ledgers.is_of(ledger, &hit.party));
+            here.number_within(&self.ledgers.query_of(ledger));
+            match &mut whole {
+                Some(whole) => whole.found.extend(here.found),
+                None => whole = Some(here),
+            }
+        }
+        whole.ok_or_else(|| StoreError::Outage("there is no ledger".to_owned()))
     }
 }
 
@@ -105,8 +144,7 @@ async fn look_for(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, Problem
         let most = search::MAX_QUERY;
         return Err(Problem::bad_request(format!("q must be 1 to {most} characters")));
     }
-    let found = api.reader.ask(move |conn| search::run(conn, &asked.viewing, &q)).await?;
-    Ok(shown(&found))
+    Ok(shown(&api.search(&asked.viewing, &q).await?))
 }
 
 fn list_parties(asked: &AdminRequest) -> Result<AdminAnswer, Problem> {
@@ -115,17 +153,18 @@ fn list_parties(asked: &AdminRequest) -> Result<AdminAnswer, Problem> {
     Ok(AdminAnswer::List(Listing::new(&parties::COLUMNS, &page, &found, |shown| shown.party.to_string())?))
 }
 
-async fn player(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, Problem> {
+async fn player(asked: AdminRequest) -> Result<AdminAnswer, Problem> {
     let (party, player) = (asked.party()?, asked.player()?);
     let at = clock::now();
-    api.show(asked, "player", move |conn, viewing| players::show(conn, viewing, &party, &player, at)).await
+    show(asked, "player", move |conn, viewing| players::show(conn, viewing, &party, &player, at)).await
 }
 
-async fn list_history(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, Problem> {
+async fn list_history(asked: AdminRequest) -> Result<AdminAnswer, Problem> {
     let (party, player) = (asked.party()?, asked.player()?);
     let page = ListPage::read(&asked.query)?;
     let (before, most, viewing) = (page.after_number()?, page.limit + 1, asked.viewing);
-    let found = api.reader.ask(move |conn| history::of_player(conn, &viewing, &party, &player, before, most)).await?;
+    let reader = asked.ledger.reader;
+    let found = reader.ask(move |conn| history::of_player(conn, &viewing, &party, &player, before, most)).await?;
     let found = found.map_err(Problem::behind)?;
     Ok(AdminAnswer::List(Listing::new(&history::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
 }
@@ -135,15 +174,15 @@ async fn list_voids(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, Probl
     let page = ListPage::read(&asked.query)?;
     let (after, most) = (page.after_number()?, page.one_more());
     let all = asked.all()?;
-    let found = api.reader.ask(move |conn| queue::page(conn, &party, all, after, most)).await?;
+    let found = asked.ledger.reader.ask(move |conn| queue::page(conn, &party, all, after, most)).await?;
     let found: Vec<voids::VoidShown> = found.iter().map(|queued| voids::shown(&api.config, queued)).collect();
     Ok(AdminAnswer::List(Listing::new(&voids::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
 }
 
-async fn list_trail(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, Problem> {
+async fn list_trail(asked: AdminRequest) -> Result<AdminAnswer, Problem> {
     let page = ListPage::read(&asked.query)?;
     let (before, most) = (page.after_number()?.unwrap_or(i64::MAX), page.one_more());
-    let found = api.reader.ask(move |conn| trail::before(conn, before, most)).await?;
+    let found = asked.ledger.reader.ask(move |conn| trail::before(conn, before, most)).await?;
     let found: Vec<admin::trail::TrailShown> = found.into_iter().map(admin::trail::TrailShown::of).collect();
     Ok(AdminAnswer::List(Listing::new(&admin::trail::COLUMNS, &page, &found, |shown| shown.number.0.to_string())?))
 }

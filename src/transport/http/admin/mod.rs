@@ -4,13 +4,14 @@
 //! will do (403), and only then the body and what is asked for. Like the operating routes it is answered while every other
 //! place is taken, through connections of its own to the database.
 //!
-//! Reading order: [`routes`], [`looks`], [`acts`], [`decisions`], [`dead`], [`listing`], [`problem`].
+//! Reading order: [`routes`], [`ledgers`], [`looks`], [`acts`], [`decisions`], [`dead`], [`listing`], [`problem`].
 
 pub mod routes;
 mod looks;
 mod acts;
 mod decisions;
 pub mod dead;
+pub mod ledgers;
 pub(super) mod listing;
 pub(super) mod problem;
 
@@ -29,6 +30,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use self::dead::DeadLetters;
+use self::ledgers::{OperatedLedger, OperatedLedgers};
 use self::listing::Listing;
 use self::problem::Problem;
 use self::routes::{AdminAct, AdminCall, AdminLook, AdminRoute, FoundRoute, PATH, PathParameters};
@@ -38,7 +40,6 @@ use super::operating::Readiness;
 use super::origin::{self, Origins};
 use super::server::ConnectedClient;
 use crate::admin::Viewing;
-use crate::admin::audits::Audits;
 use crate::admin::trail::{self, Actor, Deed};
 use crate::clock;
 use crate::config::{Config, Role};
@@ -46,7 +47,6 @@ use crate::dialects::http::{Failure, Reply};
 use crate::identity::operators::{Operators, SignedIn};
 use crate::ledger::Party;
 use crate::metrics;
-use crate::storage::Reader;
 use crate::telemetry::{RequestFacts, RequestTrace};
 use crate::wallet::SharedWallet;
 
@@ -56,6 +56,9 @@ const MAX_BODY: usize = 16 * 1024;
 /// How long a call may take once it is read.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What the query calls the ledger that a number is of.
+pub(super) const LEDGER: &str = "ledger";
+
 /// In logs and metrics, beside the dialects.
 const NAME: &str = "admin";
 
@@ -64,9 +67,7 @@ pub struct Api {
     pub config: Arc<Config>,
     /// Shared with the console, so that guesses count wherever they are made.
     pub operators: Arc<Operators>,
-    /// Its own: nobody else's questions keep an operator waiting.
-    pub reader: Reader,
-    pub audits: Audits,
+    pub ledgers: OperatedLedgers,
     pub dead: DeadLetters,
     pub wallet: SharedWallet,
     pub readiness: Readiness,
@@ -84,6 +85,8 @@ struct AdminRequest {
     viewing: Viewing,
     actor: Actor,
     correlation: Arc<str>,
+    /// The one that it is about.
+    ledger: OperatedLedger,
 }
 
 /// Whoever makes a call, and where it comes from.
@@ -106,6 +109,8 @@ pub(super) struct FoundAct {
     pub act: AdminAct,
     pub route: &'static AdminRoute,
     pub parameters: PathParameters,
+    /// The ledger that its path names, where it names one.
+    pub ledger: Option<String>,
 }
 
 /// What a look ends with.
@@ -216,7 +221,9 @@ impl Api {
         let body = read(&parts, body, "application/json").await?;
         let viewing = Viewing { config: Arc::clone(&self.config), role: operator.role };
         let query = query(route, &parts)?;
-        let asked = AdminRequest { route, parameters, query, body, viewing, actor, correlation };
+        let named = query.iter().find(|(name, _)| name == LEDGER).map(|(_, value)| value.as_str());
+        let ledger = self.ledgers.meant(parameters.get("party"), named)?.clone();
+        let asked = AdminRequest { route, parameters, query, body, viewing, actor, correlation, ledger };
         // What is away is told, too.
         if route.call != AdminCall::Look(AdminLook::Live) && self.readiness.databases.are_all_away() {
             return Err(Problem::unavailable());
@@ -244,13 +251,15 @@ impl Api {
     ) -> Result<Reply, Problem> {
         self.check_caller(&caller, &found).await?;
         let actor = caller.actor();
-        let (FoundAct { act, route, parameters }, Caller { operator, correlation, .. }) = (found, caller);
+        let FoundAct { act, route, parameters, ledger } = found;
+        let Caller { operator, correlation, .. } = caller;
+        let ledger = self.ledgers.meant(parameters.get("party"), ledger.as_deref())?.clone();
         if self.readiness.databases.are_all_away() {
             return Err(Problem::unavailable());
         }
         let viewing = Viewing { config: Arc::clone(&self.config), role: operator.role };
         let (query, body) = (Vec::new(), body.to_string().into_bytes());
-        let asked = AdminRequest { route, parameters, query, body, viewing, actor, correlation };
+        let asked = AdminRequest { route, parameters, query, body, viewing, actor, correlation, ledger };
         let api = Arc::clone(self);
         within_time(async move { acts::take(&api, act, asked).await }).await
     }
@@ -271,8 +280,9 @@ impl Api {
             let party = Party::parse(parameters.get("party")).ok();
             let target = parameters.target();
             let deed = Deed { act: route.operation, party, target, detail: serde_json::Value::Null };
-            trail::refused(&self.reader, actor, &deed, &format!("the role is {has}, and {} is needed", route.role))
-                .await?;
+            let ledger = self.ledgers.meant(parameters.get("party"), None)?;
+            let why = format!("the role is {has}, and {} is needed", route.role);
+            trail::refused(&ledger.reader, actor, &deed, &why).await?;
         }
         Err(problem)
     }

@@ -113,13 +113,24 @@ pub const ROUTES: [AdminRoute; 25] = [
         )
     },
     get(AdminLook::Order, "/orders/{order}", "order", "An order (betId) with its commands"),
-    get(AdminLook::Transaction, "/transactions/{number}", "transaction", "A partner's transaction with its command"),
-    get(
-        AdminLook::Entry,
-        "/journal/{number}",
-        "journal",
-        "A row of the journal: command, outcome, transfers, chain, reply",
-    ),
+    AdminRoute {
+        query: &["ledger"],
+        ..get(
+            AdminLook::Transaction,
+            "/transactions/{number}",
+            "transaction",
+            "A partner's transaction with its command",
+        )
+    },
+    AdminRoute {
+        query: &["ledger"],
+        ..get(
+            AdminLook::Entry,
+            "/journal/{number}",
+            "journal",
+            "A row of the journal: command, outcome, transfers, chain, reply",
+        )
+    },
     AdminRoute {
         query: &["limit", "after", "all"],
         ..get(
@@ -141,6 +152,7 @@ pub const ROUTES: [AdminRoute; 25] = [
     },
     AdminRoute {
         role: Role::Operator,
+        query: &["ledger"],
         ..get(AdminLook::Audit, "/audit", "audit", "The audit that runs, and what the last one found, with its digest")
     },
     AdminRoute {
@@ -169,7 +181,7 @@ pub const ROUTES: [AdminRoute; 25] = [
     ),
     AdminRoute {
         role: Role::Admin,
-        query: PAGE,
+        query: &["limit", "after", "ledger"],
         ..get(AdminLook::Trail, "/trail", "trail", "What operators did, newest first")
     },
     get(
@@ -235,7 +247,10 @@ pub const ROUTES: [AdminRoute; 25] = [
         "dead run",
         "Do what is planned, once, to the letters that the plan has seen. To drop takes the role admin",
     ),
-    post(AdminAct::StartAudit, "/audit", Role::Operator, "audit", "Start an audit beside `serve`; one at a time"),
+    AdminRoute {
+        query: &["ledger"],
+        ..post(AdminAct::StartAudit, "/audit", Role::Operator, "audit", "Start an audit beside `serve`; one at a time")
+    },
 ];
 
 /// What a request's path leads to.

@@ -47,9 +47,8 @@ pub async fn show(console: &Console, asked: PageRequest) -> Result<String, Probl
     let page = ListPage::read(&asked.query)?;
     let after = page.after.as_deref().map(Uuid::try_parse).transpose();
     let after = after.map_err(|_| Problem::bad_request("after must be what the page before says"))?;
-    let (all, most, config) = (asked.value("all") == "true", page.one_more(), asked.viewing.config);
-    let looking = console.api.reader.ask(move |conn| approvals::list(conn, &config, all, after, most));
-    let mut found = looking.await?;
+    let (all, most) = (asked.value("all") == "true", page.one_more());
+    let mut found = console.api.approvals(all, after, most).await?;
     let next = (found.len() > page.limit).then(|| found[page.limit - 1].id);
     found.truncate(page.limit);
     let lines = found.into_iter().map(|approval| Line { player: player(&approval), approval }).collect();
@@ -61,7 +60,8 @@ pub async fn show_one(console: &Console, asked: PageRequest, failed: Option<&Fai
     let id = Uuid::try_parse(asked.parameters.get("approval"));
     let id = id.map_err(|_| Problem::bad_request("an approval is named by a UUID"))?;
     let (config, role) = (asked.viewing.config, asked.viewing.role);
-    let found = console.api.reader.ask(move |conn| approvals::find(conn, &config, id)).await?;
+    let ledger = console.api.ledger_of_approval(id).await?;
+    let found = ledger.reader.ask(move |conn| approvals::find(conn, &config, id)).await?;
     let is_own = |found: &ApprovalShown| approvals::is_same_person(&found.asked_by, &asked.frame.operator.name);
     let is_own = found.as_ref().is_some_and(is_own);
     if !is_own && role < Role::Approver {

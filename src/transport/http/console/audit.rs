@@ -3,7 +3,6 @@
 use askama::Template;
 use serde_json::Value;
 
-use super::Console;
 use super::forms::FailedForm;
 use super::frame::Frame;
 use super::pages::PageRequest;
@@ -38,8 +37,8 @@ struct AuditPage {
 }
 
 /// The page, with the form that did nothing where there is one.
-pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
-    let known = console.api.audits.show(&console.api.reader).await?;
+pub async fn show(asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
+    let known = asked.ledger.audits.show(&asked.ledger.reader).await?;
     let page = AuditPage {
         frame: asked.frame,
         running: known.running,

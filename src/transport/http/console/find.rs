@@ -5,7 +5,7 @@ use askama::Template;
 use super::Console;
 use super::frame::Frame;
 use super::pages::PageRequest;
-use crate::admin::search::{self, Hit, MAX_QUERY, PAGES, SearchPlace};
+use crate::admin::search::{Hit, MAX_QUERY, PAGES, SearchPlace};
 use crate::transport::http::admin::problem::Problem;
 
 #[derive(Template)]
@@ -43,8 +43,7 @@ pub async fn show(console: &Console, mut asked: PageRequest) -> Result<String, P
         is_asked,
     };
     if is_asked {
-        let viewing = asked.viewing;
-        let found = console.api.reader.ask(move |conn| search::run(conn, &viewing, &q)).await?;
+        let found = console.api.search(&asked.viewing, &q).await?;
         page.hits = found.found.iter().map(hit).collect();
         page.looked = names(&found.looked);
         page.passed_over = names(&found.passed_over);

@@ -53,7 +53,8 @@ fn find(parts: &Parts, below: &str) -> Result<FoundAct, Problem> {
         routes::find(parts.method.as_str(), &format!("{}{below}", routes::PATH))
         && let AdminCall::Act(act) = route.call
     {
-        return Ok(FoundAct { act, route, parameters });
+        let ledger = super::pages::query(parts).into_iter().find(|(name, _)| name == admin::LEDGER);
+        return Ok(FoundAct { act, route, parameters, ledger: ledger.map(|(_, name)| name) });
     }
     let is_page = matches!(super::pages::find(parts.uri.path()), super::pages::FoundPage::Page(..));
     Err(if is_page { Problem::method_not_allowed(&["GET"]) } else { Problem::not_found("there is no such form") })
@@ -99,7 +100,7 @@ impl Console {
         if let (Some(session), Some(notice)) = (&visitor.session, notice) {
             self.sessions.say(session, notice);
         }
-        see(way_back(sent.act, &sent.parameters, &body))
+        see(way_back(sent, &body))
     }
 
     /// The page that the form was on, with what was typed and why that did nothing.
@@ -111,7 +112,7 @@ impl Console {
         form: Vec<(String, String)>,
         problem: Problem,
     ) -> Result<Reply, Problem> {
-        let FoundAct { act, route, parameters } = sent;
+        let FoundAct { act, route, parameters, .. } = sent;
         let is_told_there = matches!(problem.status, 400 | 404 | 409 | 503);
         if !is_told_there {
             return Err(problem);
@@ -123,15 +124,15 @@ impl Console {
             why: problem.detail.clone(),
             form,
         };
-        let asked = self.asked(parts, visitor, parameters);
+        let asked = self.asked(parts, visitor, parameters)?;
         let html = match act {
-            AdminAct::Deposit | AdminAct::Withdraw => player::show(self, asked, Some(&failed)).await,
+            AdminAct::Deposit | AdminAct::Withdraw => player::show(asked, Some(&failed)).await,
             AdminAct::AddPlayer => new_player::show(asked, Some(&failed)),
             AdminAct::ApproveVoid | AdminAct::DismissVoid => voids::show(self, asked, Some(&failed)).await,
             AdminAct::Approve | AdminAct::Reject => approvals::show_one(self, asked, Some(&failed)).await,
             AdminAct::MakePlan => dead::show(self, asked, Some(&failed)).await,
             AdminAct::RunPlan => plan::show(self, asked, Some(&failed)),
-            AdminAct::StartAudit => audit::show(self, asked, Some(&failed)).await,
+            AdminAct::StartAudit => audit::show(asked, Some(&failed)).await,
         };
         // Where the page cannot be shown either, what stood in the form's way is the better answer.
         html.map(|html| frame::page(problem.status, html)).map_err(|_| problem)
@@ -174,8 +175,9 @@ fn once_each<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Map
 }
 
 /// From where a form was sent to the page that shows what it did.
-fn way_back(act: AdminAct, parameters: &PathParameters, reply: &Value) -> String {
-    match act {
+fn way_back(sent: &FoundAct, reply: &Value) -> String {
+    let parameters = &sent.parameters;
+    match sent.act {
         AdminAct::ApproveVoid | AdminAct::DismissVoid => {
             format!("../../../../voids?party={}", parameters.get("party"))
         }
@@ -183,7 +185,10 @@ fn way_back(act: AdminAct, parameters: &PathParameters, reply: &Value) -> String
         AdminAct::MakePlan => format!("plans/{}", reply["id"].as_str().unwrap_or_default()),
         AdminAct::RunPlan => format!("../{}", parameters.get("plan")),
         AdminAct::Approve | AdminAct::Reject => format!("../{}", parameters.get("approval")),
-        AdminAct::StartAudit => "audit".to_owned(),
+        AdminAct::StartAudit => match &sent.ledger {
+            Some(ledger) => format!("audit?ledger={}", encoded(ledger)),
+            None => "audit".to_owned(),
+        },
         // `…/players/{id}/deposits` goes back to `…/players/{id}`.
         AdminAct::Deposit | AdminAct::Withdraw => format!("../{}", encoded(parameters.get("player"))),
     }

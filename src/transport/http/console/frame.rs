@@ -6,6 +6,7 @@ use super::sessions::Notice;
 use crate::config::Role;
 use crate::dialects::http::Reply;
 use crate::identity::operators::SignedIn;
+use crate::transport::http::admin::ledgers::{OperatedLedger, OperatedLedgers};
 use crate::transport::http::admin::problem::Problem;
 
 /// The frame of a page for one reader.
@@ -16,6 +17,10 @@ pub struct Frame {
     pub notice: Option<Notice>,
     /// What is looked for.
     pub q: String,
+    /// What links to numbers of the page's ledger end with.
+    pub ledger: String,
+    /// The names of all ledgers, where there are several, and whether the page is of each.
+    pub ledgers: Vec<(String, bool)>,
     /// The first segment of the page's path.
     first: String,
 }
@@ -23,7 +28,17 @@ pub struct Frame {
 impl Frame {
     pub fn new(path: &str, operator: SignedIn, notice: Option<Notice>) -> Self {
         let first = path.split('/').nth(2).unwrap_or_default().to_owned();
-        Self { root: root(path), operator, notice, q: String::new(), first }
+        let (ledger, ledgers) = (String::new(), Vec::new());
+        Self { root: root(path), operator, notice, q: String::new(), ledger, ledgers, first }
+    }
+
+    /// Of a page that is about one of the ledgers.
+    pub fn within(mut self, ledgers: &OperatedLedgers, ledger: &OperatedLedger) -> Self {
+        self.ledger = ledgers.query_of(ledger);
+        if ledgers.are_several() {
+            self.ledgers = ledgers.iter().map(|other| (other.name.to_string(), other.name == ledger.name)).collect();
+        }
+        self
     }
 
     /// Whether the page is in the part of the console that this link leads to.

@@ -180,15 +180,24 @@ impl Console {
         if route.needs_database && self.api.readiness.databases.are_all_away() {
             return Err(Problem::unavailable());
         }
-        let asked = self.asked(parts, visitor, parameters);
+        let asked = self.asked(parts, visitor, parameters)?;
         let looking = pages::show(self, route, asked);
         let shown = tokio::time::timeout(PATIENCE, looking).await;
         shown.map_err(|_| Problem::unavailable())?.map(|html| frame::page(200, html))
     }
 
-    fn asked(&self, parts: &Parts, visitor: &Visitor, parameters: admin::routes::PathParameters) -> PageRequest {
+    fn asked(
+        &self,
+        parts: &Parts,
+        visitor: &Visitor,
+        parameters: admin::routes::PathParameters,
+    ) -> Result<PageRequest, Problem> {
         let viewing = Viewing { config: Arc::clone(&self.api.config), role: visitor.operator.role };
-        PageRequest { parameters, query: pages::query(parts), viewing, frame: self.frame(parts, visitor) }
+        let (query, ledgers) = (pages::query(parts), &self.api.ledgers);
+        let named = query.iter().find(|(name, _)| name == admin::LEDGER).map(|(_, value)| value.as_str());
+        let ledger = ledgers.meant(parameters.get("party"), named)?.clone();
+        let frame = self.frame(parts, visitor).within(ledgers, &ledger);
+        Ok(PageRequest { parameters, query, viewing, ledger, frame })
     }
 
     fn frame(&self, parts: &Parts, visitor: &Visitor) -> Frame {

@@ -11,6 +11,7 @@ use super::{
 use crate::admin::{self, Viewing};
 use crate::config::Role;
 use crate::ledger::{Party, PlayerId};
+use crate::transport::http::admin::ledgers::OperatedLedger;
 use crate::transport::http::admin::problem::Problem;
 use crate::transport::http::admin::routes::{self, PathParameters, fit};
 
@@ -114,6 +115,8 @@ pub struct PageRequest {
     pub parameters: PathParameters,
     pub query: Vec<(String, String)>,
     pub viewing: Viewing,
+    /// The one that the page is about.
+    pub ledger: OperatedLedger,
     pub frame: Frame,
 }
 
@@ -164,19 +167,19 @@ pub async fn show(console: &Console, route: &PageRoute, asked: PageRequest) -> R
     match route.page {
         ConsolePage::Overview => overview::show(console, asked).await,
         ConsolePage::Search => find::show(console, asked).await,
-        ConsolePage::Player => player::show(console, asked, None).await,
+        ConsolePage::Player => player::show(asked, None).await,
         ConsolePage::NewPlayer => new_player::show(asked, None),
         ConsolePage::Order => records::order(console, asked).await,
-        ConsolePage::Transaction => records::transaction(console, asked).await,
-        ConsolePage::Entry => records::entry(console, asked).await,
+        ConsolePage::Transaction => records::transaction(asked).await,
+        ConsolePage::Entry => records::entry(asked).await,
         ConsolePage::DeadLetters => dead::show(console, asked, None).await,
         ConsolePage::DeadLetter => dead::show_letter(console, asked).await,
         ConsolePage::Plan => plan::show(console, asked, None),
         ConsolePage::Voids => voids::show(console, asked, None).await,
         ConsolePage::Approvals => approvals::show(console, asked).await,
         ConsolePage::Approval => approvals::show_one(console, asked, None).await,
-        ConsolePage::Audit => audit::show(console, asked, None).await,
-        ConsolePage::Trail => trail::show(console, asked).await,
+        ConsolePage::Audit => audit::show(asked, None).await,
+        ConsolePage::Trail => trail::show(asked).await,
         ConsolePage::Health => health::show(console, asked),
     }
 }

@@ -3,7 +3,6 @@
 use askama::Template;
 use uuid::Uuid;
 
-use super::Console;
 use super::forms::FailedForm;
 use super::frame::Frame;
 use super::pages::PageRequest;
@@ -56,13 +55,13 @@ struct PlayerPage {
 }
 
 /// The page, with the form that did nothing where there is one.
-pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
+pub async fn show(asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
     let (party, player, at) = (asked.party()?, asked.player()?, clock::now());
     let page = ListPage::read(&asked.query)?;
     let before = page.after_number()?;
     let (viewing, most) = (asked.viewing.clone(), page.limit + 1);
     let (of, who) = (party.clone(), player.clone());
-    let looked = console.api.reader.ask(move |conn| {
+    let looked = asked.ledger.reader.ask(move |conn| {
         let Some(shown) = players::show(conn, &viewing, &of, &who, at)? else { return Ok(None) };
         Ok(Some((shown, history::of_player(conn, &viewing, &of, &who, before, most)?)))
     });

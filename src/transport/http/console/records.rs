@@ -52,17 +52,17 @@ struct EntryPage {
 pub async fn order(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let id = Uuid::try_parse(asked.parameters.get("order"));
     let id = id.map_err(|_| Problem::bad_request("an order is named by a UUID"))?;
-    let viewing = asked.viewing.clone();
-    let found = console.api.reader.ask(move |conn| orders::show(conn, &viewing, OrderId::from_uuid(id))).await?;
-    let mut order = found.ok_or_else(|| Problem::not_found("there is no such order"))?;
+    let found = console.api.order(&asked.viewing, OrderId::from_uuid(id)).await?;
+    let (ledger, mut order) = found.ok_or_else(|| Problem::not_found("there is no such order"))?;
+    let frame = asked.frame.within(&console.api.ledgers, ledger);
     let entries = entries(&asked.viewing, std::mem::take(&mut order.journal));
     let player = super::player::path(&order.party, &order.player);
-    Ok(OrderPage { frame: asked.frame, order, player, entries }.render()?)
+    Ok(OrderPage { frame, order, player, entries }.render()?)
 }
 
-pub async fn transaction(console: &Console, asked: PageRequest) -> Result<String, Problem> {
+pub async fn transaction(asked: PageRequest) -> Result<String, Problem> {
     let (number, viewing) = (asked.number()?, asked.viewing.clone());
-    let found = console.api.reader.ask(move |conn| transactions::show(conn, &viewing, number)).await?;
+    let found = asked.ledger.reader.ask(move |conn| transactions::show(conn, &viewing, number)).await?;
     let mut transaction = found.ok_or_else(|| Problem::not_found("there is no such transaction"))?;
     let entries = entries(&asked.viewing, std::mem::take(&mut transaction.journal));
     let player = super::player::path(&transaction.party, &transaction.player);
@@ -70,9 +70,9 @@ pub async fn transaction(console: &Console, asked: PageRequest) -> Result<String
     Ok(TransactionPage { frame: asked.frame, transaction, player, state, entries }.render()?)
 }
 
-pub async fn entry(console: &Console, asked: PageRequest) -> Result<String, Problem> {
+pub async fn entry(asked: PageRequest) -> Result<String, Problem> {
     let (number, viewing) = (asked.number()?, asked.viewing.clone());
-    let found = console.api.reader.ask(move |conn| journal::show(conn, &viewing, number)).await?;
+    let found = asked.ledger.reader.ask(move |conn| journal::show(conn, &viewing, number)).await?;
     let row = found.ok_or_else(|| Problem::not_found("there is no such journal row"))?;
     Ok(EntryPage { frame: asked.frame, entry: view(&asked.viewing, row) }.render()?)
 }

@@ -3,7 +3,6 @@
 use askama::Template;
 use serde_json::Value;
 
-use super::Console;
 use super::frame::Frame;
 use super::pages::PageRequest;
 use crate::admin::trail::TrailShown;
@@ -25,10 +24,10 @@ struct TrailPage {
     next: Option<i64>,
 }
 
-pub async fn show(console: &Console, asked: PageRequest) -> Result<String, Problem> {
+pub async fn show(asked: PageRequest) -> Result<String, Problem> {
     let page = ListPage::read(&asked.query)?;
     let (before, most) = (page.after_number()?, page.one_more());
-    let found = console.api.reader.ask(move |conn| trail::before(conn, before.unwrap_or(i64::MAX), most)).await?;
+    let found = asked.ledger.reader.ask(move |conn| trail::before(conn, before.unwrap_or(i64::MAX), most)).await?;
     let next = (found.len() > page.limit).then(|| found[page.limit - 1].number);
     let lines = found.into_iter().take(page.limit).map(|row| line(TrailShown::of(row))).collect();
     Ok(TrailPage { frame: asked.frame, lines, is_first: before.is_none(), next }.render()?)

@@ -42,7 +42,11 @@ struct PartyChoice {
 
 pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
     let config = &asked.viewing.config;
-    let waiting = console.api.reader.ask(queue::pending).await?;
+    let mut waiting = Vec::new();
+    for ledger in console.api.ledgers.iter() {
+        let theirs = ledger.reader.ask(queue::pending).await?;
+        waiting.extend(theirs.into_iter().filter(|(party, _)| console.api.ledgers.is_of(ledger, party)));
+    }
     let pending = |name: &str| waiting.iter().find(|(party, _)| party == name).map_or(0, |(_, count)| *count);
     let parties: Vec<PartyChoice> = config
         .parties
@@ -60,7 +64,8 @@ pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedF
     let page = ListPage::read(&asked.query)?;
     let (after, most, all) = (page.after_number()?, page.one_more(), asked.value("all") == "true");
     let of = party.clone();
-    let found = console.api.reader.ask(move |conn| queue::page(conn, &of, all, after, most)).await?;
+    let reader = &console.api.ledgers.of_party(&party).reader;
+    let found = reader.ask(move |conn| queue::page(conn, &of, all, after, most)).await?;
     let next = (found.len() > page.limit).then(|| found[page.limit - 1].source.number);
     let shown = found.iter().take(page.limit).map(|queued| line(voids::shown(config, queued), &wanted));
     let page = VoidsPage {

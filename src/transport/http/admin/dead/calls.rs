@@ -139,7 +139,7 @@ pub async fn make_plan(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem
     let letters = api.letters(&party)?;
     let NewPlan { act, filter } = asked.read()?;
     let plan = Arc::new(Plan::new(party, act, filter.letters()?));
-    check_role(api, asked, &plan).await?;
+    check_role(asked, &plan).await?;
     if !letters.keep(&plan) {
         let why =
             "too many plans are kept: run one, or wait until the oldest is forgotten, ten minutes after it was made";
@@ -169,13 +169,18 @@ fn told(plan: &Plan, status: u16) -> Reply {
 }
 
 /// To lose letters for good takes more than to put them back.
-async fn check_role(api: &Api, asked: &AdminRequest, plan: &Plan) -> Result<(), Problem> {
+async fn check_role(asked: &AdminRequest, plan: &Plan) -> Result<(), Problem> {
     let (has, needed) = (asked.viewing.role, Role::Admin);
     if plan.act != LetterAct::Drop || has >= needed {
         return Ok(());
     }
-    trail::refused(&api.reader, &asked.actor, &deed(plan), &format!("the role is {has}, and {needed} is needed"))
-        .await?;
+    trail::refused(
+        &asked.ledger.reader,
+        &asked.actor,
+        &deed(plan),
+        &format!("the role is {has}, and {needed} is needed"),
+    )
+    .await?;
     Err(Problem::role_too_low(has, needed))
 }
 
@@ -184,13 +189,13 @@ fn deed(plan: &Plan) -> Deed {
     Deed { act: plan.act.as_str(), party: Some(plan.party.clone()), target, detail: plan.detail() }
 }
 
-/// Does what is planned, once. AdminRequest again it tells how far that is.
+/// Does what is planned, once. Asked again it tells how far that is.
 pub async fn run(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
     let party = asked.party()?;
     let (letters, plan) = (api.letters(&party)?, api.plan(&party, asked.parameters.get("plan"))?);
-    check_role(api, asked, &plan).await?;
+    check_role(asked, &plan).await?;
     if plan.begin() {
-        let (reader, actor, running) = (api.reader.clone(), asked.actor.clone(), Arc::clone(&plan));
+        let (reader, actor, running) = (asked.ledger.reader.clone(), asked.actor.clone(), Arc::clone(&plan));
         beside(&plan, async move {
             let work = async {
                 let _look = letters.look.lock().await;

@@ -11,7 +11,7 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use purser::config::{Config, Environment};
-use purser::dialects::http::{Dialect, MountContext, Mount, PartyContext};
+use purser::dialects::http::{Dialect, Mount, MountContext, PartyContext};
 use purser::identity::password::PasswordChecker;
 use purser::identity::{self, TokenVerifier};
 use purser::ledger::{Party, PlayerId};

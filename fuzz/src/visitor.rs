@@ -15,7 +15,9 @@ use purser::ledger::orders::{CancelOrder, PlaceBet, Terms};
 use purser::ledger::player::Profile;
 use purser::ledger::shop::{Offer, OfferId, OfferState, StockOffers, Stocking};
 use purser::ledger::state::PlayerState;
-use purser::ledger::transactions::{Adjust, Change, FindBy, TransactionQuery, Label, ManualVoid, StakeRules, Transaction};
+use purser::ledger::transactions::{
+    Adjust, Change, FindBy, Label, ManualVoid, StakeRules, Transaction, TransactionQuery,
+};
 use purser::ledger::{
     AccountAct, Act, Amount, Bucket, Command, Currency, ExternalId, Game, Order, OrderAct, OrderId, Outcome, Party,
     PlayerId, PlayerKey, Pocket, ShopAct, TransactionAct,
@@ -91,12 +93,12 @@ impl WalletPort for FuzzedWallet {
         self.ledger.balance(party, player, pocket)
     }
 
-    fn player(&self, key: PlayerKey) -> WalletFuture<'_, Option<PlayerState>> {
-        self.ledger.player(key)
+    fn player(&self, party: Party, player: PlayerId) -> WalletFuture<'_, Option<PlayerState>> {
+        self.ledger.player(party, player)
     }
 
-    fn order(&self, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
-        self.ledger.order(id)
+    fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
+        self.ledger.order(party, id)
     }
 
     /// All that there are, whichever are asked for.
@@ -108,8 +110,8 @@ impl WalletPort for FuzzedWallet {
         self.ledger.void(party, source)
     }
 
-    fn offer(&self, id: OfferId) -> WalletFuture<'_, Option<OfferState>> {
-        self.ledger.offer(id)
+    fn offer(&self, party: Party, id: OfferId) -> WalletFuture<'_, Option<OfferState>> {
+        self.ledger.offer(party, id)
     }
 
     fn sold_keys(&self, _: Party, _: Arc<str>, _: i64) -> WalletFuture<'_, Option<Vec<Arc<str>>>> {
@@ -121,11 +123,11 @@ impl WalletPort for FuzzedWallet {
         now(Ok(self.yes().then(alice)))
     }
 
-    fn password_hash(&self, _: PlayerKey) -> WalletFuture<'_, Option<Secret>> {
+    fn password_hash(&self, _: Party, _: PlayerKey) -> WalletFuture<'_, Option<Secret>> {
         now(Ok(Some(Secret::new(PASSWORD_HASH))))
     }
 
-    fn grants(&self, act: GrantAct) -> WalletFuture<'_, GrantAnswer> {
+    fn grants(&self, _: Party, act: GrantAct) -> WalletFuture<'_, GrantAnswer> {
         now(Ok(grant(act, self.coin)))
     }
 }

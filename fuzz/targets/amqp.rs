@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use purser::config::Secret;
 use purser::dialects::egpp::handler::EgppRefused;
-use purser::dialects::egpp::{EgppHandler, Opened, EgppReply, status};
+use purser::dialects::egpp::{EgppHandler, EgppReply, Opened, status};
 use purser::ledger::command::Timestamp;
 use purser::tls::Files;
 use purser::transport::amqp::admission::Admission;
 use purser::transport::amqp::message::{self, Died};
-use purser::transport::amqp::{BrokerNodes, AmqpSettings, TLS_NAMES, topology};
+use purser::transport::amqp::{AmqpSettings, BrokerNodes, TLS_NAMES, topology};
 use purser_fuzz::message::read;
 use purser_fuzz::party::{NOW, SETTING};
 

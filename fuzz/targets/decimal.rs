@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use purser::dialects::balance_service::timestamp::is_utc_timestamp;
-use purser::dialects::http::exact::{WireAmount, WireId, Number};
+use purser::dialects::http::exact::{Number, WireAmount, WireId};
 use purser::ledger::money::{format_decimal, parse_decimal, parse_number};
 
 /// What a text is in minor units, by another arithmetic.

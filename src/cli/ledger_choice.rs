@@ -13,7 +13,7 @@ use crate::storage::migrations::SchemaState;
 /// For commands that are about no party.
 #[derive(Args)]
 pub struct LedgerOption {
-    /// The ledger, where there are several: a name of [ledgers], or `default` for that of database.url.
+    /// The ledger, where there are several: a name under `ledgers`, or `default` for that of database.url.
     #[arg(long = "ledger", value_name = "NAME")]
     name: Option<String>,
 }

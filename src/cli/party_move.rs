@@ -20,7 +20,7 @@ pub enum PartyCommand {
 pub struct MoveParty {
     #[arg(long)]
     party: String,
-    /// The ledger to move it to: a name of [ledgers], or `default` for that of database.url.
+    /// The ledger to move it to: a name under `ledgers`, or `default` for that of database.url.
     #[arg(long, value_name = "NAME")]
     to: String,
     /// The ledger that it is in (default: the one that the configuration says).

@@ -9,6 +9,7 @@ pub mod tally;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
 
 use super::StoreError;
 use super::grants::in_transaction;
@@ -100,6 +101,11 @@ impl PartyAdmission {
         let shut_out: Vec<Party> = keys.parties.iter().filter(is_shut_out).cloned().collect();
         if shut_out.is_empty() { Ok(()) } else { Err(StoreError::PartyMoved(shut_out)) }
     }
+}
+
+/// Parties and states of all rows, for the writer on SQLite.
+pub(super) fn states(conn: &mut SqliteConnection) -> QueryResult<Vec<(String, String)>> {
+    party_moves::table.select((party_moves::party, party_moves::state)).load(conn)
 }
 
 /// Every party that this ledger does not serve.

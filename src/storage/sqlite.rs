@@ -19,10 +19,10 @@ use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch_rows::{BatchRows, Found};
-use super::party_moves::PartyAdmission;
+use super::party_moves::{self, PartyAdmission};
 use super::queries::AnyConnection;
 use super::rows::{AccountRow, DecidedRow, OrderRow, PlayerRow, WriterRow, bytes, not_its_own, state_of};
-use super::schema::{accounts, journal, party_moves, players, purchases, transactions, writers};
+use super::schema::{accounts, journal, players, purchases, transactions, writers};
 use super::{Store, StoreError};
 use crate::ledger::{Batch, OrderId, Party, ReadSet, State};
 use order_index::OrderIndex;
@@ -250,7 +250,7 @@ impl Writer {
         };
         conn.batch_execute("BEGIN IMMEDIATE").map_err(classify)?;
         self.row = writer_row(conn).map_err(classify)?;
-        self.admission.check(keys, &moves(conn).map_err(classify)?)?;
+        self.admission.check(keys, &party_moves::states(conn).map_err(classify)?)?;
         self.reserved = last_seq(conn).map_err(classify)?;
         let (players, accounts) = load_players(conn, keys).map_err(classify)?;
         self.orders.catch_up(conn)?;
@@ -293,10 +293,6 @@ impl Writer {
         }
         Ok(known)
     }
-}
-
-fn moves(conn: &mut SqliteConnection) -> QueryResult<Vec<(String, String)>> {
-    party_moves::table.select((party_moves::party, party_moves::state)).load(conn)
 }
 
 fn writer_row(conn: &mut SqliteConnection) -> QueryResult<WriterRow> {

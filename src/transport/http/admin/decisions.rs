@@ -18,7 +18,6 @@ use crate::dialects::http::{Failure, Reply};
 use crate::ledger::command::Act;
 use crate::ledger::{AccountAct, TransactionAct};
 use crate::storage::StoreError;
-use crate::storage::approvals as kept;
 
 /// An approval with what it moved.
 #[derive(Serialize)]
@@ -60,10 +59,6 @@ pub(super) async fn reject(api: &Api, asked: &AdminRequest) -> Result<Reply, Pro
     Ok(decided(api, &approval, Value::Null))
 }
 
-async fn has_approval(ledger: &OperatedLedger, id: Uuid) -> Result<bool, StoreError> {
-    Ok(ledger.reader.ask(move |conn| kept::find(conn, id)).await?.is_some())
-}
-
 fn decided(api: &Api, approval: &Approval, movement: Value) -> Reply {
     let approval = approvals::shown(&api.config, approval, &[], clock::now());
     Reply::json(200, "200", &Decided { approval, movement })
@@ -81,7 +76,7 @@ impl Api {
         for ledger in self.ledgers.iter() {
             if let Some(id) = after
                 && self.ledgers.are_several()
-                && !has_approval(ledger, id).await?
+                && !self.has_approval(ledger, id).await?
             {
                 continue;
             }
@@ -98,11 +93,16 @@ impl Api {
         let mut ledgers: Vec<&OperatedLedger> = self.ledgers.iter().collect();
         let last = ledgers.pop().ok_or_else(|| StoreError::Outage("there is no ledger".to_owned()))?;
         for ledger in ledgers {
-            if has_approval(ledger, id).await? {
+            if self.has_approval(ledger, id).await? {
                 return Ok(ledger);
             }
         }
         Ok(last)
+    }
+
+    async fn has_approval(&self, ledger: &OperatedLedger, id: Uuid) -> Result<bool, StoreError> {
+        let config = Arc::clone(&self.config);
+        Ok(ledger.reader.ask(move |conn| approvals::find(conn, &config, id)).await?.is_some())
     }
 
     /// Moves what was approved, and tells the answer with the words for the trail.

@@ -194,9 +194,9 @@ pub async fn serve(
 
     let config = Arc::new(config);
     let mut parties: Vec<JoinHandle<anyhow::Result<()>>> = Vec::new();
-    for ledger in ledgers {
-        let theirs = subscriptions.extract_if(.., |subscription| subscription.is_of(&ledger)).collect();
-        let serving = serve_ledger(Arc::clone(&config), ledger, theirs, spans.clone(), draining.clone());
+    for ledger in &ledgers {
+        let theirs = subscriptions.extract_if(.., |subscription| subscription.is_of(ledger)).collect();
+        let serving = serve_ledger(Arc::clone(&config), Arc::clone(ledger), theirs, spans.clone(), draining.clone());
         parties.push(tokio::spawn(serving));
     }
     tokio::select! {
@@ -208,6 +208,8 @@ pub async fn serve(
         }
         why = first_failure(&mut parties) => return Err(why),
     }
+    // The last handles but the transports': lanes end when nobody can submit any more, and not before it is known why.
+    drop(ledgers);
     let end = tokio::time::Instant::now() + config.shutdown.grace;
     if tokio::time::timeout_at(end, drain_all(parties, http, lanes)).await.is_err() {
         tracing::warn!("not everything was finished in time; what was not acked comes again");

@@ -19,14 +19,14 @@ pub const LOOK: Duration = Duration::from_secs(1);
 /// Tells who is absent, until the program drains. `elsewhere` are those whose players are in another ledger.
 pub async fn watch(
     reader: Reader,
-    elsewhere: AbsentParties,
+    (parties, elsewhere): (Vec<Party>, AbsentParties),
     absent: watch::Sender<AbsentParties>,
     mut draining: watch::Receiver<bool>,
 ) {
     loop {
         // While the database is away, what was known last stands: nothing is decided meanwhile.
         if let Ok(moves) = reader.ask(party_moves::all).await {
-            let now = with(elsewhere.clone(), moves);
+            let now = with(&parties, elsewhere.clone(), moves);
             absent.send_if_modified(|known| {
                 let has_changed = *known != now;
                 if has_changed {
@@ -43,14 +43,16 @@ pub async fn watch(
     }
 }
 
-/// Those of a ledger at this moment.
-pub async fn now(reader: &Reader, elsewhere: AbsentParties) -> Result<AbsentParties, StoreError> {
-    Ok(with(elsewhere, reader.ask(party_moves::all).await?))
+/// Those of a ledger's parties at this moment.
+pub async fn now(reader: &Reader, parties: &[Party], elsewhere: AbsentParties) -> Result<AbsentParties, StoreError> {
+    Ok(with(parties, elsewhere, reader.ask(party_moves::all).await?))
 }
 
-fn with(elsewhere: AbsentParties, moves: Vec<PartyMove>) -> AbsentParties {
+/// Whoever moves and is configured for another ledger is nobody's business here.
+fn with(parties: &[Party], elsewhere: AbsentParties, moves: Vec<PartyMove>) -> AbsentParties {
     let mut absent = elsewhere;
-    absent.extend(moves.into_iter().map(|moved| {
+    let moves = moves.into_iter().filter(|moved| parties.contains(&moved.party));
+    absent.extend(moves.map(|moved| {
         let why = told(&moved);
         (moved.party, why)
     }));

@@ -101,11 +101,12 @@ impl ServedLedger {
         let (label, draining) = (label(&self.name), draining.clone());
         let elsewhere = absence::elsewhere(config, &self.name, &self.parties).await;
         // Known before anybody is served.
-        if let Ok(absent) = absence::now(&self.reader, elsewhere.clone()).await {
+        if let Ok(absent) = absence::now(&self.reader, &self.parties, elsewhere.clone()).await {
             absent.iter().for_each(|(party, why)| tracing::warn!(%party, why, "a party is not served"));
             self.absent.send_replace(absent);
         }
-        tokio::spawn(absence::watch(self.reader.clone(), elsewhere, self.absent.clone(), draining.clone()));
+        let theirs = (self.parties.clone(), elsewhere);
+        tokio::spawn(absence::watch(self.reader.clone(), theirs, self.absent.clone(), draining.clone()));
         if config.http.listen.is_some() {
             let reader = self.reader.clone();
             tokio::spawn(counts::keep(reader, label.clone(), self.parties.clone(), draining.clone()));

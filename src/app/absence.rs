@@ -1,111 +1,170 @@
-//! Parties that are not served from the ledger that the configuration puts them in, since they move to another or have
-//! moved (`purser party move`), or since another ledger has their players.
+//! Parties that are not served from the ledger that the configuration puts them in: they move to another or have moved
+//! (`purser party move`), or another ledger has their players, or it cannot be told.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::ledgers;
 use crate::config::{Config, DatabaseUrl};
 use crate::ledger::{LedgerName, Party};
 use crate::storage::party_moves::{self, MoveState, PartyMove};
-use crate::storage::{Reader, StoreError};
+use crate::storage::{Database, Reader, StoreError};
 use crate::wallet::AbsentParties;
 
 /// How often a ledger is asked. A mover waits longer than this before it copies what no writer guards.
 pub const LOOK: Duration = Duration::from_secs(1);
 
-/// Tells who is absent, until the program drains. `elsewhere` are those whose players are in another ledger.
-pub async fn watch(
+/// How long another ledger may take to say whether it has a party's players.
+const OTHERS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Before it is known who is absent, everybody is.
+pub fn unknown(parties: &[Party]) -> AbsentParties {
+    parties
+        .iter()
+        .map(|party| (party.clone(), "it is not known yet whether it is served from here".to_owned()))
+        .collect()
+}
+
+/// Looks who is absent from a ledger.
+pub struct Absence {
+    config: Arc<Config>,
+    ledger: LedgerName,
+    parties: Vec<Party>,
     reader: Reader,
-    (parties, elsewhere): (Vec<Party>, AbsentParties),
-    absent: watch::Sender<AbsentParties>,
-    mut draining: watch::Receiver<bool>,
-) {
-    loop {
-        // While the database is away, what was known last stands: nothing is decided meanwhile.
-        if let Ok(moves) = reader.ask(party_moves::all).await {
-            let now = with(&parties, elsewhere.clone(), moves);
-            absent.send_if_modified(|known| {
-                let has_changed = *known != now;
-                if has_changed {
-                    now.iter().for_each(|(party, why)| tracing::warn!(%party, why, "a party is not served"));
-                    *known = now;
+    /// Parties that belong here: they have players here, or nowhere.
+    at_home: BTreeSet<Party>,
+}
+
+impl Absence {
+    pub fn new(config: Arc<Config>, ledger: LedgerName, parties: Vec<Party>, reader: Reader) -> Self {
+        Self { config, ledger, parties, reader, at_home: BTreeSet::new() }
+    }
+
+    /// Tells who is absent, until the program drains. While the database is away, what was known last stands: nothing is
+    /// decided meanwhile.
+    pub async fn watch(mut self, absent: watch::Sender<AbsentParties>, mut draining: watch::Receiver<bool>) {
+        loop {
+            if let Ok(now) = self.look().await {
+                absent.send_if_modified(|known| {
+                    let has_changed = *known != now;
+                    if has_changed {
+                        now.iter().for_each(|(party, why)| tracing::warn!(%party, why, "a party is not served"));
+                        *known = now;
+                    }
+                    has_changed
+                });
+            }
+            let drained = draining.wait_for(|draining| *draining);
+            if tokio::time::timeout(LOOK, drained).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Who is absent now, and why. Whoever moves and is configured for another ledger is nobody's business here.
+    pub async fn look(&mut self) -> Result<AbsentParties, StoreError> {
+        // Whoever was at home once stays so: hundreds of parties are not asked for again each second.
+        let parties: Vec<Party> = self.parties.iter().filter(|party| !self.at_home.contains(*party)).cloned().collect();
+        let (moves, settled) = self
+            .reader
+            .ask(move |conn| {
+                let mut settled = Vec::new();
+                for party in &parties {
+                    if party_moves::has_players(conn, party)? {
+                        settled.push(party.clone());
+                    }
                 }
-                has_changed
-            });
+                Ok((party_moves::all(conn)?, settled))
+            })
+            .await?;
+        self.at_home.extend(settled);
+        let moves = moves.into_iter().filter(|moved| self.parties.contains(&moved.party));
+        let mut absent: AbsentParties = moves.map(|moved| (moved.party.clone(), told(&self.ledger, &moved))).collect();
+        let is_new = |party: &&Party| !self.at_home.contains(*party) && !absent.contains_key(*party);
+        let new: Vec<Party> = self.parties.iter().filter(is_new).cloned().collect();
+        if !new.is_empty() {
+            let elsewhere = self.elsewhere(&new).await;
+            self.at_home.extend(new.into_iter().filter(|party| !elsewhere.contains_key(party)));
+            absent.extend(elsewhere);
         }
-        let drained = draining.wait_for(|draining| *draining);
-        if tokio::time::timeout(LOOK, drained).await.is_ok() {
-            return;
+        Ok(absent)
+    }
+
+    /// Those of parties without players here who have some in another ledger, or might: served from here, everybody would be
+    /// unknown, and every bet refused for good.
+    async fn elsewhere(&self, parties: &[Party]) -> AbsentParties {
+        let others = std::iter::once(LedgerName::default_ledger()).chain(self.config.ledgers.keys().cloned());
+        let others: Vec<LedgerName> = others.filter(|other| *other != self.ledger).collect();
+        let asking = others.iter().filter_map(|other| {
+            let database = self.database(other)?;
+            Some(async move { (other, tokio::time::timeout(OTHERS_PATIENCE, players_in(&database, parties)).await) })
+        });
+        let mut absent = AbsentParties::new();
+        for (other, asked) in join_all(asking).await {
+            match asked {
+                Ok(Ok(there)) => absent.extend(there.into_iter().map(|party| {
+                    let command = format!("purser party move --party {party} --from {other} --to {}", self.ledger);
+                    (party, format!("its players are in ledger {other}: `{command}` brings them"))
+                })),
+                Ok(Err(_)) | Err(_) => {
+                    let why = format!("it is new here, and ledger {other} does not say whether it has its players");
+                    absent.extend(parties.iter().map(|party| (party.clone(), why.clone())));
+                }
+            }
         }
+        absent
+    }
+
+    /// Where another ledger is; `None` for a file that was never made, since to open it would make it.
+    fn database(&self, other: &LedgerName) -> Option<Database> {
+        let is_made = match self.config.ledger_url(other)? {
+            DatabaseUrl::Sqlite(path) => path.exists(),
+            DatabaseUrl::Postgres(_) => true,
+        };
+        ledgers::database(&self.config, other).filter(|_| is_made)
     }
 }
 
-/// Those of a ledger's parties at this moment.
-pub async fn now(reader: &Reader, parties: &[Party], elsewhere: AbsentParties) -> Result<AbsentParties, StoreError> {
-    Ok(with(parties, elsewhere, reader.ask(party_moves::all).await?))
+/// Those of the parties who have players in a ledger, and have not left it.
+async fn players_in(database: &Database, parties: &[Party]) -> Result<Vec<Party>, StoreError> {
+    let parties = parties.to_vec();
+    let asked = database.query(move |conn| {
+        let mut there = Vec::new();
+        for party in parties {
+            if party_moves::has_players(conn, &party)? {
+                there.push(party);
+            }
+        }
+        if there.is_empty() {
+            return Ok(there);
+        }
+        // A ledger whose schema is older than the table has nobody who left it.
+        let moves = match party_moves::all(conn) {
+            Err(StoreError::Rejected(_)) => Vec::new(),
+            moves => moves?,
+        };
+        let is_gone =
+            |party: &Party| moves.iter().any(|moved| moved.party == *party && moved.state != MoveState::Leaving);
+        there.retain(|party| !is_gone(party));
+        Ok(there)
+    });
+    asked.await
 }
 
-/// Whoever moves and is configured for another ledger is nobody's business here.
-fn with(parties: &[Party], elsewhere: AbsentParties, moves: Vec<PartyMove>) -> AbsentParties {
-    let mut absent = elsewhere;
-    let moves = moves.into_iter().filter(|moved| parties.contains(&moved.party));
-    absent.extend(moves.map(|moved| {
-        let why = told(&moved);
-        (moved.party, why)
-    }));
-    absent
-}
-
-/// Why a party is not served, for people.
-pub fn told(PartyMove { party, state, other, .. }: &PartyMove) -> String {
+/// Why a party is not served from this ledger, for people.
+fn told(ledger: &LedgerName, PartyMove { party, state, other, .. }: &PartyMove) -> String {
+    let command = |from: &LedgerName, to: &LedgerName| {
+        format!("`purser party move --party {party} --from {from} --to {to}` carries it on where it was broken off")
+    };
     match state {
-        MoveState::Leaving => {
-            format!("moves to ledger {other}; `purser party move` carries it on where it was broken off")
-        }
-        MoveState::Arriving => {
-            format!("arrives from ledger {other}; `purser party move` carries it on where it was broken off")
-        }
+        MoveState::Leaving => format!("moves to ledger {other}; {}", command(ledger, other)),
+        MoveState::Arriving => format!("arrives from ledger {other}; {}", command(other, ledger)),
         MoveState::Left => {
             format!("has moved to ledger {other}: set parties.{party}.ledger = \"{other}\", and start again")
         }
     }
-}
-
-/// Those of a ledger's parties that have players in another ledger and have not left it: served from here, everybody would
-/// be unknown. Ledgers that cannot be asked are passed over.
-pub async fn elsewhere(config: &Config, ledger: &LedgerName, parties: &[Party]) -> AbsentParties {
-    let mut found = BTreeMap::new();
-    let others = std::iter::once(LedgerName::default_ledger()).chain(config.ledgers.keys().cloned());
-    for other in others.filter(|other| other != ledger) {
-        // Opened, a file would be made.
-        let is_made = match config.ledger_url(&other) {
-            Some(DatabaseUrl::Sqlite(path)) => path.exists(),
-            Some(DatabaseUrl::Postgres(_)) => true,
-            None => false,
-        };
-        let Some(database) = ledgers::database(config, &other).filter(|_| is_made) else { continue };
-        let theirs = parties.to_vec();
-        let asked = database.query(move |conn| {
-            let gone = party_moves::all(conn)?;
-            let has_left =
-                |party: &Party| gone.iter().any(|moved| moved.party == *party && moved.state != MoveState::Leaving);
-            let mut there = Vec::new();
-            for party in theirs.into_iter().filter(|party| !has_left(party)) {
-                if party_moves::has_players(conn, &party)? {
-                    there.push(party);
-                }
-            }
-            Ok(there)
-        });
-        for party in asked.await.unwrap_or_default() {
-            let why = format!(
-                "its players are in ledger {other}: `purser party move --party {party} --to {ledger}` brings them"
-            );
-            found.insert(party, why);
-        }
-    }
-    found
 }

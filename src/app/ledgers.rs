@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{absence, counts, history};
+use super::absence::{self, Absence};
+use super::{counts, history};
 use crate::admin::audits::Audits;
 use crate::config::{Config, DatabaseUrl};
 use crate::ledger::{LedgerName, Party};
@@ -77,7 +78,7 @@ impl ServedLedger {
         let stores = (0..lanes).map(|_| database.writer()).collect::<std::io::Result<Vec<_>>>()?;
         let (sequencer, tasks) = Sequencer::start(stores, database.balances(), shared, reader_health);
         let reader = Reader::new(database.clone());
-        let absent = watch::Sender::new(AbsentParties::new());
+        let absent = watch::Sender::new(absence::unknown(&parties));
         Ok((Self { name, database, parties, sequencer, backlogs, reader, health, lanes_health, absent }, tasks))
     }
 
@@ -97,16 +98,16 @@ impl ServedLedger {
     }
 
     /// Begins what goes on beside the lanes, once the schema is there.
-    pub async fn keep_company(&self, config: &Config, draining: &watch::Receiver<bool>) {
+    pub async fn keep_company(&self, config: &Arc<Config>, draining: &watch::Receiver<bool>) {
         let (label, draining) = (label(&self.name), draining.clone());
-        let elsewhere = absence::elsewhere(config, &self.name, &self.parties).await;
-        // Known before anybody is served.
-        if let Ok(absent) = absence::now(&self.reader, &self.parties, elsewhere.clone()).await {
+        let mut absence =
+            Absence::new(Arc::clone(config), self.name.clone(), self.parties.clone(), self.reader.clone());
+        // Known before anybody is served, if it can be; else by the watch.
+        if let Ok(absent) = absence.look().await {
             absent.iter().for_each(|(party, why)| tracing::warn!(%party, why, "a party is not served"));
             self.absent.send_replace(absent);
         }
-        let theirs = (self.parties.clone(), elsewhere);
-        tokio::spawn(absence::watch(self.reader.clone(), theirs, self.absent.clone(), draining.clone()));
+        tokio::spawn(absence.watch(self.absent.clone(), draining.clone()));
         if config.http.listen.is_some() {
             let reader = self.reader.clone();
             tokio::spawn(counts::keep(reader, label.clone(), self.parties.clone(), draining.clone()));

@@ -14,17 +14,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::absence;
 use crate::admin::shown;
 use crate::clock;
+use crate::ledger::command::Timestamp;
 use crate::ledger::recorded::Recorded;
 use crate::ledger::{LedgerName, Party};
 use crate::storage::journal::{self, ToldUntil};
 use crate::storage::party_moves::beside::BesideJournal;
 use crate::storage::party_moves::tally::PartyTally;
-use crate::storage::party_moves::{self, MoveState, PartyMove};
+use crate::storage::party_moves::{self, Changed, MoveState, PartyMove};
 use crate::storage::{Database, StoreError, Writer};
 use crate::wallet::replay::{Replay, ReplayedAs};
 
@@ -42,6 +43,10 @@ const MOST_ROUNDS: u32 = 10;
 /// Processes look for who is absent each so often; by then nobody writes what no writer guards.
 const UNTIL_NOTICED: Duration = absence::LOOK.saturating_mul(3);
 
+/// How often, and after what pause, a writer that hangs is waited for.
+const BARRIER_TRIES: u32 = 10;
+const BARRIER_PAUSE: Duration = Duration::from_millis(500);
+
 /// A ledger at one end of the move.
 #[derive(Clone)]
 pub struct MoveEnd {
@@ -56,6 +61,8 @@ pub struct PartyMover<F> {
     to: MoveEnd,
     /// Told how many commands are over there.
     progress: F,
+    /// Tells this mover's rows from another's.
+    since: Timestamp,
     report: MoveReport,
     /// The journal row up to which everything is over there.
     reached: i64,
@@ -74,9 +81,9 @@ pub struct MoveReport {
     pub away_ms: u128,
 }
 
-impl<F: FnMut(u64)> PartyMover<F> {
+impl<F: FnMut(u64) + Send> PartyMover<F> {
     pub fn new(party: Party, from: MoveEnd, to: MoveEnd, progress: F) -> Self {
-        Self { party, from, to, progress, report: MoveReport::default(), reached: 0 }
+        Self { party, from, to, progress, since: clock::now(), report: MoveReport::default(), reached: 0 }
     }
 
     /// Moves the party. Before it is shut out, anything that cannot be is said.
@@ -90,7 +97,16 @@ impl<F: FnMut(u64)> PartyMover<F> {
             return Ok(self.report);
         }
         self.check_names().await?;
-        self.set(&self.to, MoveState::Arriving, &self.from).await?;
+        // Of several movers the last that began has its way, here and over there.
+        let since = self.since;
+        let arrives =
+            move |row: Option<&PartyMove>| row.is_none_or(|row| row.state != MoveState::Leaving && row.since <= since);
+        self.change(&self.to, Some(self.row(MoveState::Arriving, &self.from)), arrives).await?;
+        if self.stands(&self.from).await?.is_some_and(|here| here.state == MoveState::Left) {
+            // Another mover has brought it over meanwhile.
+            self.let_in().await?;
+            return Ok(self.report);
+        }
         let mut replay = Replay::new(self.to.database.writer_for_arrival(self.party.clone())?);
         for _ in 0..MOST_ROUNDS {
             if self.copy(&mut replay).await? <= FEW_ROWS {
@@ -99,11 +115,17 @@ impl<F: FnMut(u64)> PartyMover<F> {
         }
         let began = Instant::now();
         if let Err(error) = self.bring_the_rest(&mut replay, began).await {
-            let from = self.from.name.clone();
-            self.abandon().await.context("nobody serves the party now: run this again, or with --abandon")?;
-            return Err(error.context(format!("the party is served from ledger {from} again")));
+            let from = &self.from.name;
+            // A process that has not noticed yet holds deliveries back that were turned away: it must notice first.
+            sleep_until(began + UNTIL_NOTICED).await;
+            return Err(match self.take_back(move |other| other == since).await {
+                Ok(()) => error.context(format!("the party is served from ledger {from} again")),
+                Err(taken) => error.context(format!("{taken:#}")),
+            });
         }
-        self.set(&self.from, MoveState::Left, &self.to).await?;
+        let mine =
+            move |row: Option<&PartyMove>| row.is_some_and(|row| row.state == MoveState::Leaving && row.since == since);
+        self.change(&self.from, Some(self.row(MoveState::Left, &self.to)), mine).await?;
         self.let_in().await?;
         self.report.away_ms = began.elapsed().as_millis();
         Ok(self.report)
@@ -111,22 +133,64 @@ impl<F: FnMut(u64)> PartyMover<F> {
 
     /// Shuts the party out, so that nothing more comes, and makes the two ledgers equal in it.
     async fn bring_the_rest(&mut self, replay: &mut Replay<Writer>, began: Instant) -> anyhow::Result<()> {
-        self.set(&self.from, MoveState::Leaving, &self.to).await?;
+        let (leaving, to, since) = (self.row(MoveState::Leaving, &self.to), self.to.name.clone(), self.since);
+        let leaves = move |row: Option<&PartyMove>| {
+            row.is_none_or(|row| row.state == MoveState::Leaving && row.other == to && row.since <= since)
+        };
+        self.change(&self.from, Some(leaving), leaves).await?;
         self.copy(replay).await?;
         sleep_until(began + UNTIL_NOTICED).await;
         self.copy_beside().await?;
         self.compare().await
     }
 
-    /// Serves the party from where it was again; what has been copied stays, and is never served.
+    /// Serves the party from where it was again; what has been copied stays, and is never served. A mover that still lives
+    /// finds its row gone, and gives up.
     pub async fn abandon(self) -> anyhow::Result<()> {
-        match self.stands(&self.from).await?.map(|here| here.state) {
-            Some(MoveState::Left) => bail!("party {} has left ledger {}: move it back", self.party, self.from.name),
-            Some(MoveState::Arriving) => bail!("party {} has not arrived in ledger {}", self.party, self.from.name),
-            Some(MoveState::Leaving) | None => {}
+        match self.stands(&self.from).await?.map(|here| (here.state, here.since)) {
+            Some((MoveState::Left, _)) => {
+                bail!("party {} has left ledger {}: move it back", self.party, self.from.name)
+            }
+            Some((MoveState::Arriving, _)) => {
+                bail!("party {} has not arrived in ledger {}", self.party, self.from.name)
+            }
+            Some((MoveState::Leaving, since)) => {
+                let age = u64::try_from(clock::now().0.saturating_sub(since.0)).unwrap_or(0);
+                sleep(UNTIL_NOTICED.saturating_sub(Duration::from_micros(age))).await;
+                self.take_back(|_| true).await
+            }
+            None => Ok(()),
         }
+    }
+
+    /// Takes the party's row away here where it is leaving, by the mover that `whose` says.
+    async fn take_back(&self, whose: impl Fn(Timestamp) -> bool + Send + 'static) -> anyhow::Result<()> {
+        let leaves =
+            move |row: Option<&PartyMove>| row.is_none_or(|row| row.state == MoveState::Leaving && whose(row.since));
+        self.change(&self.from, None, leaves).await
+    }
+
+    fn row(&self, state: MoveState, other: &MoveEnd) -> PartyMove {
+        PartyMove { party: self.party.clone(), state, other: other.name.clone(), since: self.since }
+    }
+
+    /// Changes the party's row where what stands there allows it: another mover may be at work.
+    async fn change(
+        &self,
+        end: &MoveEnd,
+        to: Option<PartyMove>,
+        allows: impl Fn(Option<&PartyMove>) -> bool + Send + 'static,
+    ) -> anyhow::Result<()> {
         let party = self.party.clone();
-        Ok(self.from.database.query(move |conn| party_moves::clear(conn, &party)).await?)
+        let changing = end.database.query(move |conn| party_moves::change(conn, &party, to.as_ref(), allows));
+        match changing.await? {
+            Changed::Yes => Ok(()),
+            Changed::No(stands) => {
+                let stands = stands.map_or("not moving", |row| row.state.as_str());
+                let (party, end) = (&self.party, &end.name);
+                bail!("party {party} is {stands} in ledger {end} meanwhile: another move or --abandon was faster")
+            }
+        }
     }
 
     async fn stands(&self, end: &MoveEnd) -> Result<Option<PartyMove>, StoreError> {
@@ -137,23 +201,30 @@ impl<F: FnMut(u64)> PartyMover<F> {
     /// Whether nothing is left to do; an error where the move makes no sense.
     async fn is_done(&self, here: Option<PartyMove>, there: Option<PartyMove>) -> anyhow::Result<bool> {
         let (party, from, to) = (&self.party, &self.from.name, &self.to.name);
-        match there.as_ref().map(|there| (there.state, &there.other)) {
-            Some((MoveState::Arriving, other)) if other != from => {
-                bail!("party {party} arrives in ledger {to} from {other}: bring that to its end first")
-            }
-            Some((MoveState::Leaving, other)) => bail!("party {party} is on its way from ledger {to} to {other}"),
-            Some((MoveState::Arriving | MoveState::Left, _)) | None => {}
+        // What arrives from a third ledger was given up: the party is here.
+        let there = there.as_ref();
+        if let Some(PartyMove { state: MoveState::Leaving, other, .. }) = there {
+            bail!("party {party} is on its way from ledger {to} to {other}");
         }
         match here.as_ref().map(|here| (here.state, &here.other)) {
             Some((MoveState::Arriving, other)) => {
                 bail!("party {party} has not arrived in ledger {from}: its move from {other} comes first")
             }
             Some((MoveState::Left, other)) if other != to => bail!("party {party} has left ledger {from} for {other}"),
-            // It was broken off between the last two steps.
-            Some((MoveState::Left, _)) => {
-                self.let_in().await?;
-                return Ok(true);
-            }
+            Some((MoveState::Left, _)) => match there.map(|there| (there.state, &there.other)) {
+                None => return Ok(true),
+                // It was broken off between the last two steps.
+                Some((MoveState::Arriving, other)) if other == from => {
+                    self.let_in().await?;
+                    return Ok(true);
+                }
+                Some((state, other)) => {
+                    bail!(
+                        "party {party} has left ledger {from} long since: it is {} in {to}, by way of {other}",
+                        state.as_str()
+                    )
+                }
+            },
             Some((MoveState::Leaving, _)) | None => {}
         }
         if there.is_none() && self.has_players(&self.to).await? {
@@ -170,15 +241,12 @@ impl<F: FnMut(u64)> PartyMover<F> {
         end.database.query(move |conn| party_moves::has_players(conn, &party)).await
     }
 
-    async fn set(&self, end: &MoveEnd, state: MoveState, other: &MoveEnd) -> Result<(), StoreError> {
-        let (party, other) = (self.party.clone(), other.name.clone());
-        let moved = PartyMove { party, state, other, since: clock::now() };
-        end.database.query(move |conn| party_moves::set(conn, &moved)).await
-    }
-
-    async fn let_in(&self) -> Result<(), StoreError> {
-        let party = self.party.clone();
-        self.to.database.query(move |conn| party_moves::clear(conn, &party)).await
+    /// Lets the party in over there, where it arrives by this move, or by one that was broken off.
+    async fn let_in(&self) -> anyhow::Result<()> {
+        let from = self.from.name.clone();
+        let arrives =
+            move |row: Option<&PartyMove>| row.is_some_and(|row| row.state == MoveState::Arriving && row.other == from);
+        self.change(&self.to, None, arrives).await
     }
 
     /// Partners know transactions and orders of keys by numbers, which come along. Nobody else's over there may have one.
@@ -203,7 +271,7 @@ impl<F: FnMut(u64)> PartyMover<F> {
 
     /// Replays what has come since it was last called; returns how many journal rows were looked through.
     async fn copy(&mut self, replay: &mut Replay<Writer>) -> anyhow::Result<i64> {
-        let last = self.from.database.query(party_moves::barrier).await?;
+        let last = self.barrier().await?;
         let (party, numbers) = (self.party.clone(), self.reached..=last);
         let (batches, mut copied) = mpsc::channel::<Vec<Recorded>>(BATCHES_AHEAD);
         let database = self.from.database.clone();
@@ -236,6 +304,22 @@ impl<F: FnMut(u64)> PartyMover<F> {
         Ok(looked_through)
     }
 
+    /// Waits for the batches that have begun; a writer that hangs is not waited for in one go.
+    async fn barrier(&self) -> Result<i64, StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.from.database.query(party_moves::barrier).await {
+                Err(StoreError::Contention(_) | StoreError::Conflict(_) | StoreError::Outage(_))
+                    if tries < BARRIER_TRIES =>
+                {
+                    tries += 1;
+                    sleep(BARRIER_PAUSE).await;
+                }
+                passed => return passed,
+            }
+        }
+    }
+
     async fn replay(&mut self, replay: &mut Replay<Writer>, batch: Vec<Recorded>) -> anyhow::Result<()> {
         let compared = replay.apply(batch.clone()).await?;
         for (recorded, compared) in batch.iter().zip(&compared) {
@@ -262,8 +346,8 @@ impl<F: FnMut(u64)> PartyMover<F> {
         let party = self.party.clone();
         let beside = self.from.database.query(move |conn| BesideJournal::of(conn, &party)).await?;
         self.report.beside = beside.rows();
-        let party = self.party.clone();
-        Ok(self.to.database.query(move |conn| beside.put(conn, &party)).await?)
+        let arriving = self.row(MoveState::Arriving, &self.from);
+        Ok(self.to.database.query(move |conn| beside.put(conn, &arriving)).await?)
     }
 
     /// The two ledgers must hold the same of the party before it is let in.

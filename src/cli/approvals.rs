@@ -76,8 +76,10 @@ impl ListApprovals {
     async fn run(self, config: &Config) -> Ended {
         let mut found = Vec::new();
         for ledger in self.ledger.all(config)? {
-            let (database, of, all) = (ledger.look_at().await?, config.clone(), self.all);
-            found.extend(database.query(move |conn| approvals::list(conn, &of, all, None, MOST_LISTED)).await?);
+            let (name, of, all) = (ledger.name.clone(), config.clone(), self.all);
+            let database = ledger.look_at().await?;
+            let listed = database.query(move |conn| approvals::list(conn, &of, all, None, MOST_LISTED)).await?;
+            found.extend(listed.into_iter().filter(|shown| config.ledger_of(&shown.party) == name));
         }
         if self.json {
             output::json(&found)?;
@@ -117,8 +119,11 @@ impl Decide {
         let (mut ledgers, id) = (self.ledger.all(config)?, self.id);
         let last = ledgers.pop().ok_or_else(|| failed("no party is configured"))?;
         for ledger in ledgers {
+            let name = ledger.name.clone();
             let database = ledger.change().await?;
-            if database.query(move |conn| crate::storage::approvals::find(conn, id)).await?.is_some() {
+            let found = database.query(move |conn| crate::storage::approvals::find(conn, id)).await?;
+            // What a party left behind that has moved is decided on where it is now.
+            if found.is_some_and(|approval| config.ledger_of(&approval.party) == name) {
                 return Ok(database);
             }
         }

@@ -26,7 +26,7 @@ pub struct LedgerChoice {
 }
 
 impl LedgerOption {
-    /// The named one; else the one that all parties are in.
+    /// The named one; else the only one.
     pub fn one(&self, config: &Config) -> Result<LedgerChoice, CommandFailure> {
         let mut all = self.all(config)?;
         match (all.pop(), all.is_empty()) {
@@ -35,10 +35,10 @@ impl LedgerOption {
         }
     }
 
-    /// The named one; else every one that parties are in.
+    /// The named one; else every one that is there.
     pub fn all(&self, config: &Config) -> Result<Vec<LedgerChoice>, CommandFailure> {
         let Some(name) = &self.name else {
-            return config.ledgers_in_use().into_iter().map(|name| LedgerChoice::named(config, name)).collect();
+            return config.ledgers_known().into_iter().map(|name| LedgerChoice::named(config, name)).collect();
         };
         let name = LedgerName::parse(name).map_err(|error| usage(format!("--ledger {error}")))?;
         Ok(vec![LedgerChoice::named(config, name)?])

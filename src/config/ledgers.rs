@@ -41,6 +41,18 @@ impl Config {
         self.parties.values().map(|settings| settings.ledger.clone()).collect()
     }
 
+    /// Those, and the others that are configured and there: what a party left when it moved is still to be audited. A file that
+    /// was never made is none.
+    pub fn ledgers_known(&self) -> BTreeSet<LedgerName> {
+        let is_made = |name: &LedgerName| match self.ledger_url(name) {
+            Some(DatabaseUrl::Sqlite(path)) => path.exists(),
+            Some(DatabaseUrl::Postgres(_)) => true,
+            None => false,
+        };
+        let all = std::iter::once(LedgerName::default_ledger()).chain(self.ledgers.keys().cloned());
+        self.ledgers_in_use().into_iter().chain(all.filter(is_made)).collect()
+    }
+
     /// The parties of a ledger.
     pub fn parties_in(&self, ledger: &LedgerName) -> impl Iterator<Item = &Party> {
         let is_in = move |settings: &super::PartyConfig| settings.ledger == *ledger;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::lookups;
+use super::party_moves;
 use super::queries::{AnyConnection, classify, on};
 use super::rows::{Bytes, bytes, damaged, uuid};
 use super::schema::approvals;
@@ -150,12 +151,14 @@ impl ApprovalRow {
 
 /// Puts a new one in its place; to be called in turn.
 pub fn insert(conn: &mut AnyConnection, approval: &Approval) -> Result<(), StoreError> {
+    party_moves::refuse(conn, &approval.party)?;
     let insert = diesel::insert_into(approvals::table).values(approval.row()?);
     on!(conn, conn => insert.execute(conn)).map(drop).map_err(classify)
 }
 
 /// Writes down how far it has come; to be called in turn.
 pub fn update(conn: &mut AnyConnection, approval: &Approval) -> Result<(), StoreError> {
+    party_moves::refuse(conn, &approval.party)?;
     let row = approval.row()?;
     let update = diesel::update(approvals::table.find(row.id.clone())).set(row);
     on!(conn, conn => update.execute(conn)).map(drop).map_err(classify)

@@ -9,6 +9,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::StoreError;
+use super::party_moves;
 use super::queries::{AnyConnection, classify, on};
 use super::rows::{Bytes, bytes, damaged, uuid};
 use super::schema::{grant_tokens, grants};
@@ -55,11 +56,18 @@ pub fn carry_out(conn: &mut AnyConnection, act: &GrantAct) -> Result<GrantAnswer
             Ok(held.map_or(Err(GrantRefusal::Unknown), |held| held.look(party, *at)))
         }
         GrantAct::Allow { granted, code, at } => in_transaction(conn, |conn| {
+            party_moves::refuse(conn, &granted.grant.client.party)?;
             forget(conn, *at)?;
             allow(conn, granted, *code, *at)
         }),
-        GrantAct::Exchange(act) => in_transaction(conn, |conn| exchange(conn, act)),
-        GrantAct::Revoke { token, client } => in_transaction(conn, |conn| revoke(conn, *token, client)),
+        GrantAct::Exchange(act) => in_transaction(conn, |conn| {
+            party_moves::refuse(conn, &act.client.party)?;
+            exchange(conn, act)
+        }),
+        GrantAct::Revoke { token, client } => in_transaction(conn, |conn| {
+            party_moves::refuse(conn, &client.party)?;
+            revoke(conn, *token, client)
+        }),
     }
 }
 

@@ -20,7 +20,11 @@ use crate::ledger::command::Timestamp;
 use crate::ledger::{LedgerName, Party, ReadSet};
 
 /// Waits until every batch that has begun has ended, and keeps others from beginning until the transaction ends.
-const LET_BATCHES_END: &str = "SET LOCAL lock_timeout = '15s'; LOCK TABLE writers IN EXCLUSIVE MODE";
+/// It gives up before a writer that hangs has held up everybody for long; whoever wants it tries again.
+const LET_BATCHES_END: &str = "SET LOCAL lock_timeout = '2s'; LOCK TABLE writers IN EXCLUSIVE MODE";
+
+/// Keeps two from changing a party's row at once; readers are not held up.
+const ONE_AT_A_TIME: &str = "SET LOCAL lock_timeout = '2s'; LOCK TABLE party_moves IN SHARE ROW EXCLUSIVE MODE";
 
 /// Numbers that are looked at together.
 const NAMES: i64 = 500;
@@ -98,7 +102,10 @@ impl PartyAdmission {
             |party: &Party, state: &str| state == MoveState::Arriving.as_str() && self.arriving.as_ref() == Some(party);
         let is_shut_out =
             |party: &&Party| moves.iter().any(|(moved, state)| moved == party.as_str() && !is_let_in(party, state));
-        let shut_out: Vec<Party> = keys.parties.iter().filter(is_shut_out).cloned().collect();
+        // Whoever brings a party that nobody lets in any more has come too late.
+        let has_arrived = |party: &Party| !moves.iter().any(|(moved, _)| moved == party.as_str());
+        let late = self.arriving.iter().filter(|party| keys.parties.contains(party) && has_arrived(party));
+        let shut_out: Vec<Party> = keys.parties.iter().filter(is_shut_out).chain(late).cloned().collect();
         if shut_out.is_empty() { Ok(()) } else { Err(StoreError::PartyMoved(shut_out)) }
     }
 }
@@ -120,8 +127,47 @@ pub fn of_party(conn: &mut AnyConnection, party: &Party) -> Result<Option<PartyM
     Ok(all(conn)?.into_iter().find(|known| known.party == *party))
 }
 
-/// Puts the party's row in its place.
-pub fn set(conn: &mut AnyConnection, party_move: &PartyMove) -> Result<(), StoreError> {
+/// What a change of a party's row came upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    Yes,
+    /// Something else stands there, which does not allow it.
+    No(Option<PartyMove>),
+}
+
+/// Changes the party's row, or takes it away, where what stands there allows it. Of two who change it one is first, and the
+/// other sees what that one has left.
+pub fn change(
+    conn: &mut AnyConnection,
+    party: &Party,
+    to: Option<&PartyMove>,
+    allows: impl Fn(Option<&PartyMove>) -> bool,
+) -> Result<Changed, StoreError> {
+    in_transaction(conn, |conn| {
+        if let AnyConnection::Postgres(conn) = conn {
+            conn.batch_execute(ONE_AT_A_TIME).map_err(classify)?;
+        }
+        let stands = of_party(conn, party)?;
+        if !allows(stands.as_ref()) {
+            return Ok(Changed::No(stands));
+        }
+        match to {
+            Some(moved) => set(conn, moved)?,
+            None => clear(conn, party)?,
+        }
+        Ok(Changed::Yes)
+    })
+}
+
+/// An error where the party is not served from here: for what is written beside the journal, which no writer guards.
+pub(super) fn refuse(conn: &mut AnyConnection, party: &Party) -> Result<(), StoreError> {
+    match of_party(conn, party)? {
+        Some(_) => Err(StoreError::PartyMoved(vec![party.clone()])),
+        None => Ok(()),
+    }
+}
+
+fn set(conn: &mut AnyConnection, party_move: &PartyMove) -> Result<(), StoreError> {
     let PartyMove { party, state, other, since } = party_move;
     let row = || MoveRow {
         party: party.to_string(),
@@ -134,8 +180,7 @@ pub fn set(conn: &mut AnyConnection, party_move: &PartyMove) -> Result<(), Store
     on!(conn, conn => upsert.execute(conn)).map(drop).map_err(classify)
 }
 
-/// Takes the party's row away: from here on the ledger serves it.
-pub fn clear(conn: &mut AnyConnection, party: &Party) -> Result<(), StoreError> {
+fn clear(conn: &mut AnyConnection, party: &Party) -> Result<(), StoreError> {
     let row = diesel::delete(party_moves::table.find(party.as_str()));
     on!(conn, conn => row.execute(conn)).map(drop).map_err(classify)
 }

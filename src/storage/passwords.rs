@@ -4,6 +4,7 @@ use diesel::prelude::*;
 
 use super::StoreError;
 use super::grants::{in_transaction, kept};
+use super::party_moves;
 use super::queries::{AnyConnection, classify, on};
 use super::rows::bytes;
 use super::schema::{credentials, players};
@@ -33,6 +34,7 @@ pub fn replace(
     at: Timestamp,
 ) -> Result<Option<usize>, StoreError> {
     in_transaction(conn, |conn| {
+        party_moves::refuse(conn, party)?;
         let id = bytes(PlayerKey::of(party, player).uuid());
         let with_id = players::table.find(&id).select(players::player);
         let known: Option<String> = on!(conn, conn => with_id.first(conn)).optional().map_err(classify)?;

@@ -9,6 +9,7 @@ use crate::identity::grants::GrantTokenKind;
 use crate::ledger::command::Timestamp;
 use crate::ledger::{Party, PlayerId};
 use crate::storage::StoreError;
+use crate::storage::party_moves;
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{Bytes, bytes, damaged, uuid};
 use crate::storage::schema::{grant_tokens, grants};
@@ -125,6 +126,7 @@ pub fn end_of_player(
     player: &PlayerId,
     at: Timestamp,
 ) -> Result<usize, StoreError> {
+    party_moves::refuse(conn, party)?;
     let active = grants::table
         .filter(grants::party.eq(party.as_str()))
         .filter(grants::player.eq(player.as_str()))
@@ -136,6 +138,7 @@ pub fn end_of_player(
 
 /// Ends one grant of the party. What it was before; `None` where the party has no such grant.
 pub fn end(conn: &mut AnyConnection, party: &Party, id: Uuid, at: Timestamp) -> Result<Option<GrantState>, StoreError> {
+    party_moves::refuse(conn, party)?;
     let of_party = grants::table.find(bytes(id)).filter(grants::party.eq(party.as_str()));
     let before = of_party.select((grants::expires_at, grants::revoked));
     let before: QueryResult<Option<(i64, bool)>> = on!(conn, conn => before.first(conn)).optional();

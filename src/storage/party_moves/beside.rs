@@ -7,6 +7,7 @@ use crate::ledger::Party;
 use crate::storage::StoreError;
 use crate::storage::approvals::ApprovalRow;
 use crate::storage::grants::{GrantRow, TokenRow, in_transaction};
+use crate::storage::party_moves::{PartyMove, of_party};
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::Bytes;
 use crate::storage::schema::{approvals, credentials, grant_tokens, grants, players};
@@ -45,9 +46,14 @@ impl BesideJournal {
         self.credentials.len() + self.grants.len() + self.tokens.len() + self.approvals.len()
     }
 
-    /// Puts it into a ledger that has the party's players, in place of what it has.
-    pub fn put(&self, conn: &mut AnyConnection, party: &Party) -> Result<(), StoreError> {
+    /// Puts it into a ledger that has the party's players, in place of what it has, where the party still arrives there by
+    /// this move.
+    pub fn put(&self, conn: &mut AnyConnection, arriving: &PartyMove) -> Result<(), StoreError> {
+        let party = &arriving.party;
         in_transaction(conn, |conn| {
+            if of_party(conn, party)?.as_ref() != Some(arriving) {
+                return Err(StoreError::PartyMoved(vec![party.clone()]));
+            }
             Self::forget(conn, party)?;
             for rows in self.credentials.chunks(AT_ONCE) {
                 let row = |(player, hash): &(Bytes, String)| {

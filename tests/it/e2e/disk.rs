@@ -107,8 +107,8 @@ async fn a_disk_that_is_full_under_postgres_is_waited_for() {
 /// with rows that are never committed.
 async fn make_journal_larger_than_a_log_file(stage: &Stage) -> u64 {
     let sql = "ALTER TABLE journal SET (autovacuum_enabled = off); BEGIN;
-        INSERT INTO journal (writer, seq, key, by_key, at, party, command, outcome, hash)
-        SELECT 1, 1000000000 + n, NULL, FALSE, 0, 'acme', repeat(md5(n::text), 60), '', decode(repeat('00', 32), 'hex')
+        INSERT INTO journal (writer, seq, key, by_key, at, party, command, outcome, hash, transfers)
+        SELECT 1, 1000000000 + n, NULL, FALSE, 0, 'acme', repeat(md5(n::text), 60), '', decode(repeat('00', 32), 'hex'), ''
         FROM generate_series(1, 12000) AS n; ROLLBACK;";
     execute(&stage.database, sql).await;
     let size = number(&stage.database, "pg_relation_size('journal')").await;

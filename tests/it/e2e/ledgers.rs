@@ -100,6 +100,8 @@ async fn parties_in_two_ledgers_are_served_side_by_side() {
 async fn while_one_ledger_is_away_the_parties_of_the_others_are_served() {
     let mut stage = Stage::prepare(Base::Sqlite, "", &Addresses::shared()).await;
     stage.reconfigure(&parties("postgres://nobody@127.0.0.1:1/nothing"));
+    // Where a party is new, every other ledger must say that it does not have its players.
+    stage.add_player("acme", "alice").await;
     stage.serve();
     until("the first ledger is ready", async || {
         let report = stage.readyz().await;
@@ -109,7 +111,6 @@ async fn while_one_ledger_is_away_the_parties_of_the_others_are_served() {
         })
     })
     .await;
-    stage.add_player("acme", "alice").await;
     stage.deposit("acme", "alice", "10", "CHF").await;
     let mut wire = Wire::connect(&stage).await;
     assert_eq!(code(&wire.ask(bet_of("acme", "one")).await), "201");
@@ -292,6 +293,48 @@ async fn a_move_that_was_killed_is_carried_on_or_given_up() {
         stage.reconfigure(&configuration);
         let left = 100_000 - 100 * i64::try_from(BETS_EACH).unwrap() + 100 * deposited;
         assert_eq!(stage.balance("acme", "alice", "CHF").await, left);
+        stage.audit().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_that_moves_on_is_not_let_in_where_it_has_left() {
+    let (mut stage, second) = two_ledgers(Base::Sqlite).await;
+    let third = format!("[ledgers.third]\nurl = \"sqlite://{}\"\n[parties.acme]", stage.file("third.db").display());
+    let text = std::fs::read_to_string(stage.config()).expect("a configuration file");
+    let parties = text[text.find("\n[ledger]").expect("a section")..].replacen("[parties.acme]", &third, 1);
+    stage.reconfigure(&parties);
+    stage.add_player("acme", "alice").await;
+    let mover =
+        async |from: &str, to: &str| stage.run(&["party", "move", "--party", "acme", "--from", from, "--to", to]).await;
+    for (from, to) in [("default", "second"), ("second", "third")] {
+        let moved = mover(from, to).await;
+        assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
+    }
+    let again = mover("default", "second").await;
+    let why = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success() && why.contains("it is left in second, by way of third"), "{why}");
+    assert_eq!(number(&second, "SELECT count(*) FROM party_moves WHERE state = 'left'").await, 1);
+
+    // And back again, to where it began.
+    let back = mover("third", "default").await;
+    assert!(back.status.success(), "{}", String::from_utf8_lossy(&back.stderr));
+    stage.deposit("acme", "alice", "1", "CHF").await;
+    stage.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_movers_at_once_the_party_ends_in_one_ledger() {
+    on_both(async |base| {
+        let (stage, second) = two_ledgers(base).await;
+        with_money(&stage).await;
+        let mover = ["party", "move", "--party", "acme", "--to", "second"];
+        let (one, other) = tokio::join!(stage.run(&mover), stage.run(&mover));
+        assert!(one.status.success() || other.status.success(), "{}", String::from_utf8_lossy(&one.stderr));
+        let left = "SELECT count(*) FROM party_moves WHERE party = 'acme' AND state = 'left'";
+        assert_eq!(number(&stage.database, left).await, 1);
+        assert_eq!(number(&second, "SELECT count(*) FROM party_moves").await, 0);
         stage.audit().await;
     })
     .await;

@@ -90,19 +90,22 @@ impl Api {
 
     /// The ledger whose approval it is; where there is no such one, any says so.
     pub(in crate::transport::http) async fn ledger_of_approval(&self, id: Uuid) -> Result<&OperatedLedger, StoreError> {
-        let mut ledgers: Vec<&OperatedLedger> = self.ledgers.iter().collect();
-        let last = ledgers.pop().ok_or_else(|| StoreError::Outage("there is no ledger".to_owned()))?;
-        for ledger in ledgers {
-            if self.has_approval(ledger, id).await? {
-                return Ok(ledger);
+        let mut away = None;
+        for ledger in self.ledgers.iter() {
+            match self.has_approval(ledger, id).await {
+                Ok(true) => return Ok(ledger),
+                Ok(false) => {}
+                Err(error) => away = Some(error),
             }
         }
-        Ok(last)
+        away.map_or_else(|| Ok(self.ledgers.first()), Err)
     }
 
     async fn has_approval(&self, ledger: &OperatedLedger, id: Uuid) -> Result<bool, StoreError> {
         let config = Arc::clone(&self.config);
-        Ok(ledger.reader.ask(move |conn| approvals::find(conn, &config, id)).await?.is_some())
+        let found = ledger.reader.ask(move |conn| approvals::find(conn, &config, id)).await?;
+        // What a party left behind that has moved is decided on where it is now.
+        Ok(found.is_some_and(|shown| self.ledgers.is_of(ledger, shown.party.as_str())))
     }
 
     /// Moves what was approved, and tells the answer with the words for the trail.

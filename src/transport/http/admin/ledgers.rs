@@ -39,6 +39,10 @@ impl OperatedLedgers {
         std::iter::once(&self.first).chain(&self.others)
     }
 
+    pub fn first(&self) -> &OperatedLedger {
+        &self.first
+    }
+
     pub fn are_several(&self) -> bool {
         !self.others.is_empty()
     }

@@ -103,14 +103,21 @@ impl Api {
         viewing: &Viewing,
         id: OrderId,
     ) -> Result<Option<(&OperatedLedger, OrderShown)>, StoreError> {
+        let mut away = None;
         for ledger in self.ledgers.iter() {
             let viewing = viewing.clone();
-            let found = ledger.reader.ask(move |conn| orders::show(conn, &viewing, id)).await?;
+            let found = match ledger.reader.ask(move |conn| orders::show(conn, &viewing, id)).await {
+                Ok(found) => found,
+                Err(error) => {
+                    away = Some(error);
+                    continue;
+                }
+            };
             if let Some(order) = found.filter(|order| self.ledgers.is_of(ledger, order.party.as_str())) {
                 return Ok(Some((ledger, order)));
             }
         }
-        Ok(None)
+        away.map_or(Ok(None), Err)
     }
 
     /// Looks in every ledger for one exact name or number of the parties that are in it.

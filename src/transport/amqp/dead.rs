@@ -21,7 +21,7 @@ use super::message::{
 };
 use super::queue_browser::{HeldLetter, QueueBrowser};
 use super::session::SessionError;
-use super::topology::{self, short};
+use super::topology::{self, closed, short};
 use crate::admin::redaction::without_tokens;
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
@@ -256,7 +256,8 @@ impl DeadQueue {
     /// Lets everything that is still held go back to its place.
     pub async fn release(mut self) -> Result<(), DeadError> {
         self.letters.release().await?;
-        Ok(self.connection.close(200, "looked".into()).await?)
+        // Everything is back in its place: that is what was to be waited for.
+        Ok(closed(self.connection.close(200, "looked".into()).await)?)
     }
 
     /// The connection, for whatever else belongs to the same look.

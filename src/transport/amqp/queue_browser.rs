@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::legible::Mended;
 use super::session::SessionError;
+use super::topology::closed;
 
 /// Letters that one channel gets. With the 2047 channels of a connection that is room for four million.
 const WINDOW: u16 = 2000;
@@ -168,11 +169,7 @@ impl QueueBrowser {
     pub async fn begin_again(&mut self) -> lapin::Result<()> {
         self.release().await?;
         for window in self.windows.drain(..) {
-            match window.channel.close(200, "read".into()).await {
-                // It is being closed already, which is what is wanted: the broker has what it held, then.
-                Err(error) if matches!(error.kind(), lapin::ErrorKind::InvalidChannelState(..)) => {}
-                closed => closed?,
-            }
+            closed(window.channel.close(200, "read".into()).await)?;
         }
         Ok(())
     }

@@ -260,7 +260,7 @@ pub(super) async fn attempt(
 ) -> lapin::Result<Result<(), DeclarationRefused>> {
     let channel = connection.create_channel().await?;
     let error = match work(&channel).await {
-        Ok(()) => return channel.close(200, "done".into()).await.map(Ok),
+        Ok(()) => return closed(channel.close(200, "done".into()).await).map(Ok),
         Err(error) => error,
     };
     match error.kind() {
@@ -277,6 +277,14 @@ pub(super) async fn attempt(
             AMQPErrorKind::Hard(_) => Err(error),
         },
         _ => Err(error),
+    }
+}
+
+/// What closing came to. Of what is being closed already nothing more is wanted: its work is done.
+pub(super) fn closed(closing: lapin::Result<()>) -> lapin::Result<()> {
+    match closing {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidChannelState(..)) => Ok(()),
+        closing => closing,
     }
 }
 

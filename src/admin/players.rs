@@ -13,6 +13,9 @@ use crate::ledger::{Account, Bucket, Currency, Party, PlayerId, PlayerKey, Pocke
 use crate::storage::StoreError;
 use crate::storage::queries::{self, AnyConnection};
 
+/// The longest name to sign in by, in characters: it is a key of an index.
+const MAX_USERNAME: usize = 200;
+
 /// A player, with every bucket.
 #[derive(Debug, Serialize)]
 pub struct PlayerShown {
@@ -164,6 +167,9 @@ impl NewPlayer {
             return Err(Invalid(format!("currency {home_currency} is not one of party {party}'s")));
         }
         let Self { username, nickname, email, gender, .. } = self;
+        if username.as_ref().is_some_and(|name| name.chars().count() > MAX_USERNAME) {
+            return Err(Invalid(format!("username must be at most {MAX_USERNAME} characters long")));
+        }
         Ok(OpenPlayer { player, profile: Profile { home_currency, username, nickname, email, gender } })
     }
 }

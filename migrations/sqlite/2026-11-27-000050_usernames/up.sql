@@ -7,10 +7,7 @@ CREATE TABLE usernames (
     PRIMARY KEY (party, username)
 ) WITHOUT ROWID;
 INSERT INTO usernames
-SELECT party, username, id FROM players WHERE username <> '' AND NOT EXISTS (
-    SELECT 1 FROM players other
-    WHERE other.party = players.party AND other.username = players.username AND other.id <> players.id
-);
+SELECT party, username, MIN(id) FROM players WHERE username <> '' GROUP BY party, username HAVING COUNT(*) = 1;
 -- Only the journal tells who was first.
 INSERT INTO usernames
 SELECT party, username, id FROM (

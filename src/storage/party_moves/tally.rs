@@ -11,7 +11,9 @@ use crate::storage::rows::Bytes;
 use crate::storage::schema::accounts;
 
 /// Counts and sums, by kind and state; sums as text, since they may pass 64 bits.
-const SUMS: [&str; 5] = [
+const SUMS: [&str; 7] = [
+    "SELECT 'players ' || coalesce(vip, 'without a level') AS what, CAST(count(*) AS TEXT) AS held FROM players WHERE party = ",
+    "SELECT 'usernames' || substr(party, 1, 0) AS what, CAST(count(*) AS TEXT) AS held FROM usernames WHERE party = ",
     "SELECT 'orders ' || state AS what, CAST(count(*) AS TEXT) || ' with ' || CAST(coalesce(sum(stake), 0) AS TEXT) || \
      ' staked and ' || CAST(sum(paid) AS TEXT) || ' paid' AS held FROM orders WHERE party = ",
     "SELECT 'transactions ' || state AS what, CAST(count(*) AS TEXT) || ' with ' || CAST(sum(moved_real + moved_bonus + \

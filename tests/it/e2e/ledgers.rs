@@ -63,7 +63,7 @@ async fn parties_in_two_ledgers_are_served_side_by_side() {
         let (mut stage, _) = two_ledgers(base).await;
         assert!(stage.done(&["migrate"]).await.contains("ledger second: applied"));
         stage.serve();
-        stage.until_ready().await;
+        until_all_are_served(&mut stage).await;
         for party in ["acme", "beta"] {
             stage.add_player(party, "alice").await;
             stage.deposit(party, "alice", "10", "CHF").await;
@@ -137,7 +137,7 @@ async fn operators_see_every_ledger_and_are_told_whose_a_number_is() {
         let (mut stage, _) = two_ledgers(base).await;
         stage.replace_in_config("[http]", &format!("[http]\nadmin_token = \"{TOKEN}\""));
         stage.serve();
-        stage.until_ready().await;
+        until_all_are_served(&mut stage).await;
         for (party, amount) in [("acme", "10"), ("beta", "20")] {
             stage.add_player(party, "alice").await;
             stage.deposit(party, "alice", amount, "CHF").await;
@@ -197,6 +197,15 @@ async fn with_money(stage: &Stage) {
     }
 }
 
+/// One party that is served is enough to be ready.
+async fn until_all_are_served(stage: &mut Stage) {
+    stage.until_ready().await;
+    until("every party is served", async || {
+        stage.readyz().await.is_some_and(|(status, report)| status == 200 && report["broker"] == "ready")
+    })
+    .await;
+}
+
 /// Acme's configuration once it is in the second ledger.
 fn moved(stage: &Stage) -> String {
     let text = std::fs::read_to_string(stage.config()).expect("a configuration file");
@@ -209,7 +218,7 @@ async fn a_party_moves_to_another_ledger_under_load_and_nothing_is_lost() {
     on_both(async |base| {
         let (mut stage, _) = two_ledgers(base).await;
         stage.serve();
-        stage.until_ready().await;
+        until_all_are_served(&mut stage).await;
         with_money(&stage).await;
         stage.done_with(&["player", "password", "--party", "acme", "--player", "alice"], "correct horse").await;
         let mut wire = Wire::connect(&stage).await;
@@ -237,7 +246,7 @@ async fn a_party_moves_to_another_ledger_under_load_and_nothing_is_lost() {
         stage.stop().await;
         stage.reconfigure(&configuration);
         stage.serve();
-        stage.until_ready().await;
+        until_all_are_served(&mut stage).await;
         while codes.len() < PLAYERS.len() * BETS_EACH {
             codes.push(code(&wire.next_reply().await));
         }
@@ -261,7 +270,7 @@ async fn a_move_that_was_killed_is_carried_on_or_given_up() {
     on_both(async |base| {
         let (mut stage, second) = two_ledgers(base).await;
         stage.serve();
-        stage.until_ready().await;
+        until_all_are_served(&mut stage).await;
         with_money(&stage).await;
         let mut wire = Wire::connect(&stage).await;
         wire.send_all(bets_of_all(0, BETS_EACH)).await;

@@ -274,7 +274,7 @@ impl Writer {
         let rows = BatchRows::of(batch, &self.row, &self.found)?;
         write(conn, &rows)?;
         partners::write(conn, &rows.partners)?;
-        let changes = self.orders.write(conn, rows.orders.iter().chain(&rows.changed_orders))?;
+        let changes = self.orders.write(conn, &rows.orders, &rows.changed_orders)?;
         conn.batch_execute("COMMIT").map_err(classify)?;
         self.orders.apply(changes);
         Ok(())

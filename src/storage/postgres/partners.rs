@@ -100,7 +100,7 @@ statement!(
         memo: Array<Text> = Vec<String>,
         worth: Array<Nullable<Text>> = Vec<Option<String>>,
         token: Array<Nullable<Text>> = Vec<Option<String>>
-    ) -> BigInt,
+    ) of TransactionRow -> BigInt,
     "INSERT INTO transactions (number, key, party, player, scope, kind, region, partner, reference, round, currency, \
      product, moved_real, moved_bonus, moved_ring_fenced, moved_gbt_bonus, external, source, state, ended_by, memo, worth, \
      token) SELECT * FROM unnest(",
@@ -119,7 +119,7 @@ statement!(
         state: Array<Text> = Vec<String>,
         queued_at: Array<BigInt> = Vec<i64>,
         attempt: Array<Integer> = Vec<i32>
-    ) -> BigInt,
+    ) of VoidRow -> BigInt,
     "INSERT INTO voids (source, party, player, kind, state, queued_at, attempt) SELECT * FROM unnest(",
     ", ", ", ", ", ", ", ", ", ", ", ",
     ") ON CONFLICT (source) DO UPDATE SET state = EXCLUDED.state, queued_at = EXCLUDED.queued_at, \
@@ -144,7 +144,7 @@ statement!(
         price: Array<BigInt> = Vec<i64>,
         currency: Array<Text> = Vec<String>,
         stock: Array<BigInt> = Vec<i64>
-    ) -> BigInt,
+    ) of OfferRow -> BigInt,
     "INSERT INTO offers (id, party, offer, name, price, currency, stock) SELECT * FROM unnest(",
     ", ", ", ", ", ", ", ", ", ", ", ",
     ") ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, price = EXCLUDED.price, currency = EXCLUDED.currency, \
@@ -158,7 +158,7 @@ statement!(
         seq: Array<BigInt> = Vec<i64>,
         position: Array<Integer> = Vec<i32>,
         sealed: Array<Text> = Vec<String>
-    ) -> BigInt,
+    ) of GiftKeyRow -> BigInt,
     "INSERT INTO gift_keys (id, offer, seq, position, sealed) SELECT * FROM unnest(",
     ", ", ", ", ", ", ", ", ")"
 );
@@ -171,7 +171,7 @@ statement!(
         offer: Array<Binary> = Vec<Bytes>,
         paid: Array<BigInt> = Vec<i64>,
         keys: Array<Integer> = Vec<i32>
-    ) -> BigInt,
+    ) of PurchaseRow -> BigInt,
     "INSERT INTO purchases (number, party, buyer, offer, paid, keys) SELECT * FROM unnest(",
     ", ", ", ", ", ", ", ", ", ", ")"
 );
@@ -271,98 +271,5 @@ fn all_there(what: &str, which: &str, wanted: &[Bytes], found: Vec<Bytes>) -> Re
     match wanted.iter().find(|id| !found.contains(*id)) {
         None => Ok(()),
         Some(id) => Err(not_there(what, which, id)),
-    }
-}
-
-impl UpsertTransactions {
-    pub fn of(rows: Vec<TransactionRow>) -> Self {
-        let mut columns = Self::default();
-        for row in rows {
-            columns.number.push(row.number);
-            columns.key.push(row.key);
-            columns.party.push(row.party);
-            columns.player.push(row.player);
-            columns.scope.push(row.scope);
-            columns.kind.push(row.kind);
-            columns.region.push(row.region);
-            columns.partner.push(row.partner);
-            columns.reference.push(row.reference);
-            columns.round.push(row.round);
-            columns.currency.push(row.currency);
-            columns.product.push(row.product);
-            columns.moved_real.push(row.moved_real);
-            columns.moved_bonus.push(row.moved_bonus);
-            columns.moved_ring_fenced.push(row.moved_ring_fenced);
-            columns.moved_gbt_bonus.push(row.moved_gbt_bonus);
-            columns.external.push(row.external);
-            columns.source.push(row.source);
-            columns.state.push(row.state);
-            columns.ended_by.push(row.ended_by);
-            columns.memo.push(row.memo);
-            columns.worth.push(row.worth);
-            columns.token.push(row.token);
-        }
-        columns
-    }
-}
-
-impl UpsertVoids {
-    pub fn of(rows: Vec<VoidRow>) -> Self {
-        let mut columns = Self::default();
-        for row in rows {
-            columns.source.push(row.source);
-            columns.party.push(row.party);
-            columns.player.push(row.player);
-            columns.kind.push(row.kind);
-            columns.state.push(row.state);
-            columns.queued_at.push(row.queued_at);
-            columns.attempt.push(row.attempt);
-        }
-        columns
-    }
-}
-
-impl UpsertOffers {
-    fn of(rows: Vec<OfferRow>) -> Self {
-        let mut columns = Self::default();
-        for row in rows {
-            columns.id.push(row.id);
-            columns.party.push(row.party);
-            columns.offer.push(row.offer);
-            columns.name.push(row.name);
-            columns.price.push(row.price);
-            columns.currency.push(row.currency);
-            columns.stock.push(row.stock);
-        }
-        columns
-    }
-}
-
-impl InsertGiftKeys {
-    fn of(rows: Vec<GiftKeyRow>) -> Self {
-        let mut columns = Self::default();
-        for row in rows {
-            columns.id.push(row.id);
-            columns.offer.push(row.offer);
-            columns.seq.push(row.seq);
-            columns.position.push(row.position);
-            columns.sealed.push(row.sealed);
-        }
-        columns
-    }
-}
-
-impl InsertPurchases {
-    fn of(rows: Vec<PurchaseRow>) -> Self {
-        let mut columns = Self::default();
-        for row in rows {
-            columns.number.push(row.number);
-            columns.party.push(row.party);
-            columns.buyer.push(row.buyer);
-            columns.offer.push(row.offer);
-            columns.paid.push(row.paid);
-            columns.keys.push(row.keys);
-        }
-        columns
     }
 }

@@ -10,8 +10,25 @@ use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text};
 
 use crate::storage::rows::{AccountRow, Bytes, ChangedAccountRow, JournalRow, OrderRow, PlayerRow, WriterRow};
 
-/// Declares a statement: its parameters by column type, its text around them, and the types of the rows it returns.
+/// Declares a statement: its parameters by column type, its text around them, and the types of the rows it returns. One `of` a
+/// table's row takes its columns, each of which is named once.
 macro_rules! statement {
+    ($(#[$doc:meta])* $name:ident ( $($field:ident : $sql:ty = $rust:ty),+ ) of $from:ident -> $row:ty, $($text:literal),+) => {
+        $crate::storage::postgres::statements::statement!(
+            $(#[$doc])* $name ( $($field : $sql = $rust),+ ) -> $row, $($text),+
+        );
+
+        impl $name {
+            /// The rows, turned into columns of the same names.
+            pub fn of(rows: Vec<$from>) -> Self {
+                let mut columns = Self::default();
+                for row in rows {
+                    $(columns.$field.push(row.$field);)+
+                }
+                columns
+            }
+        }
+    };
     ($(#[$doc:meta])* $name:ident ( $($field:ident : $sql:ty = $rust:ty),+ ) -> $row:ty, $head:literal $(, $tail:literal)+) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
@@ -136,7 +153,7 @@ statement!(
         nickname: Array<Nullable<Text>> = Vec<Option<String>>,
         email: Array<Nullable<Text>> = Vec<Option<String>>,
         gender: Array<Nullable<Text>> = Vec<Option<String>>
-    ) -> BigInt,
+    ) of PlayerRow -> BigInt,
     "INSERT INTO players (id, party, player, home_currency, username, nickname, email, gender) SELECT * FROM unnest(",
     ", ", ", ", ", ", ", ", ", ", ", ", ", ", ")"
 );
@@ -148,7 +165,7 @@ statement!(
         party: Array<Text> = Vec<String>,
         side: Array<Text> = Vec<String>,
         currency: Array<Text> = Vec<String>
-    ) -> BigInt,
+    ) of AccountRow -> BigInt,
     "INSERT INTO accounts (id, party, side, currency, bucket, wallet, product, balance, staked_day, staked) \
      SELECT r.*, 'real', '', 0, 0, 0, 0 FROM unnest(",
     ", ", ", ", ", ", ") AS r ON CONFLICT (id) DO NOTHING"
@@ -167,7 +184,7 @@ statement!(
         balance: Array<BigInt> = Vec<i64>,
         staked_day: Array<Integer> = Vec<i32>,
         staked: Array<BigInt> = Vec<i64>
-    ) -> BigInt,
+    ) of AccountRow -> BigInt,
     "INSERT INTO accounts (id, party, side, player, currency, bucket, wallet, product, balance, staked_day, staked) \
      SELECT * FROM unnest(",
     ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ")"
@@ -192,7 +209,7 @@ statement!(
         placed_seq: Array<Nullable<BigInt>> = Vec<Option<i64>>,
         settled_seq: Array<Nullable<BigInt>> = Vec<Option<i64>>,
         cancelled_seq: Array<Nullable<BigInt>> = Vec<Option<i64>>
-    ) -> BigInt,
+    ) of OrderRow -> BigInt,
     "INSERT INTO orders (id, party, game, external_id, player, state, stake, currency, bucket, wallet, product, \
      round, day, paid, placed_seq, settled_seq, cancelled_seq) SELECT * FROM unnest(",
     ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ")"
@@ -263,82 +280,6 @@ impl InsertJournal {
             columns.command.push(row.command);
             columns.outcome.push(row.outcome);
             columns.hash.push(row.hash);
-        }
-        columns
-    }
-}
-
-impl InsertPlayers {
-    pub fn of(rows: Vec<PlayerRow>) -> Self {
-        let mut columns = Self::default();
-        for row in rows {
-            columns.id.push(row.id);
-            columns.party.push(row.party);
-            columns.player.push(row.player);
-            columns.home_currency.push(row.home_currency);
-            columns.username.push(row.username);
-            columns.nickname.push(row.nickname);
-            columns.email.push(row.email);
-            columns.gender.push(row.gender);
-        }
-        columns
-    }
-}
-
-impl NameHouseAccounts {
-    pub fn of(rows: Vec<AccountRow>) -> Self {
-        let mut columns = Self::default();
-        for row in rows {
-            columns.id.push(row.id);
-            columns.party.push(row.party);
-            columns.side.push(row.side);
-            columns.currency.push(row.currency);
-        }
-        columns
-    }
-}
-
-impl InsertAccounts {
-    pub fn of(rows: Vec<AccountRow>) -> Self {
-        let mut columns = Self::default();
-        for row in rows {
-            columns.id.push(row.id);
-            columns.party.push(row.party);
-            columns.side.push(row.side);
-            columns.player.push(row.player);
-            columns.currency.push(row.currency);
-            columns.bucket.push(row.bucket);
-            columns.wallet.push(row.wallet);
-            columns.product.push(row.product);
-            columns.balance.push(row.balance);
-            columns.staked_day.push(row.staked_day);
-            columns.staked.push(row.staked);
-        }
-        columns
-    }
-}
-
-impl InsertOrders {
-    pub fn of(rows: Vec<OrderRow>) -> Self {
-        let mut columns = Self::default();
-        for row in rows {
-            columns.id.push(row.id);
-            columns.party.push(row.party);
-            columns.game.push(row.game);
-            columns.external_id.push(row.external_id);
-            columns.player.push(row.player);
-            columns.state.push(row.state);
-            columns.stake.push(row.stake);
-            columns.currency.push(row.currency);
-            columns.bucket.push(row.bucket);
-            columns.wallet.push(row.wallet);
-            columns.product.push(row.product);
-            columns.round.push(row.round);
-            columns.day.push(row.day);
-            columns.paid.push(row.paid);
-            columns.placed_seq.push(row.placed_seq);
-            columns.settled_seq.push(row.settled_seq);
-            columns.cancelled_seq.push(row.cancelled_seq);
         }
         columns
     }

@@ -30,22 +30,10 @@ statement!(
         party: Array<Text> = Vec<String>,
         username: Array<Text> = Vec<String>,
         player: Array<Binary> = Vec<Bytes>
-    ) -> BigInt,
+    ) of UsernameRow -> BigInt,
     "INSERT INTO usernames (party, username, player) SELECT * FROM unnest(",
     ", ", ", ", ")"
 );
-
-impl InsertUsernames {
-    pub fn of(rows: Vec<UsernameRow>) -> Self {
-        let mut columns = Self::default();
-        for row in rows {
-            columns.party.push(row.party);
-            columns.username.push(row.username);
-            columns.player.push(row.player);
-        }
-        columns
-    }
-}
 
 /// Prepares what this file runs: see [`super::writer`].
 pub async fn prepare(conn: &mut AsyncPgConnection) -> QueryResult<()> {

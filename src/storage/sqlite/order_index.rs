@@ -206,29 +206,31 @@ impl OrderIndex {
         num.map(|num| numbered(conn, &id, num)).transpose()
     }
 
-    /// Writes orders, and moves ids where the tail is long.
-    pub fn write<'a>(
+    /// Writes orders that the batch has not found, and those that it has, and moves ids where the tail is long. One that is
+    /// not what the batch took it for is a conflict: decided again, it is seen.
+    pub fn write(
         &self,
         conn: &mut SqliteConnection,
-        rows: impl Iterator<Item = &'a OrderRow>,
+        new: &[OrderRow],
+        changed: &[OrderRow],
     ) -> Result<Changes, StoreError> {
         let mut changes = Changes::default();
         let mut next = self.last;
-        for row in rows {
-            let id = id_of(&row.id)?;
-            let known = match self.looked_up.get(&id) {
-                Some(known) => *known,
-                None => self.find(conn, &id)?,
-            };
-            match known {
-                Some(num) => UpdateOrder(&NumberedOrder { num, row }).execute(conn),
-                None => {
-                    next += 1;
-                    changes.new.push((id, next));
-                    InsertOrder(&NumberedOrder { num: next, row }).execute(conn)
-                }
+        for row in new {
+            let (id, known) = self.number(conn, row)?;
+            if known.is_some() {
+                return Err(not_as_found(&id, "is there already"));
             }
-            .map_err(classify)?;
+            next += 1;
+            changes.new.push((id, next));
+            InsertOrder(&NumberedOrder { num: next, row }).execute(conn).map_err(classify)?;
+        }
+        for row in changed {
+            let (id, known) = self.number(conn, row)?;
+            let num = known.ok_or_else(|| not_as_found(&id, "is gone"))?;
+            if UpdateOrder(&NumberedOrder { num, row }).execute(conn).map_err(classify)? != 1 {
+                return Err(not_as_found(&id, "is gone"));
+            }
         }
         if let Some(too_many) = self.tail.len().checked_sub(self.longest_tail) {
             // More than came, so that it does not grow, whoever added them.
@@ -237,6 +239,16 @@ impl OrderIndex {
             self.move_ids(conn, too_many.clamp(least, most), &mut changes)?;
         }
         Ok(changes)
+    }
+
+    /// A row's id and number, as they were looked up when the batch was loaded.
+    fn number(&self, conn: &mut SqliteConnection, row: &OrderRow) -> Result<(Id, Option<i64>), StoreError> {
+        let id = id_of(&row.id)?;
+        let known = match self.looked_up.get(&id) {
+            Some(known) => *known,
+            None => self.find(conn, &id)?,
+        };
+        Ok((id, known))
     }
 
     fn move_ids(&self, conn: &mut SqliteConnection, most: usize, changes: &mut Changes) -> Result<(), StoreError> {
@@ -288,6 +300,10 @@ fn numbered(conn: &mut SqliteConnection, id: &Id, num: i64) -> Result<OrderRow, 
     row.filter(|row| row.id == id).ok_or_else(|| {
         damaged("order_index", format!("{} is not the order of number {num}", uuid::Uuid::from_bytes(*id)))
     })
+}
+
+fn not_as_found(id: &Id, what: &str) -> StoreError {
+    StoreError::Conflict(format!("order {} {what}, which the batch did not find so", uuid::Uuid::from_bytes(*id)))
 }
 
 fn id_of(bytes: &[u8]) -> Result<Id, StoreError> {

@@ -232,7 +232,7 @@ async fn serve_ledger(
         migrated = ledger.migrate() => migrated?,
         _ = draining.wait_for(|draining| *draining) => return Ok(()),
     }
-    ledger.keep_company(&config, &draining).await;
+    ledger.keep_company(&config, &draining);
     let amqp = subscriptions::subscribe(&config, subscriptions, &ledger, &spans, &draining);
     tracing::info!(ledger = %ledger.name, "serving");
     // Its lanes end when nobody holds a handle any more.

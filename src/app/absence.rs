@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::ledgers;
-use crate::config::{Config, DatabaseUrl};
+use crate::config::Config;
 use crate::ledger::{LedgerName, Party};
 use crate::storage::party_moves::{self, MoveState, PartyMove};
 use crate::storage::{Database, Reader, StoreError};
@@ -66,7 +66,7 @@ impl Absence {
     }
 
     /// Who is absent now, and why. Whoever moves and is configured for another ledger is nobody's business here.
-    pub async fn look(&mut self) -> Result<AbsentParties, StoreError> {
+    async fn look(&mut self) -> Result<AbsentParties, StoreError> {
         // Whoever was at home once stays so: hundreds of parties are not asked for again each second.
         let parties: Vec<Party> = self.parties.iter().filter(|party| !self.at_home.contains(*party)).cloned().collect();
         let (moves, settled) = self
@@ -100,7 +100,9 @@ impl Absence {
         let others = std::iter::once(LedgerName::default_ledger()).chain(self.config.ledgers.keys().cloned());
         let others: Vec<LedgerName> = others.filter(|other| *other != self.ledger).collect();
         let asking = others.iter().filter_map(|other| {
-            let database = self.database(other)?;
+            // A file that was never made has nobody's.
+            self.config.ledger_url(other).filter(|url| url.is_made())?;
+            let database = ledgers::database(&self.config, other)?;
             Some(async move { (other, tokio::time::timeout(OTHERS_PATIENCE, players_in(&database, parties)).await) })
         });
         let mut absent = AbsentParties::new();
@@ -117,15 +119,6 @@ impl Absence {
             }
         }
         absent
-    }
-
-    /// Where another ledger is; `None` for a file that was never made, since to open it would make it.
-    fn database(&self, other: &LedgerName) -> Option<Database> {
-        let is_made = match self.config.ledger_url(other)? {
-            DatabaseUrl::Sqlite(path) => path.exists(),
-            DatabaseUrl::Postgres(_) => true,
-        };
-        ledgers::database(&self.config, other).filter(|_| is_made)
     }
 }
 

@@ -98,15 +98,11 @@ impl ServedLedger {
     }
 
     /// Begins what goes on beside the lanes, once the schema is there.
-    pub async fn keep_company(&self, config: &Arc<Config>, draining: &watch::Receiver<bool>) {
+    pub fn keep_company(&self, config: &Arc<Config>, draining: &watch::Receiver<bool>) {
         let (label, draining) = (label(&self.name), draining.clone());
-        let mut absence =
-            Absence::new(Arc::clone(config), self.name.clone(), self.parties.clone(), self.reader.clone());
-        // Known before anybody is served, if it can be; else by the watch.
-        if let Ok(absent) = absence.look().await {
-            absent.iter().for_each(|(party, why)| tracing::warn!(%party, why, "a party is not served"));
-            self.absent.send_replace(absent);
-        }
+        // Nobody is served before it is known who is absent.
+        let (name, parties, reader) = (self.name.clone(), self.parties.clone(), self.reader.clone());
+        let absence = Absence::new(Arc::clone(config), name, parties, reader);
         tokio::spawn(absence.watch(self.absent.clone(), draining.clone()));
         if config.http.listen.is_some() {
             let reader = self.reader.clone();

@@ -44,13 +44,11 @@ impl Config {
     /// Those, and the others that are configured and there: what a party left when it moved is still to be audited. A file that
     /// was never made is none.
     pub fn ledgers_known(&self) -> BTreeSet<LedgerName> {
-        let is_made = |name: &LedgerName| match self.ledger_url(name) {
-            Some(DatabaseUrl::Sqlite(path)) => path.exists(),
-            Some(DatabaseUrl::Postgres(_)) => true,
-            None => false,
-        };
         let all = std::iter::once(LedgerName::default_ledger()).chain(self.ledgers.keys().cloned());
-        self.ledgers_in_use().into_iter().chain(all.filter(is_made)).collect()
+        self.ledgers_in_use()
+            .into_iter()
+            .chain(all.filter(|name| self.ledger_url(name).is_some_and(DatabaseUrl::is_made)))
+            .collect()
     }
 
     /// The parties of a ledger.

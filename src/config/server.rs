@@ -44,6 +44,14 @@ impl fmt::Display for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// Whether there is something at it to be looked at: to open a file that was never made would make it.
+    pub fn is_made(&self) -> bool {
+        match self {
+            Self::Sqlite(path) => path.exists(),
+            Self::Postgres(_) => true,
+        }
+    }
+
     /// Whether it goes to another machine without TLS.
     pub fn is_exposed(&self) -> bool {
         let Self::Postgres(url) = self else { return false };

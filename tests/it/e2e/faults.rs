@@ -1,23 +1,21 @@
 //! The fault table: what breaks, and that nobody who plays through it notices more than a pause.
 
-use lapin::BasicProperties;
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use purser::dialects::egpp::Operation;
 use purser::storage::Database;
-use serde_json::{Value, json};
 
 use super::play::{Plan, Play, invite, rng, seed};
-use super::services::{Addresses, Own, execute};
+use super::services::{Addresses, Own};
 use super::stage::{ACME, Base, Stage, on_both};
-use super::wire::{Wire, bet, code, consume, header, publish};
+use super::wire::{Wire, bet, code};
 use crate::patience::until;
 
 /// Long enough for what happens in the middle of it.
 const ORDERS: u32 = 2000;
 
 /// A stage with a play under way.
-async fn under_load(base: Base) -> (Stage, Play) {
+pub async fn under_load(base: Base) -> (Stage, Play) {
     let stage = Stage::open(base, ACME).await;
     invite(&stage).await;
     let plan = Plan::new(ORDERS, &mut rng(seed()));
@@ -27,7 +25,7 @@ async fn under_load(base: Base) -> (Stage, Play) {
 }
 
 /// A stage where Alice has 1000.00 CHF.
-async fn with_alice(base: Base) -> Stage {
+pub async fn with_alice(base: Base) -> Stage {
     let stage = Stage::open(base, ACME).await;
     stage.add_player("acme", "alice").await;
     stage.deposit("acme", "alice", "1000.00", "CHF").await;
@@ -242,162 +240,4 @@ async fn a_fit_installation_passes_the_check() {
         assert!(!told.contains("FAIL"), "{told}");
     })
     .await;
-}
-
-/// How many replies each line of the log tells of that could not be routed.
-fn unroutable(log: &str) -> Vec<u64> {
-    let lines = log.lines().filter(|line| line.contains("replies could not be routed"));
-    let count = |line: &str| {
-        let (_, rest) = line.split_once("replies=").expect("a count");
-        rest.split(' ').next().expect("a number").parse().expect("a number")
-    };
-    lines.map(count).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn replies_that_cannot_be_routed_are_one_line_a_batch() {
-    const BETS: u64 = 400;
-    on_both(async |base| {
-        let mut stage = with_alice(base).await;
-        stage.stop().await;
-        let wire = Wire::connect(&stage).await;
-        for order in 0..BETS {
-            let mut message = bet(&format!("batch-{order}"));
-            message.properties = message.properties.with_reply_to("a.queue.that.is.gone".into());
-            wire.send(message).await;
-        }
-        stage.serve();
-        until("all replies are told of", async || unroutable(&stage.log()).iter().sum::<u64>() == BETS).await;
-        let log = stage.log();
-        let lines = unroutable(&log).len() as u64;
-        assert!(lines <= BETS / 4, "{lines} lines for {BETS} replies");
-        let first = log.lines().find(|line| line.contains("replies could not be routed")).expect("a line");
-        assert!(first.contains("a.queue.that.is.gone") && first.contains("batch-"), "{first}");
-        stage.stop().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reply_that_cannot_be_routed_is_logged_and_its_request_acked() {
-    on_both(async |base| {
-        let mut stage = with_alice(base).await;
-        let mut wire = Wire::connect(&stage).await;
-        let forged = ["amq.rabbitmq.reply-to.foo", "amq.rabbitmq.reply-to.foo.bar", "amq.rabbitmq.reply-to.a.b.c"];
-        let gone = ["a.queue.that.is.gone", "", forged[0], forged[1], forged[2]];
-        for (order, reply_to) in gone.into_iter().enumerate() {
-            let order = &format!("unroutable-{order}");
-            let mut message = bet(order);
-            message.properties = message.properties.with_reply_to(reply_to.into());
-            wire.send(message).await;
-            until("the log has its correlation id", async || {
-                let log = stage.log();
-                log.lines().any(|line| line.contains("could not be routed") && line.contains(order.as_str()))
-            })
-            .await;
-            assert_eq!(code(&wire.ask(bet(order)).await), "201", "the provider can ask again");
-        }
-        // Of a direct reply that nobody waits for any more, the broker does not say so.
-        let mut message = bet("direct");
-        message.properties = message.properties.with_reply_to(direct_name_of_nobody(&stage).await.into());
-        wire.send(message).await;
-        assert_eq!(code(&wire.ask(bet("direct")).await), "201");
-        assert_eq!(stage.balance("acme", "alice", "CHF").await, 100_000 - 600);
-        assert!(!stage.log().contains("the session with the broker ended"), "{}", stage.log());
-        // Whatever was not acked would be there again after Purser.
-        stage.stop().await;
-        assert_eq!(wire.ready("v1.0.acme.order.bet").await, 0);
-        assert_eq!(wire.ready("v1.0.acme.dead").await, 0);
-    })
-    .await;
-}
-
-/// The name of a direct reply queue whose owner has gone.
-async fn direct_name_of_nobody(stage: &Stage) -> String {
-    let mut wire = Wire::connect(stage).await;
-    let _replies = consume(&wire.channel, "amq.rabbitmq.reply-to").await;
-    let properties = BasicProperties::default().with_reply_to("amq.rabbitmq.reply-to".into());
-    publish(&wire.channel, "", &wire.replies, b"to itself", properties).await;
-    let delivery = wire.next_reply().await;
-    delivery.properties.reply_to().as_ref().expect("a direct name").as_str().to_owned()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_command_that_breaks_every_batch_is_parked_alone() {
-    on_both(async |base| {
-        let (stage, play) = under_load(base).await;
-        stage.add_player("acme", "alice").await;
-        stage.deposit("acme", "alice", "1000.00", "CHF").await;
-        poison(&stage.database).await;
-        let mut wire = Wire::connect(&stage).await;
-        for order in ["poison-1", "good-1", "poison-2", "good-2"] {
-            let reply = wire.ask(bet(order)).await;
-            if order.starts_with("good") {
-                assert_eq!(code(&reply), "201");
-                continue;
-            }
-            let told: Value = serde_json::from_slice(&reply.data).expect("JSON");
-            let expected = json!({ "code": "500", "error": "INTERNAL_SERVER_ERROR",
-                                   "description": "Server was unable to process the request" });
-            assert_eq!(told, expected);
-            let dead = wire.take("v1.0.acme.dead").await.delivery;
-            assert_eq!(header(&dead.properties, "x-purser-reason"), "fault");
-            assert_eq!(dead.data, bet(order).body);
-        }
-        // Healed, the same message is taken.
-        execute(&stage.database, "DELETE FROM poisoned").await;
-        assert_eq!(code(&wire.ask(bet("poison-1")).await), "201");
-        assert_eq!(stage.balance("acme", "alice", "CHF").await, 100_000 - 300);
-        play.finish(&stage).await;
-        assert_eq!(wire.ready("v1.0.acme.dead").await, 0);
-        assert!(!stage.log().contains("panicked"));
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn many_poisoned_commands_in_a_row_do_not_hold_up_the_good_ones_behind_them() {
-    on_both(async |base| {
-        let stage = with_alice(base).await;
-        poison(&stage.database).await;
-        let mut wire = Wire::connect(&stage).await;
-        let orders =
-            ["poison", "good"].into_iter().flat_map(|kind| (0..12).map(move |number| format!("{kind}-{number}")));
-        wire.send_all(orders.map(|order| bet(&order))).await;
-        // Where nothing goes through any more the database might be at fault, so the last ones may wait for company.
-        let (mut good, mut parked, mut more) = (0, 0, 12);
-        while parked < 12 || good < more {
-            match code(&wire.next_reply().await).as_str() {
-                "201" => good += 1,
-                "500" => parked += 1,
-                other => panic!("{other}"),
-            }
-            if good == more && parked < 12 {
-                wire.send_all([bet(&format!("good-{more}"))]).await;
-                more += 1;
-            }
-        }
-        stage.audit().await;
-    })
-    .await;
-}
-
-/// Makes the database refuse every order whose externalId begins with `poison`.
-async fn poison(database: &Database) {
-    let sql = match database {
-        Database::Sqlite(_) => {
-            "CREATE TABLE poisoned (prefix TEXT); INSERT INTO poisoned VALUES ('poison%');
-             CREATE TRIGGER poison BEFORE INSERT ON orders
-             WHEN EXISTS (SELECT 1 FROM poisoned WHERE NEW.external_id LIKE prefix)
-             BEGIN SELECT RAISE(ABORT, 'poisoned'); END;"
-        }
-        Database::Postgres(_) => {
-            "CREATE TABLE poisoned (prefix TEXT); INSERT INTO poisoned VALUES ('poison%');
-             CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             IF EXISTS (SELECT 1 FROM poisoned WHERE NEW.external_id LIKE prefix) THEN
-             RAISE EXCEPTION 'poisoned'; END IF; RETURN NEW; END $$;
-             CREATE TRIGGER poison BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION poison();"
-        }
-    };
-    execute(database, sql).await;
 }

@@ -24,6 +24,8 @@ mod check;
 mod backup;
 mod shell;
 mod faults;
+mod unroutable;
+mod poisoned;
 mod proxy;
 mod kill_point_proxy;
 mod pooler;

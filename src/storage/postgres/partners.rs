@@ -15,6 +15,7 @@ use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
 
+use super::records::{RowTypes, Rows, TableRows};
 use super::session::{classify_read, classify_write};
 use super::statements::statement;
 use crate::ledger::ReadSet;
@@ -76,53 +77,14 @@ statement!(
 statement!(
     /// A transaction that is there can only meet its fate. A number that is another's by now makes `key` null, which the
     /// table refuses.
-    UpsertTransactions(
-        number: Array<BigInt> = Vec<i64>,
-        key: Array<Binary> = Vec<Bytes>,
-        party: Array<Text> = Vec<String>,
-        player: Array<Binary> = Vec<Bytes>,
-        scope: Array<Text> = Vec<String>,
-        kind: Array<Integer> = Vec<i32>,
-        region: Array<Integer> = Vec<i32>,
-        partner: Array<Integer> = Vec<i32>,
-        reference: Array<Text> = Vec<String>,
-        round: Array<Nullable<Text>> = Vec<Option<String>>,
-        currency: Array<Text> = Vec<String>,
-        product: Array<Integer> = Vec<i32>,
-        moved_real: Array<BigInt> = Vec<i64>,
-        moved_bonus: Array<BigInt> = Vec<i64>,
-        moved_ring_fenced: Array<BigInt> = Vec<i64>,
-        moved_gbt_bonus: Array<BigInt> = Vec<i64>,
-        external: Array<BigInt> = Vec<i64>,
-        source: Array<Nullable<BigInt>> = Vec<Option<i64>>,
-        state: Array<Text> = Vec<String>,
-        ended_by: Array<Nullable<BigInt>> = Vec<Option<i64>>,
-        memo: Array<Text> = Vec<String>,
-        worth: Array<Nullable<Text>> = Vec<Option<String>>,
-        token: Array<Nullable<Text>> = Vec<Option<String>>
-    ) of TransactionRow -> BigInt,
-    "INSERT INTO transactions (number, key, party, player, scope, kind, region, partner, reference, round, currency, \
-     product, moved_real, moved_bonus, moved_ring_fenced, moved_gbt_bonus, external, source, state, ended_by, memo, worth, \
-     token) SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ",
-    ", ", ", ",
-    ") ON CONFLICT (number) DO UPDATE SET state = EXCLUDED.state, ended_by = EXCLUDED.ended_by, \
+    UpsertTransactions(rows: TableRows = Rows<TransactionRow>) -> BigInt,
+    "INSERT INTO transactions SELECT * FROM unnest(", "::transactions[]) ON CONFLICT (number) DO UPDATE SET state = EXCLUDED.state, ended_by = EXCLUDED.ended_by, \
      key = CASE WHEN transactions.key = EXCLUDED.key THEN transactions.key END"
 );
 
 statement!(
-    UpsertVoids(
-        source: Array<BigInt> = Vec<i64>,
-        party: Array<Text> = Vec<String>,
-        player: Array<Binary> = Vec<Bytes>,
-        kind: Array<Integer> = Vec<i32>,
-        state: Array<Text> = Vec<String>,
-        queued_at: Array<BigInt> = Vec<i64>,
-        attempt: Array<Integer> = Vec<i32>
-    ) of VoidRow -> BigInt,
-    "INSERT INTO voids (source, party, player, kind, state, queued_at, attempt) SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ", ", ", ",
-    ") ON CONFLICT (source) DO UPDATE SET state = EXCLUDED.state, queued_at = EXCLUDED.queued_at, \
+    UpsertVoids(rows: TableRows = Rows<VoidRow>) -> BigInt,
+    "INSERT INTO voids SELECT * FROM unnest(", "::voids[]) ON CONFLICT (source) DO UPDATE SET state = EXCLUDED.state, queued_at = EXCLUDED.queued_at, \
      attempt = EXCLUDED.attempt"
 );
 
@@ -136,44 +98,19 @@ statement!(
 
 statement!(
     /// `stock` is what is added to it: another writer may have begun the same offer.
-    UpsertOffers(
-        id: Array<Binary> = Vec<Bytes>,
-        party: Array<Text> = Vec<String>,
-        offer: Array<Text> = Vec<String>,
-        name: Array<Text> = Vec<String>,
-        price: Array<BigInt> = Vec<i64>,
-        currency: Array<Text> = Vec<String>,
-        stock: Array<BigInt> = Vec<i64>
-    ) of OfferRow -> BigInt,
-    "INSERT INTO offers (id, party, offer, name, price, currency, stock) SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ", ", ", ",
-    ") ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, price = EXCLUDED.price, currency = EXCLUDED.currency, \
+    UpsertOffers(rows: TableRows = Rows<OfferRow>) -> BigInt,
+    "INSERT INTO offers SELECT * FROM unnest(", "::offers[]) ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, price = EXCLUDED.price, currency = EXCLUDED.currency, \
      stock = offers.stock + EXCLUDED.stock"
 );
 
 statement!(
-    InsertGiftKeys(
-        id: Array<Binary> = Vec<Bytes>,
-        offer: Array<Binary> = Vec<Bytes>,
-        seq: Array<BigInt> = Vec<i64>,
-        position: Array<Integer> = Vec<i32>,
-        sealed: Array<Text> = Vec<String>
-    ) of GiftKeyRow -> BigInt,
-    "INSERT INTO gift_keys (id, offer, seq, position, sealed) SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ")"
+    InsertGiftKeys(rows: TableRows = Rows<GiftKeyRow>) -> BigInt,
+    "INSERT INTO gift_keys SELECT * FROM unnest(", "::gift_keys[])"
 );
 
 statement!(
-    InsertPurchases(
-        number: Array<BigInt> = Vec<i64>,
-        party: Array<Text> = Vec<String>,
-        buyer: Array<Text> = Vec<String>,
-        offer: Array<Binary> = Vec<Bytes>,
-        paid: Array<BigInt> = Vec<i64>,
-        keys: Array<Integer> = Vec<i32>
-    ) of PurchaseRow -> BigInt,
-    "INSERT INTO purchases (number, party, buyer, offer, paid, keys) SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ", ", ")"
+    InsertPurchases(rows: TableRows = Rows<PurchaseRow>) -> BigInt,
+    "INSERT INTO purchases SELECT * FROM unnest(", "::purchases[])"
 );
 
 statement!(
@@ -185,18 +122,18 @@ statement!(
 );
 
 /// Prepares every statement: see [`super::writer`].
-pub async fn prepare(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+pub async fn prepare(conn: &mut AsyncPgConnection, types: &RowTypes) -> QueryResult<()> {
     ReadTransactions::default().load::<TransactionRow>(conn).await?;
     ReadVoids::default().load::<VoidRow>(conn).await?;
     LockOffers::default().load::<OfferRow>(conn).await?;
     ReadForSale::default().load::<(Bytes, Bytes)>(conn).await?;
     KnownGiftKeys::default().load::<Bytes>(conn).await?;
-    UpsertTransactions::default().execute(conn).await?;
-    UpsertVoids::default().execute(conn).await?;
+    UpsertTransactions { rows: types.rows(Vec::new()) }.execute(conn).await?;
+    UpsertVoids { rows: types.rows(Vec::new()) }.execute(conn).await?;
     SetLevels::default().load::<Bytes>(conn).await?;
-    UpsertOffers::default().execute(conn).await?;
-    InsertGiftKeys::default().execute(conn).await?;
-    InsertPurchases::default().execute(conn).await?;
+    UpsertOffers { rows: types.rows(Vec::new()) }.execute(conn).await?;
+    InsertGiftKeys { rows: types.rows(Vec::new()) }.execute(conn).await?;
+    InsertPurchases { rows: types.rows(Vec::new()) }.execute(conn).await?;
     SellKeys::default().load::<Bytes>(conn).await.map(drop)
 }
 
@@ -242,7 +179,7 @@ async fn rows<T>(is_asked: bool, query: impl Future<Output = QueryResult<Vec<T>>
 
 /// Writes what was bought and stocked, in one round trip. An error where a level was bought by nobody who is there, or a key
 /// sold that is not for sale: the transaction is still open.
-pub async fn write_shop(conn: &AsyncPgConnection, rows: ShopRows) -> Result<(), StoreError> {
+pub async fn write_shop(conn: &AsyncPgConnection, types: &RowTypes, rows: ShopRows) -> Result<(), StoreError> {
     let ShopRows { levels, offers, gift_keys, purchases, sold } = rows;
     let (player, level): (Vec<Bytes>, Vec<String>) = levels.into_iter().unzip();
     let (key, purchase): (Vec<Bytes>, Vec<i64>) =
@@ -251,9 +188,9 @@ pub async fn write_shop(conn: &AsyncPgConnection, rows: ShopRows) -> Result<(), 
     let [mut c0, mut c1, mut c2, mut c3, mut c4] = [conn; 5];
     let (levels, offers, stocked, purchases, sold) = join!(
         SetLevels { player, level }.load::<Bytes>(&mut c0),
-        UpsertOffers::of(offers).execute(&mut c1),
-        InsertGiftKeys::of(gift_keys).execute(&mut c2),
-        InsertPurchases::of(purchases).execute(&mut c3),
+        UpsertOffers { rows: types.rows(offers) }.execute(&mut c1),
+        InsertGiftKeys { rows: types.rows(gift_keys) }.execute(&mut c2),
+        InsertPurchases { rows: types.rows(purchases) }.execute(&mut c3),
         SellKeys { key, purchase }.load::<Bytes>(&mut c4),
     );
     // Of several errors the first statement's tells why: the others only say that the transaction has failed.

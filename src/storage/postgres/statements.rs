@@ -1,4 +1,5 @@
-//! The writer's bulk statements: one text each, whatever the batch's size, with whole columns as array parameters.
+//! The writer's bulk statements: one text each, whatever the batch's size, with arrays as parameters:
+//! of values to look for, and of whole rows to write ([`super::records`]).
 //!
 //! A statement has a `QueryId` of its own, so that diesel-async prepares it once per session; `sql_query` and
 //! many-row `VALUES` would be prepared anew each time.
@@ -6,29 +7,13 @@
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text};
 
+use super::records::{Rows, TableRows};
 use crate::storage::rows::{AccountRow, Bytes, ChangedAccountRow, JournalRow, OrderRow, PlayerRow, WriterRow};
 
-/// Declares a statement: its parameters by column type, its text around them, and the types of the rows it returns. One `of` a
-/// table's row takes its columns, each of which is named once.
+/// Declares a statement: its parameters by column type, its text around them, and the types of the rows it returns.
 macro_rules! statement {
-    ($(#[$doc:meta])* $name:ident ( $($field:ident : $sql:ty = $rust:ty),+ ) of $from:ident -> $row:ty, $($text:literal),+) => {
-        $crate::storage::postgres::statements::statement!(
-            $(#[$doc])* $name ( $($field : $sql = $rust),+ ) -> $row, $($text),+
-        );
-
-        impl $name {
-            /// The rows, turned into columns of the same names.
-            pub fn of(rows: Vec<$from>) -> Self {
-                let mut columns = Self::default();
-                for row in rows {
-                    $(columns.$field.push(row.$field);)+
-                }
-                columns
-            }
-        }
-    };
     ($(#[$doc:meta])* $name:ident ( $($field:ident : $sql:ty = $rust:ty),+ ) -> $row:ty, $head:literal $(, $tail:literal)+) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
@@ -127,92 +112,29 @@ statement!(
 );
 
 statement!(
-    InsertJournal(
-        writer: Integer = i32,
-        seq: Array<BigInt> = Vec<i64>,
-        at: Array<BigInt> = Vec<i64>,
-        by_key: Array<Bool> = Vec<bool>,
-        key: Array<Nullable<Binary>> = Vec<Option<Bytes>>,
-        party: Array<Text> = Vec<String>,
-        transfers: Array<Binary> = Vec<Bytes>,
-        command: Array<Text> = Vec<String>,
-        outcome: Array<Text> = Vec<String>,
-        hash: Array<Binary> = Vec<Bytes>
-    ) -> BigInt,
-    "INSERT INTO journal (writer, seq, at, by_key, key, party, transfers, command, outcome, hash) SELECT ",
-    ", r.* FROM unnest(", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ") AS r"
+    InsertJournal(rows: TableRows = Rows<JournalRow>) -> BigInt,
+    "INSERT INTO journal SELECT * FROM unnest(", "::journal[])"
 );
 
 statement!(
-    InsertPlayers(
-        id: Array<Binary> = Vec<Bytes>,
-        party: Array<Text> = Vec<String>,
-        player: Array<Text> = Vec<String>,
-        home_currency: Array<Text> = Vec<String>,
-        username: Array<Nullable<Text>> = Vec<Option<String>>,
-        nickname: Array<Nullable<Text>> = Vec<Option<String>>,
-        email: Array<Nullable<Text>> = Vec<Option<String>>,
-        gender: Array<Nullable<Text>> = Vec<Option<String>>
-    ) of PlayerRow -> BigInt,
-    "INSERT INTO players (id, party, player, home_currency, username, nickname, email, gender) SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ")"
+    InsertPlayers(rows: TableRows = Rows<PlayerRow>) -> BigInt,
+    "INSERT INTO players SELECT * FROM unnest(", "::players[])"
 );
 
 statement!(
     /// House-side accounts are names without a running balance: written once, never locked again.
-    NameHouseAccounts(
-        id: Array<Binary> = Vec<Bytes>,
-        party: Array<Text> = Vec<String>,
-        side: Array<Text> = Vec<String>,
-        currency: Array<Text> = Vec<String>
-    ) of AccountRow -> BigInt,
-    "INSERT INTO accounts (id, party, side, currency, bucket, wallet, product, balance, staked_day, staked) \
-     SELECT r.*, 'real', '', 0, 0, 0, 0 FROM unnest(",
-    ", ", ", ", ", ", ") AS r ON CONFLICT (id) DO NOTHING"
+    NameHouseAccounts(rows: TableRows = Rows<AccountRow>) -> BigInt,
+    "INSERT INTO accounts SELECT * FROM unnest(", "::accounts[]) ON CONFLICT (id) DO NOTHING"
 );
 
 statement!(
-    InsertAccounts(
-        id: Array<Binary> = Vec<Bytes>,
-        party: Array<Text> = Vec<String>,
-        side: Array<Text> = Vec<String>,
-        player: Array<Nullable<Binary>> = Vec<Option<Bytes>>,
-        currency: Array<Text> = Vec<String>,
-        bucket: Array<Text> = Vec<String>,
-        wallet: Array<Text> = Vec<String>,
-        product: Array<Integer> = Vec<i32>,
-        balance: Array<BigInt> = Vec<i64>,
-        staked_day: Array<Integer> = Vec<i32>,
-        staked: Array<BigInt> = Vec<i64>
-    ) of AccountRow -> BigInt,
-    "INSERT INTO accounts (id, party, side, player, currency, bucket, wallet, product, balance, staked_day, staked) \
-     SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ")"
+    InsertAccounts(rows: TableRows = Rows<AccountRow>) -> BigInt,
+    "INSERT INTO accounts SELECT * FROM unnest(", "::accounts[])"
 );
 
 statement!(
-    InsertOrders(
-        id: Array<Binary> = Vec<Bytes>,
-        party: Array<Text> = Vec<String>,
-        game: Array<Text> = Vec<String>,
-        external_id: Array<Text> = Vec<String>,
-        player: Array<Binary> = Vec<Bytes>,
-        state: Array<Text> = Vec<String>,
-        stake: Array<Nullable<BigInt>> = Vec<Option<i64>>,
-        currency: Array<Nullable<Text>> = Vec<Option<String>>,
-        bucket: Array<Nullable<Text>> = Vec<Option<String>>,
-        wallet: Array<Nullable<Text>> = Vec<Option<String>>,
-        product: Array<Nullable<Integer>> = Vec<Option<i32>>,
-        round: Array<Nullable<BigInt>> = Vec<Option<i64>>,
-        day: Array<Nullable<Integer>> = Vec<Option<i32>>,
-        paid: Array<BigInt> = Vec<i64>,
-        placed_seq: Array<Nullable<BigInt>> = Vec<Option<i64>>,
-        settled_seq: Array<Nullable<BigInt>> = Vec<Option<i64>>,
-        cancelled_seq: Array<Nullable<BigInt>> = Vec<Option<i64>>
-    ) of OrderRow -> BigInt,
-    "INSERT INTO orders (id, party, game, external_id, player, state, stake, currency, bucket, wallet, product, \
-     round, day, paid, placed_seq, settled_seq, cancelled_seq) SELECT * FROM unnest(",
-    ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ", ")"
+    InsertOrders(rows: TableRows = Rows<OrderRow>) -> BigInt,
+    "INSERT INTO orders SELECT * FROM unnest(", "::orders[])"
 );
 
 /// Orders that were read. One that is there can only be settled or cancelled, and a tombstone refuse a bet, and only by
@@ -266,24 +188,6 @@ statement!(
      UPDATE writers SET last_seq = CASE (SELECT count(*) FROM changed) WHEN ", " THEN ", " END, head = ",
     " WHERE id = ", ""
 );
-
-impl InsertJournal {
-    pub fn of(writer: i32, rows: Vec<JournalRow>) -> Self {
-        let mut columns = Self { writer, ..Self::default() };
-        for row in rows {
-            columns.seq.push(row.seq);
-            columns.at.push(row.at);
-            columns.by_key.push(row.by_key);
-            columns.key.push(row.key);
-            columns.party.push(row.party);
-            columns.transfers.push(row.transfers);
-            columns.command.push(row.command);
-            columns.outcome.push(row.outcome);
-            columns.hash.push(row.hash);
-        }
-        columns
-    }
-}
 
 impl AdvanceWriter {
     pub fn of(writer: WriterRow, accounts: Vec<ChangedAccountRow>) -> Self {

@@ -8,12 +8,12 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use super::records::{RowTypes, Rows, TableRows};
 use super::statements::statement;
 use crate::ledger::PlayerKey;
 use crate::ledger::player::Username;
 use crate::storage::StoreError;
 use crate::storage::postgres::classify_read;
-use crate::storage::rows::Bytes;
 use crate::storage::usernames::{UsernameRow, owners};
 
 statement!(
@@ -26,19 +26,14 @@ statement!(
 
 statement!(
     /// A name that another writer has given meanwhile breaks the key of the table, and the batch is decided again.
-    InsertUsernames(
-        party: Array<Text> = Vec<String>,
-        username: Array<Text> = Vec<String>,
-        player: Array<Binary> = Vec<Bytes>
-    ) of UsernameRow -> BigInt,
-    "INSERT INTO usernames (party, username, player) SELECT * FROM unnest(",
-    ", ", ", ", ")"
+    InsertUsernames(rows: TableRows = Rows<UsernameRow>) -> BigInt,
+    "INSERT INTO usernames SELECT * FROM unnest(", "::usernames[])"
 );
 
 /// Prepares what this file runs: see [`super::writer`].
-pub async fn prepare(conn: &mut AsyncPgConnection) -> QueryResult<()> {
+pub async fn prepare(conn: &mut AsyncPgConnection, types: &RowTypes) -> QueryResult<()> {
     ReadUsernames::default().load::<UsernameRow>(conn).await?;
-    InsertUsernames::default().execute(conn).await.map(drop)
+    InsertUsernames { rows: types.rows(Vec::new()) }.execute(conn).await.map(drop)
 }
 
 /// Whose the names are that are somebody's. Most batches open nobody, and ask nothing.

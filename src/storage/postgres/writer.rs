@@ -9,6 +9,7 @@ use futures_util::future::{join, join_all};
 use futures_util::{FutureExt, join};
 
 use super::partners::{self, UpsertTransactions, UpsertVoids};
+use super::records::RowTypes;
 use super::session::{classify_read, classify_write, connect, probe};
 use super::statements::{
     AdvanceWriter, ChangeOrders, CommitsOfOthers, InsertAccounts, InsertJournal, InsertOrders, InsertPlayers,
@@ -52,6 +53,7 @@ pub struct PostgresStore {
 
 struct Session {
     conn: AsyncPgConnection,
+    types: RowTypes,
     admission: PartyAdmission,
     writer: WriterRow,
     /// Of the batch that is loaded.
@@ -173,8 +175,9 @@ impl Session {
              ON CONFLICT (id) DO NOTHING"
         );
         conn.batch_execute(&insert).await.map_err(classify_read)?;
+        let types = RowTypes::read(&mut conn).await.map_err(classify_read)?;
         let (writer, found) = (WriterRow::start(id), Found::default());
-        let mut session = Self { conn, admission, writer, found, last_taken: None };
+        let mut session = Self { conn, types, admission, writer, found, last_taken: None };
         session.prepare().await?;
         Ok(session)
     }
@@ -183,17 +186,17 @@ impl Session {
     /// has to be prepared first. The first to go out is the BEGIN of what is read, which needs no preparation.
     async fn prepare(&mut self) -> Result<(), StoreError> {
         self.read(&ReadSet::default()).await?;
-        let conn = &mut self.conn;
+        let (conn, types) = (&mut self.conn, &self.types);
         ReadNumbered::default().load::<NumberedRow>(conn).await.map_err(classify_read)?;
         let writes = async {
-            InsertJournal::default().execute(conn).await?;
-            InsertPlayers::default().execute(conn).await?;
-            NameHouseAccounts::default().execute(conn).await?;
-            InsertAccounts::default().execute(conn).await?;
-            InsertOrders::default().execute(conn).await?;
-            ChangeOrders::default().execute(conn).await?;
-            usernames::prepare(conn).await?;
-            partners::prepare(conn).await?;
+            InsertJournal { rows: types.rows(Vec::new()) }.execute(conn).await?;
+            InsertPlayers { rows: types.rows(Vec::new()) }.execute(conn).await?;
+            NameHouseAccounts { rows: types.rows(Vec::new()) }.execute(conn).await?;
+            InsertAccounts { rows: types.rows(Vec::new()) }.execute(conn).await?;
+            InsertOrders { rows: types.rows(Vec::new()) }.execute(conn).await?;
+            ChangeOrders(InsertOrders { rows: types.rows(Vec::new()) }).execute(conn).await?;
+            usernames::prepare(conn, types).await?;
+            partners::prepare(conn, types).await?;
             AdvanceWriter::default().execute(conn).await
         };
         writes.await.map_err(classify_read)?;
@@ -318,41 +321,42 @@ impl Session {
         if let Some(highest) = rows.partners.highest_number() {
             self.pass(highest).await?;
         }
+        let types = &self.types;
         if !rows.partners.shop.is_empty() {
             if !rows.players.is_empty() {
                 // One who is opened and buys a level in the same batch must be there to be given it.
-                let opened = InsertPlayers::of(std::mem::take(&mut rows.players));
+                let opened = InsertPlayers { rows: types.rows(std::mem::take(&mut rows.players)) };
                 opened.execute(&mut self.conn).await.map_err(classify_write)?;
             }
-            partners::write_shop(&self.conn, rows.partners.shop).await?;
+            partners::write_shop(&self.conn, types, rows.partners.shop).await?;
         }
         let conns = [&self.conn; 10];
         let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9] = conns;
         let mut writes = Vec::with_capacity(conns.len());
-        writes.push(InsertJournal::of(writer.id, rows.journal).execute(&mut c0).boxed());
+        writes.push(InsertJournal { rows: types.rows(rows.journal) }.execute(&mut c0).boxed());
         if !rows.players.is_empty() {
-            writes.push(InsertPlayers::of(rows.players).execute(&mut c1).boxed());
+            writes.push(InsertPlayers { rows: types.rows(rows.players) }.execute(&mut c1).boxed());
         }
         if !rows.usernames.is_empty() {
-            writes.push(InsertUsernames::of(rows.usernames).execute(&mut c2).boxed());
+            writes.push(InsertUsernames { rows: types.rows(rows.usernames) }.execute(&mut c2).boxed());
         }
         if !rows.house.is_empty() {
-            writes.push(NameHouseAccounts::of(rows.house).execute(&mut c3).boxed());
+            writes.push(NameHouseAccounts { rows: types.rows(rows.house) }.execute(&mut c3).boxed());
         }
         if !rows.accounts.is_empty() {
-            writes.push(InsertAccounts::of(rows.accounts).execute(&mut c4).boxed());
+            writes.push(InsertAccounts { rows: types.rows(rows.accounts) }.execute(&mut c4).boxed());
         }
         if !rows.orders.is_empty() {
-            writes.push(InsertOrders::of(rows.orders).execute(&mut c5).boxed());
+            writes.push(InsertOrders { rows: types.rows(rows.orders) }.execute(&mut c5).boxed());
         }
         if !rows.changed_orders.is_empty() {
-            writes.push(ChangeOrders(InsertOrders::of(rows.changed_orders)).execute(&mut c6).boxed());
+            writes.push(ChangeOrders(InsertOrders { rows: types.rows(rows.changed_orders) }).execute(&mut c6).boxed());
         }
         if !rows.partners.transactions.is_empty() {
-            writes.push(UpsertTransactions::of(rows.partners.transactions).execute(&mut c7).boxed());
+            writes.push(UpsertTransactions { rows: types.rows(rows.partners.transactions) }.execute(&mut c7).boxed());
         }
         if !rows.partners.voids.is_empty() {
-            writes.push(UpsertVoids::of(rows.partners.voids).execute(&mut c8).boxed());
+            writes.push(UpsertVoids { rows: types.rows(rows.partners.voids) }.execute(&mut c8).boxed());
         }
         writes.push(AdvanceWriter::of(writer, rows.changed_accounts).execute(&mut c9).boxed());
         let mut last = &self.conn;

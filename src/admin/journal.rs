@@ -204,7 +204,7 @@ fn replies(viewing: &Viewing, command: Option<&Command>, key: Option<Uuid>, outc
     let reply = status::of_outcome(outcome);
     let by_amqp = ReplyShown {
         by: "amqp",
-        code: reply.kind(operation),
+        code: reply.kind(operation).to_owned(),
         content_type: "application/json",
         location: None,
         body: text(reply.body),

@@ -22,6 +22,16 @@ impl Operation {
         }
     }
 
+    /// The `type` of a status that answers it.
+    pub fn status(self) -> &'static str {
+        match self {
+            Self::BalanceGet => "balance.get.status",
+            Self::OrderBet => "order.bet.status",
+            Self::OrderBetResult => "order.bet.result.status",
+            Self::OrderBetCancel => "order.bet.cancel.status",
+        }
+    }
+
     /// Whether an expired token stops it. It never stops a result or a cancel: money owed is owed.
     pub fn needs_live_token(self) -> bool {
         match self {

@@ -21,9 +21,8 @@ pub struct EgppReply {
 
 impl EgppReply {
     /// The `type` property: `order.bet.status`, or `balance.get.balance` for a balance.
-    pub fn kind(&self, operation: Operation) -> String {
-        let suffix = if self.is_balance { "balance" } else { "status" };
-        format!("{}.{suffix}", operation.name())
+    pub fn kind(&self, operation: Operation) -> &'static str {
+        if self.is_balance { "balance.get.balance" } else { operation.status() }
     }
 }
 

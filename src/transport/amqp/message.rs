@@ -99,7 +99,7 @@ pub fn reply(
     let request = &delivery.properties;
     let mut properties = BasicProperties::default()
         .with_content_type("application/json".into())
-        .with_type(short(&reply.kind(operation)))
+        .with_type(short(reply.kind(operation)))
         .with_delivery_mode(if *request.delivery_mode() == Some(PERSISTENT) { PERSISTENT } else { 1 });
     if let Some(correlation) = correlation(request) {
         properties = properties.with_correlation_id(correlation.clone());

@@ -278,6 +278,7 @@ impl Session<'_> {
                 admission,
                 spans: self.context.spans.clone(),
                 mended,
+                name,
                 operation,
                 prefetch,
                 source,

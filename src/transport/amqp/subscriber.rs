@@ -12,9 +12,9 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::acks::AckTracker;
 use super::admission::{Admission, Unfit};
 use super::legible::Mended;
+use super::message;
 use super::tally::{BetTally, Cohort};
 use super::watch::ReplyWatch;
-use super::{message, topology};
 use crate::clock;
 use crate::dialects::egpp::handler::EgppRefused;
 use crate::dialects::egpp::sandbox::{self, Staged};
@@ -35,6 +35,8 @@ pub struct SubscribedQueue {
     pub spans: Option<Arc<Spans>>,
     /// Deliveries of this connection that nobody could read as they came.
     pub mended: Mended,
+    /// As the broker knows it.
+    pub name: String,
     pub operation: Operation,
     pub prefetch: u16,
     pub source: CommandSource,
@@ -65,8 +67,7 @@ impl SubscribedQueue {
     /// Whether a delivery is a request that may be looked at.
     fn admit(&self, delivery: &Delivery) -> Result<(), Unfit> {
         let is_mended = self.mended.take(self.channel.id(), delivery.delivery_tag);
-        let queue = topology::request_queue(&self.handler.rules.party, self.operation);
-        self.admission.admit(&queue, delivery, is_mended)
+        self.admission.admit(&self.name, delivery, is_mended)
     }
 
     /// Begins the trace of a delivery, where it is sampled.
@@ -75,7 +76,7 @@ impl SubscribedQueue {
         let sampled = spans.sample(message::header(properties, "traceparent"))?;
         let party = &self.handler.rules.party;
         let about = Received {
-            queue: &topology::request_queue(party, self.operation),
+            queue: &self.name,
             exchange: delivery.exchange.as_str(),
             party: party.as_str(),
             operation: self.operation.name(),

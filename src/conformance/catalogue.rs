@@ -274,6 +274,9 @@ pub struct HttpCall {
     /// Whether the partner signs the body, where its dialect wants that.
     #[serde(default = "yes")]
     pub sign: bool,
+    /// Whether it signs the body's `data` alone, as its text stands there.
+    #[serde(default)]
+    pub sign_data: bool,
     #[serde(default)]
     pub expect: Expect,
     /// Values for later steps: a header's, or a member's of the body where it begins with `/`. What is called `secret_…` is
@@ -298,6 +301,9 @@ pub struct Expect {
     /// Whether there must be no body.
     #[serde(default)]
     pub empty: bool,
+    /// Parameters of the address that the browser must be sent to.
+    #[serde(default)]
+    pub location: BTreeMap<String, String>,
 }
 
 fn yes() -> bool {

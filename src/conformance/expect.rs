@@ -1,6 +1,9 @@
 //! What came, held against what must come.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::catalogue::{Expect, ReplyTo};
 use super::http::Response;
@@ -152,6 +155,19 @@ pub fn places(expected: &[(String, Value)], response: &Response) -> Result<(), D
         }
     }
     Ok(())
+}
+
+/// What the address must say that the browser is sent to.
+pub fn location(expected: &BTreeMap<String, String>, response: &Response) -> Result<(), Difference> {
+    let address = response.headers.get("location").map_or("", String::as_str);
+    let parsed = Url::parse(address);
+    let said: BTreeMap<_, _> = parsed.iter().flat_map(|address| address.query_pairs().into_owned()).collect();
+    match expected.iter().find(|(name, value)| said.get(*name) != Some(*value)) {
+        Some((name, value)) => {
+            differs(None, "where the browser is sent", format!("{name}={value}"), address.to_owned())
+        }
+        None => Ok(()),
+    }
 }
 
 /// A repeat must be answered as the first time.

@@ -3,13 +3,14 @@
 //! what is told of their messages.
 //!
 //! Reading order: [`catalogue`] (what is promised, as data), [`values`] (what its steps are filled with), [`tokens`],
-//! [`wire`] (a case's channel to the broker), [`http`], [`partners`], [`players`] (whose money it is), [`play`] (one case),
+//! [`request_signer`], [`wire`] (a case's channel to the broker), [`http`], [`partners`], [`players`] (whose money it is), [`play`] (one case),
 //! [`expect`] (what is held against what), [`mod@judge`] (all cases), [`provider`] (the other way round), [`report`],
 //! [`html`] and [`junit`] (its faces).
 
 pub mod catalogue;
 pub mod values;
 pub mod tokens;
+pub mod request_signer;
 pub mod wire;
 pub mod http;
 pub mod partners;

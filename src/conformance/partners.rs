@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::catalogue::SpokenDialect;
-use super::tokens::Signer;
+use super::request_signer::RequestSigner;
 use super::values::Values;
 
 /// The partners' side of a wallet; of a dialect that lacks something it is said what.
@@ -14,8 +14,8 @@ pub struct PartnerAccess {
     /// What of the values no report may show.
     pub secrets: Vec<String>,
     pub lacking: BTreeMap<SpokenDialect, String>,
-    /// QuickPlay's private key.
-    pub signer: Option<Signer>,
+    /// Signs as QuickPlay.
+    pub signer: Option<RequestSigner>,
 }
 
 impl PartnerAccess {

@@ -1,6 +1,6 @@
 //! What the dialects for partners are spoken with: the party's configuration, and what it does not have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -9,6 +9,8 @@ use crate::cli::{CommandFailure, usage};
 use crate::config::{Config, PartyConfig, SignatureDigest};
 use crate::conformance::catalogue::SpokenDialect;
 use crate::conformance::partners::PartnerAccess;
+use crate::conformance::request_signer::RequestSigner;
+use crate::conformance::tokens::Signer;
 use crate::ledger::Currency;
 
 /// Partners' amounts are whole units. So many minor units of one are few enough for what a player may lose.
@@ -44,10 +46,8 @@ impl PartnerOptions {
         let mut partners = PartnerAccess::default();
         let parsed = Currency::parse(currency).map_err(|error| usage(format!("--currency {error}")))?;
         let unit = 10_i64.saturating_pow(config.exponent(parsed));
-        partners.numbers.insert("unit", unit);
-        if let Some(path) = &self.quickplay_key_file {
-            partners.signer = Some(signer(path)?);
-        }
+        partners.numbers.extend([("unit", unit), ("most_units", i64::MAX.checked_div(unit).unwrap_or_default())]);
+        let key = self.quickplay_key_file.as_deref().map(|path| signer(path).map(|key| (path, key))).transpose()?;
         let read = |path: &Option<PathBuf>| path.as_deref().map(text).transpose();
         let (token, password) = (read(&self.goplay_token_file)?, read(&self.codegames_password_file)?);
         let affordable = || match unit {
@@ -59,7 +59,7 @@ impl PartnerOptions {
                 SpokenDialect::BalanceService,
                 affordable().and_then(|()| balance_service(&mut partners, ours, currency, players)),
             ),
-            (SpokenDialect::Quickplay, affordable().and_then(|()| quickplay(&mut partners, ours, currency))),
+            (SpokenDialect::Quickplay, affordable().and_then(|()| quickplay(&mut partners, ours, currency, key))),
             (SpokenDialect::Goplay, goplay(&mut partners, ours, token)),
             (SpokenDialect::Codegames, self.codegames(&mut partners, ours, password)),
         ] {
@@ -127,18 +127,24 @@ fn balance_service(
     Ok(())
 }
 
-fn quickplay(partners: &mut PartnerAccess, ours: Option<&PartyConfig>, currency: &str) -> Prepared {
+fn quickplay(
+    partners: &mut PartnerAccess,
+    ours: Option<&PartyConfig>,
+    currency: &str,
+    key: Option<(&Path, Signer)>,
+) -> Prepared {
     let section = ours.and_then(|party| party.quickplay.as_ref()).ok_or("the party has no [quickplay]")?;
     if section.currency.as_str() != currency {
         let theirs = section.currency.as_str();
         return Err(format!("[quickplay] is in {theirs}, and the players have {currency} (--currency)"));
     }
-    if section.digest != SignatureDigest::Sha256 {
-        return Err("[quickplay] asks for signatures with SHA-1, and they are made with SHA-256 alone".to_owned());
-    }
-    if partners.signer.is_none() {
-        return Err("nobody signs as QuickPlay (--quickplay-key-file)".to_owned());
-    }
+    let (path, signer) = key.ok_or("nobody signs as QuickPlay (--quickplay-key-file)")?;
+    let signer = match section.digest {
+        SignatureDigest::Sha256 => Some(RequestSigner::Sha256(signer)),
+        SignatureDigest::Sha1 => RequestSigner::sha1(path),
+    };
+    partners.signer =
+        Some(signer.ok_or("[quickplay] asks for signatures with SHA-1: the program openssl makes them, and cannot")?);
     partners.values.extend([("quickplay_path", section.path.clone()), ("quickplay_partner", section.partner.clone())]);
     Ok(())
 }

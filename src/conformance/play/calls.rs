@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{CasePlay, CaseStopped, Sent};
@@ -15,7 +17,8 @@ const SECRET: &str = "secret_";
 
 impl CasePlay<'_> {
     pub(super) async fn call(&mut self, call: &HttpCall) -> Result<(), CaseStopped> {
-        let request = self.prepared(call)?;
+        let mut request = self.prepared(call)?;
+        self.sign(call, &mut request).await?;
         let response = self.fetch(&request).await?;
         let body = self.values.object(&call.expect.body)?;
         let mut at = Vec::new();
@@ -24,7 +27,8 @@ impl CasePlay<'_> {
         }
         let judged = expect::response(&call.expect, &body, &response)
             .and_then(|()| if self.is_trading() { expect::refusal(&response) } else { Ok(()) })
-            .and_then(|()| expect::places(&at, &response));
+            .and_then(|()| expect::places(&at, &response))
+            .and_then(|()| expect::location(&call.expect.location, &response));
         judged.map_err(|difference| self.failed(difference))?;
         for (name, place) in &call.save {
             match saved(&response, place) {
@@ -75,6 +79,16 @@ impl CasePlay<'_> {
         Ok(response)
     }
 
+    async fn sign(&self, call: &HttpCall, request: &mut PreparedRequest) -> Result<(), CaseStopped> {
+        let signer = self.wallet.partners.signer.as_ref().filter(|_| call.sign);
+        if let (Some(signer), Some(SpokenDialect::Quickplay)) = (signer, self.case.dialect) {
+            let body = request.body.as_deref().unwrap_or_default();
+            let signature = signer.sign(if call.sign_data { data_of(body) } else { body }).await?;
+            request.headers.insert("x-quickplay-signature".to_owned(), signature);
+        }
+        Ok(())
+    }
+
     fn prepared(&self, call: &HttpCall) -> Result<PreparedRequest, CaseStopped> {
         let player = self.values.text(&call.player)?;
         let mut headers = BTreeMap::new();
@@ -98,13 +112,18 @@ impl CasePlay<'_> {
             body.resize(call.pad_to.unwrap_or_default().max(body.len()), b' ');
             headers.entry("content-type".to_owned()).or_insert_with(|| "application/json".to_owned());
         }
-        let signer = self.wallet.partners.signer.as_ref().filter(|_| call.sign);
-        if let (Some(signer), Some(SpokenDialect::Quickplay)) = (signer, self.case.dialect) {
-            let signature = signer.rsa_sha256(body.as_deref().unwrap_or_default())?;
-            headers.insert("x-quickplay-signature".to_owned(), signature);
-        }
         Ok(PreparedRequest { method: call.method.clone(), path: self.values.text(&call.path)?, headers, body })
     }
+}
+
+/// The text of a body's `data`, byte for byte.
+fn data_of(body: &[u8]) -> &[u8] {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        data: &'a RawValue,
+    }
+    serde_json::from_slice::<Body<'_>>(body).map_or(b"", |body| body.data.get().as_bytes())
 }
 
 /// A header, or where it begins with `/` a member of the body.

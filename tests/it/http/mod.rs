@@ -14,6 +14,7 @@ mod goplay;
 mod tab;
 mod sixth;
 mod partners;
+mod documented;
 mod balance_service;
 mod admin;
 mod console;

@@ -93,3 +93,47 @@ fn every_code_is_awaited_by_some_case_over_the_queues() {
         assert!(awaited.contains(&code.to_owned()), "no case awaits {code}");
     }
 }
+
+/// The tables of codes in the dialects' documents: the catalogue's file, the table's first line, the column of the codes, and
+/// those that no case asks for, since no partner can bring them about by himself.
+const CODES: [(&str, &str, usize, &[&str]); 6] = [
+    ("balance-service", "| code | means | do |", 0, &["1002", "1008"]),
+    ("quickplay", "| code | message | when | what to do |", 0, &[]),
+    ("codegames", "| status | code | when | what to do |", 1, &["INSUFFICIENT_FUNDS", "TOO_MANY_REQUESTS"]),
+    ("goplay", "| `error` | means | do |", 0, &["access_denied", "server_error"]),
+    ("goplay", "| status, `error` | means | do |", 0, &["503", "temporarily_unavailable"]),
+    ("goplay", "| status | means | do |", 0, &["403", "503"]),
+];
+
+/// The codes in one column of a document's table: numbers, and names in backticks.
+fn documented(document: &str, first_line: &str, column: usize) -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join("docs/dialects").join(document)).expect("a document");
+    let (_, table) = text.split_once(&format!("\n{first_line}\n")).expect("a table");
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let cells = rows.map(|row| row.split('|').nth(column + 1).expect("a cell").replace("(ours)", ""));
+    let codes = cells.flat_map(|cell| cell.split([',', ' ', '`']).map(str::to_owned).collect::<Vec<_>>());
+    codes.filter(|code| !code.is_empty()).collect()
+}
+
+/// Every status, value and parameter that a file's cases await.
+fn awaited(file: &Value) -> BTreeSet<String> {
+    let steps = file["case"].as_array().into_iter().flatten().flat_map(|case| case["step"].as_array()).flatten();
+    let expected = steps.flat_map(|step| ["code", "at", "location"].map(|member| &step["expect"][member]));
+    let values = expected.flat_map(|member| match member {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(members) => members.values().collect::<Vec<_>>(),
+        _ => Vec::new(),
+    });
+    values.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect()
+}
+
+#[test]
+fn every_code_of_a_partners_table_is_awaited_or_known_not_to_be() {
+    for (dialect, first_line, column, unasked) in CODES {
+        let codes = documented(&format!("{}.md", dialect.replace('-', "_")), first_line, column);
+        let awaited = awaited(&read(&root().join(format!("schemas/conformance/{dialect}.toml"))));
+        let missing: Vec<&String> = codes.difference(&awaited).collect();
+        assert_eq!(missing, unasked, "{dialect}: {first_line}");
+        assert!(codes.len() > 3, "{dialect}: {codes:?}");
+    }
+}

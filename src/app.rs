@@ -35,7 +35,6 @@ use crate::tls::Files;
 use crate::transport::amqp::topology::{self, QueueSettings};
 use crate::transport::amqp::{AmqpSettings, Broker, BrokerNodes, TLS_NAMES};
 use crate::transport::http::admin::dead::DeadLetters;
-use crate::transport::http::admin::ledgers::OperatedLedgers;
 use crate::transport::http::admin::{self, routes};
 use crate::transport::http::console::{self, Console};
 use crate::transport::http::documents;
@@ -277,8 +276,7 @@ async fn start_http(
     let origins =
         Origins { is_loopback: listen.ip().is_loopback(), trusted: config.http.trusted_proxies.as_slice().into() };
     let wallet = wallet(ledgers);
-    let operated = OperatedLedgers::of(ledgers.iter().map(|ledger| (ledger.operated(), ledger.parties.clone())));
-    let operated = operated.context("no party is configured")?;
+    let operated = ledgers::operated(config).context("no party is configured")?;
     let operators = Operators::of(&config.operators).map(|operators| {
         let (wallet, readiness, origins) = (Arc::clone(&wallet), readiness.clone(), origins.clone());
         let (config, operators) = (Arc::new(config.clone()), Arc::new(operators));

@@ -7,7 +7,7 @@ use super::Viewing;
 use crate::config::PartyConfig;
 use crate::ledger::command::CommandKey;
 use crate::ledger::orders::OrderKey;
-use crate::ledger::{ExternalId, OrderId, Party, PlayerId, PlayerKey};
+use crate::ledger::{ExternalId, LedgerName, OrderId, Party, PlayerId, PlayerKey};
 use crate::storage::StoreError;
 use crate::storage::history::{self, HistoryAnswer as Looked};
 use crate::storage::lookups;
@@ -60,9 +60,13 @@ pub struct SearchResult {
     pub found: Vec<Hit>,
     /// Every kind of name and number that the text was compared with.
     pub looked: Vec<SearchPlace>,
-    /// Those that the text cannot be: not a number, say, or too long.
+    /// Those that the text cannot be (not a number, say, or too long), or that one of the ledgers could not tell.
     pub passed_over: Vec<SearchPlace>,
     pub parties: Vec<Party>,
+    /// The ledgers of these parties.
+    pub ledgers: Vec<LedgerName>,
+    /// Ledgers that could not be looked at: what is there is missing.
+    pub away: Vec<LedgerName>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -82,6 +86,29 @@ impl Hit {
 }
 
 impl SearchResult {
+    /// Before anything was looked for.
+    pub fn nowhere(q: &str, away: Vec<LedgerName>) -> Self {
+        let (looked, passed_over) = (SearchPlace::ALL.to_vec(), Vec::new());
+        Self { q: q.to_owned(), found: vec![], looked, passed_over, parties: vec![], ledgers: vec![], away }
+    }
+
+    /// With what another ledger says.
+    pub fn and(mut self, other: Self) -> Self {
+        self.found.extend(other.found);
+        self.parties.extend(other.parties);
+        self.parties.sort_unstable();
+        self.ledgers.extend(other.ledgers);
+        self.pass_over(&other.passed_over);
+        self
+    }
+
+    /// What one ledger could not compare the text with was not looked for everywhere.
+    fn pass_over(&mut self, places: &[SearchPlace]) {
+        let is_passed = |place: &SearchPlace| places.contains(place) || self.passed_over.contains(place);
+        let (passed_over, looked) = SearchPlace::ALL.into_iter().partition(is_passed);
+        (self.passed_over, self.looked) = (passed_over, looked);
+    }
+
     /// Says in the paths of numbers which ledger's they are: each numbers by itself.
     pub fn number_within(&mut self, query: &str) {
         let numbered = [format!("{PAGES}/transactions/"), format!("{PAGES}/journal/")];
@@ -99,26 +126,34 @@ pub fn encoded(part: &str) -> String {
     part.bytes().map(encode).collect()
 }
 
-/// Looks everywhere.
-pub fn run(conn: &mut AnyConnection, viewing: &Viewing, q: &str) -> Result<SearchResult, StoreError> {
-    let parties: Vec<Party> = viewing.config.parties.keys().cloned().collect();
-    let mut whole = SearchResult { q: q.to_owned(), found: vec![], looked: vec![], passed_over: vec![], parties };
+/// The parties that a ledger is looked through for.
+type Parties<'a> = [(&'a Party, &'a PartyConfig)];
+
+/// Looks in one ledger, for its parties.
+pub fn run(
+    conn: &mut AnyConnection,
+    viewing: &Viewing,
+    ledger: &LedgerName,
+    q: &str,
+) -> Result<SearchResult, StoreError> {
+    let is_here = |(_, settings): &(&Party, &PartyConfig)| settings.ledger == *ledger;
+    let parties: Vec<_> = viewing.config.parties.iter().filter(is_here).collect();
+    let mut here = SearchResult::nowhere(q, vec![]);
+    here.parties = parties.iter().map(|(party, _)| (*party).clone()).collect();
+    here.ledgers.push(ledger.clone());
     for place in SearchPlace::ALL {
-        match look(conn, viewing, place, q)? {
-            Some(hits) => {
-                whole.looked.push(place);
-                whole.found.extend(hits);
-            }
-            None => whole.passed_over.push(place),
+        match look(conn, &parties, place, q)? {
+            Some(hits) => here.found.extend(hits),
+            None => here.pass_over(&[place]),
         }
     }
-    Ok(whole)
+    Ok(here)
 }
 
 /// `None` where the text cannot be what is looked for.
 fn look(
     conn: &mut AnyConnection,
-    viewing: &Viewing,
+    parties: &Parties<'_>,
     place: SearchPlace,
     q: &str,
 ) -> Result<Option<Vec<Hit>>, StoreError> {
@@ -126,14 +161,14 @@ fn look(
     let name = Some(q).filter(|name| !name.contains('\0'));
     let number = q.parse::<i64>().ok();
     match (place, name, number) {
-        (SearchPlace::Player, ..) => PlayerId::recorded(q).ok().map(|id| players(conn, viewing, &id)).transpose(),
-        (SearchPlace::Username, Some(name), _) => usernames(conn, viewing, name).map(Some),
+        (SearchPlace::Player, ..) => PlayerId::recorded(q).ok().map(|id| players(conn, parties, &id)).transpose(),
+        (SearchPlace::Username, Some(name), _) => usernames(conn, parties, name).map(Some),
         (SearchPlace::ExternalId, ..) => {
-            ExternalId::recorded(q).ok().map(|id| external_ids(conn, viewing, &id)).transpose()
+            ExternalId::recorded(q).ok().map(|id| external_ids(conn, parties, &id)).transpose()
         }
         (SearchPlace::BetId, ..) => Uuid::try_parse(q).ok().map(|id| bet_id(conn, id)).transpose(),
         (SearchPlace::PartnerTransactionId, Some(name), _) => references(conn, name).map(Some),
-        (SearchPlace::CodegamesTxnId, Some(name), _) => purchases(conn, viewing, name).map(Some),
+        (SearchPlace::CodegamesTxnId, Some(name), _) => purchases(conn, parties, name).map(Some),
         (SearchPlace::TransactionNumber, _, Some(number)) => {
             let found = lookups::transaction(conn, number)?;
             Ok(Some(found.map(|(found, _)| transaction(place, number, found.party)).into_iter().collect()))
@@ -149,7 +184,7 @@ fn look(
             let party = lookups::party_of_entry(conn, number)?;
             Ok(Some(party.map(|party| entry(place, number, party)).into_iter().collect()))
         }
-        (SearchPlace::CorrelationId, Some(name), _) => correlations(conn, viewing, name),
+        (SearchPlace::CorrelationId, Some(name), _) => correlations(conn, parties, name),
         (
             SearchPlace::Username
             | SearchPlace::PartnerTransactionId
@@ -163,9 +198,9 @@ fn look(
     }
 }
 
-fn players(conn: &mut AnyConnection, viewing: &Viewing, id: &PlayerId) -> Result<Vec<Hit>, StoreError> {
+fn players(conn: &mut AnyConnection, parties: &Parties<'_>, id: &PlayerId) -> Result<Vec<Hit>, StoreError> {
     let mut hits = Vec::new();
-    for party in viewing.config.parties.keys() {
+    for (party, _) in parties {
         if queries::player(conn, PlayerKey::of(party, id))?.is_some() {
             hits.push(player(SearchPlace::Player, party, id.as_str()));
         }
@@ -173,9 +208,9 @@ fn players(conn: &mut AnyConnection, viewing: &Viewing, id: &PlayerId) -> Result
     Ok(hits)
 }
 
-fn usernames(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Result<Vec<Hit>, StoreError> {
+fn usernames(conn: &mut AnyConnection, parties: &Parties<'_>, name: &str) -> Result<Vec<Hit>, StoreError> {
     let mut hits = Vec::new();
-    for party in viewing.config.parties.keys() {
+    for (party, _) in parties {
         let named = lookups::players_named(conn, party, name)?;
         hits.extend(named.iter().map(|id| player(SearchPlace::Username, party, id)));
     }
@@ -183,9 +218,9 @@ fn usernames(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Result<
 }
 
 /// Accepted orders of the games that are configured now. What one player alone was refused is under a name of its own.
-fn external_ids(conn: &mut AnyConnection, viewing: &Viewing, id: &ExternalId) -> Result<Vec<Hit>, StoreError> {
+fn external_ids(conn: &mut AnyConnection, parties: &Parties<'_>, id: &ExternalId) -> Result<Vec<Hit>, StoreError> {
     let mut hits = Vec::new();
-    for (party, settings) in &viewing.config.parties {
+    for (party, settings) in parties {
         for game in &settings.games {
             let order = OrderId::of(party, &OrderKey { game: game.clone(), external_id: id.clone() });
             if queries::order(conn, order)?.is_some() {
@@ -210,9 +245,9 @@ fn references(conn: &mut AnyConnection, name: &str) -> Result<Vec<Hit>, StoreErr
     Ok(called.into_iter().map(hit).collect())
 }
 
-fn purchases(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Result<Vec<Hit>, StoreError> {
+fn purchases(conn: &mut AnyConnection, parties: &Parties<'_>, name: &str) -> Result<Vec<Hit>, StoreError> {
     let mut hits = Vec::new();
-    for (party, settings) in &viewing.config.parties {
+    for (party, settings) in parties {
         let keys = purchase_keys(party, settings, name);
         for number in lookups::kept_under(conn, &keys)? {
             hits.push(entry(SearchPlace::CodegamesTxnId, number, party));
@@ -222,9 +257,9 @@ fn purchases(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Result<
 }
 
 /// `None` where the index of histories is too far behind to tell.
-fn correlations(conn: &mut AnyConnection, viewing: &Viewing, name: &str) -> Result<Option<Vec<Hit>>, StoreError> {
+fn correlations(conn: &mut AnyConnection, parties: &Parties<'_>, name: &str) -> Result<Option<Vec<Hit>>, StoreError> {
     let mut hits = Vec::new();
-    for party in viewing.config.parties.keys() {
+    for (party, _) in parties {
         let Looked::Rows(rows) = history::of_correlation(conn, party, name)? else { return Ok(None) };
         let rows = rows.iter().take(MOST_HITS);
         hits.extend(rows.map(|row| entry(SearchPlace::CorrelationId, row.number, party)));

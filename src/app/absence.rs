@@ -97,8 +97,8 @@ impl Absence {
     /// Those of parties without players here who have some in another ledger, or might: served from here, everybody would be
     /// unknown, and every bet refused for good.
     async fn elsewhere(&self, parties: &[Party]) -> AbsentParties {
-        let others = std::iter::once(LedgerName::default_ledger()).chain(self.config.ledgers.keys().cloned());
-        let others: Vec<LedgerName> = others.filter(|other| *other != self.ledger).collect();
+        let others = self.config.all_ledgers();
+        let others: Vec<LedgerName> = others.into_iter().filter(|other| *other != self.ledger).collect();
         let asking = others.iter().filter_map(|other| {
             // A file that was never made has nobody's.
             self.config.ledger_url(other).filter(|url| url.is_made())?;

@@ -15,7 +15,7 @@ use crate::config::{Config, DatabaseUrl};
 use crate::ledger::{LedgerName, Party};
 use crate::metrics::LedgerLabel;
 use crate::storage::{Database, Reader, StoreError, sqlite};
-use crate::transport::http::admin::ledgers::OperatedLedger;
+use crate::transport::http::admin::ledgers::{OperatedLedger, OperatedLedgers};
 use crate::transport::http::places;
 use crate::wallet::{AbsentParties, BetBacklogs, Bounds, DatabaseHealth, Health, LiveWallet, Sequencer, Shared};
 
@@ -35,6 +35,17 @@ pub fn database(config: &Config, ledger: &LedgerName) -> Option<Database> {
         DatabaseUrl::Sqlite(path) => Database::Sqlite(path.clone()),
         DatabaseUrl::Postgres(url) => Database::Postgres(url.expose().to_owned()),
     })
+}
+
+/// The ledgers as operators reach them: those that parties are in, then those that all have left, or were never in.
+pub fn operated(config: &Config) -> Option<OperatedLedgers> {
+    let in_use = config.ledgers_in_use();
+    let others = config.all_ledgers().into_iter().filter(|name| !in_use.contains(name));
+    OperatedLedgers::of(in_use.iter().cloned().chain(others).filter_map(|name| {
+        let (database, parties) = (database(config, &name)?, config.parties_in(&name).cloned().collect());
+        let (reader, audits) = (Reader::new(database.clone()), Audits::new(database));
+        Some((OperatedLedger { has_parties: in_use.contains(&name), name, reader, audits }, parties))
+    }))
 }
 
 /// How a ledger's gauges are told from another's.
@@ -80,12 +91,6 @@ impl ServedLedger {
         let reader = Reader::new(database.clone());
         let absent = watch::Sender::new(absence::unknown(&parties));
         Ok((Self { name, database, parties, sequencer, backlogs, reader, health, lanes_health, absent }, tasks))
-    }
-
-    /// As operators reach it.
-    pub fn operated(&self) -> OperatedLedger {
-        let database = self.database.clone();
-        OperatedLedger { name: self.name.clone(), reader: Reader::new(database.clone()), audits: Audits::new(database) }
     }
 
     pub fn wallet(&self) -> LiveWallet {

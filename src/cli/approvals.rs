@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{CommandFailure, Ended, failed, output, trail};
 use crate::admin::approvals::{self, Approval, ApprovalShown};
 use crate::admin::refusals;
-use crate::cli::ledger_choice::LedgerOption;
+use crate::cli::ledger_choice::{LedgerChoice, LedgerOption};
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::Outcome;
@@ -74,12 +74,16 @@ pub fn waits(config: &Config, approval: &Approval, json: bool) -> Ended {
 
 impl ListApprovals {
     async fn run(self, config: &Config) -> Ended {
-        let mut found = Vec::new();
+        let (mut found, mut were_all_looked_at) = (Vec::new(), true);
         for ledger in self.ledger.all(config)? {
-            let (name, of, all) = (ledger.name.clone(), config.clone(), self.all);
-            let database = ledger.look_at().await?;
-            let listed = database.query(move |conn| approvals::list(conn, &of, all, None, MOST_LISTED)).await?;
-            found.extend(listed.into_iter().filter(|shown| config.ledger_of(&shown.party) == name));
+            let name = ledger.name.clone();
+            match self.of_ledger(config, ledger).await {
+                Ok(listed) => found.extend(listed),
+                Err(why) => {
+                    were_all_looked_at = false;
+                    eprintln!("{}", output::safe(&format!("ledger {name} could not be looked at: {why}")));
+                }
+            }
         }
         if self.json {
             output::json(&found)?;
@@ -89,7 +93,13 @@ impl ListApprovals {
             let heading = ["id", "state", "act", "party", "player", "amount", "currency", "asked by", "expires"];
             output::table(&heading, &found.into_iter().map(cells).collect::<Vec<_>>())?;
         }
-        Ok(true)
+        Ok(were_all_looked_at)
+    }
+
+    async fn of_ledger(&self, config: &Config, ledger: LedgerChoice) -> Result<Vec<ApprovalShown>, CommandFailure> {
+        let (name, config, all) = (ledger.name.clone(), config.clone(), self.all);
+        let database = ledger.look_at().await?;
+        Ok(database.query(move |conn| approvals::list(conn, &config, &name, all, None, MOST_LISTED)).await?)
     }
 }
 

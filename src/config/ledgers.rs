@@ -36,6 +36,11 @@ impl Config {
         self.ledgers.get(ledger).map(|settings| &settings.url)
     }
 
+    /// All that are configured, by name.
+    pub fn all_ledgers(&self) -> BTreeSet<LedgerName> {
+        std::iter::once(LedgerName::default_ledger()).chain(self.ledgers.keys().cloned()).collect()
+    }
+
     /// The ledgers that parties are in, by name.
     pub fn ledgers_in_use(&self) -> BTreeSet<LedgerName> {
         self.parties.values().map(|settings| settings.ledger.clone()).collect()
@@ -44,17 +49,19 @@ impl Config {
     /// Those, and the others that are configured and there: what a party left when it moved is still to be audited. A file that
     /// was never made is none.
     pub fn ledgers_known(&self) -> BTreeSet<LedgerName> {
-        let all = std::iter::once(LedgerName::default_ledger()).chain(self.ledgers.keys().cloned());
-        self.ledgers_in_use()
-            .into_iter()
-            .chain(all.filter(|name| self.ledger_url(name).is_some_and(DatabaseUrl::is_made)))
-            .collect()
+        let is_made = |name: &LedgerName| self.ledger_url(name).is_some_and(DatabaseUrl::is_made);
+        self.ledgers_in_use().into_iter().chain(self.all_ledgers().into_iter().filter(is_made)).collect()
     }
 
     /// The parties of a ledger.
     pub fn parties_in(&self, ledger: &LedgerName) -> impl Iterator<Item = &Party> {
         let is_in = move |settings: &super::PartyConfig| settings.ledger == *ledger;
         self.parties.iter().filter(move |(_, settings)| is_in(settings)).map(|(party, _)| party)
+    }
+
+    /// The parties of every other ledger.
+    pub fn parties_outside(&self, ledger: &LedgerName) -> impl Iterator<Item = &Party> {
+        self.parties.iter().filter(move |(_, settings)| settings.ledger != *ledger).map(|(party, _)| party)
     }
 
     /// What parties name must be there, and two names for one database would be two writers that know nothing of each

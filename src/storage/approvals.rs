@@ -181,9 +181,11 @@ pub fn of_key(conn: &mut AnyConnection, party: &Party, act: &str, key: &str) -> 
     newest.map(ApprovalRow::approval).transpose()
 }
 
-/// A page of them, oldest first, after one: all, or those that are not done and do not expire before `at`.
+/// A page of them, oldest first, after one: all, or those that are not done and do not expire before `at`. Those of
+/// parties that are `elsewhere` now are left out: they are decided on there.
 pub fn page(
     conn: &mut AnyConnection,
+    elsewhere: &[Party],
     open_at: Option<Timestamp>,
     after: Option<Uuid>,
     most: i64,
@@ -202,6 +204,7 @@ pub fn page(
     let later = approvals::asked_at.gt(begun.0).or(approvals::asked_at.eq(begun.0).and(approvals::id.gt(begun.1)));
     let meant = approvals::table.filter(approvals::state.eq_any(states)).filter(later);
     let meant = meant.filter(approvals::expires_at.gt(open_at.map_or(i64::MIN, |at| at.0)));
+    let meant = meant.filter(approvals::party.ne_all(elsewhere.iter().map(Party::as_str)));
     let page = meant.order((approvals::asked_at, approvals::id)).limit(most);
     let page: Vec<ApprovalRow> =
         on!(conn, conn => page.select(ApprovalRow::as_select()).load(conn)).map_err(classify)?;

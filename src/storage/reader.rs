@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
+use super::migrations::SchemaState;
 use super::queries::AnyConnection;
 use super::{Database, StoreError};
 
@@ -21,6 +22,19 @@ pub struct Reader {
 impl Reader {
     pub fn new(database: Database) -> Self {
         Self { database, idle: Arc::default(), permits: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// Whether there is something to ask: a file that was never made has nothing, and asking would make it.
+    pub fn is_made(&self) -> bool {
+        match &self.database {
+            Database::Sqlite(path) => path.exists(),
+            Database::Postgres(_) => true,
+        }
+    }
+
+    /// Whether the schema is the one that this program's questions are about.
+    pub async fn is_up_to_date(&self) -> Result<bool, StoreError> {
+        Ok(matches!(self.database.schema().await?, SchemaState::UpToDate(_)))
     }
 
     /// Runs a question, off the async threads. One that fails on a connection that has been idle is asked once more

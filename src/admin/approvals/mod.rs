@@ -20,7 +20,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::ledger::accounts::Cash;
 use crate::ledger::command::{Act, Timestamp};
-use crate::ledger::{AccountAct, Currency, Party, PlayerId, TransactionAct};
+use crate::ledger::{AccountAct, Currency, LedgerName, Party, PlayerId, TransactionAct};
 use crate::storage::StoreError;
 use crate::storage::approvals::{self, ApprovalState};
 use crate::storage::queries::AnyConnection;
@@ -147,16 +147,18 @@ impl Standing {
     }
 }
 
-/// A page of approvals, oldest first: all, or those that wait.
+/// A page of a ledger's approvals, oldest first: all, or those that wait.
 pub fn list(
     conn: &mut AnyConnection,
     config: &Config,
+    ledger: &LedgerName,
     all: bool,
     after: Option<Uuid>,
     most: i64,
 ) -> Result<Vec<ApprovalShown>, StoreError> {
     let at = clock::now();
-    let found = approvals::page(conn, (!all).then_some(at), after, most)?;
+    let elsewhere: Vec<Party> = config.parties_outside(ledger).cloned().collect();
+    let found = approvals::page(conn, &elsewhere, (!all).then_some(at), after, most)?;
     found.iter().map(|approval| standing(conn, config, approval, at)).collect()
 }
 

@@ -20,7 +20,7 @@ const TOLD: usize = 20;
 pub(super) fn audit(conn: &mut AnyConnection, report: &mut AuditReport) -> Result<(), StoreError> {
     let (mut after, mut findings) = (None, Vec::new());
     loop {
-        let page = approvals::page(conn, None, after, AT_ONCE)?;
+        let page = approvals::page(conn, &[], None, after, AT_ONCE)?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         for approval in &page {

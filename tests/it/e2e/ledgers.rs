@@ -13,7 +13,7 @@ use super::wire::{Message, Wire, bet, code};
 use crate::patience::until;
 
 /// Two parties, of which the second is in a ledger of its own at this address.
-fn parties(second: &str) -> String {
+pub fn parties(second: &str) -> String {
     format!(
         r#"
 [ledger]
@@ -34,12 +34,17 @@ ledger = "second"
 }
 
 /// A bet of one of the parties' alice.
-fn bet_of(party: &'static str, order: &str) -> Message {
+pub fn bet_of(party: &'static str, order: &str) -> Message {
     Message { party, ..bet(order) }
 }
 
 /// The second ledger is another file, or another schema of the same database.
-async fn two_ledgers(base: Base) -> (Stage, Database) {
+pub async fn two_ledgers(base: Base) -> (Stage, Database) {
+    two_ledgers_and(base, "").await
+}
+
+/// The same, with more in the configuration.
+pub async fn two_ledgers_and(base: Base, more: &str) -> (Stage, Database) {
     let mut stage = Stage::prepare(base, "", &Addresses::shared()).await;
     let (url, second) = match &stage.database {
         Database::Sqlite(_) => {
@@ -53,7 +58,7 @@ async fn two_ledgers(base: Base) -> (Stage, Database) {
             (url.clone(), Database::Postgres(url))
         }
     };
-    stage.reconfigure(&parties(&url));
+    stage.reconfigure(&(parties(&url) + more));
     (stage, second)
 }
 
@@ -121,59 +126,6 @@ async fn while_one_ledger_is_away_the_parties_of_the_others_are_served() {
     stage.stop().await;
 }
 
-/// Asks `/admin/v1` as the operator of the configured token.
-async fn ask_admin(stage: &Stage, path: &str) -> (u16, Value) {
-    let asking = reqwest::Client::new().get(stage.url(&format!("/admin/v1{path}"))).bearer_auth(TOKEN);
-    let response = asking.send().await.expect("answered");
-    let status = response.status().as_u16();
-    (status, serde_json::from_slice(&response.bytes().await.expect("a body")).expect("JSON"))
-}
-
-const TOKEN: &str = "an-operators-token-of-some-length-42";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn operators_see_every_ledger_and_are_told_whose_a_number_is() {
-    on_both(async |base| {
-        let (mut stage, _) = two_ledgers(base).await;
-        stage.replace_in_config("[http]", &format!("[http]\nadmin_token = \"{TOKEN}\""));
-        stage.serve();
-        until_all_are_served(&mut stage).await;
-        for (party, amount) in [("acme", "10"), ("beta", "20")] {
-            stage.add_player(party, "alice").await;
-            stage.deposit(party, "alice", amount, "CHF").await;
-        }
-        let mut wire = Wire::connect(&stage).await;
-        assert_eq!(code(&wire.ask(bet_of("beta", "one")).await), "201");
-
-        let (_, found) = ask_admin(&stage, "/search?q=alice").await;
-        let parties: Vec<&str> =
-            found["found"].as_array().expect("hits").iter().filter_map(|hit| hit["party"].as_str()).collect();
-        assert_eq!(parties, ["acme", "beta"]);
-        let (_, found) = ask_admin(&stage, "/search?q=2").await;
-        let hits = found["found"].as_array().expect("hits").iter();
-        let paths: Vec<&str> = hits.filter_map(|hit| hit["path"].as_str()).collect();
-        assert_eq!(paths, ["/admin/v1/journal/2", "/admin/v1/journal/2?ledger=second"]);
-        for (path, amount) in [("/journal/2", 1_000), ("/journal/2?ledger=second", 2_000)] {
-            let (status, row) = ask_admin(&stage, path).await;
-            assert_eq!((status, row["transfers"][0]["amount_minor"].as_i64()), (200, Some(amount)), "{row}");
-        }
-        let (_, player) = ask_admin(&stage, "/parties/beta/players/alice").await;
-        let real = player["buckets"].as_array().expect("buckets").iter().find(|bucket| bucket["bucket"] == "real");
-        assert_eq!(real.expect("real money")["balance"], "19.00", "{player}");
-        let (status, problem) = ask_admin(&stage, "/journal/2?ledger=third").await;
-        assert_eq!(
-            (status, problem["detail"].as_str()),
-            (400, Some("there is no ledger of that name; there is default, second"))
-        );
-
-        let page = reqwest::Client::new().get(stage.url("/console/parties/beta/players/alice")).bearer_auth(TOKEN);
-        let page = page.send().await.expect("answered").text().await.expect("text");
-        assert!(page.contains("journal/3?ledger=second\""), "{page}");
-        stage.stop().await;
-    })
-    .await;
-}
-
 /// Players of acme, and what each has bet when all is over.
 const PLAYERS: [&str; 3] = ["alice", "bob", "carol"];
 const BETS_EACH: usize = 400;
@@ -198,7 +150,7 @@ async fn with_money(stage: &Stage) {
 }
 
 /// One party that is served is enough to be ready.
-async fn until_all_are_served(stage: &mut Stage) {
+pub async fn until_all_are_served(stage: &mut Stage) {
     stage.until_ready().await;
     until("every party is served", async || {
         stage.readyz().await.is_some_and(|(status, report)| status == 200 && report["broker"] == "ready")
@@ -207,7 +159,7 @@ async fn until_all_are_served(stage: &mut Stage) {
 }
 
 /// Acme's configuration once it is in the second ledger.
-fn moved(stage: &Stage) -> String {
+pub fn moved(stage: &Stage) -> String {
     let text = std::fs::read_to_string(stage.config()).expect("a configuration file");
     let parties = &text[text.find("\n[ledger]").expect("a section")..];
     parties.replacen("player_tokens = \"trusted\"", "player_tokens = \"trusted\"\nledger = \"second\"", 1)

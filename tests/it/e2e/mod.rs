@@ -37,7 +37,7 @@ mod contention;
 mod outages;
 mod takeover;
 mod hosts;
-mod ledgers;
+pub mod ledgers;
 mod cluster;
 mod disk;
 mod clocks;

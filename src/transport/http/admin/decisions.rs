@@ -16,8 +16,8 @@ use crate::admin::shown::Exact;
 use crate::clock;
 use crate::dialects::http::{Failure, Reply};
 use crate::ledger::command::Act;
-use crate::ledger::{AccountAct, TransactionAct};
-use crate::storage::StoreError;
+use crate::ledger::{AccountAct, LedgerName, TransactionAct};
+use crate::storage::queries::AnyConnection;
 
 /// An approval with what it moved.
 #[derive(Serialize)]
@@ -40,8 +40,9 @@ pub(super) async fn list(api: &Api, asked: AdminRequest) -> Result<AdminAnswer, 
     let after = page.after.as_deref().map(Uuid::try_parse).transpose();
     let after = after.map_err(|_| Problem::bad_request("after must be what `next` of the page before says"))?;
     let (all, most) = (asked.all()?, page.one_more());
-    let found = api.approvals(all, after, most).await?;
-    Ok(AdminAnswer::List(Listing::new(&approvals::COLUMNS, &page, &found, |shown| shown.id.to_string())?))
+    let listed = api.approvals(all, after, most).await?;
+    let listing = Listing::new(&approvals::COLUMNS, &page, &listed.found, |shown| shown.id.to_string())?;
+    Ok(AdminAnswer::List(listing.without(&listed.away)))
 }
 
 pub(super) async fn approve(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
@@ -64,6 +65,14 @@ fn decided(api: &Api, approval: &Approval, movement: Value) -> Reply {
     Reply::json(200, "200", &Decided { approval, movement })
 }
 
+/// A page of approvals.
+#[derive(Default)]
+pub(in crate::transport::http) struct ApprovalsFound {
+    pub found: Vec<ApprovalShown>,
+    /// Ledgers that could not be looked at.
+    pub away: Vec<LedgerName>,
+}
+
 impl Api {
     /// A page of all ledgers', one ledger's behind another's.
     pub(in crate::transport::http) async fn approvals(
@@ -71,41 +80,43 @@ impl Api {
         all: bool,
         after: Option<Uuid>,
         most: i64,
-    ) -> Result<Vec<ApprovalShown>, StoreError> {
-        let (mut found, mut after) = (Vec::new(), after);
-        for ledger in self.ledgers.iter() {
-            if let Some(id) = after
-                && self.ledgers.are_several()
-                && !self.has_approval(ledger, id).await?
-            {
-                continue;
+    ) -> Result<ApprovalsFound, Problem> {
+        let begins_in = match after {
+            None => None,
+            Some(id) => match self.with_approval(id).await? {
+                Some(ledger) => Some(ledger.name.clone()),
+                // There is none of that id: nothing comes after it.
+                None => return Ok(ApprovalsFound::default()),
+            },
+        };
+        let listing = |ledger: &OperatedLedger| {
+            let (config, name) = (Arc::clone(&self.config), ledger.name.clone());
+            let is_passed = begins_in.as_ref().is_some_and(|first| name < *first);
+            let after = after.filter(|_| begins_in.as_ref() == Some(&name));
+            move |conn: &mut AnyConnection| {
+                if is_passed { Ok(Vec::new()) } else { approvals::list(conn, &config, &name, all, after, most) }
             }
-            let (config, start) = (Arc::clone(&self.config), after.take());
-            let left = most.saturating_sub(i64::try_from(found.len()).unwrap_or(i64::MAX));
-            let page = ledger.reader.ask(move |conn| approvals::list(conn, &config, all, start, left)).await?;
-            found.extend(page.into_iter().filter(|shown| self.ledgers.is_of(ledger, shown.party.as_str())));
-        }
-        Ok(found)
+        };
+        let listed = self.ledgers.ask_each(listing).await?;
+        let found = listed.answers.into_iter().flat_map(|(_, page)| page);
+        let found = found.take(usize::try_from(most).unwrap_or(usize::MAX)).collect();
+        Ok(ApprovalsFound { found, away: listed.away })
     }
 
     /// The ledger whose approval it is; where there is no such one, any says so.
-    pub(in crate::transport::http) async fn ledger_of_approval(&self, id: Uuid) -> Result<&OperatedLedger, StoreError> {
-        let mut away = None;
-        for ledger in self.ledgers.iter() {
-            match self.has_approval(ledger, id).await {
-                Ok(true) => return Ok(ledger),
-                Ok(false) => {}
-                Err(error) => away = Some(error),
-            }
-        }
-        away.map_or_else(|| Ok(self.ledgers.first()), Err)
+    pub(in crate::transport::http) async fn ledger_of_approval(&self, id: Uuid) -> Result<&OperatedLedger, Problem> {
+        Ok(self.with_approval(id).await?.unwrap_or(self.ledgers.first()))
     }
 
-    async fn has_approval(&self, ledger: &OperatedLedger, id: Uuid) -> Result<bool, StoreError> {
-        let config = Arc::clone(&self.config);
-        let found = ledger.reader.ask(move |conn| approvals::find(conn, &config, id)).await?;
-        // What a party left behind that has moved is decided on where it is now.
-        Ok(found.is_some_and(|shown| self.ledgers.is_of(ledger, shown.party.as_str())))
+    /// What a party left behind that has moved is decided on where it is now.
+    async fn with_approval(&self, id: Uuid) -> Result<Option<&OperatedLedger>, Problem> {
+        let finding = |_: &OperatedLedger| {
+            let config = Arc::clone(&self.config);
+            move |conn: &mut AnyConnection| approvals::find(conn, &config, id)
+        };
+        let found = self.ledgers.ask_each(finding).await?;
+        let found = found.first(|ledger, shown| self.ledgers.is_of(ledger, shown.party.as_str()))?;
+        Ok(found.map(|(ledger, _)| ledger))
     }
 
     /// Moves what was approved, and tells the answer with the words for the trail.

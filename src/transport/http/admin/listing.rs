@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::problem::Problem;
 use crate::dialects::http::{Failure, Reply};
+use crate::ledger::LedgerName;
 
 /// Rows of a page where nothing else is said, and at the most.
 const USUAL: usize = 50;
@@ -75,6 +76,12 @@ impl Listing {
         self
     }
 
+    /// Says which ledgers could not be looked at: what is there is missing.
+    pub fn without(self, away: &[LedgerName]) -> Self {
+        let away: Vec<&str> = away.iter().map(LedgerName::as_str).collect();
+        self.with("away", away)
+    }
+
     /// `accept` is the header's value.
     pub fn reply(self, accept: &str) -> Reply {
         let wants_csv = accept.split(',').any(|range| range.split(';').next().unwrap_or_default().trim() == "text/csv");
@@ -86,10 +93,13 @@ impl Listing {
         }
         let body = self.csv().into_bytes();
         let reply = Reply { content_type: "text/csv; charset=utf-8; header=present", body, ..Reply::empty(200, "200") };
-        match self.next {
+        let reply = match self.next {
             Some(next) => reply.with_header("x-next", next),
             None => reply,
-        }
+        };
+        let away = self.about.get("away").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let away: Vec<&str> = away.collect();
+        if away.is_empty() { reply } else { reply.with_header("x-away", away.join(" ")) }
     }
 
     /// RFC 4180, with a heading.

@@ -102,42 +102,29 @@ impl Api {
         &self,
         viewing: &Viewing,
         id: OrderId,
-    ) -> Result<Option<(&OperatedLedger, OrderShown)>, StoreError> {
-        let mut away = None;
-        for ledger in self.ledgers.iter() {
+    ) -> Result<Option<(&OperatedLedger, OrderShown)>, Problem> {
+        let finding = |_: &OperatedLedger| {
             let viewing = viewing.clone();
-            let found = match ledger.reader.ask(move |conn| orders::show(conn, &viewing, id)).await {
-                Ok(found) => found,
-                Err(error) => {
-                    away = Some(error);
-                    continue;
-                }
-            };
-            if let Some(order) = found.filter(|order| self.ledgers.is_of(ledger, order.party.as_str())) {
-                return Ok(Some((ledger, order)));
-            }
-        }
-        away.map_or(Ok(None), Err)
+            move |conn: &mut AnyConnection| orders::show(conn, &viewing, id)
+        };
+        let found = self.ledgers.ask_each(finding).await?;
+        found.first(|ledger, order| self.ledgers.is_of(ledger, order.party.as_str()))
     }
 
     /// Looks in every ledger for one exact name or number of the parties that are in it.
-    pub(in crate::transport::http) async fn search(
-        &self,
-        viewing: &Viewing,
-        q: &str,
-    ) -> Result<SearchResult, StoreError> {
-        let mut whole: Option<SearchResult> = None;
-        for ledger in self.ledgers.iter() {
-            let (viewing, q) = (viewing.clone(), q.to_owned());
-            let mut here = ledger.reader.ask(move |conn| search::run(conn, &viewing, &q)).await?;
+    pub(in crate::transport::http) async fn search(&self, viewing: &Viewing, q: &str) -> Result<SearchResult, Problem> {
+        let looking = |ledger: &OperatedLedger| {
+            let (viewing, name, q) = (viewing.clone(), ledger.name.clone(), q.to_owned());
+            move |conn: &mut AnyConnection| search::run(conn, &viewing, &name, &q)
+        };
+        let told = self.ledgers.ask_each(looking).await?;
+        let mut whole = SearchResult::nowhere(q, told.away);
+        for (ledger, mut here) in told.answers {
             here.found.retain(|hit| self.ledgers.is_of(ledger, &hit.party));
             here.number_within(&self.ledgers.query_of(ledger));
-            match &mut whole {
-                Some(whole) => whole.found.extend(here.found),
-                None => whole = Some(here),
-            }
+            whole = whole.and(here);
         }
-        whole.ok_or_else(|| StoreError::Outage("there is no ledger".to_owned()))
+        Ok(whole)
     }
 }
 

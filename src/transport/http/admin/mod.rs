@@ -57,7 +57,7 @@ const MAX_BODY: usize = 16 * 1024;
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the query calls the ledger that a number is of.
-pub(super) const LEDGER: &str = "ledger";
+const LEDGER: &str = "ledger";
 
 /// In logs and metrics, beside the dialects.
 const NAME: &str = "admin";
@@ -111,6 +111,14 @@ pub(super) struct FoundAct {
     pub parameters: PathParameters,
     /// The ledger that its path names, where it names one.
     pub ledger: Option<String>,
+}
+
+/// What was called, before it is known whether whoever calls may.
+struct CalledRoute<'a> {
+    route: &'static AdminRoute,
+    parameters: &'a PathParameters,
+    /// The ledger that is named, where one is.
+    ledger: Option<&'a str>,
 }
 
 /// What a look ends with.
@@ -217,17 +225,19 @@ impl Api {
         };
         log.found(route.operation, format!("{PATH}{}", route.path));
         let actor = Actor { who: operator.name, role: operator.role.as_str(), origin: address.to_string() };
-        self.check_role(route, &parameters, operator.role, &actor).await?;
+        let named = named_ledger(&parts);
+        let called = CalledRoute { route, parameters: &parameters, ledger: named.as_deref() };
+        self.check_role(&called, operator.role, &actor).await?;
         let body = read(&parts, body, "application/json").await?;
         let viewing = Viewing { config: Arc::clone(&self.config), role: operator.role };
         let query = query(route, &parts)?;
-        let named = query.iter().find(|(name, _)| name == LEDGER).map(|(_, value)| value.as_str());
-        let ledger = self.ledgers.meant(parameters.get("party"), named)?.clone();
+        let ledger = self.ledgers.meant(parameters.get("party"), named.as_deref())?.clone();
         let asked = AdminRequest { route, parameters, query, body, viewing, actor, correlation, ledger };
         // What is away is told, too.
         if route.call != AdminCall::Look(AdminLook::Live) && self.readiness.databases.are_all_away() {
             return Err(Problem::unavailable());
         }
+        asked.ledger.check().await?;
         let api = Arc::clone(self);
         match route.call {
             AdminCall::Look(look) => within_time(async move { looks::take(&api, look, asked).await }).await,
@@ -239,7 +249,9 @@ impl Api {
 
     /// Whether whoever has come by another face may do this; in the trail, where not.
     pub(super) async fn check_caller(&self, caller: &Caller, found: &FoundAct) -> Result<(), Problem> {
-        self.check_role(found.route, &found.parameters, caller.operator.role, &caller.actor()).await
+        let FoundAct { route, parameters, ledger, .. } = found;
+        let called = CalledRoute { route, parameters, ledger: ledger.as_deref() };
+        self.check_role(&called, caller.operator.role, &caller.actor()).await
     }
 
     /// Carries out an act that came by another face, as if it had come here.
@@ -257,6 +269,7 @@ impl Api {
         if self.readiness.databases.are_all_away() {
             return Err(Problem::unavailable());
         }
+        ledger.check().await?;
         let viewing = Viewing { config: Arc::clone(&self.config), role: operator.role };
         let (query, body) = (Vec::new(), body.to_string().into_bytes());
         let asked = AdminRequest { route, parameters, query, body, viewing, actor, correlation, ledger };
@@ -265,13 +278,8 @@ impl Api {
     }
 
     /// An act that the role is too low for is in the trail, too.
-    async fn check_role(
-        &self,
-        route: &AdminRoute,
-        parameters: &PathParameters,
-        has: Role,
-        actor: &Actor,
-    ) -> Result<(), Problem> {
+    async fn check_role(&self, called: &CalledRoute<'_>, has: Role, actor: &Actor) -> Result<(), Problem> {
+        let CalledRoute { route, parameters, ledger } = called;
         if has >= route.role {
             return Ok(());
         }
@@ -280,7 +288,7 @@ impl Api {
             let party = Party::parse(parameters.get("party")).ok();
             let target = parameters.target();
             let deed = Deed { act: route.operation, party, target, detail: serde_json::Value::Null };
-            let ledger = self.ledgers.meant(parameters.get("party"), None)?;
+            let ledger = self.ledgers.meant_by_refused(parameters.get("party"), *ledger).await;
             let why = format!("the role is {has}, and {} is needed", route.role);
             trail::refused(&ledger.reader, actor, &deed, &why).await?;
         }
@@ -306,6 +314,12 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 pub(super) fn text_of(headers: &HeaderMap, name: &str) -> String {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+/// The ledger that the query names.
+pub(super) fn named_ledger(parts: &Parts) -> Option<String> {
+    let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned();
+    pairs.into_iter().find(|(name, _)| name == LEDGER).map(|(_, value)| value)
 }
 
 /// A name that the route does not know would be passed over in silence.

@@ -10,6 +10,7 @@ use crate::config::Role;
 use crate::dialects::http::{Failure, Reply};
 use crate::identity::operators::NotSignedIn;
 use crate::identity::throttle::RetryAfter;
+use crate::ledger::LedgerName;
 use crate::storage::StoreError;
 use crate::transport::http::operating::RETRY_AFTER;
 
@@ -91,6 +92,14 @@ impl Problem {
 
     pub fn unavailable() -> Self {
         let detail = "the ledger is away or busy; ask the same again, with the same key where there is one";
+        Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
+    }
+
+    /// What is asked for was found in no ledger that answered.
+    pub fn ledgers_away(away: &[LedgerName]) -> Self {
+        let names: Vec<&str> = away.iter().map(LedgerName::as_str).collect();
+        let detail =
+            format!("ledger {} could not be looked at, and it may be there; ask the same again", names.join(", "));
         Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
     }
 

@@ -43,12 +43,14 @@ struct ApprovalPage {
     error: Option<String>,
 }
 
-pub async fn show(console: &Console, asked: PageRequest) -> Result<String, Problem> {
+pub async fn show(console: &Console, mut asked: PageRequest) -> Result<String, Problem> {
     let page = ListPage::read(&asked.query)?;
     let after = page.after.as_deref().map(Uuid::try_parse).transpose();
     let after = after.map_err(|_| Problem::bad_request("after must be what the page before says"))?;
     let (all, most) = (asked.value("all") == "true", page.one_more());
-    let mut found = console.api.approvals(all, after, most).await?;
+    let listed = console.api.approvals(all, after, most).await?;
+    asked.frame.away = listed.away;
+    let mut found = listed.found;
     let next = (found.len() > page.limit).then(|| found[page.limit - 1].id);
     found.truncate(page.limit);
     let lines = found.into_iter().map(|approval| Line { player: player(&approval), approval }).collect();

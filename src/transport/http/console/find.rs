@@ -44,6 +44,7 @@ pub async fn show(console: &Console, mut asked: PageRequest) -> Result<String, P
     };
     if is_asked {
         let found = console.api.search(&asked.viewing, &q).await?;
+        page.frame.away = found.away;
         page.hits = found.found.iter().map(hit).collect();
         page.looked = names(&found.looked);
         page.passed_over = names(&found.passed_over);

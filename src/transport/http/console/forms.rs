@@ -53,8 +53,7 @@ fn find(parts: &Parts, below: &str) -> Result<FoundAct, Problem> {
         routes::find(parts.method.as_str(), &format!("{}{below}", routes::PATH))
         && let AdminCall::Act(act) = route.call
     {
-        let ledger = super::pages::query(parts).into_iter().find(|(name, _)| name == admin::LEDGER);
-        return Ok(FoundAct { act, route, parameters, ledger: ledger.map(|(_, name)| name) });
+        return Ok(FoundAct { act, route, parameters, ledger: admin::named_ledger(parts) });
     }
     let is_page = matches!(super::pages::find(parts.uri.path()), super::pages::FoundPage::Page(..));
     Err(if is_page { Problem::method_not_allowed(&["GET"]) } else { Problem::not_found("there is no such form") })

@@ -6,6 +6,7 @@ use super::sessions::Notice;
 use crate::config::Role;
 use crate::dialects::http::Reply;
 use crate::identity::operators::SignedIn;
+use crate::ledger::LedgerName;
 use crate::transport::http::admin::ledgers::{OperatedLedger, OperatedLedgers};
 use crate::transport::http::admin::problem::Problem;
 
@@ -21,6 +22,8 @@ pub struct Frame {
     pub ledger: String,
     /// The names of all ledgers, where there are several, and whether the page is of each.
     pub ledgers: Vec<(String, bool)>,
+    /// Ledgers that could not be looked at: what is there is missing on the page.
+    pub away: Vec<LedgerName>,
     /// The first segment of the page's path.
     first: String,
 }
@@ -28,8 +31,8 @@ pub struct Frame {
 impl Frame {
     pub fn new(path: &str, operator: SignedIn, notice: Option<Notice>) -> Self {
         let first = path.split('/').nth(2).unwrap_or_default().to_owned();
-        let (ledger, ledgers) = (String::new(), Vec::new());
-        Self { root: root(path), operator, notice, q: String::new(), ledger, ledgers, first }
+        let (q, ledger, ledgers, away) = (String::new(), String::new(), Vec::new(), Vec::new());
+        Self { root: root(path), operator, notice, q, ledger, ledgers, away, first }
     }
 
     /// Of a page that is about one of the ledgers.

@@ -181,6 +181,7 @@ impl Console {
             return Err(Problem::unavailable());
         }
         let asked = self.asked(parts, visitor, parameters)?;
+        asked.ledger.check().await?;
         let looking = pages::show(self, route, asked);
         let shown = tokio::time::timeout(PATIENCE, looking).await;
         shown.map_err(|_| Problem::unavailable())?.map(|html| frame::page(200, html))
@@ -194,8 +195,7 @@ impl Console {
     ) -> Result<PageRequest, Problem> {
         let viewing = Viewing { config: Arc::clone(&self.api.config), role: visitor.operator.role };
         let (query, ledgers) = (pages::query(parts), &self.api.ledgers);
-        let named = query.iter().find(|(name, _)| name == admin::LEDGER).map(|(_, value)| value.as_str());
-        let ledger = ledgers.meant(parameters.get("party"), named)?.clone();
+        let ledger = ledgers.meant(parameters.get("party"), admin::named_ledger(parts).as_deref())?.clone();
         let frame = self.frame(parts, visitor).within(ledgers, &ledger);
         Ok(PageRequest { parameters, query, viewing, ledger, frame })
     }

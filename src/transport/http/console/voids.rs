@@ -8,6 +8,8 @@ use super::frame::Frame;
 use super::pages::PageRequest;
 use crate::admin::cash::MAX_REASON;
 use crate::admin::{self, search, voids};
+use crate::config::Config;
+use crate::ledger::{LedgerName, Party};
 use crate::storage::voids as queue;
 use crate::transport::http::admin::listing::ListPage;
 use crate::transport::http::admin::problem::Problem;
@@ -37,24 +39,28 @@ struct VoidsPage {
 
 struct PartyChoice {
     name: String,
-    pending: i64,
+    /// `None` where its ledger is away.
+    pending: Option<i64>,
 }
 
-pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
+/// The parties with how many wait, and the ledgers that could not be looked at.
+async fn choices(console: &Console, config: &Config) -> Result<(Vec<PartyChoice>, Vec<LedgerName>), Problem> {
+    let told = console.api.ledgers.ask_each(|_| queue::pending).await?;
+    let pending = |party: &Party| {
+        let name = &console.api.ledgers.of_party(party).name;
+        let (_, waiting) = told.answers.iter().find(|(ledger, _)| ledger.name == *name)?;
+        Some(waiting.iter().find(|(known, _)| known == party.as_str()).map_or(0, |(_, count)| *count))
+    };
+    let choice = |party: &Party| PartyChoice { name: party.to_string(), pending: pending(party) };
+    Ok((config.parties.keys().map(choice).collect(), told.away))
+}
+
+pub async fn show(console: &Console, mut asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
     let config = &asked.viewing.config;
-    let mut waiting = Vec::new();
-    for ledger in console.api.ledgers.iter() {
-        let theirs = ledger.reader.ask(queue::pending).await?;
-        waiting.extend(theirs.into_iter().filter(|(party, _)| console.api.ledgers.is_of(ledger, party)));
-    }
-    let pending = |name: &str| waiting.iter().find(|(party, _)| party == name).map_or(0, |(_, count)| *count);
-    let parties: Vec<PartyChoice> = config
-        .parties
-        .keys()
-        .map(|party| party.to_string())
-        .map(|name| PartyChoice { pending: pending(&name), name })
-        .collect();
-    let first = parties.iter().find(|party| party.pending > 0).or(parties.first());
+    let (parties, away) = choices(console, config).await?;
+    asked.frame.away = away;
+    let first = parties.iter().find(|party| party.pending > Some(0));
+    let first = first.or_else(|| parties.iter().find(|party| party.pending.is_some())).or(parties.first());
     let wanted = match (failed.map(|failed| failed.party.as_str()), asked.value("party")) {
         (Some(party), _) => party.to_owned(),
         (None, "") => first.map(|party| party.name.clone()).unwrap_or_default(),

@@ -2,7 +2,7 @@
 //!
 //! Reading order: the set-up below, [`access`] (who may what), [`looks`] (what is shown, and what is not), [`acts`] (money and
 //! players by hand), [`trail`] (who did what), [`approvals`] (what takes two), [`audits`], [`dead`]
-//! (dead letters and plans), [`live`] (how it goes).
+//! (dead letters and plans), [`live`] (how it goes), [`ledgers`] (several of them).
 
 mod access;
 pub mod looks;
@@ -12,6 +12,7 @@ mod approvals;
 mod audits;
 mod dead;
 mod live;
+mod ledgers;
 
 use std::fmt::Write as _;
 
@@ -48,13 +49,18 @@ pub fn token(role: Role) -> String {
 
 /// Operators of every role, and two parties.
 pub fn config() -> String {
+    operators() + PARTIES
+}
+
+/// One of every role.
+pub fn operators() -> String {
     let mut config = String::new();
     for role in Role::ALL {
         let hash = OperatorTokenHash::of(&token(role)).text();
         writeln!(config, "[[operators]]\nname = \"the-{role}\"\nrole = \"{role}\"\ntoken_hash = \"{hash}\"")
             .expect("text");
     }
-    config + PARTIES
+    config
 }
 
 pub async fn open(base: Base) -> Stage {

@@ -1,4 +1,4 @@
-//! Audits beside `serve`: one at a time, on a connection and a thread of its own, started by an operator.
+//! Audits beside `serve`: of each ledger one at a time, on a connection and a thread of its own, started by an operator.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -71,9 +71,16 @@ impl Running {
     }
 }
 
-/// One runs already.
-#[derive(Debug, Clone)]
-pub struct Busy(pub RunningShown);
+/// Why an audit was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    #[error("an audit runs, which {} has started at {}", .0.by, .0.began_at)]
+    Busy(RunningShown),
+    #[error("an audit runs in another process on this ledger: its trail tells who has started it")]
+    BusyElsewhere,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 impl Audits {
     pub fn new(database: Database) -> Self {
@@ -81,23 +88,26 @@ impl Audits {
     }
 
     /// Starts one, unless one runs: the trail has it before it begins and when it has ended.
-    pub fn start(&self, reader: &Reader, actor: &Actor, deed: Deed) -> Result<RunningShown, Busy> {
+    pub async fn start(&self, reader: &Reader, actor: &Actor, deed: Deed) -> Result<RunningShown, NotStarted> {
         let running = Running { by: Arc::clone(&actor.who), began_at: clock::now(), progress: Arc::default() };
         {
             let mut place = self.lock();
             if let Some(other) = &*place {
-                return Err(Busy(other.shown()));
+                return Err(NotStarted::Busy(other.shown()));
             }
             *place = Some(running.clone());
         }
+        // However it ends, the next one may begin.
+        let place = Place(Arc::clone(&self.running));
+        let turn = self.database.audit_turn().await?.ok_or(NotStarted::BusyElsewhere)?;
         let (audits, reader, actor, shown) = (self.clone(), reader.clone(), actor.clone(), running.shown());
         tokio::spawn(async move {
-            // However it ends, the next one may begin.
-            let _place = Place(Arc::clone(&audits.running));
+            let _place = place;
             let work = audits.run(&reader, &running);
             if let Err(error) = trail::recorded(&reader, &actor, &deed, work).await {
                 tracing::error!(%error, "an audit was not carried to its end");
             }
+            turn.release().await;
         });
         Ok(shown)
     }

@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sha2::{Digest as _, Sha256};
+
 use super::throttle::{PEOPLE, RetryAfter, Standing, Throttle};
 use crate::config::{Operator, OperatorTokenHash, Role};
 use crate::ledger::command::Timestamp;
@@ -20,6 +22,10 @@ pub struct SignedIn {
     pub name: Arc<str>,
     pub role: Role,
 }
+
+/// A digest of an operator's name and token hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperatorMark(pub [u8; 32]);
 
 /// Why somebody is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +63,23 @@ impl Operators {
         let found = self.whose(&OperatorTokenHash::of(token)).ok_or(NotSignedIn::Unknown)?;
         throttle.succeeded(token, standing, at);
         Ok(found)
+    }
+
+    /// What tells the operator's token from any other, and from which it cannot be told; `None` where there is no such operator.
+    pub fn mark(&self, name: &str) -> Option<OperatorMark> {
+        let (operator, hash) = self.known.iter().find(|(operator, _)| *operator.name == *name)?;
+        let mut hasher = Sha256::new();
+        for part in ["purser operator 1", &*operator.name, &hash.text()] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        Some(OperatorMark(hasher.finalize().into()))
+    }
+
+    /// The operator of this name as configured by now, where the token is still the one that made this mark.
+    pub fn still(&self, name: &str, mark: &OperatorMark) -> Option<SignedIn> {
+        self.mark(name).filter(|now| now == mark)?;
+        self.known.iter().map(|(operator, _)| operator).find(|operator| *operator.name == *name).cloned()
     }
 
     /// Each is compared, so that the time taken does not tell which it is.
@@ -106,6 +129,18 @@ mod tests {
         }
         assert!(Operators::of(&[]).is_none());
         assert!(!format!("{operators:?}").contains("sha256"));
+    }
+
+    #[test]
+    fn a_mark_holds_until_the_operator_has_another_token_or_is_gone() {
+        let mark = operators().mark("carol").unwrap();
+        assert_eq!(operators().still("carol", &mark).map(|found| found.role), Some(Role::Operator));
+        assert_eq!(operators().still("admin", &mark), None);
+        let with =
+            |token| Operator { name: "carol".to_owned(), role: Role::Viewer, token_hash: OperatorTokenHash::of(token) };
+        let still = |operator| Operators::of(&[operator]).unwrap().still("carol", &mark).map(|found| found.role);
+        assert_eq!((still(with("one")), still(with("another"))), (Some(Role::Viewer), None));
+        assert_eq!(operators().mark("nobody"), None);
     }
 
     #[test]

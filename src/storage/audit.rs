@@ -16,6 +16,7 @@ mod partners;
 mod digest;
 mod trail;
 mod approvals;
+mod turn;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -28,6 +29,7 @@ use self::digest::Digest;
 use self::journal::{JournalAudit, Passed};
 use self::orders::Orders;
 pub use self::trail::TrailEnd;
+pub use self::turn::AuditTurn;
 use super::StoreError;
 use super::journal::BY_INDEX;
 use super::queries::{AnyConnection, classify, on, snapshot};

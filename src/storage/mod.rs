@@ -7,7 +7,7 @@
 //! Reading order: [`schema`], [`rows`], [`transfers`], [`batch_rows`], [`usernames`], [`sqlite`], [`postgres`], [`balances`], [`queries`],
 //! [`questions`], [`offers`],
 //! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`],
-//! [`approvals`], [`party_moves`], [`lookups`], [`audit`], [`last_audit`], [`backup`].
+//! [`approvals`], [`party_moves`], [`sessions`], [`letter_plans`], [`lookups`], [`audit`], [`last_audit`], [`backup`].
 
 pub mod schema;
 pub mod migrations;
@@ -37,6 +37,8 @@ pub mod passwords;
 pub mod trail;
 pub mod approvals;
 pub mod party_moves;
+pub mod sessions;
+pub mod letter_plans;
 pub mod lookups;
 pub mod audit;
 pub mod last_audit;

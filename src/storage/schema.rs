@@ -292,6 +292,27 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    console_sessions (id) {
+        id -> Binary,
+        operator -> Text,
+        token -> Binary,
+        expires_at -> BigInt,
+        notice -> Text,
+    }
+}
+
+diesel::table! {
+    letter_plans (id) {
+        id -> Binary,
+        party -> Text,
+        stage -> Text,
+        written_at -> BigInt,
+        plan -> Text,
+        touched -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(accounts, orders, players, transactions, voids);
 diesel::allow_tables_to_appear_in_same_query!(credentials, players);
 diesel::allow_tables_to_appear_in_same_query!(players, usernames);

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::dead::DeadLetter;
 
 /// What letters say that are meant. What is not named may be anything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LetterFilter {
     /// The correlation id (or message id, where there is none).
     pub id: Option<String>,
@@ -46,9 +47,12 @@ impl LetterFilter {
 /// What tells a letter from others, and stays so while it lies there. Two that are the same in all of it are told by their
 /// number alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint([u8; 32]);
+pub struct Fingerprint([u8; Self::LENGTH]);
 
 impl Fingerprint {
+    /// Bytes that it has.
+    pub const LENGTH: usize = 32;
+
     pub fn of(letter: &DeadLetter) -> Self {
         let mut hasher = Sha256::new();
         let texts = [letter.id(), letter.reason(), letter.error(), letter.queue()].map(str::as_bytes);
@@ -61,8 +65,13 @@ impl Fingerprint {
         Self(hasher.finalize().into())
     }
 
-    pub fn bytes(&self) -> &[u8; 32] {
+    pub fn bytes(&self) -> &[u8; Self::LENGTH] {
         &self.0
+    }
+
+    /// One that was kept.
+    pub fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+        Self(bytes)
     }
 }
 

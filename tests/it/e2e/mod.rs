@@ -26,7 +26,7 @@ mod shell;
 mod faults;
 mod unroutable;
 mod poisoned;
-mod proxy;
+pub mod proxy;
 mod kill_point_proxy;
 mod pooler;
 mod processes;

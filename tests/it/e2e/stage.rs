@@ -117,9 +117,20 @@ impl Stage {
 
     /// A second Purser on the same database and the same queues.
     pub fn another_process(&self, name: &str) -> Serving {
+        self.another_process_at(name).0
+    }
+
+    /// A second Purser on the same database and the same queues, and where it answers HTTP.
+    pub fn another_process_at(&self, name: &str) -> (Serving, SocketAddr) {
+        let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let config = self.file(name).with_extension("toml");
-        self.configure(&config, SocketAddr::from(([127, 0, 0, 1], free_port())));
-        Serving::start(&config, &self.file(name).with_extension("log"))
+        self.configure(&config, http);
+        (Serving::start(&config, &self.file(name).with_extension("log")), http)
+    }
+
+    /// From now on another Purser is asked over HTTP; returns the one before.
+    pub fn ask_at(&mut self, http: SocketAddr) -> SocketAddr {
+        std::mem::replace(&mut self.http, http)
     }
 
     /// Replaces the parties, for the next start.

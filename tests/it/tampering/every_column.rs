@@ -16,12 +16,15 @@ use crate::memory::next_number;
 use crate::script::{commands, parse, rehearsed};
 
 /// What the audit says nothing about: it is no money, and not in the journal.
-const BESIDE: [&str; 9] = [
+const BESIDE: [&str; 11] = [
     "__diesel_schema_migrations.version",
     "__diesel_schema_migrations.run_on",
     "credentials.",
     "grants.",
     "grant_tokens.",
+    // Who is signed in, and what is planned, for hours and minutes: acts of theirs are in the trail.
+    "console_sessions.",
+    "letter_plans.",
     // What it says can be read from the journal again.
     "history_position.",
     "history_pages.",

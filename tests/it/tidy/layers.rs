@@ -60,6 +60,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "storage::voids",
             "storage::queries",
             "storage::trail",
+            "storage::sessions",
+            "storage::letter_plans",
             "tls",
             "wallet",
         ],

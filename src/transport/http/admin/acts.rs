@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::routes::AdminAct;
 use super::{AdminRequest, Api};
 use crate::admin::approvals::{self, Approval, ApprovalRequest, Road};
-use crate::admin::audits::Busy;
+use crate::admin::audits::NotStarted;
 use crate::admin::cash::{self, CashMoved, Direction};
 use crate::admin::players::{self, Known, NewPlayer};
 use crate::admin::refusals;
@@ -184,10 +184,11 @@ async fn move_money(api: &Api, asked: &AdminRequest, direction: Direction) -> Re
 
 async fn start_audit(asked: &AdminRequest) -> Result<Reply, Problem> {
     let deed = Deed { act: asked.route.operation, party: None, target: "the ledger".to_owned(), detail: Value::Null };
-    match asked.ledger.audits.start(&asked.ledger.reader, &asked.actor, deed.clone()) {
+    match asked.ledger.audits.start(&asked.ledger.reader, &asked.actor, deed.clone()).await {
         Ok(running) => Ok(Reply::json(202, "202", &json!({ "running": running }))),
-        Err(Busy(other)) => {
-            let why = format!("an audit runs, which {} has started at {}", other.by, other.began_at);
+        Err(NotStarted::Store(error)) => Err(error.into()),
+        Err(busy @ (NotStarted::Busy(_) | NotStarted::BusyElsewhere)) => {
+            let why = busy.to_string();
             trail::refused(&asked.ledger.reader, &asked.actor, &deed, &why).await?;
             Err(Problem::refused(refusals::RefusalKind::Conflict, why))
         }

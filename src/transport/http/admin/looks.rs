@@ -46,7 +46,7 @@ pub(super) async fn take(api: &Api, look: AdminLook, asked: AdminRequest) -> Res
         AdminLook::Approvals => decisions::list(api, asked).await,
         AdminLook::DeadLetters => dead::calls::list(api, &asked).await,
         AdminLook::DeadGroups => dead::calls::groups(api, &asked).await,
-        AdminLook::Plan => dead::calls::show_plan(api, &asked),
+        AdminLook::Plan => dead::calls::show_plan(api, &asked).await,
         AdminLook::Audit => Ok(shown(&asked.ledger.audits.show(&asked.ledger.reader).await?)),
         AdminLook::Live => api.live.stream().map(AdminAnswer::Events).ok_or_else(Problem::too_many_streams),
     }

@@ -69,6 +69,12 @@ impl Problem {
         NotSignedIn::Unknown.into()
     }
 
+    /// Of the console: the session could not be ended for every process.
+    pub fn still_signed_in() -> Self {
+        let detail = "the ledger is away, so you are still signed in: sign out again in a while";
+        Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
+    }
+
     /// Of the console: the token that was typed is nobody's.
     pub fn wrong_token() -> Self {
         Self { detail: "this token is nobody's".to_owned(), ..Self::not_signed_in() }

@@ -164,15 +164,18 @@ fn form(party: &str, role: Role, cause: Option<&Cause>, failed: Option<&FailedFo
     }
 }
 
-/// A letter is named by its place in a look, so a later look may have another one there.
+/// A letter is named by its place in a look, and by its mark: a later look, or another process's, may have another one there.
 pub async fn show_letter(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let (party, number) = (asked.party()?, asked.number()?);
     let snapshot = console.api.dead_letters(&party).await?;
-    if snapshot.taken_at != asked.value("look") {
-        return Err(Problem::not_found("the dead letters were looked at anew since: find it in the list again"));
-    }
-    let letter = snapshot.letters.iter().find(|letter| i64::try_from(letter.number) == Ok(number)).cloned();
-    let letter = letter.ok_or_else(|| Problem::not_found("the look has no such letter"))?;
+    let (is_that_look, mark) = (snapshot.taken_at == asked.value("look"), asked.value("mark"));
+    let is_meant = |letter: &&LetterShown| match is_that_look {
+        true => i64::try_from(letter.number) == Ok(number),
+        false => letter.mark == mark,
+    };
+    let letter = snapshot.letters.iter().find(is_meant).cloned();
+    let gone = "the dead letters were looked at anew since, and it is not among them: find it in the list again";
+    let letter = letter.ok_or_else(|| Problem::not_found(gone))?;
     let (party, role) = (party.to_string(), asked.viewing.role);
     let page = LetterPage {
         query: query(&party, Some((&letter.reason, &letter.error, &letter.queue))),

@@ -70,7 +70,7 @@ impl Console {
         let below = parts.uri.path().strip_prefix(PATH).unwrap_or_default();
         if parts.method == "POST" && below == "/sign-out" {
             log.found("sign out", format!("{PATH}/sign-out"));
-            return Ok(self.sign_out(parts, visitor.session.as_ref()));
+            return self.sign_out(parts, visitor.session.as_ref()).await;
         }
         let sent = find(parts, below)?;
         log.found(sent.route.operation, format!("{PATH}{}", sent.route.path));
@@ -87,17 +87,17 @@ impl Console {
             Err(problem) => Err(problem),
         };
         match asked {
-            Ok(reply) => Ok(self.done(&sent, visitor, &reply)),
+            Ok(reply) => Ok(self.done(&sent, visitor, &reply).await),
             Err(problem) => self.failed(parts, visitor, sent, form, problem).await,
         }
     }
 
     /// Leads back to where the form was, which then says what it did.
-    fn done(&self, sent: &FoundAct, visitor: &Visitor, reply: &Reply) -> Reply {
+    async fn done(&self, sent: &FoundAct, visitor: &Visitor, reply: &Reply) -> Reply {
         let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         let notice = said(sent.act, &sent.parameters, reply.status, &body);
         if let (Some(session), Some(notice)) = (&visitor.session, notice) {
-            self.sessions.say(session, notice);
+            self.sessions.say(session, &notice).await;
         }
         see(way_back(sent, &body))
     }
@@ -130,7 +130,7 @@ impl Console {
             AdminAct::ApproveVoid | AdminAct::DismissVoid => voids::show(self, asked, Some(&failed)).await,
             AdminAct::Approve | AdminAct::Reject => approvals::show_one(self, asked, Some(&failed)).await,
             AdminAct::MakePlan => dead::show(self, asked, Some(&failed)).await,
-            AdminAct::RunPlan => plan::show(self, asked, Some(&failed)),
+            AdminAct::RunPlan => plan::show(self, asked, Some(&failed)).await,
             AdminAct::StartAudit => audit::show(asked, Some(&failed)).await,
         };
         // Where the page cannot be shown either, what stood in the form's way is the better answer.

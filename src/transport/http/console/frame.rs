@@ -70,9 +70,16 @@ pub fn root(path: &str) -> String {
     }
 }
 
+const HTML: &str = "text/html; charset=utf-8";
+
+/// Whether somebody sees this.
+pub fn is_page(reply: &Reply) -> bool {
+    reply.content_type == HTML
+}
+
 pub fn page(status: u16, html: String) -> Reply {
     let body = html.into_bytes();
-    Reply { content_type: "text/html; charset=utf-8", body, ..Reply::empty(status, status.to_string()) }
+    Reply { content_type: HTML, body, ..Reply::empty(status, status.to_string()) }
 }
 
 #[derive(Template)]

@@ -44,7 +44,7 @@ use axum::routing::any;
 
 use self::frame::Frame;
 use self::pages::{FoundPage, PageRequest};
-use self::sessions::{Sessions, Ticket};
+use self::sessions::{Notice, Sessions, Ticket};
 use super::admin::problem::Problem;
 use super::admin::{self, Api, PATIENCE, RequestLog};
 use super::mounts;
@@ -81,6 +81,8 @@ struct Visitor {
     correlation: Arc<str>,
     /// `None`: by a bearer token.
     session: Option<Ticket>,
+    /// What is to be said on the next page.
+    notice: Option<Notice>,
 }
 
 /// The routes, where there are operators.
@@ -98,7 +100,8 @@ pub fn router(console: Console) -> Router {
 
 impl Console {
     pub fn new(api: Arc<Api>) -> Self {
-        Self { api, sessions: Sessions::default() }
+        let sessions = Sessions::new(api.ledgers.first().reader.clone(), Arc::clone(&api.operators));
+        Self { api, sessions }
     }
 
     async fn answer(self: Arc<Self>, request: Request) -> Response {
@@ -133,34 +136,40 @@ impl Console {
             log.found("sign in", sign_in::PATH.to_owned());
             return self.sign_in(parts, body, address, &mut log.operator).await;
         }
-        let visitor = match self.visitor(parts, address, correlation) {
+        let visitor = match self.visitor(parts, address, correlation).await {
             Ok(visitor) => visitor,
             Err(problem) => return sign_in::page(parts, &problem, ""),
         };
         log.operator = Some(visitor.operator.clone());
+        let reply = self.serve(parts, body, &visitor, log).await;
+        if let (Some(session), Some(_), true) = (&visitor.session, &visitor.notice, frame::is_page(&reply)) {
+            self.sessions.said(session).await;
+        }
+        reply
+    }
+
+    /// What whoever is signed in asks for.
+    async fn serve(self: &Arc<Self>, parts: &Parts, body: Body, visitor: &Visitor, log: &mut RequestLog) -> Reply {
         let is_unsafe = !matches!(parts.method.as_str(), "GET" | "HEAD");
         if is_unsafe && visitor.session.is_some() && same_site::is_own(&parts.headers, self.public()) != Some(true) {
             let problem = Problem::form_from_elsewhere();
-            return frame::problem_page(self.frame(parts, &visitor), &problem);
+            return frame::problem_page(frame_of(parts, visitor), &problem);
         }
-        let answered = if is_unsafe {
-            self.change(parts, body, &visitor, log).await
-        } else {
-            self.look(parts, &visitor, log).await
-        };
-        answered.unwrap_or_else(|problem| frame::problem_page(self.frame(parts, &visitor), &problem))
+        let answered =
+            if is_unsafe { self.change(parts, body, visitor, log).await } else { self.look(parts, visitor, log).await };
+        answered.unwrap_or_else(|problem| frame::problem_page(frame_of(parts, visitor), &problem))
     }
 
     /// By the bearer token, where there is one, else by the cookie.
-    fn visitor(&self, parts: &Parts, address: IpAddr, correlation: Arc<str>) -> Result<Visitor, Problem> {
+    async fn visitor(&self, parts: &Parts, address: IpAddr, correlation: Arc<str>) -> Result<Visitor, Problem> {
         let at = clock::now();
         if let Some(token) = admin::bearer(&parts.headers) {
             let operator = self.api.operators.sign_in(Some(token), address, at)?;
-            return Ok(Visitor { operator, address, correlation, session: None });
+            return Ok(Visitor { operator, address, correlation, session: None, notice: None });
         }
         let session = Ticket::of(&parts.headers).ok_or_else(Problem::not_signed_in)?;
-        let operator = self.sessions.find(&session, at).ok_or_else(Problem::not_signed_in)?;
-        Ok(Visitor { operator, address, correlation, session: Some(session) })
+        let found = self.sessions.find(&session, at).await.ok_or_else(Problem::not_signed_in)?;
+        Ok(Visitor { operator: found.operator, address, correlation, session: Some(session), notice: found.notice })
     }
 
     async fn look(self: &Arc<Self>, parts: &Parts, visitor: &Visitor, log: &mut RequestLog) -> Result<Reply, Problem> {
@@ -196,18 +205,17 @@ impl Console {
         let viewing = Viewing { config: Arc::clone(&self.api.config), role: visitor.operator.role };
         let (query, ledgers) = (pages::query(parts), &self.api.ledgers);
         let ledger = ledgers.meant(parameters.get("party"), admin::named_ledger(parts).as_deref())?.clone();
-        let frame = self.frame(parts, visitor).within(ledgers, &ledger);
+        let frame = frame_of(parts, visitor).within(ledgers, &ledger);
         Ok(PageRequest { parameters, query, viewing, ledger, frame })
-    }
-
-    fn frame(&self, parts: &Parts, visitor: &Visitor) -> Frame {
-        let notice = visitor.session.as_ref().and_then(|session| self.sessions.take_notice(session));
-        Frame::new(parts.uri.path(), visitor.operator.clone(), notice)
     }
 
     fn public(&self) -> Option<&url::Url> {
         self.api.config.http.public_url.as_ref()
     }
+}
+
+fn frame_of(parts: &Parts, visitor: &Visitor) -> Frame {
+    Frame::new(parts.uri.path(), visitor.operator.clone(), visitor.notice.clone())
 }
 
 /// What keeps pages from being stored, framed, sniffed, or run with somebody else's script.

@@ -174,7 +174,7 @@ pub async fn show(console: &Console, route: &PageRoute, asked: PageRequest) -> R
         ConsolePage::Entry => records::entry(asked).await,
         ConsolePage::DeadLetters => dead::show(console, asked, None).await,
         ConsolePage::DeadLetter => dead::show_letter(console, asked).await,
-        ConsolePage::Plan => plan::show(console, asked, None),
+        ConsolePage::Plan => plan::show(console, asked, None).await,
         ConsolePage::Voids => voids::show(console, asked, None).await,
         ConsolePage::Approvals => approvals::show(console, asked).await,
         ConsolePage::Approval => approvals::show_one(console, asked, None).await,

@@ -35,9 +35,9 @@ struct PlanPage {
 }
 
 /// The page, with the form that did nothing where there is one.
-pub fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
+pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedForm>) -> Result<String, Problem> {
     let party = asked.party()?;
-    let plan = console.api.plan(&party, asked.parameters.get("plan"))?;
+    let plan = console.api.plan(&party, asked.parameters.get("plan")).await?;
     let (filter, plan) = (described(&plan.filter), plan.shown());
     let is_drop = plan.act == LetterAct::Drop;
     let needed = if is_drop { Role::Admin } else { Role::Operator };

@@ -1,16 +1,24 @@
-//! Who is signed in with a cookie. In memory alone: a restart signs everybody out, and each process knows its own.
+//! Who is signed in with a cookie. The ledger keeps it, so that any process knows, and a restart signs nobody out.
+//!
+//! Each process remembers what it has seen: while the ledger's database is away, whoever was signed in sees the pages that
+//! need no database, and whoever signs in then is written down once it is back.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::identity::operators::SignedIn;
+use crate::identity::operators::{OperatorMark, Operators, SignedIn};
 use crate::ledger::command::Timestamp;
+use crate::storage::queries::AnyConnection;
+use crate::storage::sessions::{self, KeptSession};
+use crate::storage::{Reader, StoreError};
 
 const COOKIE: &str = "purser_console";
 
@@ -22,20 +30,39 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Sessions at once. Beyond them the one that ends first makes room: whoever has a token may sign in any number of times.
 const MOST: usize = 1000;
 
-/// Every open session, by the digest of its id: who reads our memory cannot sign in with what lies there.
-#[derive(Default)]
-pub struct Sessions(Mutex<HashMap<Key, Session>>);
+/// How long a page waits to hear from the ledger whose session it is, before it believes what the process has seen itself.
+const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long whoever signs in or out waits: on SQLite writers take turns with the lane's.
+const WRITE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Every open session, by the digest of its cookie: who reads our memory or the table cannot sign in with what lies there.
+pub struct Sessions {
+    reader: Reader,
+    operators: Arc<Operators>,
+    seen: Mutex<HashMap<Key, SeenSession>>,
+}
 
 type Key = [u8; 32];
 
-struct Session {
-    operator: SignedIn,
+/// A session that this process has seen.
+#[derive(Clone)]
+struct SeenSession {
+    operator: Arc<str>,
+    mark: OperatorMark,
     expires: Timestamp,
-    notice: Option<Notice>,
+    /// Whether the ledger has it. It has none that began while it was away.
+    is_kept: bool,
+}
+
+/// Whose a session is, and what is to be said.
+pub struct FoundSession {
+    pub operator: SignedIn,
+    pub notice: Option<Notice>,
 }
 
 /// What is said once, on the next page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     pub text: String,
     /// The page that it is about: its path below the console's, and what the link says.
@@ -91,94 +118,131 @@ fn cookie(value: &str, life: i64, is_https: bool) -> String {
     format!("{COOKIE}={value}; Max-Age={life}; HttpOnly; SameSite=Strict{secure}")
 }
 
+impl SeenSession {
+    /// `None` where what is kept is none of ours.
+    fn of(kept: &KeptSession) -> Option<Self> {
+        let mark = OperatorMark(kept.token.as_slice().try_into().ok()?);
+        Some(Self { operator: kept.operator.as_str().into(), mark, expires: Timestamp(kept.expires_at), is_kept: true })
+    }
+
+    fn kept(&self, key: &Key) -> KeptSession {
+        KeptSession {
+            id: key.to_vec(),
+            operator: self.operator.to_string(),
+            token: self.mark.0.to_vec(),
+            expires_at: self.expires.0,
+            notice: String::new(),
+        }
+    }
+}
+
 impl Sessions {
-    /// Begins one.
-    pub fn open(&self, operator: SignedIn, at: Timestamp) -> Ticket {
-        let id = Ticket(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
-        let mut sessions = self.lock();
-        sessions.retain(|_, session| session.expires > at);
-        if sessions.len() >= MOST
-            && let Some(first) = sessions.iter().min_by_key(|(_, session)| session.expires.0).map(|(key, _)| *key)
-        {
-            sessions.remove(&first);
+    pub fn new(reader: Reader, operators: Arc<Operators>) -> Self {
+        Self { reader, operators, seen: Mutex::default() }
+    }
+
+    /// Begins one; `None` where the operator is configured no more.
+    pub async fn open(&self, operator: &SignedIn, at: Timestamp) -> Option<Ticket> {
+        let ticket = Ticket(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
+        let session = SeenSession {
+            operator: Arc::clone(&operator.name),
+            mark: self.operators.mark(&operator.name)?,
+            expires: Timestamp(at.0.saturating_add(LIFE * MICROS_PER_SECOND)),
+            is_kept: false,
+        };
+        self.keep(ticket.key(), session, at).await;
+        Some(ticket)
+    }
+
+    /// Whose it is, while it lasts, and the operator has the role and the token still.
+    pub async fn find(&self, ticket: &Ticket, at: Timestamp) -> Option<FoundSession> {
+        let key = ticket.key();
+        let kept = self.ask(LOOK_PATIENCE, move |conn| sessions::find(conn, &key, at)).await;
+        let seen = self.lock().get(&key).filter(|session| session.expires > at).cloned();
+        let (session, notice) = match kept {
+            Ok(Some(kept)) => {
+                let session = SeenSession::of(&kept)?;
+                self.remember(key, session.clone(), at);
+                (session, serde_json::from_str(&kept.notice).ok())
+            }
+            // It was ended by another process, unless the ledger was never told of it.
+            Ok(None) => match seen.filter(|session| !session.is_kept) {
+                Some(session) => {
+                    self.keep(key, session.clone(), at).await;
+                    (session, None)
+                }
+                None => {
+                    self.lock().remove(&key);
+                    return None;
+                }
+            },
+            Err(_) => (seen?, None),
+        };
+        let operator = self.operators.still(&session.operator, &session.mark)?;
+        Some(FoundSession { operator, notice })
+    }
+
+    /// Ends it, for every process. An error where the ledger could not be told: then it is not over.
+    pub async fn end(&self, ticket: &Ticket) -> Result<(), StoreError> {
+        let key = ticket.key();
+        self.ask(WRITE_PATIENCE, move |conn| sessions::end(conn, &key)).await?;
+        self.lock().remove(&key);
+        Ok(())
+    }
+
+    /// Keeps something to be said on the next page. That is no reason for what was done to fail.
+    pub async fn say(&self, ticket: &Ticket, notice: &Notice) {
+        let (key, notice) = (ticket.key(), serde_json::to_string(notice).unwrap_or_default());
+        if let Err(error) = self.ask(WRITE_PATIENCE, move |conn| sessions::say(conn, &key, &notice)).await {
+            tracing::warn!(%error, "what a form did is not said on the next page");
         }
-        let expires = Timestamp(at.0.saturating_add(LIFE * MICROS_PER_SECOND));
-        sessions.insert(id.key(), Session { operator, expires, notice: None });
-        id
     }
 
-    /// Whose it is, while it lasts.
-    pub fn find(&self, id: &Ticket, at: Timestamp) -> Option<SignedIn> {
-        let sessions = self.lock();
-        sessions.get(&id.key()).filter(|session| session.expires > at).map(|session| session.operator.clone())
-    }
-
-    pub fn end(&self, id: &Ticket) {
-        self.lock().remove(&id.key());
-    }
-
-    /// Keeps something to be said on the next page.
-    pub fn say(&self, id: &Ticket, notice: Notice) {
-        if let Some(session) = self.lock().get_mut(&id.key()) {
-            session.notice = Some(notice);
+    /// It was said.
+    pub async fn said(&self, ticket: &Ticket) {
+        let key = ticket.key();
+        if let Err(error) = self.ask(WRITE_PATIENCE, move |conn| sessions::say(conn, &key, "")).await {
+            tracing::warn!(%error, "what a form did is said again on the next page");
         }
     }
 
-    /// What is to be said now.
-    pub fn take_notice(&self, id: &Ticket) -> Option<Notice> {
-        self.lock().get_mut(&id.key()).and_then(|session| session.notice.take())
+    /// In the ledger, where that is there, and in memory.
+    async fn keep(&self, key: Key, session: SeenSession, at: Timestamp) {
+        let (kept, most) = (session.kept(&key), i64::try_from(MOST).unwrap_or(i64::MAX));
+        let written = self.ask(WRITE_PATIENCE, move |conn| sessions::open(conn, &kept, at, most)).await;
+        self.remember(key, SeenSession { is_kept: written.is_ok(), ..session }, at);
+    }
+
+    fn remember(&self, key: Key, session: SeenSession, at: Timestamp) {
+        let mut seen = self.lock();
+        if !seen.contains_key(&key) && seen.len() >= MOST {
+            seen.retain(|_, session| session.expires > at);
+            let first = seen.iter().min_by_key(|(_, session)| session.expires.0).map(|(key, _)| *key);
+            if let Some(first) = first.filter(|_| seen.len() >= MOST) {
+                seen.remove(&first);
+            }
+        }
+        seen.insert(key, session);
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        question: impl Fn(&mut AnyConnection) -> Result<T, StoreError> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        let late = |_| Err(StoreError::Outage("it did not answer in time".to_owned()));
+        tokio::time::timeout(patience, self.reader.ask(question)).await.unwrap_or_else(late)
     }
 
     /// No panic can leave the sessions half changed.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Session>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, SeenSession>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Role;
-
-    fn operator(name: &str) -> SignedIn {
-        SignedIn { name: name.into(), role: Role::Viewer }
-    }
-
-    const fn hours(hours: i64) -> Timestamp {
-        Timestamp(hours * 3600 * MICROS_PER_SECOND)
-    }
-
-    #[test]
-    fn a_session_lasts_twelve_hours_or_until_it_is_ended() {
-        let sessions = Sessions::default();
-        let (id, other) = (sessions.open(operator("a"), hours(0)), sessions.open(operator("b"), hours(6)));
-        let name = |id: &Ticket, at| sessions.find(id, at).map(|found| found.name.to_string());
-        assert_eq!(name(&id, Timestamp(hours(12).0 - 1)).as_deref(), Some("a"));
-        assert_eq!((name(&id, hours(12)), name(&other, hours(12)).as_deref()), (None, Some("b")));
-        sessions.end(&other);
-        assert_eq!(name(&other, hours(7)), None);
-        assert_eq!(name(&Ticket(String::new()), hours(0)), None);
-        assert_eq!(format!("{id:?}"), "…hidden…");
-    }
-
-    #[test]
-    fn a_notice_is_said_once() {
-        let sessions = Sessions::default();
-        let id = sessions.open(operator("a"), hours(0));
-        sessions.say(&id, Notice::of("done"));
-        assert_eq!((sessions.take_notice(&id), sessions.take_notice(&id)), (Some(Notice::of("done")), None));
-    }
-
-    #[test]
-    fn a_newcomer_takes_the_place_of_whose_session_ends_first() {
-        let sessions = Sessions::default();
-        let ids: Vec<Ticket> = (0..MOST).map(|number| sessions.open(operator("a"), Timestamp(number as i64))).collect();
-        let newest = sessions.open(operator("b"), Timestamp(MOST as i64));
-        let at = Timestamp(MOST as i64);
-        let is_open = |id: &Ticket| sessions.find(id, at).is_some();
-        assert_eq!([&ids[0], &ids[1], &newest].map(is_open), [false, true, true]);
-        assert_eq!(sessions.lock().len(), MOST);
-    }
 
     #[test]
     fn the_cookie_is_found_among_others() {
@@ -193,5 +257,6 @@ mod tests {
         }
         let cookie = Ticket("x".to_owned()).set_cookie(true);
         assert_eq!(cookie, "purser_console=x; Max-Age=43200; HttpOnly; SameSite=Strict; Secure");
+        assert_eq!(format!("{:?}", Ticket("x".to_owned())), "…hidden…");
     }
 }

@@ -78,21 +78,26 @@ impl Console {
             }
         };
         *who = Some(operator.clone());
-        if let Some(former) = Ticket::of(&parts.headers) {
-            self.sessions.end(&former);
+        if let Some(former) = Ticket::of(&parts.headers)
+            && let Err(error) = self.sessions.end(&former).await
+        {
+            tracing::warn!(%error, "a session that another takes the place of lasts until its time is over");
         }
-        let session = self.sessions.open(operator, clock::now());
+        let Some(session) = self.sessions.open(&operator, clock::now()).await else {
+            return page(parts, &Problem::not_signed_in(), to);
+        };
         let is_https = same_site::is_https(&parts.headers, self.public());
         let to = if is_page(to) { to } else { "" };
         see(format!("./{to}")).with_header("set-cookie", session.set_cookie(is_https))
     }
 
-    pub(super) fn sign_out(&self, parts: &Parts, session: Option<&Ticket>) -> Reply {
+    /// Whoever keeps a copy of the cookie must not be signed in with it: so the browser keeps its own until it is over.
+    pub(super) async fn sign_out(&self, parts: &Parts, session: Option<&Ticket>) -> Result<Reply, Problem> {
         if let Some(session) = session {
-            self.sessions.end(session);
+            self.sessions.end(session).await.map_err(|_| Problem::still_signed_in())?;
         }
         let is_https = same_site::is_https(&parts.headers, self.public());
-        see("./").with_header("set-cookie", Ticket::end_cookie(is_https))
+        Ok(see("./").with_header("set-cookie", Ticket::end_cookie(is_https)))
     }
 }
 

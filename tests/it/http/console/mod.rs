@@ -1,7 +1,8 @@
 //! `/console` from outside, over real HTTP.
 //!
 //! Reading order: the set-up below, [`access`] (who may what, and what keeps pages safe), [`forms`] (what they do, once),
-//! [`pages`] (what is shown, and where links lead), [`dead`] (dead letters and plans), [`approvals`], [`audit`].
+//! [`pages`] (what is shown, and where links lead), [`dead`] (dead letters and plans), [`approvals`], [`audit`],
+//! [`processes`] (several behind one address).
 
 mod access;
 mod forms;
@@ -9,6 +10,7 @@ mod pages;
 mod dead;
 mod approvals;
 mod audit;
+mod processes;
 
 use purser::config::Role;
 

@@ -4,22 +4,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::PartyLetters;
 use super::plan::{LetterAct, Plan, Stage};
 use super::snapshot::{COLUMNS, GROUP_COLUMNS, Snapshot};
+use super::{KEPT, PartyLetters};
 use crate::admin::refusals::RefusalKind;
 use crate::admin::trail::{self, Deed};
+use crate::clock;
 use crate::config::Role;
 use crate::dialects::http::Reply;
 use crate::ledger::Party;
-use crate::storage::StoreError;
+use crate::ledger::command::Timestamp;
+use crate::storage::{Reader, StoreError, letter_plans};
 use crate::transport::amqp::choice::LetterFilter;
 use crate::transport::amqp::dead::DeadError;
 use crate::transport::http::admin::listing::{ListPage, Listing};
 use crate::transport::http::admin::problem::Problem;
 use crate::transport::http::admin::{AdminAnswer, AdminRequest, Api};
+
+/// How often it is written down how far a plan is that is worked on.
+const WRITE_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a call waits for what goes on after it, too.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -66,16 +72,42 @@ enum RunError {
     Dead(#[from] DeadError),
 }
 
-/// Works on a plan beside the call that waits for it. However that breaks off, the plan does not stay at work.
-fn beside(plan: &Arc<Plan>, work: impl Future<Output = Result<(), RunError>> + Send + 'static) {
-    let plan = Arc::clone(plan);
+/// Works on a plan beside the call that waits for it, and writes down how far it is. However that breaks off, the plan does
+/// not stay at work. Returns what ends when that is written down.
+fn beside(
+    reader: &Reader,
+    plan: &Arc<Plan>,
+    work: impl Future<Output = Result<(), RunError>> + Send + 'static,
+) -> JoinHandle<()> {
+    let (reader, plan) = (reader.clone(), Arc::clone(plan));
     tokio::spawn(async move {
-        match tokio::spawn(work).await {
+        let mut working = tokio::spawn(work);
+        let ended = loop {
+            match tokio::time::timeout(WRITE_EVERY, &mut working).await {
+                Ok(ended) => break ended,
+                Err(_) => write(&reader, &plan).await,
+            }
+        };
+        match ended {
             Ok(Ok(())) => {}
             Ok(Err(error)) => plan.fail(&error.to_string()),
             Err(_) => plan.fail("a fault of ours; the log says more"),
         }
-    });
+        write(&reader, &plan).await;
+    })
+}
+
+/// Waits for it, and not for long: whoever asked looks again.
+async fn soon(working: JoinHandle<()>) {
+    let _ = tokio::time::timeout(PATIENCE, working).await.map(drop);
+}
+
+/// For other processes. This one knows how far the plan is, whatever becomes of that.
+async fn write(reader: &Reader, plan: &Plan) {
+    let (kept, stage) = (plan.kept(), plan.stage());
+    if let Err(error) = reader.ask(move |conn| letter_plans::write(conn, &kept, stage.before())).await {
+        tracing::warn!(%error, plan = %plan.id, "how far a plan is could not be written down");
+    }
 }
 
 impl Api {
@@ -89,10 +121,25 @@ impl Api {
         self.letters(party)?.snapshot().await?.ok_or_else(Problem::busy)
     }
 
-    /// A plan of this name, as a path has it.
-    pub fn plan(&self, party: &Party, id: &str) -> Result<Arc<Plan>, Problem> {
+    /// A plan of this name, as a path has it. This process may know it, or the ledger does; the one further on is right.
+    pub async fn plan(&self, party: &Party, id: &str) -> Result<Arc<Plan>, Problem> {
         let id = Uuid::try_parse(id).map_err(|_| Problem::bad_request("a plan is named by a UUID"))?;
-        let plan = self.letters(party)?.plan(id);
+        let here = self.letters(party)?.plan(id);
+        if let Some(plan) = here.as_ref().filter(|plan| plan.stage().is_at_work()) {
+            return Ok(Arc::clone(plan));
+        }
+        let of = party.clone();
+        let found = self.ledgers.of_party(party).reader.ask(move |conn| letter_plans::find(conn, &of, id)).await;
+        let found = match (found, &here) {
+            (Ok(found), _) => found.and_then(|found| Plan::found(party.clone(), id, found)),
+            (Err(_), Some(_)) => None,
+            (Err(error), None) => return Err(error.into()),
+        };
+        let plan = match (here, found) {
+            (Some(here), Some(found)) if found.stage() > here.stage() => Some(Arc::new(found)),
+            (Some(here), _) => Some(here),
+            (None, found) => found.map(Arc::new),
+        };
         plan.ok_or_else(|| Problem::not_found("there is no such plan any more: they are kept for ten minutes"))
     }
 }
@@ -145,13 +192,20 @@ pub async fn make_plan(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem
             "too many plans are kept: run one, or wait until the oldest is forgotten, ten minutes after it was made";
         return Err(Problem::refused(RefusalKind::Conflict, why.to_owned()));
     }
+    let kept_micros = i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX);
+    let (kept, before) = (plan.kept(), Timestamp(clock::now().0.saturating_sub(kept_micros)));
+    let reader = &asked.ledger.reader;
+    if let Err(error) = reader.ask(move |conn| letter_plans::keep(conn, &kept, before)).await {
+        letters.give_up(&plan);
+        return Err(error.into());
+    }
     let looking = Arc::clone(&plan);
-    beside(&plan, async move {
+    let working = beside(reader, &plan, async move {
         let _look = letters.look.lock().await;
         let looked = async { looking.look(letters.open().await?).await };
         looked.await.map_err(RunError::from)
     });
-    plan.settled(PATIENCE).await;
+    soon(working).await;
     match plan.stage() {
         Stage::Failed => Err(Problem::broker_away()),
         Stage::Looking => Ok(Reply::json(202, "202", &plan.shown())),
@@ -159,8 +213,8 @@ pub async fn make_plan(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem
     }
 }
 
-pub fn show_plan(api: &Api, asked: &AdminRequest) -> Result<AdminAnswer, Problem> {
-    let plan = api.plan(&asked.party()?, asked.parameters.get("plan"))?;
+pub async fn show_plan(api: &Api, asked: &AdminRequest) -> Result<AdminAnswer, Problem> {
+    let plan = api.plan(&asked.party()?, asked.parameters.get("plan")).await?;
     Ok(AdminAnswer::Shown(told(&plan, 200)))
 }
 
@@ -192,26 +246,43 @@ fn deed(plan: &Plan) -> Deed {
 /// Does what is planned, once. Asked again it tells how far that is.
 pub async fn run(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
     let party = asked.party()?;
-    let (letters, plan) = (api.letters(&party)?, api.plan(&party, asked.parameters.get("plan"))?);
+    let (letters, plan) = (api.letters(&party)?, api.plan(&party, asked.parameters.get("plan")).await?);
     check_role(asked, &plan).await?;
-    if plan.begin() {
+    if begin(asked, &plan).await? {
+        letters.adopt(&plan);
         let (reader, actor, running) = (asked.ledger.reader.clone(), asked.actor.clone(), Arc::clone(&plan));
-        beside(&plan, async move {
+        let theirs = Arc::clone(&letters);
+        let working = beside(&asked.ledger.reader, &plan, async move {
             let work = async {
-                let _look = letters.look.lock().await;
-                letters.forget();
-                let outcome = running.carry_out(letters.open().await?).await?;
+                let _look = theirs.look.lock().await;
+                theirs.forget();
+                let outcome = running.carry_out(theirs.open().await?).await?;
                 Ok::<_, RunError>(((), outcome))
             };
             trail::recorded(&reader, &actor, &deed(&running), work).await?;
             running.finish();
             Ok(())
         });
+        soon(working).await;
+    } else if letters.plan(plan.id).is_some() {
+        plan.settled(PATIENCE).await;
     }
-    plan.settled(PATIENCE).await;
+    let plan = api.plan(&party, asked.parameters.get("plan")).await?;
     match plan.stage() {
         Stage::Looking => Err(Problem::refused(RefusalKind::Conflict, "the plan is not made yet".to_owned())),
         Stage::Ready | Stage::Running => Ok(told(&plan, 202)),
         Stage::Done | Stage::Failed => Ok(told(&plan, 200)),
     }
+}
+
+/// Whether this call is the one that runs the plan: it runs once, whichever processes are asked.
+async fn begin(asked: &AdminRequest, plan: &Plan) -> Result<bool, Problem> {
+    if plan.stage() != Stage::Ready {
+        return Ok(false);
+    }
+    // Where the ledger was away when it was ready, it is told now.
+    write(&asked.ledger.reader, plan).await;
+    let (id, at, stages) = (plan.id, clock::now(), (Stage::Ready.as_str(), Stage::Running.as_str()));
+    let is_first = asked.ledger.reader.ask(move |conn| letter_plans::turn(conn, id, stages, at)).await?;
+    Ok(is_first && plan.begin())
 }

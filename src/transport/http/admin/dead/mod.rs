@@ -2,7 +2,7 @@
 //!
 //! Whoever looks at a queue holds what he reads, so nobody else sees it meanwhile: of each party there is one look at a
 //! time, and what it has seen is kept for a while. An act is planned first, which only looks, and touches what its plan has
-//! seen and nothing else.
+//! seen and nothing else. Plans are kept in the ledger, too, so that any process shows and runs them.
 //!
 //! Reading order: [`snapshot`] (what is seen), [`plan`] (what is to be done), [`calls`].
 
@@ -99,6 +99,15 @@ impl PartyLetters {
 
     fn plan(&self, id: Uuid) -> Option<Arc<Plan>> {
         locked(&self.plans).get(&id).filter(|plan| plan.is_kept(KEPT)).cloned()
+    }
+
+    /// One that another process has made is run here.
+    fn adopt(&self, plan: &Arc<Plan>) {
+        locked(&self.plans).insert(plan.id, Arc::clone(plan));
+    }
+
+    fn give_up(&self, plan: &Plan) {
+        locked(&self.plans).remove(&plan.id);
     }
 
     /// `false` where too many are kept that are not over.

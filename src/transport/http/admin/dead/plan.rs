@@ -11,11 +11,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::locked;
+use super::{KEPT, locked};
 use crate::admin::redaction::{self, without_tokens};
 use crate::admin::shown;
 use crate::clock;
 use crate::ledger::Party;
+use crate::storage::letter_plans::{FoundPlan, KeptPlan};
 use crate::transport::amqp::choice::{Choice, Fingerprint, LetterFilter};
 use crate::transport::amqp::dead::{DeadError, DeadQueue};
 use crate::transport::amqp::redrive::{Redriven, drop_letters, redrive};
@@ -26,6 +27,9 @@ const MOST_TOUCHED: usize = 100_000;
 
 /// Letters that a plan names.
 const MOST_NAMED: usize = 100;
+
+/// A plan that nobody has written for so long is one that nobody works on: whoever does writes it every few seconds.
+const MOST_SILENCE: Duration = Duration::from_secs(30);
 
 /// What is done with the letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +52,7 @@ impl LetterAct {
 }
 
 /// How far a plan is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     Looking,
@@ -56,6 +60,33 @@ pub enum Stage {
     Running,
     Done,
     Failed,
+}
+
+impl Stage {
+    const ALL: [Self; 5] = [Self::Looking, Self::Ready, Self::Running, Self::Done, Self::Failed];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Looking => "looking",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub fn is_at_work(self) -> bool {
+        matches!(self, Self::Looking | Self::Running)
+    }
+
+    /// Those that it may follow.
+    pub fn before(self) -> &'static [&'static str] {
+        match self {
+            Self::Looking | Self::Ready => &["looking"],
+            Self::Running => &["running"],
+            Self::Done | Self::Failed => &["looking", "running"],
+        }
+    }
 }
 
 pub struct Plan {
@@ -72,9 +103,15 @@ pub struct Plan {
 struct State {
     /// When the stage began.
     since: Instant,
+    touched: Vec<Fingerprint>,
+    told: PlanTold,
+}
+
+/// What a plan tells.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct PlanTold {
     seen: u64,
     waiting: u64,
-    touched: Vec<Fingerprint>,
     named: Vec<PlannedLetter>,
     homeless: u64,
     is_whole: bool,
@@ -86,8 +123,17 @@ struct State {
     error: Option<String>,
 }
 
+/// A plan as the ledger keeps it for other processes.
+#[derive(Serialize, Deserialize)]
+struct PlanRecord {
+    act: LetterAct,
+    filter: LetterFilter,
+    made_at: String,
+    told: PlanTold,
+}
+
 /// A letter that a plan would touch.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PlannedLetter {
     pub id: String,
     pub reason: String,
@@ -129,11 +175,9 @@ pub struct PlanShown {
 
 impl Plan {
     pub fn new(party: Party, act: LetterAct, filter: LetterFilter) -> Self {
-        let state = State {
-            since: Instant::now(),
+        let told = PlanTold {
             seen: 0,
             waiting: 0,
-            touched: Vec::new(),
             named: Vec::new(),
             homeless: 0,
             is_whole: true,
@@ -143,9 +187,44 @@ impl Plan {
             is_uncounted: false,
             error: None,
         };
+        let state = State { since: Instant::now(), touched: Vec::new(), told };
         let (id, made_at) = (Uuid::new_v4(), shown::moment(clock::now()));
         let stage = watch::Sender::new(Stage::Looking);
         Self { id, party, act, filter, made_at, state: Mutex::new(state), stage }
+    }
+
+    /// As it is kept for other processes.
+    pub fn kept(&self) -> KeptPlan {
+        let state = self.state();
+        let (filter, made_at, told) = (self.filter.clone(), self.made_at.clone(), state.told.clone());
+        let record = PlanRecord { act: self.act, filter, made_at, told };
+        KeptPlan {
+            id: self.id,
+            party: self.party.clone(),
+            stage: self.stage().as_str(),
+            written_at: clock::now(),
+            plan: serde_json::to_string(&record).unwrap_or_default(),
+            touched: state.touched.iter().flat_map(|letter| *letter.bytes()).collect(),
+        }
+    }
+
+    /// One that another process has made; `None` where it is forgotten by now, or of another release and means nothing here.
+    pub fn found(party: Party, id: Uuid, found: FoundPlan) -> Option<Self> {
+        let PlanRecord { act, filter, made_at, mut told } = serde_json::from_str(&found.plan).ok()?;
+        let mut stage = Stage::ALL.into_iter().find(|stage| stage.as_str() == found.stage)?;
+        let silence =
+            Duration::from_micros(u64::try_from(clock::now().0.saturating_sub(found.written_at)).unwrap_or(0));
+        if silence >= KEPT {
+            return None;
+        }
+        if stage.is_at_work() && silence > MOST_SILENCE {
+            stage = Stage::Failed;
+            told.error = Some("the process that worked on it has ended".to_owned());
+        }
+        let touched = found.touched.chunks_exact(Fingerprint::LENGTH);
+        let touched = touched.filter_map(|bytes| bytes.try_into().ok().map(Fingerprint::from_bytes)).collect();
+        let state = Mutex::new(State { since: Instant::now(), touched, told });
+        Some(Self { id, party, act, filter, made_at, state, stage: watch::Sender::new(stage) })
     }
 
     pub fn stage(&self) -> Stage {
@@ -154,13 +233,13 @@ impl Plan {
 
     /// One that waits to be run, or to be asked how it ended, is kept for a while; one that is at work as long as it is.
     pub fn is_kept(&self, kept: Duration) -> bool {
-        matches!(self.stage(), Stage::Looking | Stage::Running) || self.state().since.elapsed() < kept
+        self.stage().is_at_work() || self.state().since.elapsed() < kept
     }
 
     /// Waits, and not for long, until it is no more at work.
     pub async fn settled(&self, patience: Duration) {
         let mut stage = self.stage.subscribe();
-        let settled = stage.wait_for(|stage| !matches!(stage, Stage::Looking | Stage::Running));
+        let settled = stage.wait_for(|stage| !stage.is_at_work());
         // Whoever asked looks again.
         let _ = tokio::time::timeout(patience, settled).await.map(drop);
     }
@@ -188,7 +267,7 @@ impl Plan {
     }
 
     pub fn fail(&self, why: &str) {
-        self.state().error = Some(without_tokens(why));
+        self.state().told.error = Some(without_tokens(why));
         self.enter(Stage::Failed);
     }
 
@@ -199,31 +278,32 @@ impl Plan {
     /// Looks what there is to touch.
     pub async fn look(&self, mut queue: DeadQueue) -> Result<(), DeadError> {
         let waiting = queue.count().await?;
-        self.state().waiting = waiting;
+        self.state().told.waiting = waiting;
         for _ in 0..waiting {
             let Some(letter) = queue.next().await? else { break };
             let mut state = self.state();
-            state.seen += 1;
+            state.told.seen += 1;
             if !self.filter.takes(&letter) {
                 continue;
             }
             if self.act == LetterAct::Redrive && queue.home(&letter).is_none() {
-                state.homeless += 1;
+                state.told.homeless += 1;
                 continue;
             }
             if state.touched.len() == MOST_TOUCHED {
-                state.is_whole = false;
+                state.told.is_whole = false;
                 break;
             }
             state.touched.push(Fingerprint::of(&letter));
-            if state.named.len() < MOST_NAMED {
+            if state.told.named.len() < MOST_NAMED {
                 let (id, reason) = (without_tokens(letter.id()), without_tokens(letter.reason()));
-                state.named.push(PlannedLetter { id, reason, queue: without_tokens(letter.queue()) });
+                let queue = without_tokens(letter.queue());
+                state.told.named.push(PlannedLetter { id, reason, queue });
             }
         }
         queue.release().await?;
         let digest = self.digest();
-        self.state().digest = digest;
+        self.state().told.digest = digest;
         self.enter(Stage::Ready);
         Ok(())
     }
@@ -251,7 +331,7 @@ impl Plan {
                 format!("done: {} put back, answered {:?}", summary.put_back, summary.answered)
             }
             LetterAct::Drop => {
-                let mut tell = |dropped| self.state().done = dropped;
+                let mut tell = |dropped| self.state().told.done = dropped;
                 let (dropped, _) = drop_letters(&mut queue, choice, false, &mut tell).await?;
                 format!("done: {dropped} dropped")
             }
@@ -262,15 +342,15 @@ impl Plan {
 
     fn note(&self, summary: &Redriven) {
         let mut state = self.state();
-        state.done = summary.put_back;
-        state.answered.clone_from(&summary.answered);
-        state.is_uncounted = summary.is_uncounted;
+        state.told.done = summary.put_back;
+        state.told.answered.clone_from(&summary.answered);
+        state.told.is_uncounted = summary.is_uncounted;
     }
 
     /// For the trail.
     pub fn detail(&self) -> Value {
         let state = self.state();
-        let (touches, digest) = (state.touched.len(), &state.digest);
+        let (touches, digest) = (state.touched.len(), &state.told.digest);
         serde_json::json!({
             "plan": self.id, "filter": self.filter.described(), "touches": touches, "digest": digest,
         })
@@ -279,10 +359,10 @@ impl Plan {
     pub fn shown(&self) -> PlanShown {
         let stage = self.stage();
         let state = self.state();
-        let touches = state.touched.len();
+        let (touches, told) = (state.touched.len(), &state.told);
         let is_redrive = self.act == LetterAct::Redrive;
-        let answered: u64 = state.answered.values().sum();
-        let is_told = is_redrive && !state.is_uncounted;
+        let answered: u64 = told.answered.values().sum();
+        let is_counted = is_redrive && !told.is_uncounted;
         PlanShown {
             id: self.id,
             party: self.party.clone(),
@@ -290,19 +370,19 @@ impl Plan {
             filter: redaction::exact(self.filter.described()),
             state: stage,
             made_at: self.made_at.clone(),
-            seen: state.seen,
-            waiting: state.waiting,
+            seen: told.seen,
+            waiting: told.waiting,
             touches,
-            letters: state.named.clone(),
-            homeless: state.homeless,
-            is_whole: state.is_whole,
-            digest: state.digest.clone(),
+            letters: told.named.clone(),
+            homeless: told.homeless,
+            is_whole: told.is_whole,
+            digest: told.digest.clone(),
             run: format!("{PATH}/parties/{}/dead-letters/plans/{}/run", self.party, self.id),
-            done: state.done,
-            gone: (stage == Stage::Done).then(|| (touches as u64).saturating_sub(state.done)),
-            answered: is_told.then(|| state.answered.clone()),
-            unanswered: is_told.then(|| state.done.saturating_sub(answered)),
-            error: state.error.clone(),
+            done: told.done,
+            gone: (stage == Stage::Done).then(|| (touches as u64).saturating_sub(told.done)),
+            answered: is_counted.then(|| told.answered.clone()),
+            unanswered: is_counted.then(|| told.done.saturating_sub(answered)),
+            error: told.error.clone(),
         }
     }
 }

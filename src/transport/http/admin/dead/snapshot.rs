@@ -8,6 +8,7 @@ use crate::admin::redaction::without_tokens;
 use crate::admin::shown;
 use crate::clock;
 use crate::ledger::command::Timestamp;
+use crate::transport::amqp::choice::Fingerprint;
 use crate::transport::amqp::dead::{DeadError, DeadLetter, DeadQueue};
 
 /// Letters that a look reads at the most: a few MiB, and a second.
@@ -32,6 +33,9 @@ pub struct Snapshot {
 pub struct LetterShown {
     /// Its place in the look, from 1.
     pub number: usize,
+    /// What tells it from others in any look, in any process.
+    #[serde(skip)]
+    pub mark: String,
     pub id: String,
     pub reason: String,
     pub error: String,
@@ -110,6 +114,7 @@ impl LetterShown {
         let properties = letter.described().into_iter().take(MOST_PROPERTIES);
         Self {
             number,
+            mark: shown::hex(Fingerprint::of(letter).bytes()),
             id: cut(letter.id(), MAX_PROPERTY),
             reason: cut(letter.reason(), MAX_PROPERTY),
             error: letter.shown_error(),

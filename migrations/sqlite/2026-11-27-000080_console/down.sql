@@ -1,0 +1,2 @@
+DROP TABLE letter_plans;
+DROP TABLE console_sessions;

@@ -62,7 +62,7 @@ const DESCRIPTIONS: [(Kind, &str, &str); 23] = [
     (Kind::Gauge, "purser_voids_pending", "Manual voids that wait for an operator."),
     (Kind::Counter, "purser_spans_exported_total", "Spans of traces that the collector has taken."),
     (Kind::Counter, "purser_spans_lost_total", "Spans of traces that were dropped, by why."),
-    (Kind::Gauge, "purser_approvals_pending", "Movements by hand that wait for a second person."),
+    (Kind::Gauge, "purser_approvals_pending", "Transfers by hand that wait for a second person."),
     (
         Kind::Gauge,
         "purser_audit_last_success_timestamp_seconds",
@@ -217,7 +217,7 @@ pub fn voids_pending(party: &str, voids: i64) {
     gauge!("purser_voids_pending", "party" => party.to_owned()).set(voids as f64);
 }
 
-/// Movements by hand that wait for a second person, of one ledger.
+/// Transfers by hand that wait for a second person, of one ledger.
 pub fn approvals_pending(ledger: &LedgerLabel, approvals: i64) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     ledger.gauge("purser_approvals_pending").set(approvals as f64);

@@ -37,7 +37,7 @@ const STEP: i64 = 100_000;
 pub enum Kind {
     /// Bets, and what becomes of them.
     Rounds,
-    /// Transactions with several legs, voids, levels and gift-card keys.
+    /// Transactions with several transfers, voids, levels and gift-card keys.
     Partners,
 }
 

@@ -51,7 +51,7 @@ pub struct CashRequest {
     pub currency: String,
     #[serde(default = "real")]
     pub bucket: String,
-    /// The caller's own name for this movement: the same again moves nothing and gives the same answer.
+    /// The caller's own name for this transfer: the same again moves nothing and gives the same answer.
     pub key: String,
     /// Why, for the trail.
     pub reason: String,
@@ -61,7 +61,7 @@ fn real() -> String {
     Bucket::Real.as_str().to_owned()
 }
 
-/// A movement as it is told; the same whenever it is asked for again.
+/// A transfer as it is told; the same whenever it is asked for again.
 #[derive(Debug, Serialize)]
 pub struct CashMoved {
     pub party: Party,
@@ -77,26 +77,26 @@ pub struct CashMoved {
 }
 
 impl CashRequest {
-    /// The movement in the ledger's words. Errors name the field first.
-    pub fn movement(&self, config: &Config, party: &Party, player: PlayerId) -> Result<Cash, Invalid> {
+    /// The transfer in the ledger's words. Errors name the field first.
+    pub fn transfer(&self, config: &Config, party: &Party, player: PlayerId) -> Result<Cash, Invalid> {
         check_text("key", &self.key, MAX_KEY)?;
         check_reason(&self.reason)?;
         let settings = config.parties.get(party).ok_or_else(|| Invalid(format!("party {party} is not configured")))?;
         let currency = currency(party, settings, &self.currency)?;
         let pocket = Pocket { bucket: bucket(&self.bucket)?, ..Pocket::real(currency) };
-        movement(config, player, pocket, &self.amount, &self.key)
+        transfer(config, player, pocket, &self.amount, &self.key)
     }
 }
 
-/// A movement of so many major units.
-pub fn movement(config: &Config, player: PlayerId, pocket: Pocket, amount: &str, key: &str) -> Result<Cash, Invalid> {
+/// A transfer of so many major units.
+pub fn transfer(config: &Config, player: PlayerId, pocket: Pocket, amount: &str, key: &str) -> Result<Cash, Invalid> {
     let minor = parse_decimal(amount, config.exponent(pocket.currency));
     let minor = minor.map_err(|error| Invalid(format!("amount {error}")))?;
     let amount = Amount::new(minor).map_err(|_| Invalid("amount must be more than nothing".to_owned()))?;
     Ok(Cash { player, pocket, amount, key: key.into() })
 }
 
-/// The movement that an act is, where it is one.
+/// The transfer that an act is, where it is one.
 pub fn of(act: Act) -> Option<Cash> {
     if let Act::Account(AccountAct::Deposit(cash) | AccountAct::Withdraw(cash)) = act { Some(cash) } else { None }
 }
@@ -127,7 +127,7 @@ fn check_text(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
     if fits { Ok(()) } else { Err(Invalid(format!("{field} must be 1 to {most} printable characters"))) }
 }
 
-/// What a movement is answered with; `None` where it was refused.
+/// What a transfer is answered with; `None` where it was refused.
 pub fn answer(config: &Config, party: &Party, cash: &Cash, outcome: Outcome) -> Option<CashMoved> {
     let Outcome::Done(Done::Account(AccountDone::Deposited { balance } | AccountDone::Withdrawn { balance })) = outcome
     else {

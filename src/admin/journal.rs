@@ -20,7 +20,7 @@ pub struct JournalShown {
     /// When the command was received.
     pub at: String,
     pub writer: i32,
-    /// What it is kept under; null where it was noted only, and a repeat is judged afresh.
+    /// What it is kept under; null where it is there for the record only, and a repeat is judged afresh.
     pub key: Option<Uuid>,
     /// Whether pruning has left no more of the command than repeats need.
     pub is_pruned: bool,
@@ -110,7 +110,7 @@ pub fn kept_under(
 }
 
 fn of_entry(viewing: &Viewing, entry: JournalLookup) -> Result<JournalShown, StoreError> {
-    let JournalLookup { row, legs, previous, next, is_sealed, holds } = entry;
+    let JournalLookup { row, transfers, previous, next, is_sealed, holds } = entry;
     let damaged = |error: serde_json::Error| StoreError::Rejected(format!("journal row {}: {error}", row.seq));
     let outcome: Outcome = serde_json::from_str(&row.outcome).map_err(damaged)?;
     let text: Value = serde_json::from_str(&row.command).map_err(damaged)?;
@@ -129,8 +129,8 @@ fn of_entry(viewing: &Viewing, entry: JournalLookup) -> Result<JournalShown, Sto
         is_pruned,
         command: redaction::command(text, viewing.sees_email()),
         outcome: redaction::exact(serde_json::to_value(outcome).map_err(damaged)?),
-        sums: sums(viewing, &legs)?,
-        transfers: legs.into_iter().map(|leg| transfer(viewing, leg)).collect::<Result<_, _>>()?,
+        sums: sums(viewing, &transfers)?,
+        transfers: transfers.into_iter().map(|named| transfer(viewing, named)).collect::<Result<_, _>>()?,
         chain: ChainShown {
             hash: shown::hex(&row.hash),
             kind: if is_sealed { "sealed" } else { "chained" },
@@ -142,8 +142,8 @@ fn of_entry(viewing: &Viewing, entry: JournalLookup) -> Result<JournalShown, Sto
     })
 }
 
-fn transfer(viewing: &Viewing, leg: TransferWithNames) -> Result<TransferShown, StoreError> {
-    let currency = currency(&leg.debit.currency)?;
+fn transfer(viewing: &Viewing, named: TransferWithNames) -> Result<TransferShown, StoreError> {
+    let currency = currency(&named.debit.currency)?;
     let account = |NamedAccount { id, side, player, currency: _, bucket, wallet, product }| AccountShown {
         id,
         side,
@@ -153,23 +153,23 @@ fn transfer(viewing: &Viewing, leg: TransferWithNames) -> Result<TransferShown, 
         product,
     };
     Ok(TransferShown {
-        currency: leg.debit.currency.clone(),
-        amount: shown::amount(&viewing.config, leg.amount, currency),
-        amount_minor: Exact(leg.amount),
-        debit: account(leg.debit),
-        credit: account(leg.credit),
+        currency: named.debit.currency.clone(),
+        amount: shown::amount(&viewing.config, named.amount, currency),
+        amount_minor: Exact(named.amount),
+        debit: account(named.debit),
+        credit: account(named.credit),
     })
 }
 
 /// Added up from both sides as they are stored, so that a wrong one would show.
-fn sums(viewing: &Viewing, legs: &[TransferWithNames]) -> Result<Vec<Sum>, StoreError> {
+fn sums(viewing: &Viewing, transfers: &[TransferWithNames]) -> Result<Vec<Sum>, StoreError> {
     let mut sums: std::collections::BTreeMap<&str, i64> = std::collections::BTreeMap::new();
     let overflow = || StoreError::Rejected("transfers add up to more than 64 bits hold".to_owned());
-    for leg in legs {
-        let debited = sums.entry(&leg.debit.currency).or_default();
-        *debited = debited.checked_sub(leg.amount).ok_or_else(overflow)?;
-        let credited = sums.entry(&leg.credit.currency).or_default();
-        *credited = credited.checked_add(leg.amount).ok_or_else(overflow)?;
+    for transfer in transfers {
+        let debited = sums.entry(&transfer.debit.currency).or_default();
+        *debited = debited.checked_sub(transfer.amount).ok_or_else(overflow)?;
+        let credited = sums.entry(&transfer.credit.currency).or_default();
+        *credited = credited.checked_add(transfer.amount).ok_or_else(overflow)?;
     }
     let sum = |(code, minor): (&str, i64)| {
         let sum = shown::amount(&viewing.config, minor, currency(code)?);

@@ -56,6 +56,6 @@ fn key_reused(act: &Act) -> &'static str {
         Act::Account(AccountAct::Deposit(_) | AccountAct::Withdraw(_))
         | Act::Transaction(TransactionAct::Adjust(_) | TransactionAct::QueueVoid(_))
         | Act::Order(_)
-        | Act::Shop(_) => "this key was used before for another movement",
+        | Act::Shop(_) => "this key was used before for another transfer",
     }
 }

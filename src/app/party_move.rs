@@ -75,7 +75,7 @@ pub struct MoveReport {
     /// Of them those that were over there before.
     pub known: u64,
     pub accounts: usize,
-    /// Passwords, grants, and movements that wait for a second person.
+    /// Passwords, grants, and transfers that wait for a second person.
     pub beside: usize,
     /// For how long nobody served the party.
     pub away_ms: u128,
@@ -329,7 +329,7 @@ impl<F: FnMut(u64) + Send> PartyMover<F> {
                     self.report.commands += 1;
                     self.report.known += 1;
                 }
-                ReplayedAs::Noted => {}
+                ReplayedAs::RecordOnly => {}
                 ReplayedAs::Different(_) | ReplayedAs::Held => bail!(
                     "journal row {} of ledger {} is decided otherwise in ledger {}: is it another party's of the same name?",
                     recorded.seq,

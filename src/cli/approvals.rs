@@ -1,4 +1,4 @@
-//! `purser approvals`: movements by hand that wait for a second person.
+//! `purser approvals`: transfers by hand that wait for a second person.
 
 use clap::{Args, Subcommand};
 use serde_json::json;

@@ -11,7 +11,7 @@ use crate::admin::trail::Deed;
 use crate::cli::ledger_choice::LedgerChoice;
 use crate::clock;
 use crate::config::{Config, PartyConfig};
-use crate::ledger::accounts::Cash as Movement;
+use crate::ledger::accounts::Cash;
 use crate::ledger::command::Command;
 use crate::ledger::money::format_decimal;
 use crate::ledger::{AccountDone, AccountRefusal, Currency, Done, Outcome, Party, PlayerId, Pocket, Refusal};
@@ -36,7 +36,7 @@ pub struct CashArgs {
     wallet: String,
     #[arg(long, default_value_t = 0)]
     product: i32,
-    /// Your own name for this movement: the same again moves nothing and gives the same answer.
+    /// Your own name for this transfer: the same again moves nothing and gives the same answer.
     #[arg(long)]
     key: Option<String>,
     #[arg(long)]
@@ -46,27 +46,27 @@ pub struct CashArgs {
 impl CashArgs {
     pub async fn run(self, config: &Config, direction: Direction) -> Ended {
         let (party, settings) = party(config, &self.party)?;
-        let movement = self.movement(config, &party, settings)?;
-        let currency = movement.pocket.currency;
+        let transfer = self.transfer(config, &party, settings)?;
+        let currency = transfer.pocket.currency;
         let detail = json!({
             "amount": self.amount, "currency": currency, "bucket": self.bucket, "wallet": self.wallet,
-            "product": self.product, "key": movement.key,
+            "product": self.product, "key": transfer.key,
         });
-        let (act, of, target) = (direction.as_str(), Some(party.clone()), movement.player.to_string());
+        let (act, of, target) = (direction.as_str(), Some(party.clone()), transfer.player.to_string());
         let deed = Deed { act, party: of, target, detail };
         let database = LedgerChoice::of_party(config, &party)?.change().await?;
         let request = ApprovalRequest {
             party: party.clone(),
-            player: movement.player.clone(),
-            act: direction.act(movement.clone()),
-            key: movement.key.to_string(),
+            player: transfer.player.clone(),
+            act: direction.act(transfer.clone()),
+            key: transfer.key.to_string(),
             currency,
-            amount_minor: movement.amount.minor(),
+            amount_minor: transfer.amount.minor(),
             reason: String::new(),
             deed: deed.clone(),
         };
         let act = match approvals::road(&Reader::new(database.clone()), config, &trail::actor(), request).await? {
-            Road::Open => direction.act(movement),
+            Road::Open => direction.act(transfer),
             Road::Waits(approval) => return super::approvals::waits(config, &approval, self.json),
             Road::Moved(approval) => approval.command,
             Road::Closed(_, why) => return Err(failed(why)),
@@ -80,7 +80,7 @@ impl CashArgs {
         self.report(balance.await?, currency, config.exponent(currency))
     }
 
-    fn movement(&self, config: &Config, party: &Party, settings: &PartyConfig) -> Result<Movement, CommandFailure> {
+    fn transfer(&self, config: &Config, party: &Party, settings: &PartyConfig) -> Result<Cash, CommandFailure> {
         let pocket = Pocket {
             currency: cash::currency(party, settings, &self.currency).map_err(invalid)?,
             bucket: cash::bucket(&self.bucket).map_err(invalid)?,
@@ -93,7 +93,7 @@ impl CashArgs {
             None => uuid::Uuid::new_v4().to_string(),
         };
         let player = PlayerId::recorded(&self.player).map_err(|error| usage(format!("--player {error}")))?;
-        cash::movement(config, player, pocket, &self.amount, &key).map_err(invalid)
+        cash::transfer(config, player, pocket, &self.amount, &key).map_err(invalid)
     }
 
     /// The balance right after it, in minor units.
@@ -130,7 +130,7 @@ impl CashArgs {
             Refusal::Account(AccountRefusal::InsufficientFunds { balance }) => {
                 failed(format!("the balance is {} {currency}, too little", format_decimal(balance, exponent)))
             }
-            Refusal::Account(AccountRefusal::KeyReused) => failed("this --key was used before for another movement"),
+            Refusal::Account(AccountRefusal::KeyReused) => failed("this --key was used before for another transfer"),
             Refusal::Account(AccountRefusal::BalanceOverflow) => {
                 failed("the balance would be more than an account can hold")
             }

@@ -107,7 +107,7 @@ enum Command {
     /// Decide on what partners have asked to take back by hand.
     #[command(subcommand)]
     Voids(voids::Voids),
-    /// Decide on movements by hand that wait for a second person.
+    /// Decide on transfers by hand that wait for a second person.
     #[command(subcommand)]
     Approvals(approvals::Approvals),
     /// Tell what was asked and what was decided.

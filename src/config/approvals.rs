@@ -13,14 +13,14 @@ const MAX_EXPIRE: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalRules {
-    /// Minor units: a movement by hand of more than this waits for a second person. Of a currency that is not named none does.
+    /// Minor units: a transfer by hand of more than this waits for a second person. Of a currency that is not named none does.
     pub threshold: BTreeMap<Currency, i64>,
     /// How long it waits.
     pub expire: Duration,
 }
 
 impl ApprovalRules {
-    /// Whether a movement of so many minor units waits for a second person.
+    /// Whether a transfer of so many minor units waits for a second person.
     pub fn holds(&self, currency: Currency, amount_minor: i64) -> bool {
         self.threshold.get(&currency).is_some_and(|threshold| amount_minor > *threshold)
     }

@@ -117,7 +117,7 @@ impl TokenMaker {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(secret);
     }
 
-    /// Every token that was made, and every secret that was noted. What is no token is no secret.
+    /// Every token that was made, and every secret that was named. What is no token is no secret.
     pub fn made(&self) -> Vec<String> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.iter().filter(|token| token.as_str() != GARBAGE).cloned().collect()

@@ -34,7 +34,7 @@ pub struct JournalEntry {
     pub outcome: Outcome,
     /// Whether the outcome answers the same command again.
     pub kept: bool,
-    /// The legs of what it moved, in the order in which they are hashed.
+    /// The transfers of what it moved, in the order in which they are hashed.
     pub transfers: Vec<TransferEntry>,
 }
 
@@ -164,12 +164,12 @@ impl Folding {
             let key = keyed.kept_key(decision.outcome);
             state.decided.insert(key, decided);
         }
-        let legs = decision.effects.transfers.iter().map(|transfer| TransferEntry {
+        let entries = decision.effects.transfers.iter().map(|transfer| TransferEntry {
             debit: self.account_id(&transfer.debit),
             credit: self.account_id(&transfer.credit),
             amount: transfer.amount.minor(),
         });
-        let transfers = legs.collect();
+        let transfers = entries.collect();
         self.apply(state, decision.effects, &keyed.command.party, seq);
         if kept && keyed.order.is_some() {
             self.tell_order(state, keyed.kept_key(decision.outcome), seq);

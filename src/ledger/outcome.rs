@@ -50,7 +50,7 @@ pub enum Retention {
 }
 
 impl Refusal {
-    /// How a refusal is kept: every one that moved nothing and blocks nothing is only noted.
+    /// How a refusal is kept: every one that moved nothing and blocks nothing is for the record only.
     pub fn retention(self, act: &Act) -> Retention {
         match (self, act) {
             (Self::Account(AccountRefusal::KeyReused | AccountRefusal::BalanceOverflow), _)

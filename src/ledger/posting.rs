@@ -21,7 +21,7 @@ pub enum Side {
     House(HouseAccount),
 }
 
-/// One movement of money: the debit side loses what the credit side gains.
+/// Money that changes sides: the debit side loses what the credit side gains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
     pub debit: Side,

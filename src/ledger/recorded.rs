@@ -11,7 +11,7 @@ pub struct Recorded {
     pub seq: i64,
     pub keyed: KeyedCommand,
     pub outcome: Outcome,
-    /// Whether the outcome answers the same command again. One that was only noted moved nothing, and must not be
+    /// Whether the outcome answers the same command again. One that is for the record only moved nothing, and must not be
     /// applied: on a fuller ledger it might succeed.
     pub kept: bool,
 }

@@ -1,7 +1,7 @@
-//! Movements by hand that wait for a second person.
+//! Transfers by hand that wait for a second person.
 //!
 //! Whoever asks for one or decides on one does so in turn with whoever writes to the trail ([`super::trail::in_turn`]): row and
-//! entry are there together. Whether money moved is the journal's to say: the movement's key is the approval's id.
+//! entry are there together. Whether money moved is the journal's to say: the transfer's key is the approval's id.
 
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use crate::ledger::{Currency, Party, PlayerId};
 pub enum ApprovalState {
     /// Nobody has decided on it. It may have expired.
     Pending,
-    /// A second person wants it. Where the program ended right after that, the journal may have the movement or not.
+    /// A second person wants it. Where the program ended right after that, the journal may have the transfer or not.
     Approved,
     /// The ledger has moved it.
     Moved,
@@ -44,10 +44,10 @@ impl ApprovalState {
     }
 }
 
-/// One movement that waits, or has waited.
+/// One transfer that waits, or has waited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
-    /// The movement's key, where the movement has one.
+    /// The transfer's key, where the transfer has one.
     pub id: Uuid,
     pub party: Party,
     /// As the trail calls it: `deposit`, `withdraw`, `void approve`.
@@ -76,7 +76,7 @@ impl Approval {
         Command { party: self.party.clone(), at, correlation: None, act: self.command.clone() }
     }
 
-    /// The numbers of the journal rows that are kept under its movement's key: one at the most.
+    /// The numbers of the journal rows that are kept under its transfer's key: one at the most.
     pub fn rows(&self, conn: &mut AnyConnection) -> Result<Vec<i64>, StoreError> {
         lookups::kept_under(conn, &[self.command(self.asked_at).keyed().key])
     }

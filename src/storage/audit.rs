@@ -61,7 +61,7 @@ pub struct AuditReport {
     pub trail: TrailEnd,
 }
 
-/// The end of one chain. To be noted elsewhere: whoever rewrites rows, and everything that follows from them, changes it.
+/// The end of one chain. To be written down elsewhere: whoever rewrites rows, and everything that follows from them, changes it.
 #[derive(Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ChainHead {
     pub chain: i32,

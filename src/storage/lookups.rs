@@ -28,7 +28,7 @@ pub const MOST_FOUND: i64 = 50;
 #[derive(Debug, Clone)]
 pub struct JournalLookup {
     pub row: JournalRow,
-    pub legs: Vec<TransferWithNames>,
+    pub transfers: Vec<TransferWithNames>,
     /// Those of the same writer, nearest on each side; `None` where none is near.
     pub previous: Option<NeighbourRow>,
     pub next: Option<NeighbourRow>,
@@ -88,8 +88,8 @@ pub fn entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<JournalLookup>
         follows.map(|previous| hashed(&row, |row| chain::link(&previous, row))).transpose()?
     };
     let holds = must_be.map(|must_be| row.hash == must_be);
-    let legs = named(conn, &transfers::decode(seq, &row.transfers)?)?;
-    Ok(Some(JournalLookup { row, legs, previous, next, is_sealed, holds }))
+    let transfers = named(conn, &transfers::decode(seq, &row.transfers)?)?;
+    Ok(Some(JournalLookup { row, transfers, previous, next, is_sealed, holds }))
 }
 
 /// The hash that a row which is not pruned follows from.

@@ -3,7 +3,7 @@
 //! | row | what is left of it |
 //! |---|---|
 //! | a kept bet, result, cancel, deposit or withdrawal | its key, its outcome and its [`PrunedCommand`]; what it moved is added to what its account carries |
-//! | a refusal that was merely noted | nothing |
+//! | a refusal that was for the record only | nothing |
 //! | an opened player, an act of a partner | all: what it made is compared with it |
 //!
 //! It goes along the journal in steps of one transaction each, and the ledger is sound between any two of them. What is

@@ -5,7 +5,7 @@
 use crate::ledger::shop::ShopKeys;
 use crate::ledger::{ReadSet, State};
 
-/// The ledger as the rehearsed commands would have left it, as far as they have looked.
+/// The ledger as the replayed commands would have left it, as far as they have looked.
 #[derive(Default)]
 pub struct DryRun {
     state: State,

@@ -30,7 +30,7 @@ pub enum ReplayedAs {
     /// A command of the same player differed before: not decided.
     Held,
     /// It moved nothing then, so it must not now.
-    Noted,
+    RecordOnly,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ impl<S: Store> Replay<S> {
     }
 
     /// Decides everything and writes nothing.
-    pub fn rehearse(store: S) -> Self {
+    pub fn dry_run(store: S) -> Self {
         Self { dry_run: Some(DryRun::default()), ..Self::new(store) }
     }
 
@@ -82,7 +82,7 @@ impl<S: Store> Replay<S> {
         };
         let mut compared = compared.into_iter();
         let of = |recorded: &Recorded| if recorded.kept { compared.next() } else { None };
-        Ok(batch.iter().map(of).map(|comparison| comparison.unwrap_or(ReplayedAs::Noted)).collect())
+        Ok(batch.iter().map(of).map(|comparison| comparison.unwrap_or(ReplayedAs::RecordOnly)).collect())
     }
 
     async fn attempt(&mut self, keys: &ReadSet, kept: &[&Recorded]) -> Result<Vec<ReplayedAs>, ReplayError> {

@@ -214,7 +214,7 @@ const EVERY_ACT: &str = "
 async fn a_command_of_every_act_is_its_players() {
     for fresh in Fresh::both().await {
         let mut writer = fresh.writer();
-        let acts = crate::script::rehearsed(&crate::script::parse("acme", EVERY_ACT), 1).0;
+        let acts = crate::script::written_for(&crate::script::parse("acme", EVERY_ACT), 1).0;
         apply(&mut writer, &acts).await.expect("applied");
         apply(&mut writer, &commands("beta", "open alice CHF")).await.expect("applied");
         let stocked = 12;

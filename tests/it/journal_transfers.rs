@@ -2,7 +2,7 @@
 
 use crate::databases::{Fresh, apply};
 use crate::memory::next_number;
-use crate::script::{parse, rehearsed};
+use crate::script::{parse, written_for};
 use crate::storage::{assert_sound, feed, rounds};
 
 /// Back to the table, and there again.
@@ -31,7 +31,7 @@ async fn a_table_of_transfers_and_a_column_of_them_say_the_same() {
         let kind = fresh.kind();
         let mut writer = fresh.writer();
         let next = next_number(&mut writer).await;
-        apply(&mut writer, &rehearsed(&parse("beta", SEVERAL), next).0).await.expect("applied");
+        apply(&mut writer, &written_for(&parse("beta", SEVERAL), next).0).await.expect("applied");
         drop(writer);
         let all = rounds("acme", 12);
         let outcomes = feed(fresh.writer(), all.clone(), 7).await;

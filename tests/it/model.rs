@@ -22,7 +22,7 @@ pub struct Model {
     orders: HashMap<(String, String), ModelOrder>,
     /// What each player was refused under a key.
     refused: HashMap<(String, String, String), ModelRefusal>,
-    /// Movements of cash by kind and key: what was asked, and the answer.
+    /// Transfers of cash by kind and key: what was asked, and the answer.
     cash: HashMap<(&'static str, String), (String, String)>,
     partners: partners::Partners,
 }

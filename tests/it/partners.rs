@@ -6,7 +6,7 @@ use purser::ledger::{Batch, PlayerKey, ReadSet};
 use purser::storage::{Store, StoreError};
 
 use crate::databases::{Fresh, apply, decide_all};
-use crate::script::{commands, parse, rehearsed};
+use crate::script::{commands, parse, written_for};
 use crate::storage::assert_sound;
 
 const STORY: &str = "
@@ -24,7 +24,7 @@ const NEXT: &str = "
 
 /// What comes after [`STORY`], which takes the numbers up to 4.
 fn next() -> Vec<KeyedCommand> {
-    rehearsed(&parse("acme", NEXT), 5).0
+    written_for(&parse("acme", NEXT), 5).0
 }
 
 /// Commits what is decided of [`NEXT`], changed by `change`.
@@ -62,7 +62,7 @@ async fn a_key_is_not_sold_again_whatever_was_decided() {
         apply(&mut fresh.writer(), &commands("acme", STORY)).await.expect("applied");
         let mut sold = Vec::new();
         committed(&fresh, |batch| sold = batch.shop.purchases[0].keys.clone()).await.expect("committed");
-        let again = rehearsed(&parse("acme", "buy alice b2 card 1 30 CHF"), 9).0;
+        let again = written_for(&parse("acme", "buy alice b2 card 1 30 CHF"), 9).0;
         let mut writer = fresh.writer();
         let mut state = writer.load(&ReadSet::of(&again)).await.expect("loaded");
         let mut batch = decide_all(&mut state, &again).0;

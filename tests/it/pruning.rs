@@ -18,9 +18,9 @@ use crate::memory::{Memory, next_number};
 use crate::patience::within_deadline;
 use crate::properties::check_few;
 use crate::properties::histories::History;
-use crate::script::{commands, rehearsed};
+use crate::script::{commands, written_for};
 
-/// One of each act that is shortened, whole refusals, and refusals that are merely noted.
+/// One of each act that is shortened, whole refusals, and refusals that are for the record only.
 const STORY: &str = "
     open alice CHF
     deposit alice 1000 CHF key=first
@@ -191,7 +191,7 @@ async fn pruning_is_in_nobodys_way() {
         format!("open {player} CHF\ndeposit {player} 100000 CHF key={player}\n{}", bets.collect::<String>())
     };
     let feeding = ["alice", "bob", "carol"].map(|name| {
-        let all = rehearsed(&crate::script::parse("acme", &player(name)), 1).0;
+        let all = written_for(&crate::script::parse("acme", &player(name)), 1).0;
         tokio::spawn(crate::storage::feed(fresh.writer(), all, 16))
     });
     let pruning = {

@@ -31,7 +31,7 @@ use crate::memory::next_number;
 use crate::patience::{until, within_deadline};
 use crate::properties::check_few;
 use crate::properties::histories::History;
-use crate::script::{parse, rehearsed};
+use crate::script::{parse, written_for};
 use crate::storage::feed;
 
 /// Something of everything, at times that a reader can tell apart.
@@ -84,7 +84,7 @@ fn party(name: &str) -> Party {
 }
 
 fn commands(party: &str, text: &str) -> Vec<KeyedCommand> {
-    rehearsed(&parse(party, text), 1).0
+    written_for(&parse(party, text), 1).0
 }
 
 async fn told(fresh: &Fresh, commands: &[KeyedCommand]) {
@@ -133,19 +133,19 @@ async fn replay(mut replay: Replay<impl Store>, export: &[u8]) -> Result<Vec<Rep
 
 /// What a replay finds where nothing is missing or other than it was.
 fn expected(export: &[u8], of_kept: ReplayedAs) -> Vec<ReplayedAs> {
-    let of = |recorded: &Recorded| if recorded.kept { of_kept } else { ReplayedAs::Noted };
+    let of = |recorded: &Recorded| if recorded.kept { of_kept } else { ReplayedAs::RecordOnly };
     records(export).iter().map(of).collect()
 }
 
 async fn assert_replays(export: &[u8], into: &Fresh) {
     let before = digest(into).await;
-    let rehearsed = replay(Replay::rehearse(into.writer()), export).await.expect("rehearsed");
-    assert_eq!(rehearsed, expected(export, ReplayedAs::Applied), "{}", into.kind());
-    assert_eq!(digest(into).await, before, "a rehearsal writes nothing ({})", into.kind());
+    let decided = replay(Replay::dry_run(into.writer()), export).await.expect("decided");
+    assert_eq!(decided, expected(export, ReplayedAs::Applied), "{}", into.kind());
+    assert_eq!(digest(into).await, before, "a dry run writes nothing ({})", into.kind());
     let applied = replay(Replay::new(into.writer()), export).await.expect("applied");
     assert_eq!(applied, expected(export, ReplayedAs::Applied), "{}", into.kind());
     let after = digest(into).await;
-    for again in [Replay::new(into.writer()), Replay::rehearse(into.writer())] {
+    for again in [Replay::new(into.writer()), Replay::dry_run(into.writer())] {
         let compared = replay(again, export).await.expect("replayed");
         assert_eq!(compared, expected(export, ReplayedAs::Equal), "{}", into.kind());
     }
@@ -206,7 +206,7 @@ async fn a_ledger_of_two_parties_is_moved_party_by_party() {
     for (turn, of) in ["acme", "beta", "acme", "beta"].into_iter().enumerate() {
         let steps = parse(of, &STORY.replace("s1", &format!("s1-{turn}")));
         let next = next_number(&mut writer).await;
-        apply(&mut writer, &rehearsed(&steps, next).0).await.expect("applied");
+        apply(&mut writer, &written_for(&steps, next).0).await.expect("applied");
     }
     drop(writer);
     for order in [["acme", "beta"], ["beta", "acme"]] {
@@ -247,7 +247,7 @@ async fn what_comes_after_a_replay_has_numbers_of_its_own() {
     let original = Fresh::sqlite().await;
     told(&original, &commands("other", &"withdraw ghost 5 CHF\n".repeat(50))).await;
     let steps = parse("acme", "open alice CHF\ndeposit alice 100 CHF\nstake alice s1 g1 10 CHF");
-    told(&original, &rehearsed(&steps, 51).0).await;
+    told(&original, &written_for(&steps, 51).0).await;
     let exported = export(&original, "acme").await;
     let highest = records(&exported).last().expect("a record").seq;
     for fresh in Fresh::both().await {

@@ -107,11 +107,11 @@ pub fn parse(party: &str, text: &str) -> Vec<Step> {
 
 /// The commands of a scenario that has no answers beside them, for a ledger that is empty.
 pub fn commands(party: &str, text: &str) -> Vec<KeyedCommand> {
-    rehearsed(&parse(party, text), 1).0
+    written_for(&parse(party, text), 1).0
 }
 
 /// The commands of a scenario as they are where the journal's next number is `next`, and what the numbers are called.
-pub fn rehearsed(steps: &[Step], next: i64) -> (Vec<KeyedCommand>, Names) {
+pub fn written_for(steps: &[Step], next: i64) -> (Vec<KeyedCommand>, Names) {
     let (mut memory, mut names, mut commands) = (Memory::from(next), Names::default(), Vec::new());
     for step in steps {
         let Some(keyed) = step.command(&names) else { continue };

@@ -68,9 +68,9 @@ async fn assert_first_keeps_it(fresh: &Fresh) {
 async fn what_an_old_journal_gave_twice_is_replayed_and_stays_with_the_first() {
     for fresh in Fresh::both().await {
         for batches in [1, 3] {
-            let mut rehearsal = Replay::rehearse(fresh.writer());
+            let mut replay = Replay::dry_run(fresh.writer());
             for batch in recorded(shared()).chunks(3 / batches) {
-                let compared = rehearsal.apply(batch.to_vec()).await.expect("rehearsed");
+                let compared = replay.apply(batch.to_vec()).await.expect("decided");
                 assert_eq!(compared, vec![ReplayedAs::Applied; batch.len()], "{}", fresh.kind());
             }
         }

@@ -134,7 +134,7 @@ class Stage:
         return json.loads(urllib.request.urlopen(request, timeout=30).read() or "null")
 
     def fill(self):
-        """Two players, some orders, a void, a movement that waits, and dead letters of two kinds."""
+        """Two players, some orders, a void, a transfer that waits, and dead letters of two kinds."""
         players = "/admin/v1/parties/acme/players"
         alice = {"player": "alice", "username": "alice", "email": "alice@mail.example", "nickname": MARKUP}
         self.ask(players, alice)

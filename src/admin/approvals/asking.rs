@@ -1,4 +1,4 @@
-//! Asking for a movement: whether it may go to the ledger at once, or has to wait.
+//! Asking for a transfer: whether it may go to the ledger at once, or has to wait.
 
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::ledger::{Currency, Party, PlayerId, PlayerKey, TransactionAct};
 use crate::storage::queries::{self, AnyConnection};
 use crate::storage::{Reader, StoreError, approvals, trail};
 
-/// A movement that somebody asks for.
+/// A transfer that somebody asks for.
 #[derive(Debug, Clone)]
 pub struct ApprovalRequest {
     pub party: Party,
@@ -29,7 +29,7 @@ pub struct ApprovalRequest {
     pub deed: Deed,
 }
 
-/// Where a movement that is asked for has to go.
+/// Where a transfer that is asked for has to go.
 #[derive(Debug, Clone)]
 pub enum Road {
     /// To the ledger: one person may.
@@ -41,7 +41,7 @@ pub enum Road {
     Closed(RefusalKind, String),
 }
 
-/// Where a movement has to go. What has to wait does so, with its entry of the trail, when this returns.
+/// Where a transfer has to go. What has to wait does so, with its entry of the trail, when this returns.
 pub async fn road(
     reader: &Reader,
     config: &Config,
@@ -106,7 +106,7 @@ fn wait(
     let closed = |kind: RefusalKind, why: String| (Road::Closed(kind, why.clone()), Some(format!("refused: {why}")));
     if let Some(known) = approvals::of_key(conn, &fresh.party, &fresh.act, &fresh.key)? {
         if known.command != under(&request.act, &known.id.to_string()) {
-            let why = format!("this key was used before for another movement, approval {}", known.id);
+            let why = format!("this key was used before for another transfer, approval {}", known.id);
             return Ok(closed(RefusalKind::Conflict, why));
         }
         let rows = known.rows(conn)?;

@@ -1,4 +1,4 @@
-//! Deciding on a movement that somebody else has asked for.
+//! Deciding on a transfer that somebody else has asked for.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -33,7 +33,7 @@ fn deed(act: &'static str, approval: &Approval) -> Deed {
     Deed { act, party: Some(approval.party.clone()), target: approval.id.to_string(), detail }
 }
 
-/// Approves a movement and lets `work` move it, once it is written down who does. `work` tells what it answers, and the
+/// Approves a transfer and lets `work` move it, once it is written down who does. `work` tells what it answers, and the
 /// words for how it ended.
 pub async fn approve<T, E: From<StoreError> + From<Denial> + std::fmt::Display>(
     reader: &Reader,
@@ -62,7 +62,7 @@ pub async fn approve<T, E: From<StoreError> + From<Denial> + std::fmt::Display>(
     worked.map(|(done, _)| (moved, done))
 }
 
-/// Rejects a movement: it can be approved no more.
+/// Rejects a transfer: it can be approved no more.
 pub async fn reject(reader: &Reader, actor: &Actor, id: Uuid) -> Result<Result<Approval, Denial>, StoreError> {
     let decided = decide(reader, actor, id, ApprovalState::Rejected).await?;
     Ok(decided.map(|(approval, _)| approval))

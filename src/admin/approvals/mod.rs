@@ -1,4 +1,4 @@
-//! Movements by hand that are too much for one person: one asks, and another one approves or rejects.
+//! Transfers by hand that are too much for one person: one asks, and another one approves or rejects.
 //!
 //! What is asked for waits in a table of its own, written with its entry of the trail. Once it is approved it goes to the
 //! ledger under the approval's id, so it is moved once, whoever approves it again and wherever the program ended in
@@ -123,7 +123,7 @@ enum Standing {
 }
 
 impl Standing {
-    /// `rows` are those of the journal under its movement's key.
+    /// `rows` are those of the journal under its transfer's key.
     fn of(approval: &Approval, rows: &[i64], at: Timestamp) -> Self {
         let is_over = approval.expires_at <= at;
         match approval.state {
@@ -179,7 +179,7 @@ fn standing(
     Ok(shown(config, approval, &rows, at))
 }
 
-/// The movement under another key.
+/// The transfer under another key.
 fn under(act: &Act, key: &str) -> Act {
     let key: Arc<str> = key.into();
     let with_key = |cash: &Cash| Cash { key: Arc::clone(&key), ..cash.clone() };

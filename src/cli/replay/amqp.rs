@@ -1,4 +1,4 @@
-//! Recorded bets, results and cancels, published again as a provider would: a rehearsal for another broker or ledger.
+//! Recorded bets, results and cancels, published again as a provider would: a trial of another broker or ledger.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ const NO_AMOUNT: i64 = 1;
 struct Summary {
     dry_run: bool,
     published: u64,
-    /// Other acts, and what was noted and not kept.
+    /// Other acts, and what was for the record only.
     passed_over: u64,
     /// Results over REST that named no currency, which a queue's request must.
     incomplete: u64,

@@ -75,7 +75,7 @@ struct Summary {
     different: u64,
     /// Of players who differed before.
     held: u64,
-    noted: u64,
+    record_only: u64,
 }
 
 impl ReplayArgs {
@@ -91,7 +91,7 @@ impl ReplayArgs {
         let mut pacing = self.pacing(config)?;
         let database = self.ledger.one(config)?.change().await?;
         let writer = database.writer()?;
-        let mut applying = if self.dry_run { Applying::rehearse(writer) } else { Applying::new(writer) };
+        let mut applying = if self.dry_run { Applying::dry_run(writer) } else { Applying::new(writer) };
         let mut summary = Summary { dry_run: self.dry_run, ..Summary::default() };
         let ended = self.apply_all(&mut pacing, &mut applying, &mut summary).await;
         pacing.progress.finish_and_clear();
@@ -156,7 +156,7 @@ impl Summary {
             ReplayedAs::Equal => &mut self.equal,
             ReplayedAs::Different(_) => &mut self.different,
             ReplayedAs::Held => &mut self.held,
-            ReplayedAs::Noted => &mut self.noted,
+            ReplayedAs::RecordOnly => &mut self.record_only,
         };
         *count += 1;
     }
@@ -165,9 +165,9 @@ impl Summary {
         if is_json {
             return output::json(self);
         }
-        let Self { dry_run, applied, equal, different, held, noted } = self;
+        let Self { dry_run, applied, equal, different, held, record_only } = self;
         let applied = if *dry_run { format!("{applied} would be applied") } else { format!("{applied} applied") };
-        output::line(&format!("{applied}, {equal} equal, {different} different, {noted} noted"))?;
+        output::line(&format!("{applied}, {equal} equal, {different} different, {record_only} for the record only"))?;
         if *held > 0 {
             output::line(&format!("{held} held back: they came after a difference of the same player's"))?;
         }

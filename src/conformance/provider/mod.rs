@@ -24,7 +24,7 @@ use self::rules::{Breaches, ProviderRule};
 use super::Catalogue;
 use super::report::{JudgedCase, ShownExchange};
 
-/// Messages that one watch takes: what is noted of them stays below a few hundred megabytes.
+/// Messages that one watch takes: what is kept of them stays below a few hundred megabytes.
 pub const MOST_MESSAGES: u64 = 100_000;
 
 /// New messages of an operation, of which one is withheld, one late and one doubled.

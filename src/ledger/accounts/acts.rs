@@ -29,7 +29,7 @@ pub struct Cash {
     pub player: PlayerId,
     pub pocket: Pocket,
     pub amount: Amount,
-    /// The caller's own name for this movement; the same again is a repeat.
+    /// The caller's own name for this transfer; the same again is a repeat.
     pub key: Arc<str>,
 }
 

@@ -188,10 +188,10 @@ fn moved(of: &Transaction, transfers: &[TransferEntry]) -> Option<Buckets> {
     let mut moved = Buckets::default();
     let mut accounts: Vec<_> =
         Bucket::ALL.map(|bucket| (bucket, AccountId::of_player(of.player, &of.pocket(bucket)))).to_vec();
-    for leg in transfers {
-        let at = accounts.iter().position(|(_, account)| *account == leg.debit || *account == leg.credit)?;
+    for transfer in transfers {
+        let at = accounts.iter().position(|(_, account)| *account == transfer.debit || *account == transfer.credit)?;
         let (bucket, account) = accounts.swap_remove(at);
-        moved.set(bucket, if account == leg.debit { leg.amount.checked_neg()? } else { leg.amount });
+        moved.set(bucket, if account == transfer.debit { transfer.amount.checked_neg()? } else { transfer.amount });
     }
     Some(moved)
 }

@@ -57,7 +57,7 @@ impl Buckets {
         Bucket::ALL.into_iter().try_fold(0_i64, |sum, bucket| sum.checked_add(self.get(bucket)))
     }
 
-    /// The same movement the other way round; `None` where 64 bits do not hold it.
+    /// The same the other way round; `None` where 64 bits do not hold it.
     pub fn reversed(&self) -> Option<Self> {
         let mut reversed = Self::default();
         for (bucket, minor) in self.used() {

@@ -1,4 +1,4 @@
-//! Movements that a second person had to approve: moved where they were, exactly once and as they were asked for, and
+//! Transfers that a second person had to approve: moved where they were, exactly once and as they were asked for, and
 //! nowhere else.
 
 use diesel::prelude::*;

@@ -1,6 +1,6 @@
 //! One digest of everything that a ledger holds, for comparing: the same on either database and after a replay.
 //!
-//! It leaves out what is only so here: the journal's numbers and what was merely noted, writers, hashes, partners'
+//! It leaves out what is only so here: the journal's numbers and what is for the record only, writers, hashes, partners'
 //! private tokens, passwords and grants.
 
 use std::collections::HashMap;

@@ -10,7 +10,7 @@ use crate::storage::trail::{self, TrailRow};
 /// Findings that are told.
 const TOLD: usize = 20;
 
-/// Where the trail ends, to be noted elsewhere.
+/// Where the trail ends, to be written down elsewhere.
 #[derive(Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct TrailEnd {
     pub entries: u64,

@@ -30,7 +30,7 @@ pub struct HistoryRow {
     pub writer: i32,
     pub at: Timestamp,
     pub party: Party,
-    /// Whether the outcome answers the same command again; else it was noted, and a repeat is judged afresh.
+    /// Whether the outcome answers the same command again; else it is for the record only, and a repeat is judged afresh.
     pub is_kept: bool,
     pub command: RecordedCommand,
     pub outcome: Outcome,

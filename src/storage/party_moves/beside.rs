@@ -1,4 +1,4 @@
-//! What a party has in a ledger beside the journal: passwords, what players have allowed partners, and movements that wait
+//! What a party has in a ledger beside the journal: passwords, what players have allowed partners, and transfers that wait
 //! for a second person.
 
 use diesel::prelude::*;

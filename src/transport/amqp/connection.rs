@@ -35,7 +35,7 @@ pub async fn connect(settings: &AmqpSettings) -> Result<Connection, SessionError
 }
 
 /// Opens a connection to the first node that lets us in. What is delivered over it and could not be read as it came is
-/// noted.
+/// marked.
 pub async fn connect_and_mark(
     settings: &AmqpSettings,
     mended: Option<Mended>,

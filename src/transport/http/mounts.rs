@@ -135,8 +135,8 @@ impl BoundRoute {
         let whose = PartyNote::of(self.party.as_ref());
         let reply = match request.extensions().get::<ConnectedClient>().cloned() {
             Some(client) => {
-                let (peer, noted) = (client.address.ip(), (Arc::clone(&correlation), whose.clone()));
-                let read = self.read(parameters, request, peer, noted).await;
+                let (peer, caller) = (client.address.ip(), (Arc::clone(&correlation), whose.clone()));
+                let read = self.read(parameters, request, peer, caller).await;
                 match read.and_then(|request| Ok((request, client.place.work().ok_or(Failure::Unavailable)?))) {
                     Ok((request, _work)) => self.handle(request).await,
                     Err(failure) => failed(self.dialect, failure),

@@ -76,8 +76,8 @@ const KEPT: &str = "
     place_bet: game_unknown insufficient_funds max_bet max_stake_per_day order_cancelled player_unknown
 ";
 
-/// Acts whose refusal is merely noted.
-const NOTED: &str = "
+/// Acts whose refusal is for the record only.
+const RECORD_ONLY: &str = "
     adjust pay: amounts_disagree player_unknown transaction_undone transaction_unknown
     adjust refund: amounts_disagree player_unknown transaction_ended transaction_unknown
     adjust rollback: insufficient_funds player_unknown transaction_ended transaction_unknown
@@ -192,18 +192,18 @@ fn all_records() -> impl Iterator<Item = Recorded> {
 /// A file that lacks an act proves nothing of it.
 #[test]
 fn the_first_builds_exports_hold_everything_that_its_journal_kept() {
-    let [mut acts_done, mut kept, mut noted] = [Table::new(), Table::new(), Table::new()];
+    let [mut acts_done, mut kept, mut record_only] = [Table::new(), Table::new(), Table::new()];
     for Recorded { keyed, outcome, kept: is_kept, .. } in all_records() {
         let (table, outcome) = match outcome {
             Outcome::Done(is) => (&mut acts_done, done(is)),
             Outcome::Refused(is) if is_kept => (&mut kept, refused(is)),
-            Outcome::Refused(is) => (&mut noted, refused(is)),
+            Outcome::Refused(is) => (&mut record_only, refused(is)),
         };
         table.entry(act(&keyed.command.act)).or_default().insert(outcome);
     }
     assert_eq!(acts_done, table(DONE));
     assert_eq!(kept, table(KEPT));
-    assert_eq!(noted, table(NOTED));
+    assert_eq!(record_only, table(RECORD_ONLY));
 }
 
 /// A stage with the exports as files, and a migrated, empty ledger.
@@ -233,15 +233,15 @@ async fn digest_by_the_program(stage: &Stage) -> Value {
     audit["digest"].clone()
 }
 
-/// Replays a file, which must end well; answers how many commands were applied, equal and noted.
+/// Replays a file, which must end well; answers how many commands were applied, equal and for the record only.
 async fn replayed(stage: &Stage, file: &Path) -> [u64; 3] {
     let said = stage.done(&["replay", file.to_str().expect("a path"), "--unsealed", "--json"]).await;
     let summary: Value = serde_json::from_str(&said).expect("one line: nothing is different");
     assert_eq!((&summary["different"], &summary["held"]), (&json!(0), &json!(0)));
-    ["applied", "equal", "noted"].map(|count| summary[count].as_u64().expect("a number"))
+    ["applied", "equal", "record_only"].map(|count| summary[count].as_u64().expect("a number"))
 }
 
-/// How many of an export's commands are kept, and how many merely noted.
+/// How many of an export's commands are kept, and how many for the record only.
 fn counted(export: &str) -> [u64; 2] {
     [true, false].map(|kept| records(export.as_bytes()).iter().filter(|recorded| recorded.kept == kept).count() as u64)
 }
@@ -299,13 +299,13 @@ async fn a_ledger_of_the_first_build_is_carried_over_and_is_the_same() {
     for base in [Base::Sqlite, Base::Postgres] {
         let stage = stage(base).await;
         for (party, export) in EXPORTS {
-            let [kept, noted] = counted(export);
-            assert_eq!(replayed(&stage, &stage.file(party)).await, [kept, 0, noted], "{base:?}, {party}");
+            let [kept, record_only] = counted(export);
+            assert_eq!(replayed(&stage, &stage.file(party)).await, [kept, 0, record_only], "{base:?}, {party}");
         }
         assert_is_as_it_was(&stage).await;
         for (party, export) in EXPORTS {
-            let [kept, noted] = counted(export);
-            assert_eq!(replayed(&stage, &stage.file(party)).await, [0, kept, noted], "{base:?}, {party} again");
+            let [kept, record_only] = counted(export);
+            assert_eq!(replayed(&stage, &stage.file(party)).await, [0, kept, record_only], "{base:?}, {party} again");
         }
         assert_repeats_are_answered(&stage).await;
         assert_exports_the_same(&stage).await;
@@ -327,9 +327,9 @@ async fn a_ledger_that_the_first_build_pruned_is_carried_over_in_two_parts() {
         for part in [old, young] {
             let (part, file) = (part.join("\n"), stage.file("part"));
             std::fs::write(&file, &part).expect("written");
-            let [kept, noted] = counted(&part);
+            let [kept, record_only] = counted(&part);
             assert!(kept > 0, "both parts have some");
-            assert_eq!(replayed(&stage, &file).await, [kept, 0, noted], "{party}");
+            assert_eq!(replayed(&stage, &file).await, [kept, 0, record_only], "{party}");
         }
     }
     assert_is_as_it_was(&stage).await;

@@ -26,13 +26,13 @@ async fn the_program_moves_a_party_from_sqlite_to_postgres() {
     let file = to.file("export.ndjson");
     std::fs::write(&file, &exported).expect("written");
     let file = file.to_str().expect("a path");
-    let rehearsed = to.done(&["replay", file, "--dry-run", "--json"]).await;
-    let counted = |applied: u64, equal: u64, dry_run: bool| json!({ "dry_run": dry_run, "applied": applied, "equal": equal, "different": 0, "held": 0, "noted": 4 });
-    assert_eq!(summary(&rehearsed), counted(37, 0, true));
+    let dry_run = to.done(&["replay", file, "--dry-run", "--json"]).await;
+    let counted = |applied: u64, equal: u64, dry_run: bool| json!({ "dry_run": dry_run, "applied": applied, "equal": equal, "different": 0, "held": 0, "record_only": 4 });
+    assert_eq!(summary(&dry_run), counted(37, 0, true));
     assert_eq!(summary(&to.done(&["replay", file, "--json", "--rate", "500"]).await), counted(37, 0, false));
     assert_eq!(summary(&to.done_with(&["replay", "-", "--json"], &exported).await), counted(0, 37, false));
     let said = to.done(&["replay", file]).await;
-    assert_eq!(said, "0 applied, 37 equal, 0 different, 4 noted\n");
+    assert_eq!(said, "0 applied, 37 equal, 0 different, 4 for the record only\n");
     let audits = [from.done(&["audit", "--json"]).await, to.done(&["audit", "--json"]).await];
     let [before, after] = audits.map(|text| summary(&text)["digest"].as_str().expect("a digest").to_owned());
     assert_eq!(before.len(), 64);
@@ -89,7 +89,7 @@ async fn what_is_wrong_with_a_file_is_said_with_its_line_and_what_came_before_st
         let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
         assert_eq!(ran.status.code(), Some(1), "{err}");
         assert!(err.contains(says), "{err}");
-        assert_eq!(out, "1 applied, 0 equal, 0 different, 0 noted\n");
+        assert_eq!(out, "1 applied, 0 equal, 0 different, 0 for the record only\n");
     }
     let other = commands("acme", "open player0 EUR")[0].clone();
     let recorded =
@@ -229,7 +229,7 @@ games = ["wallstroulette"]
 hmac_secret = "a secret of well over thirty-two bytes, shared with nobody"
 "#;
 
-/// For rehearsals: a provider's requests come again, to whoever serves the broker.
+/// For trials: a provider's requests come again, to whoever serves the broker.
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_requests_are_published_again_and_another_ledger_comes_to_the_same_orders() {
     let story = "
@@ -257,8 +257,8 @@ async fn recorded_requests_are_published_again_and_another_ledger_comes_to_the_s
         to.deposit(of, "alice", "10.00", "CHF").await;
         let arguments = ["replay", "-", "--json", "--to", "amqp", "--party", of];
         let counted = |dry_run: bool| json!({ "dry_run": dry_run, "published": 10, "passed_over": 3, "incomplete": 1 });
-        let rehearsed = to.done_with(&[arguments.as_slice(), &["--dry-run"]].concat(), &exported).await;
-        assert_eq!(summary(&rehearsed), counted(true));
+        let dry_run = to.done_with(&[arguments.as_slice(), &["--dry-run"]].concat(), &exported).await;
+        assert_eq!(summary(&dry_run), counted(true));
         let published = to.done_with(&[arguments.as_slice(), &["--rate", "100"]].concat(), &exported).await;
         assert_eq!(summary(&published), counted(false));
         // The loser that could not be said stays open, as the last bet does.

@@ -17,7 +17,7 @@ use purser::storage::Store;
 
 use crate::databases::{Fresh, apply};
 use crate::memory::{Memory, next_number};
-use crate::script::{Asked, Names, Step, held, parse, rehearsed, tidied, written};
+use crate::script::{Asked, Names, Step, held, parse, tidied, written, written_for};
 
 /// A fact, and the scenario that shows it.
 type Scenario = (&'static str, &'static str);
@@ -82,7 +82,7 @@ fn fold_one_by_one(steps: &[Step]) -> Vec<String> {
 
 fn fold_at_once(steps: &[Step]) -> Vec<String> {
     let mut memory = Memory::default();
-    let (commands, names) = rehearsed(steps, memory.next);
+    let (commands, names) = written_for(steps, memory.next);
     let (_, outcomes) = memory.apply(&commands);
     let answers = outcomes.into_iter().map(|outcome| names.told(outcome));
     answers.chain(questions(steps).map(|step| held(&memory.state, &step.asked, &names))).collect()
@@ -104,7 +104,7 @@ async fn store_one_by_one(store: &mut impl Store, steps: &[Step]) -> Vec<String>
 }
 
 async fn store_at_once(store: &mut impl Store, steps: &[Step]) -> Vec<String> {
-    let (commands, names) = rehearsed(steps, next_number(store).await);
+    let (commands, names) = written_for(steps, next_number(store).await);
     let outcomes = apply(store, &commands).await.expect("applied");
     let mut answers: Vec<String> = outcomes.into_iter().map(|outcome| names.told(outcome)).collect();
     for step in questions(steps) {

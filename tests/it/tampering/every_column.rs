@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{PARTNERS, pruned};
 use crate::databases::{Fresh, apply};
 use crate::memory::next_number;
-use crate::script::{commands, parse, rehearsed};
+use crate::script::{commands, parse, written_for};
 
 /// What the audit says nothing about: it is no money, and not in the journal.
 const BESIDE: [&str; 11] = [
@@ -112,7 +112,7 @@ async fn a_change_to_any_value_of_the_ledger_is_found_out() {
     apply(&mut writer, &commands("acme", pruned::STORY)).await.expect("applied");
     fresh.prune(Timestamp(pruned::BEFORE)).await;
     let next = next_number(&mut writer).await;
-    apply(&mut writer, &rehearsed(&parse("beta", PARTNERS), next).0).await.expect("applied");
+    apply(&mut writer, &written_for(&parse("beta", PARTNERS), next).0).await.expect("applied");
     drop(writer);
     for concludes in [None, Some(1)] {
         let text = str::to_owned;

@@ -6,7 +6,7 @@ use super::{Case, check_pruned};
 use crate::databases::{Fresh, apply};
 use crate::script::commands;
 
-/// Rows 1 to 16 are pruned: 13 of them are shortened or whole, and 8 and 15 were merely noted.
+/// Rows 1 to 16 are pruned: 13 of them are shortened or whole, and 8 and 15 are for the record only.
 pub const STORY: &str = "
     open alice CHF at=1
     open bob CHF at=1

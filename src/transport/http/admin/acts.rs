@@ -88,11 +88,11 @@ impl Api {
         asked: &AdminRequest,
         party: &Party,
         direction: Direction,
-        movement: &Cash,
+        transfer: &Cash,
     ) -> Result<(CashMoved, String), Problem> {
-        let currency = movement.pocket.currency;
-        let decided = self.decide(asked, party, direction.act(movement.clone()), Some(currency)).await?;
-        let answer = cash::answer(&self.config, party, movement, decided.outcome);
+        let currency = transfer.pocket.currency;
+        let decided = self.decide(asked, party, direction.act(transfer.clone()), Some(currency)).await?;
+        let answer = cash::answer(&self.config, party, transfer, decided.outcome);
         let answer = answer.ok_or(Failure::Fault)?;
         let said = if decided.repeated { "was done before" } else { "done" };
         let outcome = format!("{said}: balance {} {currency}", answer.balance);
@@ -152,32 +152,32 @@ async fn add_player(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
 async fn move_money(api: &Api, asked: &AdminRequest, direction: Direction) -> Result<Reply, Problem> {
     let (party, player) = (asked.party()?, asked.player()?);
     let body: cash::CashRequest = asked.read()?;
-    let mut movement = body.movement(&api.config, &party, player)?;
-    let currency = movement.pocket.currency;
+    let mut transfer = body.transfer(&api.config, &party, player)?;
+    let currency = transfer.pocket.currency;
     let deed = asked.deed(
         &party,
         json!({
-            "amount": body.amount, "currency": currency, "bucket": movement.pocket.bucket,
+            "amount": body.amount, "currency": currency, "bucket": transfer.pocket.bucket,
             "key": body.key, "reason": body.reason,
         }),
     );
     let request = ApprovalRequest {
         party: party.clone(),
-        player: movement.player.clone(),
-        act: direction.act(movement.clone()),
+        player: transfer.player.clone(),
+        act: direction.act(transfer.clone()),
         key: body.key,
         currency,
-        amount_minor: movement.amount.minor(),
+        amount_minor: transfer.amount.minor(),
         reason: body.reason,
         deed: deed.clone(),
     };
     match approvals::road(&asked.ledger.reader, &api.config, &asked.actor, request).await? {
         Road::Open => {}
         Road::Waits(approval) => return Ok(waits(api, &approval)),
-        Road::Moved(approval) => movement = cash::of(approval.command).ok_or(Failure::Fault)?,
+        Road::Moved(approval) => transfer = cash::of(approval.command).ok_or(Failure::Fault)?,
         Road::Closed(kind, why) => return Err(Problem::refused(kind, why)),
     }
-    let working = api.move_cash(asked, &party, direction, &movement);
+    let working = api.move_cash(asked, &party, direction, &transfer);
     let answer = trail::recorded(&asked.ledger.reader, &asked.actor, &deed, working).await?;
     Ok(Reply::json(201, "201", &answer))
 }

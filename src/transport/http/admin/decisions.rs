@@ -24,7 +24,7 @@ use crate::storage::queries::AnyConnection;
 struct Decided {
     #[serde(flatten)]
     approval: ApprovalShown,
-    movement: Value,
+    transfer: Value,
 }
 
 impl AdminRequest {
@@ -49,8 +49,8 @@ pub(super) async fn approve(api: &Api, asked: &AdminRequest) -> Result<Reply, Pr
     let id = asked.approval()?;
     let moving = async |approval: &Approval| api.carry_out(asked, approval).await;
     let ledger = api.ledger_of_approval(id).await?;
-    let (approval, movement) = approvals::approve(&ledger.reader, &asked.actor, id, moving).await?;
-    Ok(decided(api, &approval, movement))
+    let (approval, transfer) = approvals::approve(&ledger.reader, &asked.actor, id, moving).await?;
+    Ok(decided(api, &approval, transfer))
 }
 
 pub(super) async fn reject(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
@@ -60,9 +60,9 @@ pub(super) async fn reject(api: &Api, asked: &AdminRequest) -> Result<Reply, Pro
     Ok(decided(api, &approval, Value::Null))
 }
 
-fn decided(api: &Api, approval: &Approval, movement: Value) -> Reply {
+fn decided(api: &Api, approval: &Approval, transfer: Value) -> Reply {
     let approval = approvals::shown(&api.config, approval, &[], clock::now());
-    Reply::json(200, "200", &Decided { approval, movement })
+    Reply::json(200, "200", &Decided { approval, transfer })
 }
 
 /// A page of approvals.
@@ -136,8 +136,8 @@ impl Api {
             | Act::Order(_)
             | Act::Shop(_) => return Err(Failure::Fault.into()),
         };
-        let movement = cash::of(approval.command.clone()).ok_or(Failure::Fault)?;
-        let (answer, outcome) = self.move_cash(asked, party, direction, &movement).await?;
+        let transfer = cash::of(approval.command.clone()).ok_or(Failure::Fault)?;
+        let (answer, outcome) = self.move_cash(asked, party, direction, &transfer).await?;
         Ok((serde_json::to_value(answer).map_err(|_| Failure::Fault)?, outcome))
     }
 }

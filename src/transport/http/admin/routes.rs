@@ -147,7 +147,7 @@ pub const ROUTES: [AdminRoute; 25] = [
             AdminLook::Approvals,
             "/approvals",
             "approvals",
-            "Movements by hand that wait for a second person, oldest first; `all=true`: all of them",
+            "Transfers by hand that wait for a second person, oldest first; `all=true`: all of them",
         )
     },
     AdminRoute {

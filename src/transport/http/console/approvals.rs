@@ -1,4 +1,4 @@
-//! Movements by hand that wait for a second person: the list, and one of them with the forms that decide on it.
+//! Transfers by hand that wait for a second person: the list, and one of them with the forms that decide on it.
 
 use askama::Template;
 use uuid::Uuid;

@@ -209,7 +209,7 @@ fn said(act: AdminAct, parameters: &PathParameters, status: u16, reply: &Value) 
             Notice::of(format!("Approved the void of transaction {number}: what it moved was moved back."))
         }
         AdminAct::DismissVoid => Notice::of(format!("Dismissed the void of transaction {number}: nothing was moved.")),
-        AdminAct::Approve => Notice::of(approved(text("act"), &reply["movement"])),
+        AdminAct::Approve => Notice::of(approved(text("act"), &reply["transfer"])),
         AdminAct::Reject => Notice::of("Rejected: nothing is moved."),
     })
 }
@@ -220,10 +220,10 @@ fn waits(approval: &str) -> Notice {
     notice.with_link(format!("approvals/{approval}"), format!("Approval {approval}"))
 }
 
-fn approved(act: &str, movement: &Value) -> String {
+fn approved(act: &str, transfer: &Value) -> String {
     match act {
-        "deposit" => format!("Approved: deposited {}", moved(movement)),
-        "withdraw" => format!("Approved: withdrew {}", moved(movement)),
+        "deposit" => format!("Approved: deposited {}", moved(transfer)),
+        "withdraw" => format!("Approved: withdrew {}", moved(transfer)),
         _ => "Approved: what the transaction moved was moved back.".to_owned(),
     }
 }

@@ -24,7 +24,7 @@ async fn a_key_moves_money_once_whoever_comes_with_it() {
         }
         let other = json!({ "amount": "12.51", "currency": "CHF", "key": "ticket-7", "reason": "goodwill" });
         let (status, detail) = problem(&post(Role::Operator, path, &other).send(&stage).await);
-        assert_eq!((status, detail.as_str()), (409, "this key was used before for another movement"));
+        assert_eq!((status, detail.as_str()), (409, "this key was used before for another transfer"));
         let bonus = json!({ "amount": "1", "currency": "CHF", "bucket": "bonus", "key": "b", "reason": "bonus" });
         assert_eq!(post(Role::Operator, path, &bonus).send(&stage).await.json()["balance_minor"], 100);
 

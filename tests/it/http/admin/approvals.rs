@@ -29,7 +29,7 @@ fn amount(amount: &str, key: &str) -> Value {
     json!({ "amount": amount, "currency": "CHF", "key": key, "reason": "a slip" })
 }
 
-/// Asks for a movement that has to wait; answers with the approval's id.
+/// Asks for a transfer that has to wait; answers with the approval's id.
 async fn ask(stage: &Stage, path: &str, body: &Value) -> String {
     let response = post(Role::Operator, path, body).send(stage).await;
     assert_eq!(response.status, 202, "{}", response.text());
@@ -84,7 +84,7 @@ async fn what_is_too_much_for_one_is_moved_once_by_another() {
             assert_eq!((again.status, &again.json()["id"]), (202, &json!(id)));
         }
         let other = post(Role::Operator, DEPOSITS, &amount("1.00", "b")).send(&stage).await;
-        assert!(problem(&other).1.contains("used before for another movement"), "{}", other.text());
+        assert!(problem(&other).1.contains("used before for another transfer"), "{}", other.text());
         let under_its_id = post(Role::Operator, DEPOSITS, &amount("1.00", &id)).send(&stage).await;
         assert!(problem(&under_its_id).1.contains("the id of an approval"), "{}", under_its_id.text());
         assert_eq!((stage.balance("acme", "alice", "CHF").await, listed(&stage, "").await.len()), (10_000, 1));
@@ -96,8 +96,8 @@ async fn what_is_too_much_for_one_is_moved_once_by_another() {
         for answer in answers {
             assert_eq!(answer.status, 200, "{}", answer.text());
             let body = answer.json();
-            assert_eq!((&body["state"], &body["movement"]["balance"]), (&json!("moved"), &json!("150.01")));
-            assert_eq!(body["movement"]["key"], json!(id));
+            assert_eq!((&body["state"], &body["transfer"]["balance"]), (&json!("moved"), &json!("150.01")));
+            assert_eq!(body["transfer"]["key"], json!(id));
         }
         assert_eq!((stage.balance("acme", "alice", "CHF").await, listed(&stage, "").await), (15_001, vec![]));
         assert_eq!(listed(&stage, "?all=true").await, [(id.clone(), "moved".to_owned())]);
@@ -106,12 +106,12 @@ async fn what_is_too_much_for_one_is_moved_once_by_another() {
         assert_eq!((moved.status, &moved.json()["balance"]), (201, &json!("150.01")));
         assert_eq!(problem(&decide(&stage, Role::Approver, &id, "reject").await).0, 409);
         stage.audit().await;
-        // What pruning leaves of the movement is enough to answer by, and to be audited.
+        // What pruning leaves of the transfer is enough to answer by, and to be audited.
         let pruned = stage.done(&["journal", "prune", "--before", "0s", "--json"]).await;
         let pruned: Value = serde_json::from_str(&pruned).expect("JSON");
         assert!(pruned["rows"].as_i64().is_some_and(|rows| rows >= 4), "{pruned}");
         let after = decide(&stage, Role::Admin, &id, "approve").await;
-        assert_eq!((after.status, &after.json()["movement"]["balance"]), (200, &json!("150.01")), "{}", after.text());
+        assert_eq!((after.status, &after.json()["transfer"]["balance"]), (200, &json!("150.01")), "{}", after.text());
         assert_eq!(stage.balance("acme", "alice", "CHF").await, 15_001);
         stage.audit().await;
     })
@@ -299,7 +299,7 @@ async fn a_void_of_much_is_approved_by_two() {
         assert_eq!(stage.balance("acme", "77", "GBP").await, 250);
         for _ in 0..2 {
             let approved = decide(&stage, Role::Approver, second, "approve").await;
-            assert_eq!((approved.status, &approved.json()["movement"]["number"]), (200, &numbers[1]));
+            assert_eq!((approved.status, &approved.json()["transfer"]["number"]), (200, &numbers[1]));
         }
         assert_eq!((resolve(&numbers[1]).await.status, stage.balance("acme", "77", "GBP").await), (200, 0));
         stage.audit().await;

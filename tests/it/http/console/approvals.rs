@@ -19,7 +19,7 @@ fn money<'a>(amount: &'a str, key: &'a str) -> [(&'a str, &'a str); 5] {
     [("amount", amount), ("currency", "CHF"), ("bucket", "real"), ("key", key), ("reason", MARKUP)]
 }
 
-/// Asks for a movement that has to wait; answers with the path of its approval.
+/// Asks for a transfer that has to wait; answers with the path of its approval.
 async fn ask(stage: &Stage, cookie: &str, path: &str, pairs: &[(&str, &str)]) -> String {
     let asked = post(cookie, path, pairs).send(stage).await;
     assert_eq!((asked.status, asked.header("location")), (303, "../alice"), "{}", asked.text());

@@ -57,19 +57,28 @@ impl MoveParty {
                 mover.abandon().await?;
                 Ok(((), "done".to_owned()))
             };
-            trail::recorded(&from.database, deed, abandoning).await?;
+            trail::recorded(&from.database, deed.clone(), abandoning).await?;
+            // It may be away, which is a reason to give up.
+            if let Err(why) = Self::tell_other(&to, deed).await {
+                eprintln!("the trail of ledger {} does not have it: {}", to.name, output::safe(&why.to_string()));
+            }
             return self.tell_abandoned(&party, &from.name);
         }
+        to.database.migrate().await?;
         let moving = async {
             let report = mover.run().await?;
             let outcome = format!("done: {} commands", report.commands);
             Ok((report, outcome))
         };
-        let moved = trail::recorded(&from.database, deed.clone(), moving).await;
+        // In the trails of both ledgers before it begins, and when it has ended, however it did.
+        let moving = async {
+            let report = trail::recorded(&from.database, deed.clone(), moving).await?;
+            let outcome = format!("done: {} commands", report.commands);
+            Ok((report, outcome))
+        };
+        let moved = trail::recorded(&to.database, deed.clone(), moving).await;
         progress.finish_and_clear();
         let report = moved?;
-        let arrived = async { Ok(((), format!("arrived from ledger {}", from.name))) };
-        trail::recorded(&to.database, deed, arrived).await?;
         if self.json {
             output::json(&report)?;
             return Ok(true);
@@ -98,6 +107,12 @@ impl MoveParty {
         }
         let end = |name| LedgerChoice::named(config, name).map(LedgerChoice::end);
         Ok((end(from)?, end(to)?))
+    }
+
+    /// Where the party would have gone it is known, too, that it does not.
+    async fn tell_other(to: &MoveEnd, deed: Deed) -> Result<(), CommandFailure> {
+        to.database.migrate().await?;
+        trail::recorded(&to.database, deed, async { Ok(((), "done".to_owned())) }).await
     }
 
     fn tell_abandoned(&self, party: &Party, from: &LedgerName) -> Ended {

@@ -241,6 +241,8 @@ async fn a_move_that_was_killed_is_carried_on_or_given_up() {
             stage.run(&["deposit", "--party", "acme", "--player", "alice", "--currency", "CHF", "--amount", "1"]).await;
         let given_up = stage.done(&[mover.as_slice(), &["--abandon"]].concat()).await;
         assert!(given_up.contains("is served from ledger default again"));
+        let abandoned = "SELECT count(*) FROM trail WHERE act = 'party move abandon' AND outcome = 'done'";
+        assert_eq!((number(&stage.database, abandoned).await, number(&second, abandoned).await), (1, 1));
         stage.deposit("acme", "alice", "1", "CHF").await;
         let deposited = if refused.status.success() { 2 } else { 1 };
         stage.done(&mover).await;
@@ -277,6 +279,14 @@ async fn a_party_that_moves_on_is_not_let_in_where_it_has_left() {
     let why = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(!again.status.success() && why.contains("it is left in second, by way of third"), "{why}");
     assert_eq!(number(&second, "SELECT count(*) FROM party_moves WHERE state = 'left'").await, 1);
+    // Each is in the trail of where the party was and of where it went, however it ended.
+    let begun = "SELECT count(*) FROM trail WHERE act = 'party move' AND outcome = 'begun'";
+    let done = "SELECT count(*) FROM trail WHERE act = 'party move' AND outcome LIKE 'done: % commands'";
+    let failed = "SELECT count(*) FROM trail WHERE act = 'party move' AND outcome LIKE 'not done: %by way of third%'";
+    for (database, expected) in [(&stage.database, [2, 1, 1]), (&second, [3, 2, 1])] {
+        let counted = [number(database, begun).await, number(database, done).await, number(database, failed).await];
+        assert_eq!(counted, expected, "{database:?}");
+    }
 
     // And back again, to where it began.
     let back = mover("third", "default").await;

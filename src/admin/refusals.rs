@@ -29,13 +29,13 @@ pub fn told(config: &Config, act: &Act, currency: Option<Currency>, refusal: Ref
                 conflict("the username is another player's name to sign in by; nothing was changed")
             }
             AccountRefusal::InsufficientFunds { balance } => {
-                (RefusalKind::Conflict, format!("the balance is {}, too little; nothing was moved", amount(balance)))
+                (RefusalKind::Conflict, insufficient(act, &amount(balance)))
             }
             AccountRefusal::BalanceOverflow => conflict("the balance would be more than an account can hold"),
         },
         Refusal::Transaction(refusal) => match refusal {
             TransactionRefusal::VoidUnknown | TransactionRefusal::TransactionUnknown => {
-                (RefusalKind::Unknown, "there is no void of this transaction".to_owned())
+                (RefusalKind::Unknown, resolved(act).map_or_else(|| "there is no such void".to_owned(), no_void))
             }
             TransactionRefusal::VoidResolved => conflict(VOID_RESOLVED),
             TransactionRefusal::TransactionEnded => {
@@ -44,6 +44,30 @@ pub fn told(config: &Config, act: &Act, currency: Option<Currency>, refusal: Ref
             TransactionRefusal::TransactionUndone | TransactionRefusal::AmountsDisagree => otherwise(),
         },
         Refusal::Order(_) | Refusal::Shop(_) => otherwise(),
+    }
+}
+
+/// Nobody has asked to take this transaction back.
+pub fn no_void(source: i64) -> String {
+    format!("there is no void of transaction {source}")
+}
+
+/// The transaction whose void an act answers.
+fn resolved(act: &Act) -> Option<i64> {
+    if let Act::Transaction(TransactionAct::ResolveVoid(resolve)) = act { Some(resolve.source) } else { None }
+}
+
+fn insufficient(act: &Act, balance: &str) -> String {
+    match act {
+        Act::Transaction(TransactionAct::ResolveVoid(resolve)) => format!(
+            "player {} has only {balance} left in one of the buckets that transaction {} was paid into; nothing was moved, \
+             and the void still waits",
+            resolve.player, resolve.source
+        ),
+        Act::Transaction(TransactionAct::Adjust(_) | TransactionAct::QueueVoid(_))
+        | Act::Account(_)
+        | Act::Order(_)
+        | Act::Shop(_) => format!("the balance is {balance}, too little; nothing was moved"),
     }
 }
 

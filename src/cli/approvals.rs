@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::refusal::refused;
 use super::{CommandFailure, Ended, failed, output, trail};
 use crate::admin::approvals::{self, Approval, ApprovalShown};
-use crate::admin::refusals;
 use crate::cli::ledger_choice::{LedgerChoice, LedgerOption};
 use crate::clock;
 use crate::config::Config;
@@ -152,11 +152,9 @@ impl Decide {
 }
 
 async fn carry_out(config: &Config, database: &Database, approval: &Approval) -> Result<((), String), CommandFailure> {
-    match direct::apply(&mut database.writer()?, approval.command(clock::now())).await? {
+    let command = approval.command(clock::now());
+    match direct::apply(&mut database.writer()?, command.clone()).await? {
         Outcome::Done(_) => Ok(((), "done".to_owned())),
-        Outcome::Refused(refusal) => {
-            let (_, why) = refusals::told(config, &approval.command, Some(approval.currency), refusal);
-            Err(failed(why))
-        }
+        Outcome::Refused(refusal) => Err(refused(config, &command, approval.currency, refusal)),
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::refusal::refused;
 use super::{CommandFailure, Ended, failed, invalid, output, party, trail, usage};
 use crate::admin::approvals::{self, ApprovalRequest, Road};
 use crate::admin::cash;
@@ -14,7 +15,7 @@ use crate::config::{Config, PartyConfig};
 use crate::ledger::accounts::Cash;
 use crate::ledger::command::Command;
 use crate::ledger::money::format_decimal;
-use crate::ledger::{AccountDone, AccountRefusal, Currency, Done, Outcome, Party, PlayerId, Pocket, Refusal};
+use crate::ledger::{AccountDone, Currency, Done, Outcome, Party, PlayerId, Pocket};
 use crate::storage::Reader;
 use crate::wallet::direct;
 
@@ -73,8 +74,10 @@ impl CashArgs {
         };
         let command = Command { party, at: clock::now(), correlation: None, act };
         let balance = trail::recorded(&database, deed, async {
-            let outcome = direct::apply(&mut database.writer()?, command).await?;
-            let balance = self.balance(outcome, currency, config.exponent(currency))?;
+            let balance = match direct::apply(&mut database.writer()?, command.clone()).await? {
+                Outcome::Done(done) => balance(&done)?,
+                Outcome::Refused(refusal) => return Err(refused(config, &command, currency, refusal)),
+            };
             Ok((balance, format!("done: balance {} {currency}", format_decimal(balance, config.exponent(currency)))))
         });
         self.report(balance.await?, currency, config.exponent(currency))
@@ -96,17 +99,6 @@ impl CashArgs {
         cash::transfer(config, player, pocket, &self.amount, &key).map_err(invalid)
     }
 
-    /// The balance right after it, in minor units.
-    fn balance(&self, outcome: Outcome, currency: Currency, exponent: u32) -> Result<i64, CommandFailure> {
-        match outcome {
-            Outcome::Done(Done::Account(AccountDone::Deposited { balance } | AccountDone::Withdrawn { balance })) => {
-                Ok(balance)
-            }
-            Outcome::Done(_) => Err(failed("the ledger answered something else")),
-            Outcome::Refused(refusal) => Err(self.refused(refusal, currency, exponent)),
-        }
-    }
-
     fn report(&self, balance: i64, currency: Currency, exponent: u32) -> Ended {
         let text = format_decimal(balance, exponent);
         if self.json {
@@ -118,26 +110,14 @@ impl CashArgs {
         }
         Ok(true)
     }
+}
 
-    fn refused(&self, refusal: Refusal, currency: Currency, exponent: u32) -> CommandFailure {
-        match refusal {
-            Refusal::Account(AccountRefusal::PlayerUnknown) => {
-                let (party, player) = (&self.party, &self.player);
-                failed(format!(
-                    "there is no player {player}; `purser player add --party {party} --player {player}` makes one"
-                ))
-            }
-            Refusal::Account(AccountRefusal::InsufficientFunds { balance }) => {
-                failed(format!("the balance is {} {currency}, too little", format_decimal(balance, exponent)))
-            }
-            Refusal::Account(AccountRefusal::KeyReused) => failed("this --key was used before for another transfer"),
-            Refusal::Account(AccountRefusal::BalanceOverflow) => {
-                failed("the balance would be more than an account can hold")
-            }
-            Refusal::Account(AccountRefusal::UsernameTaken)
-            | Refusal::Order(_)
-            | Refusal::Transaction(_)
-            | Refusal::Shop(_) => failed(format!("refused: {refusal:?}")),
+/// The balance right after it, in minor units.
+fn balance(done: &Done) -> Result<i64, CommandFailure> {
+    match done {
+        Done::Account(AccountDone::Deposited { balance } | AccountDone::Withdrawn { balance }) => Ok(*balance),
+        Done::Account(_) | Done::Order(_) | Done::Transaction(_) | Done::Shop(_) => {
+            Err(failed("the ledger answered something else"))
         }
     }
 }

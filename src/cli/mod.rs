@@ -22,6 +22,7 @@ pub mod offers;
 mod order;
 mod operator;
 mod output;
+mod refusal;
 mod party_move;
 mod play;
 mod player;

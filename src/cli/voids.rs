@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{CommandFailure, Ended, failed, invalid, output, party, trail};
+use super::refusal::{no_void, refused};
+use super::{Ended, failed, invalid, output, party, trail};
 use crate::admin::approvals::{self, Road};
 use crate::admin::trail::Deed;
 use crate::admin::voids::{request, resolve};
@@ -15,7 +16,7 @@ use crate::ledger::account::Bucket;
 use crate::ledger::command::Command;
 use crate::ledger::money::format_decimal;
 use crate::ledger::transactions::VoidState;
-use crate::ledger::{AccountRefusal, Currency, Done, Outcome, Refusal, TransactionDone, TransactionRefusal};
+use crate::ledger::{Currency, Done, Outcome, TransactionDone};
 use crate::storage::Reader;
 use crate::storage::voids::{self, Queued};
 use crate::wallet::direct;
@@ -138,7 +139,7 @@ impl Resolve {
         let database = LedgerChoice::of_party(config, &party)?.change().await?;
         let (of, source) = (party.clone(), self.source);
         let queued = database.query(move |conn| voids::find(conn, &of, source)).await?;
-        let queued = queued.ok_or_else(|| self.unknown())?;
+        let queued = queued.ok_or_else(|| no_void(&party, source))?;
         let deed = Deed {
             act: if approve { "void approve" } else { "void dismiss" },
             party: Some(party.clone()),
@@ -156,7 +157,7 @@ impl Resolve {
         let act = resolve(&queued, approve);
         let command = Command { party, at: clock::now(), correlation: None, act };
         let resolved = trail::recorded(&database, deed, async {
-            match direct::apply(&mut database.writer()?, command).await? {
+            match direct::apply(&mut database.writer()?, command.clone()).await? {
                 Outcome::Done(Done::Transaction(TransactionDone::VoidApproved { transaction })) => {
                     Ok((Some(transaction), format!("approved: transaction {transaction} moved it back")))
                 }
@@ -164,7 +165,7 @@ impl Resolve {
                     Ok((None, "dismissed: nothing was moved".to_owned()))
                 }
                 Outcome::Done(_) => Err(failed("the ledger answered something else")),
-                Outcome::Refused(refusal) => Err(self.refused(config, &queued, refusal)),
+                Outcome::Refused(refusal) => Err(refused(config, &command, queued.source.currency, refusal)),
             }
         });
         match resolved.await? {
@@ -191,48 +192,5 @@ impl Resolve {
             output::line(&format!("void of transaction {id} dismissed: nothing was moved"))?;
         }
         Ok(true)
-    }
-
-    fn unknown(&self) -> CommandFailure {
-        let (id, party) = (self.source, &self.party);
-        failed(format!(
-            "no void of transaction {id} was asked for; `purser voids list --party {party}` shows those that wait"
-        ))
-    }
-
-    fn resolved_before(&self) -> CommandFailure {
-        let (id, party) = (self.source, &self.party);
-        failed(format!(
-            "the void of transaction {id} was resolved before; `purser voids list --all --party {party}` shows how"
-        ))
-    }
-
-    fn refused(&self, config: &Config, queued: &Queued, refusal: Refusal) -> CommandFailure {
-        let (id, player, currency) = (self.source, &queued.player, queued.source.currency);
-        match refusal {
-            Refusal::Account(refusal) => match refusal {
-                AccountRefusal::PlayerUnknown => failed(format!("there is no player {player} any more")),
-                // The other answer was given under the same key.
-                AccountRefusal::KeyReused => self.resolved_before(),
-                AccountRefusal::InsufficientFunds { balance } => failed(format!(
-                    "player {player} has only {} {currency} left in one of the buckets that transaction {id} was paid \
-                     into; nothing was moved, and the void still waits",
-                    format_decimal(balance, config.exponent(currency))
-                )),
-                AccountRefusal::BalanceOverflow => failed("a balance would be more than an account can hold"),
-                AccountRefusal::UsernameTaken => failed(format!("refused: {refusal:?}")),
-            },
-            Refusal::Transaction(refusal) => match refusal {
-                TransactionRefusal::VoidUnknown | TransactionRefusal::TransactionUnknown => self.unknown(),
-                TransactionRefusal::VoidResolved => self.resolved_before(),
-                TransactionRefusal::TransactionEnded => {
-                    failed(format!("transaction {id} was given back meanwhile, by the partner; dismiss its void"))
-                }
-                TransactionRefusal::TransactionUndone | TransactionRefusal::AmountsDisagree => {
-                    failed(format!("refused: {refusal:?}"))
-                }
-            },
-            Refusal::Order(_) | Refusal::Shop(_) => failed(format!("refused: {refusal:?}")),
-        }
     }
 }

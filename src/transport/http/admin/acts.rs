@@ -199,7 +199,7 @@ async fn resolve_void(api: &Api, asked: &AdminRequest, approve: bool) -> Result<
     let (party, number) = (asked.party()?, asked.number()?);
     let of = party.clone();
     let queued = asked.ledger.reader.ask(move |conn| queue::find(conn, &of, number)).await?;
-    let queued = queued.ok_or_else(|| Problem::not_found("there is no void of this transaction"))?;
+    let queued = queued.ok_or_else(|| Problem::not_found(refusals::no_void(number)))?;
     let why: voids::Why = if asked.body.is_empty() { voids::Why::default() } else { asked.read()? };
     why.check()?;
     let shown = voids::shown(&api.config, &queued);

@@ -1,7 +1,6 @@
 """A Purser of its own for the pages to be driven against, with something of everything to look at."""
 
 import base64
-import hashlib
 import json
 import os
 import socket
@@ -13,27 +12,12 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-ROLES = ["viewer", "operator", "approver", "admin"]
 VHOST = "purser-pages"
 START_DEADLINE_S = 60
 MARKUP = "<b>=1+1</b>\"'&"
 
-PARTIES = """
-[parties.acme]
-currencies = ["CHF", "GBP"]
-games = ["wallstroulette", "weekendforex"]
-player_tokens = "trusted"
-[parties.acme.limits.CHF]
-max_bet = 10000
-max_stake_per_day = 250000
-[parties.acme.balance_service]
-path = "/api"
-currency_ids = { 1 = "GBP" }
-[parties.zenith]
-currencies = ["CHF"]
-games = ["wallstroulette"]
-player_tokens = "trusted"
-"""
+# What the tests in Rust configure, too.
+CONFIGURED = Path(__file__).resolve().parent.parent / "operators"
 
 
 def token(role):
@@ -67,31 +51,43 @@ class Stage:
         self.manage("PUT", f"/vhosts/{VHOST}")
         self.manage("PUT", f"/permissions/{VHOST}/guest", {"configure": ".*", "write": ".*", "read": ".*"})
         amqp = os.environ["PURSER_TEST_AMQP_URL"].rsplit("/", 1)[0] + f"/{VHOST}"
-        operators = "".join(
-            f'[[operators]]\nname = "the-{role}"\nrole = "{role}"\n'
-            f'token_hash = "sha256:{hashlib.sha256(token(role).encode()).hexdigest()}"\n'
-            for role in ROLES
-        )
         folder = Path(self.folder.name)
         self.config = folder / "purser.toml"
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
+        parties = (CONFIGURED / "parties.toml").read_text()
         self.config.write_text(
             f'[database]\nurl = "sqlite://{folder}/purser.db"\n[amqp]\nurl = "{amqp}"\nqueue_type = "classic"\n'
-            f'[http]\nlisten = "127.0.0.1:{port}"\n{operators}'
-            "[approvals]\nthreshold = { CHF = 5000, GBP = 5000 }\n" + PARTIES
+            f'[http]\nlisten = "127.0.0.1:{port}"\n'
+            "[approvals]\nthreshold = { CHF = 5000, GBP = 5000 }\n"
+            f'[ledgers.second]\nurl = "sqlite://{folder}/second.db"\n'
+            + (CONFIGURED / "operators.toml").read_text()
+            + parties.replace("[parties.zenith]", '[parties.zenith]\nledger = "second"')
         )
         self.log = folder / "log"
-        with self.log.open("wb") as log:
-            serve = [os.environ["PURSER"], "--config", str(self.config), "serve"]
-            self.process = subprocess.Popen(serve, stderr=log, stdout=log, cwd=folder)
-        wait_for("a ready Purser", lambda: self.is_ready())
+        self.serve()
         self.fill()
         return self
 
-    def __exit__(self, *_):
+    def serve(self):
+        with self.log.open("ab") as log:
+            serve = [os.environ["PURSER"], "--config", str(self.config), "serve"]
+            self.process = subprocess.Popen(serve, stderr=log, stdout=log, cwd=self.folder.name)
+        wait_for("a ready Purser", lambda: self.is_ready())
+
+    def stop(self):
         self.process.terminate()
         self.process.wait(START_DEADLINE_S)
+
+    def lose_a_ledger(self):
+        """The second ledger is somewhere else from now on, where nobody is."""
+        self.stop()
+        here = f"sqlite://{self.folder.name}/second.db"
+        self.config.write_text(self.config.read_text().replace(here, "postgres://nobody@127.0.0.1:1/nothing"))
+        self.serve()
+
+    def __exit__(self, *_):
+        self.stop()
         self.manage("DELETE", f"/vhosts/{VHOST}", missing_is_fine=True)
         self.folder.cleanup()
 
@@ -99,7 +95,9 @@ class Stage:
         if self.process.poll() is not None:
             raise SystemExit(f"pages: Purser has ended:\n{self.log.read_text()}")
         try:
-            return urllib.request.urlopen(self.url + "/readyz", timeout=10).status == 200
+            report = json.load(urllib.request.urlopen(self.url + "/readyz", timeout=10))
+            # Where a party is not served, it is named.
+            return "acme" not in report["broker"]
         except OSError:
             return False
 

@@ -14,8 +14,6 @@ mod dead;
 mod live;
 mod ledgers;
 
-use std::fmt::Write as _;
-
 use diesel::connection::SimpleConnection as _;
 use purser::config::{OperatorTokenHash, Role};
 use purser::storage::StoreError;
@@ -25,22 +23,9 @@ use serde_json::Value;
 use super::client::{Call, Response};
 use crate::e2e::stage::{Base, Stage};
 
-const PARTIES: &str = r#"
-[parties.acme]
-currencies = ["CHF", "GBP"]
-games = ["wallstroulette", "weekendforex"]
-player_tokens = "trusted"
-[parties.acme.limits.CHF]
-max_bet = 10000
-max_stake_per_day = 250000
-[parties.acme.balance_service]
-path = "/api"
-currency_ids = { 1 = "GBP" }
-[parties.zenith]
-currencies = ["CHF"]
-games = ["wallstroulette"]
-player_tokens = "trusted"
-"#;
+/// What scripts/pages configures, too.
+const PARTIES: &str = include_str!("../../../operators/parties.toml");
+const OPERATORS: &str = include_str!("../../../operators/operators.toml");
 
 /// The token of the operator who has this role and is called by it.
 pub fn token(role: Role) -> String {
@@ -54,13 +39,9 @@ pub fn config() -> String {
 
 /// One of every role.
 pub fn operators() -> String {
-    let mut config = String::new();
-    for role in Role::ALL {
-        let hash = OperatorTokenHash::of(&token(role)).text();
-        writeln!(config, "[[operators]]\nname = \"the-{role}\"\nrole = \"{role}\"\ntoken_hash = \"{hash}\"")
-            .expect("text");
-    }
-    config
+    let has_all = Role::ALL.iter().all(|role| OPERATORS.contains(&OperatorTokenHash::of(&token(*role)).text()));
+    assert!(has_all, "tests/operators/operators.toml lacks a role");
+    OPERATORS.to_owned()
 }
 
 pub async fn open(base: Base) -> Stage {

@@ -202,7 +202,9 @@ pub fn page(
     let states = if open_at.is_some() { open.as_slice() } else { ApprovalState::ALL.as_slice() };
     let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
     let later = approvals::asked_at.gt(begun.0).or(approvals::asked_at.eq(begun.0).and(approvals::id.gt(begun.1)));
-    let meant = approvals::table.filter(approvals::state.eq_any(states)).filter(later);
+    // Where the index begins to be read.
+    let meant = approvals::table.filter(approvals::asked_at.ge(begun.0));
+    let meant = meant.filter(approvals::state.eq_any(states)).filter(later);
     let meant = meant.filter(approvals::expires_at.gt(open_at.map_or(i64::MIN, |at| at.0)));
     let meant = meant.filter(approvals::party.ne_all(elsewhere.iter().map(Party::as_str)));
     let page = meant.order((approvals::asked_at, approvals::id)).limit(most);

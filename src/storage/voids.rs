@@ -51,14 +51,17 @@ pub fn page(
             (queued_at, source)
         }
     };
-    let states = VoidState::ALL.into_iter().filter(|state| resolved_too || *state == VoidState::Pending);
-    let states: Vec<&str> = states.map(VoidState::as_str).collect();
     let at_once = voids::queued_at.eq(begun.0).and(voids::source.gt(begun.1));
-    let theirs = voids::table.filter(voids::party.eq(party.as_str())).filter(voids::state.eq_any(states));
-    let later = theirs.filter(voids::queued_at.gt(begun.0).or(at_once));
-    let page = later.order((voids::queued_at, voids::source)).limit(most);
-    let rows: Vec<VoidRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
-    with_sources(conn, rows)
+    // The first is where the index begins to be read.
+    let later = voids::queued_at.ge(begun.0).and(voids::queued_at.gt(begun.0).or(at_once));
+    let theirs = voids::table.filter(voids::party.eq(party.as_str())).filter(later);
+    let page = theirs.order((voids::queued_at, voids::source)).limit(most);
+    let waiting = page.filter(voids::state.eq(VoidState::Pending.as_str()));
+    let rows: QueryResult<Vec<VoidRow>> = match resolved_too {
+        true => on!(&mut *conn, conn => page.load(conn)),
+        false => on!(&mut *conn, conn => waiting.load(conn)),
+    };
+    with_sources(conn, rows.map_err(classify)?)
 }
 
 /// The void of the transaction with this number; `None` where none was ever asked for.

@@ -41,6 +41,11 @@ impl Samples {
         let fits = |sample: &&Sample| labels.iter().all(|(label, value)| sample.label(label) == *value);
         self.of(name).find(fits).map(|sample| sample.value)
     }
+
+    /// What a name stands at with all labels together: in every ledger, say.
+    pub fn sum(&self, name: &str) -> Option<f64> {
+        self.of(name).map(|sample| sample.value).reduce(|sum, value| sum + value)
+    }
 }
 
 fn sample(line: &str) -> Option<(&str, Sample)> {
@@ -96,6 +101,8 @@ mod tests {
         assert_eq!(samples.value("a", &[]), Some(5.0));
         assert_eq!(samples.value("b", &[("party", "acme")]), Some(2.5));
         assert_eq!(samples.value("b", &[("party", "other")]), None);
+        let ledgers = Samples::parse("a{ledger=\"second\"} 1\na 5\n");
+        assert_eq!((ledgers.sum("a"), ledgers.sum("b")), (Some(6.0), None));
         let found = samples.of("c").next().unwrap();
         assert_eq!((found.label("said"), found.label("le"), found.label("no")), ("a \"b\" \\ \n}", "+Inf", ""));
         assert_eq!(samples.value("c", &[]), Some(1000.0));

@@ -50,6 +50,12 @@ impl LedgersHealth {
         self.0.iter().all(|(_, health)| !health.is_there())
     }
 
+    /// Whether each is there. One alone is called by no name.
+    pub fn each(&self) -> impl Iterator<Item = (Option<&LedgerName>, bool)> {
+        let name = |ledger| (self.0.len() > 1).then_some(ledger);
+        self.0.iter().map(move |(ledger, health)| (name(ledger), health.is_there()))
+    }
+
     /// Those that are away, and why. One alone is called by no name.
     pub fn away(&self) -> Vec<(Option<LedgerName>, String)> {
         let name = |name: &LedgerName| (self.0.len() > 1).then(|| name.clone());

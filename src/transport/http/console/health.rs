@@ -13,18 +13,21 @@ use crate::transport::http::health::{self, Trouble};
 struct HealthPage {
     frame: Frame,
     troubles: Vec<Trouble>,
-    /// What holds, in a word each: the database, and each party's connection to the broker.
+    /// What holds, in a word each: the database of each ledger, and each party's connection to the broker.
     states: Vec<(String, &'static str)>,
 }
 
 pub fn show(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let readiness = &console.api.readiness;
-    let database = if readiness.databases.are_there() { "ready" } else { "away" };
+    let databases = readiness.databases.each().map(|(ledger, is_there)| {
+        let name = ledger.map_or_else(|| "database".to_owned(), |ledger| format!("database, ledger {ledger}"));
+        (name, if is_there { "ready" } else { "away" })
+    });
     let brokers = readiness.brokers.iter().map(|(party, state)| {
         let (word, _) = overview::told(&state.borrow());
         (format!("broker, party {party}"), word)
     });
-    let states = std::iter::once(("database".to_owned(), database)).chain(brokers).collect();
+    let states = databases.chain(brokers).collect();
     let troubles = health::troubles(readiness, &console.api.live.samples(), asked.viewing.config.parties.keys());
     Ok(HealthPage { frame: asked.frame, troubles, states }.render()?)
 }

@@ -79,7 +79,7 @@ pub async fn show(console: &Console, asked: PageRequest) -> Result<String, Probl
         parties: config.parties.iter().map(|(party, settings)| line(party, settings.is_sandbox)).collect(),
         operations: ["balances", "bets", "results", "cancels"],
         waiting: counted(&samples, "purser_waiting_commands", &[]),
-        approvals: counted(&samples, "purser_approvals_pending", &[]),
+        approvals: told_count(samples.sum("purser_approvals_pending")),
         troubles: health::troubles(readiness, &samples, config.parties.keys()),
         database: if readiness.databases.are_there() { "ready" } else { "away" },
         version: env!("CARGO_PKG_VERSION"),
@@ -111,5 +111,9 @@ fn paces(moment: &Moment) -> Vec<Pace> {
 }
 
 fn counted(samples: &Samples, name: &str, labels: &[(&str, &str)]) -> String {
-    samples.value(name, labels).map_or_else(|| "–".to_owned(), |value| value.to_string())
+    told_count(samples.value(name, labels))
+}
+
+fn told_count(count: Option<f64>) -> String {
+    count.map_or_else(|| "–".to_owned(), |count| count.to_string())
 }

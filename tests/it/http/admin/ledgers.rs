@@ -103,6 +103,12 @@ async fn while_one_ledger_is_away_the_others_answer_and_it_is_named() {
             assert!(html.contains("Ledger second could not be looked at"), "{path}: {html}");
         }
         assert!(page(&stage, "/voids").await.contains("beta (its ledger is away)"));
+        let health = page(&stage, "/health").await;
+        for told in
+            ["ledger default</span> <strong class=\"good\">ready", "ledger second</span> <strong class=\"bad\">away"]
+        {
+            assert!(health.contains(told), "{told}: {health}");
+        }
         let listed = stage.run(&["approvals", "list", "--all", "--json"]).await;
         assert_eq!(listed.status.code(), Some(1), "one could not be looked at");
         assert!(String::from_utf8_lossy(&listed.stdout).contains(&approval));

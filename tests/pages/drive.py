@@ -118,6 +118,7 @@ def pages(stage):
         "approval": f"/approvals/{stage.approval}",
         "audit": "/audit",
         "trail": "/trail?limit=10",
+        "trail-of-second": "/trail?ledger=second",
         "health": "/health",
         "no-such-page": "/nothing",
     }
@@ -206,6 +207,20 @@ def act(browser, script):
     browser.look(f"audited-{how}", has_axe=script)
 
 
+def look_without_a_ledger(browser, stage):
+    """What could not be looked at is named."""
+    stage.lose_a_ledger()
+    browser.emulate(1280)
+    browser.sign_in("admin")
+    for theme in ("light", "dark"):
+        for width in WIDTHS:
+            browser.emulate(width, theme)
+            for name, path in {"search": "/search?q=alice", "voids": "/voids", "approvals": "/approvals"}.items():
+                browser.open(path)
+                browser.expect("told of the ledger", "second could not be looked at" in browser.text())
+                browser.look(f"{name}-away-{theme}-{width}")
+
+
 def look_again(browser, script):
     """What goes on is refreshed by the script, else by whoever looks."""
     if not script:
@@ -225,6 +240,7 @@ def main():
             type_keys(browser)
             act(browser, script=True)
             act(browser, script=False)
+            look_without_a_ledger(browser, stage)
         finally:
             browser.driver.quit()
     print(f"{browser.looks} looks, pictures in {pictures}")

@@ -14,6 +14,8 @@ mod marks;
 mod pages;
 mod row;
 
+use std::ops::Range;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -36,11 +38,11 @@ const POSITION: i32 = 1;
 /// The position while a former index is being dropped.
 const DROPPING: i64 = -1;
 
-/// Rows behind the index that one look-up reads at the most: some tenths of a second.
-const MOST_BEHIND: usize = 200_000;
+/// Numbers behind the index that one look-up looks through at the most: some tenths of a second.
+const MOST_BEHIND: i64 = 200_000;
 
-/// Rows of the journal that are read at a time.
-const PAGE: i64 = 1_000;
+/// Numbers that one statement looks through: a whole segment may lie behind the index while nothing is wrong.
+const STRETCH: i64 = 20_000;
 
 /// Pages of the index that are read at a time.
 const PAGES: i64 = 64;
@@ -51,6 +53,15 @@ pub const MOST_ROWS: usize = 1_000;
 /// Rows are read by their numbers and backwards: a plan that was made for a young table must not pass over a grown one.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
                         SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off";
+
+diesel::define_sql_function! {
+    /// SQLite's: where a text stands in another, from 1; 0 where it does not.
+    fn instr(text: diesel::sql_types::Text, sought: diesel::sql_types::Text) -> diesel::sql_types::Integer;
+}
+diesel::define_sql_function! {
+    /// The same of Postgres.
+    fn strpos(text: diesel::sql_types::Text, sought: diesel::sql_types::Text) -> diesel::sql_types::Integer;
+}
 
 /// What a look-up is answered with.
 #[derive(Debug, PartialEq)]
@@ -98,7 +109,7 @@ pub fn behind(conn: &mut AnyConnection) -> Result<i64, StoreError> {
 struct Wanted {
     kind: HistoryKind,
     digest: Uuid,
-    /// How it is written in a command, and in what is left of one: a row with neither need not be parsed.
+    /// How it is written in a command, and in what is left of one: a row with neither is nobody's who is meant.
     written: [String; 2],
 }
 
@@ -142,23 +153,51 @@ impl Wanted {
         mut before: i64,
         limit: usize,
     ) -> Result<Option<Vec<i64>>, StoreError> {
-        let (mut found, mut read) = (Vec::new(), 0);
-        while found.len() < limit {
-            if read >= MOST_BEHIND {
+        let last = journal::table.select(diesel::dsl::max(journal::seq));
+        let last: Option<i64> = on!(&mut *conn, conn => last.first(conn)).map_err(classify)?;
+        before = before.min(last.unwrap_or(0).saturating_add(1));
+        let (mut found, lowest) = (Vec::new(), before.saturating_sub(MOST_BEHIND));
+        while found.len() < limit && before > position.saturating_add(1) {
+            if before <= lowest {
                 return Ok(None);
             }
-            let page = journal::table.filter(journal::seq.gt(position)).filter(journal::seq.lt(before));
-            let page = page.order(journal::seq.desc()).limit(PAGE);
-            let page = page.select((journal::seq, journal::party, journal::command));
-            let rows: Vec<(i64, String, String)> = on!(conn, conn => page.load(conn)).map_err(classify)?;
-            let Some(last) = rows.last() else { break };
-            before = last.0;
-            read += rows.len();
+            let first = before.saturating_sub(STRETCH).max(position.saturating_add(1)).max(lowest);
+            let rows = self.stretch(conn, first..before, limit)?;
+            // Where there are more, it is gone on with below the last of them.
+            before = rows.last().filter(|_| rows.len() == limit).map_or(first, |last| last.0);
             let theirs = rows.iter().filter(|(_, party, command)| self.is_named(party, command));
             found.extend(theirs.map(|(number, ..)| *number));
         }
         found.truncate(limit);
         Ok(Some(found))
+    }
+
+    /// The rows of these numbers in which the name is written, the highest first and so many at the most. The database looks: most rows are others', and
+    /// would only be carried here to be thrown away.
+    fn stretch(
+        &self,
+        conn: &mut AnyConnection,
+        numbers: Range<i64>,
+        most: usize,
+    ) -> Result<Vec<(i64, String, String)>, StoreError> {
+        let [name, digest] = &self.written;
+        let stretch = journal::table.filter(journal::seq.ge(numbers.start)).filter(journal::seq.lt(numbers.end));
+        let stretch = stretch.order(journal::seq.desc()).limit(i64::try_from(most).unwrap_or(i64::MAX)).select((
+            journal::seq,
+            journal::party,
+            journal::command,
+        ));
+        match conn {
+            AnyConnection::Sqlite(conn) => {
+                let is_written = instr(journal::command, name).gt(0).or(instr(journal::command, digest).gt(0));
+                stretch.filter(is_written).load(conn)
+            }
+            AnyConnection::Postgres(conn) => {
+                let is_written = strpos(journal::command, name).gt(0).or(strpos(journal::command, digest).gt(0));
+                stretch.filter(is_written).load(conn)
+            }
+        }
+        .map_err(classify)
     }
 
     fn is_named(&self, party: &str, command: &str) -> bool {

@@ -12,6 +12,7 @@
 //! All modes are measured in one process, in turns, so that ratios hold even where the machine has other things to do.
 
 mod backlog;
+mod browsers;
 mod echo;
 mod ledger;
 mod mode;
@@ -26,7 +27,8 @@ use anyhow::Context as _;
 use clap::Parser;
 
 use backlog::Backlog;
-use mode::{History, Mode, Run};
+use browsers::Browsers;
+use mode::{Console, Consumer, History, Mode, Run};
 use processor::Processes;
 
 /// Measures how fast a backlog of bets drains, in several ways, and compares.
@@ -61,6 +63,13 @@ struct Arguments {
     /// Whether Purser keeps the index of histories: `on,off` measures both in turns, and what the index costs.
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = [History::On])]
     history: Vec<History>,
+    /// Whether operators look on meanwhile: `off,on` measures both in turns, and what the console costs.
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [Console::Off])]
+    console: Vec<Console>,
+    /// Browsers that are open where operators look on: each has a stream, the overview refreshed every two seconds, and another
+    /// page as often.
+    #[arg(long, default_value_t = 5)]
+    browsers: usize,
     /// Another purser program to measure in turns with this one: before and after of a change.
     #[arg(long, value_name = "PROGRAM")]
     against: Vec<PathBuf>,
@@ -99,19 +108,21 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What one round measures: each mode, and the modes of Purser with and without the index, as asked, and once more with each
-/// other program.
+/// What one round measures: each mode, and the modes of Purser with and without the index and the console, as asked, and once
+/// more with each other program.
 fn runs(arguments: &Arguments) -> Vec<Run> {
     let mut runs = Vec::new();
     for &mode in &arguments.modes {
         if !mode.is_purser() {
-            runs.push(Run { mode, program: None, history: History::Off });
+            runs.push(Run { mode, program: None, history: History::Off, console: Console::Off });
             continue;
         }
         for &history in &arguments.history {
-            runs.push(Run { mode, program: None, history });
-            let others = arguments.against.iter();
-            runs.extend(others.map(|path| Run { mode, program: Some(path.clone()), history }));
+            for &console in &arguments.console {
+                runs.push(Run { mode, program: None, history, console });
+                let others = arguments.against.iter();
+                runs.extend(others.map(|path| Run { mode, program: Some(path.clone()), history, console }));
+            }
         }
     }
     runs
@@ -127,7 +138,14 @@ async fn measure(arguments: &Arguments, filled: &mut ledger::Filled, run: &Run) 
         broker: arguments.broker_process,
         postgres: arguments.postgres_process,
     };
+    let browsers = match &consumer {
+        Consumer::Purser(purser) if run.console == Console::On => Some(Browsers::open(purser, arguments.browsers)),
+        Consumer::Purser(_) | Consumer::Task(..) => None,
+    };
     let drained = backlog.drained(processes).await;
+    if let Some(browsers) = browsers {
+        eprintln!("{run}: {} pages were looked at", browsers.close().await?);
+    }
     // The consumer's own complaint says more than that replies are missing.
     consumer.stop().await?;
     let (took, spent) = drained?;

@@ -85,6 +85,22 @@ impl fmt::Display for History {
     }
 }
 
+/// Whether operators look on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Console {
+    On,
+    Off,
+}
+
+impl fmt::Display for Console {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::On => "on",
+            Self::Off => "off",
+        })
+    }
+}
+
 /// One mode, and which program where it is Purser.
 pub struct Run {
     pub mode: Mode,
@@ -92,6 +108,8 @@ pub struct Run {
     pub program: Option<PathBuf>,
     /// Off where it is not Purser.
     pub history: History,
+    /// Off where it is not Purser.
+    pub console: Console,
 }
 
 impl fmt::Display for Run {
@@ -99,6 +117,9 @@ impl fmt::Display for Run {
         self.mode.fmt(f)?;
         if self.mode.is_purser() && self.history == History::Off {
             f.write_str(" without history")?;
+        }
+        if self.console == Console::On {
+            f.write_str(" under browsers")?;
         }
         match &self.program {
             Some(path) => write!(f, " by {}", path.display()),

@@ -1,6 +1,7 @@
 //! The real program as a child process.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 
@@ -12,7 +13,12 @@ use crate::mode::{History, Run};
 pub struct Purser {
     child: Child,
     log: PathBuf,
+    /// Where it answers HTTP.
+    pub url: String,
 }
+
+/// The operator's who looks on: a benchmark's, so no secret.
+pub const TOKEN: &str = "an-operators-token-of-a-benchmark-42";
 
 impl Purser {
     pub fn start(run: &Run, amqp_url: &str, ledger: &Ledger) -> anyhow::Result<Self> {
@@ -25,8 +31,10 @@ impl Purser {
         };
         // Said only where it is off: another program may not know it.
         let history = if run.history == History::Off { "[ledger]\nhistory = false\n" } else { "" };
+        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let text = format!(
-            "[database]\nurl = \"{}\"\n[amqp]\nurl = \"{amqp_url}\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
+            "[database]\nurl = \"{}\"\n[amqp]\nurl = \"{amqp_url}\"\n[http]\nlisten = \"{http}\"\n\
+             admin_token = \"{TOKEN}\"\n\
              {history}[parties.bench]\ncurrencies = [\"{CURRENCY}\"]\ngames = [\"{GAME}\"]\n{party}",
             ledger.url()
         );
@@ -35,7 +43,7 @@ impl Purser {
         let mut command = Command::new(&program);
         command.arg("--config").arg(&config).arg("serve").stderr(File::create(&log)?);
         let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        Ok(Self { child, log })
+        Ok(Self { child, log, url: format!("http://{http}") })
     }
 
     pub fn process(&self) -> u32 {

@@ -51,7 +51,7 @@ struct Planned {
 enum Then {
     Nothing,
     Void { player: PlayerId, total: i64, name: String },
-    Queue { player: PlayerId, approve: bool },
+    Queue { player: PlayerId, answer: Option<bool> },
 }
 
 pub struct History {
@@ -122,19 +122,16 @@ impl History {
                     self.later.push_back(plain(adjust(player, name, 4, change)?));
                 }
                 (
-                    Then::Queue { player, approve },
+                    Then::Queue { player, answer },
                     Outcome::Done(Done::Transaction(TransactionDone::Adjusted { transaction, .. })),
                 ) => {
                     let source = *transaction;
                     let queue = QueueVoid { player: player.clone(), source, kind: 6, attempt: 0 };
-                    let resolve = ResolveVoid { player, source, approve, attempt: 0, number: None };
-                    self.later.extend(
-                        [
-                            Act::Transaction(TransactionAct::QueueVoid(queue)),
-                            Act::Transaction(TransactionAct::ResolveVoid(resolve)),
-                        ]
-                        .map(plain),
-                    );
+                    let resolve =
+                        answer.map(|approve| ResolveVoid { player, source, approve, attempt: 0, number: None });
+                    let resolve = resolve.map(|resolve| Act::Transaction(TransactionAct::ResolveVoid(resolve)));
+                    let queue = Act::Transaction(TransactionAct::QueueVoid(queue));
+                    self.later.extend(std::iter::once(queue).chain(resolve).map(plain));
                 }
                 (_, other) => bail!("the ledger answered {other:?}"),
             }

@@ -10,6 +10,9 @@ use purser::ledger::{Act, Amount, Bucket, Currency, Party, PlayerId, ShopAct, Tr
 
 use super::{CURRENCY, Planned, SPEND_ORDER, Then, adjust, plain, player, scattered};
 
+/// Of so many steps one asks for a void that nobody decides on.
+const WAITING: usize = 100;
+
 /// Steps between two deliveries of keys, and the keys of one; there is one purchase a step.
 const DELIVERY: usize = 200;
 const DELIVERED: usize = 400;
@@ -47,7 +50,8 @@ impl Partners {
         let doubtful = adjust(theirs.clone(), format!("doubtful-{step}"), 2, stake(50, &[Bucket::Real]))?;
         let then = match step % 4 {
             0 => Then::Void { player: theirs.clone(), total: 50, name: format!("void-{step}") },
-            1 => Then::Queue { player: theirs.clone(), approve: step % 8 == 1 },
+            // One in so many waits for an operator.
+            1 => Then::Queue { player: theirs.clone(), answer: (step % WAITING != 1).then_some(step % 8 == 1) },
             _ => Then::Nothing,
         };
         acts.push(Planned { act: doubtful, then });

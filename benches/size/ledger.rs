@@ -21,7 +21,7 @@ const BATCH: usize = 512;
 pub struct Ledger {
     pub place: Place,
     pub directory: TempDir,
-    database: Database,
+    pub database: Database,
     /// The server's own database, and the name of this one.
     postgres: Option<(String, String)>,
 }
@@ -59,6 +59,16 @@ impl Ledger {
             history.learn(&direct::apply_all(&mut writer, batch).await?)?;
         }
         Ok(Measured { took: began.elapsed(), processor: Duration::ZERO, peak_kib: None })
+    }
+
+    /// As a server that has been up for a while knows its tables.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        let mut conn = self.database.open().await?;
+        let settling = tokio::task::spawn_blocking(move || match &mut conn {
+            AnyConnection::Sqlite(conn) => conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)"),
+            AnyConnection::Postgres(conn) => conn.batch_execute("VACUUM ANALYZE"),
+        });
+        Ok(settling.await??)
     }
 
     /// MiB that it takes on the disk, once what is free is given back.

@@ -1,5 +1,5 @@
 //! What the commands that read a whole ledger take of time and memory: `audit`, `journal export`, `replay`, `journal
-//! prune`.
+//! prune`; and with `--pages`, how long each page of the console and each list of `/admin/v1` takes on it.
 //!
 //!     cargo bench --bench size -- --help
 //!
@@ -10,6 +10,7 @@
 #[path = "../history/mod.rs"]
 mod history;
 mod ledger;
+mod pages;
 mod program;
 mod table;
 
@@ -52,6 +53,10 @@ struct Arguments {
     /// The audit alone.
     #[arg(long)]
     audit_only: bool,
+    /// Instead of the commands the operators' pages, on a ledger of which one half is rounds and the other what partners ask;
+    /// an error where one takes longer than 50 ms at the 95th percentile.
+    #[arg(long, conflicts_with_all = ["audit_only", "kind"])]
+    pages: bool,
     /// What `cargo bench` passes.
     #[arg(long, hide = true)]
     bench: bool,
@@ -83,6 +88,9 @@ impl Place {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if arguments.pages {
+        return measure_pages(&arguments).await;
+    }
     let mut table = Table::default();
     for &place in &arguments.places {
         let ledger = Ledger::create(place, &arguments.pg_url).await?;
@@ -94,6 +102,23 @@ async fn main() -> anyhow::Result<()> {
     }
     table.print();
     Ok(())
+}
+
+async fn measure_pages(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut measured = Vec::new();
+    for &place in &arguments.places {
+        let ledger = Ledger::create(place, &arguments.pg_url).await?;
+        for kind in [Kind::Rounds, Kind::Partners] {
+            ledger.fill(History::new(kind, arguments.players)?, arguments.commands / 2).await?;
+        }
+        let program = Program::of(&ledger, arguments.program.as_deref());
+        program.run(&["journal", "index"], None).await?;
+        ledger.settle().await?;
+        let timed = pages::measure(&ledger, arguments.program.clone()).await;
+        ledger.leave(arguments.keep).await?;
+        measured.push((place.name(), timed?));
+    }
+    pages::report(&measured)
 }
 
 async fn measure(arguments: &Arguments, ledger: &Ledger, table: &mut Table) -> anyhow::Result<()> {

@@ -80,7 +80,7 @@ impl Program {
 }
 
 /// Processor time so far, and whether the process has ended (proc_pid_stat(5): fields 3, 14 and 15).
-fn times(process: u32) -> Option<(Duration, bool)> {
+pub fn times(process: u32) -> Option<(Duration, bool)> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
     let ticks = |at: usize| fields.get(at)?.parse::<u32>().ok();

@@ -63,7 +63,7 @@ fuzz_target!(|bytes: &[u8]| {
         let copy = message::copy(&delivery, &ADMISSION, &publication);
         assert!(copy.is_none_or(|copy| !topology::is_ours(copy.routing_key.as_str())), "a copy to a queue of ours");
     }
-    let died = Died { reason: "malformed", error: "fuzzed", at: NOW };
+    let died = Died { reason: "malformed", error: "fuzzed", at: NOW, frame_max: 131_072 };
     let letter = message::dead_letter(&delivery, place, &ADMISSION, died);
     assert_eq!(letter.body, delivery.data);
     assert!(letter.properties.user_id().is_none() && letter.properties.expiration().is_none());

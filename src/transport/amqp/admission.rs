@@ -39,7 +39,7 @@ impl Unfit {
         match self {
             Self::Echo => "from an exchange of Purser's own; dropped",
             Self::Misrouted(why) => why,
-            Self::Unreadable => "names in its properties are not UTF-8",
+            Self::Unreadable => "its properties have names that are not UTF-8, or are more than a frame may hold",
         }
     }
 }

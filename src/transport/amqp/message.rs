@@ -19,6 +19,9 @@ pub(super) const PERSISTENT: u8 = 2;
 /// would have to fit into one frame.
 const MAX_KEPT_HEADERS: usize = 64 * 1024;
 
+/// Bytes of a frame that a dead letter's other properties and our own headers may take: ten names of 255 bytes, and an error.
+const BESIDE_HEADERS: usize = 6 * 1024;
+
 /// Headers that would act again when the message is published again.
 pub(super) const ROUTING_HEADERS: [&str; 3] = ["CC", "BCC", COPY_TO];
 
@@ -146,6 +149,8 @@ pub struct Died<'a> {
     pub error: &'a str,
     /// Seconds since 1970.
     pub at: i64,
+    /// Bytes of a frame on the connection that the letter goes over.
+    pub frame_max: u32,
 }
 
 /// The reply once more, for whoever has put a dead letter back; nobody waits for it.
@@ -165,9 +170,9 @@ pub fn dead_letter(
     admission: &Admission,
     died: Died<'_>,
 ) -> Publication {
-    let Died { reason, error, at } = died;
+    let Died { reason, error, at, frame_max } = died;
     let came_with = &delivery.properties;
-    let mut headers = kept_headers(came_with);
+    let mut headers = kept_headers(came_with, frame_max);
     let mut note = |name: &str, value: &str| {
         headers.insert(short(name), AMQPValue::LongString(value.into()));
     };
@@ -190,10 +195,12 @@ pub fn dead_letter(
     }
 }
 
-fn kept_headers(properties: &BasicProperties) -> FieldTable {
+/// All of them, or none and a note that says so: the broker ends the connection over a frame that is too long.
+fn kept_headers(properties: &BasicProperties, frame_max: u32) -> FieldTable {
     let mut kept = FieldTable::default();
     let Some(headers) = properties.headers() else { return kept };
-    if size_of_table(headers) > MAX_KEPT_HEADERS {
+    let room = usize::try_from(frame_max).unwrap_or(usize::MAX).saturating_sub(BESIDE_HEADERS);
+    if size_of_table(headers) > MAX_KEPT_HEADERS.min(room) {
         kept.insert("x-purser-headers-dropped".into(), AMQPValue::Boolean(true));
         return kept;
     }

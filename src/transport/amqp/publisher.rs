@@ -149,8 +149,8 @@ fn prepare(answered: AnsweredDelivery) -> PreparedReply {
     };
     let dead_letter = parked.map(|(reason, error)| {
         metrics::dead_lettered(queue.handler.rules.party.as_str(), reason);
-        let at = clock::now().0.div_euclid(1_000_000);
-        message::dead_letter(&delivery, place, admission, Died { reason, error: &error, at })
+        let (at, frame_max) = (clock::now().0.div_euclid(1_000_000), queue.frame_max);
+        message::dead_letter(&delivery, place, admission, Died { reason, error: &error, at, frame_max })
     });
     let correlation = message::correlation(&delivery.properties).map(|id| id.as_str().to_owned()).unwrap_or_default();
     PreparedReply { tag: delivery.delivery_tag, received, correlation, told, reply, copy, dead_letter, trace, queue }

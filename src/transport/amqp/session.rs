@@ -279,6 +279,7 @@ impl Session<'_> {
                 spans: self.context.spans.clone(),
                 mended,
                 name,
+                frame_max: self.connection.configuration().frame_max(),
                 operation,
                 prefetch,
                 source,

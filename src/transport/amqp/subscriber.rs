@@ -37,6 +37,8 @@ pub struct SubscribedQueue {
     pub mended: Mended,
     /// As the broker knows it.
     pub name: String,
+    /// Bytes of a frame on this connection.
+    pub frame_max: u32,
     pub operation: Operation,
     pub prefetch: u16,
     pub source: CommandSource,

@@ -150,7 +150,7 @@ proptest! {
     #[test]
     fn whatever_the_properties_a_dead_letter_can_be_published_and_looked_at(properties in properties(), at in any::<i64>()) {
         let (party, delivery) = (Party::parse("acme").unwrap(), delivery(properties));
-        let died = Died { reason: "malformed", error: "why", at };
+        let died = Died { reason: "malformed", error: "why", at, frame_max: 131_072 };
         let parked = message::dead_letter(&delivery, (&party, Operation::OrderBet), &admission(), died);
         let kept = &parked.properties;
         // The broker refuses another's user id, and acts on the others.
@@ -175,7 +175,7 @@ fn tables_as_deep_as_a_frame_holds_are_parked_and_looked_at() {
         let headers = table(vec![("deep".to_owned(), deep)]);
         let (party, delivery) =
             (Party::parse("acme").unwrap(), delivery(BasicProperties::default().with_headers(headers)));
-        let died = Died { reason: "malformed", error: "why", at: 0 };
+        let died = Died { reason: "malformed", error: "why", at: 0, frame_max: 131_072 };
         let parked = message::dead_letter(&delivery, (&party, Operation::OrderBet), &admission(), died);
         let dropped = |letter: &DeadLetter| letter.described().contains_key("x-purser-headers-dropped");
         assert!(dropped(&letter(parked.properties)));

@@ -14,6 +14,7 @@ mod raw;
 mod codes;
 mod tokens;
 mod malformed;
+mod frames;
 mod misrouted;
 mod direct;
 mod ordering;

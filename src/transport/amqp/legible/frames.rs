@@ -2,7 +2,7 @@
 //!
 //! Only frames with names in them are held until they are whole: methods and content headers. Bodies go through as they
 //! come. A name that is not UTF-8 keeps its length: each byte that does not belong becomes `?`. Properties that make no
-//! sense at all are left out.
+//! sense at all, or are more than a frame may hold, are left out.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +18,13 @@ const HEARTBEAT: u8 = 8;
 /// A frame with names in it that is longer than this is left as it is: no broker sends one, as long as `frame_max` stays
 /// below.
 const MAX_HELD: usize = 16 * 1024 * 1024;
+
+/// No smaller size of a frame can be agreed on.
+const SMALLEST_FRAME_MAX: usize = 4096;
+
+/// The class and method by which the broker says how long a frame may be, and where in it.
+const TUNE: [u8; 4] = [0, 10, 0, 30];
+const OFFERED_FRAME_MAX: std::ops::Range<usize> = 6..10;
 
 /// The class and methods that come with a message.
 const BASIC: u16 = 60;
@@ -83,11 +90,15 @@ pub(super) struct Mender {
     /// By channel.
     announced: BTreeMap<u16, Announced>,
     mended: Option<Mended>,
+    /// The longest frame that lapin takes; it ends the connection over a longer one.
+    frame_max: usize,
 }
 
 impl Mender {
-    pub fn new(mended: Option<Mended>) -> Self {
-        Self { passing: Passing::Gathering, gathered: Vec::new(), announced: BTreeMap::new(), mended }
+    /// `frame_max` is what we ask for, where we do; what the broker offers may be less.
+    pub fn new(mended: Option<Mended>, frame_max: Option<u32>) -> Self {
+        let frame_max = agreed(usize::MAX, frame_max.unwrap_or(0));
+        Self { passing: Passing::Gathering, gathered: Vec::new(), announced: BTreeMap::new(), mended, frame_max }
     }
 
     /// Takes what came, and appends what may go on.
@@ -145,11 +156,14 @@ impl Mender {
         let channel = u16::from_be_bytes([frame[1], frame[2]]);
         let end = frame.len() - 1;
         if frame[0] == METHOD {
+            if let Some(offered) = offered_frame_max(&frame[HEAD..end]) {
+                self.frame_max = agreed(self.frame_max, offered);
+            }
             if let Some(announced) = announced(&mut frame[HEAD..end]) {
                 self.announced.insert(channel, announced);
             }
         } else {
-            let is_mended = mend_content_header(&mut frame);
+            let is_mended = mend_content_header(&mut frame, self.frame_max);
             if let Some(Announced { tag: Some(tag), is_mended: before }) = self.announced.remove(&channel)
                 && (is_mended || before)
                 && let Some(mended) = &self.mended
@@ -161,6 +175,19 @@ impl Mender {
         frame.clear();
         self.gathered = frame;
     }
+}
+
+/// The smaller of both, as lapin has it; nought stands for no limit.
+fn agreed(frame_max: usize, offered: u32) -> usize {
+    match usize::try_from(offered) {
+        Ok(0) | Err(_) => frame_max,
+        Ok(offered) => frame_max.min(offered).max(SMALLEST_FRAME_MAX),
+    }
+}
+
+fn offered_frame_max(payload: &[u8]) -> Option<u32> {
+    let offered = payload.strip_prefix(&TUNE).and(payload.get(OFFERED_FRAME_MAX))?;
+    offered.try_into().ok().map(u32::from_be_bytes)
 }
 
 /// Mends a method that announces a message; `None` where it is another.
@@ -191,12 +218,13 @@ fn announced(payload: &mut [u8]) -> Option<Announced> {
     Some(Announced { tag, is_mended: names.is_mended })
 }
 
-/// Mends a message's properties, or leaves them out where they make no sense. Whether anything had to be done.
-fn mend_content_header(frame: &mut Vec<u8>) -> bool {
-    let end = frame.len() - 1;
+/// Mends a message's properties, or leaves them out where they make no sense, or too much: the broker does not divide them
+/// among frames, and adds to them with each delivery. Whether anything had to be done.
+fn mend_content_header(frame: &mut Vec<u8>, frame_max: usize) -> bool {
+    let (end, fits) = (frame.len() - 1, frame.len() <= frame_max);
     let Some(properties) = frame.get_mut(HEAD + BEFORE_PROPERTIES..end) else { return false };
     let mut cursor = Cursor { bytes: properties, at: 0, is_mended: false };
-    if cursor.properties().is_some() && cursor.at == cursor.bytes.len() {
+    if fits && cursor.properties().is_some() && cursor.at == cursor.bytes.len() {
         return cursor.is_mended;
     }
     let frame_end = frame[end];

@@ -1,5 +1,6 @@
-//! What the broker sends, made legible: a message may carry names that are not UTF-8, which lapin cannot parse; it would
-//! end the connection over each, again and again, until the broker gives the message up, and its neighbours with it.
+//! What the broker sends, made legible: a message may carry names that are not UTF-8, which lapin cannot parse, or more
+//! properties than a frame may hold; it would end the connection over each, again and again, until the broker gives the
+//! message up, and its neighbours with it.
 //!
 //! So the bytes pass [`frames`] on their way from the socket (after TLS) to lapin: what cannot be read is replaced, and
 //! the delivery is marked. Whoever takes it asks for its mark, and parks it.
@@ -73,7 +74,7 @@ pub async fn dial(
         Some(connector) => socket.into_rustls(connector, &uri.authority.host).await?,
         None => socket,
     };
-    Ok(AsyncTcpStream::Plain(Legible::new(socket, mended)))
+    Ok(AsyncTcpStream::Plain(Legible::new(socket, mended, uri.query.frame_max)))
 }
 
 /// A socket whose incoming frames lapin can read.
@@ -87,9 +88,9 @@ pub struct Legible {
 }
 
 impl Legible {
-    fn new(socket: Socket, mended: Option<Mended>) -> Self {
+    fn new(socket: Socket, mended: Option<Mended>, frame_max: Option<u32>) -> Self {
         let chunk = vec![0; CHUNK].into_boxed_slice();
-        Self { socket, mender: Mender::new(mended), chunk, ready: Vec::with_capacity(CHUNK), read: 0 }
+        Self { socket, mender: Mender::new(mended, frame_max), chunk, ready: Vec::with_capacity(CHUNK), read: 0 }
     }
 }
 
@@ -159,6 +160,6 @@ impl Reactor for LegibleReactor {
 
     fn tcp_connect_addr(&self, addr: SocketAddr) -> impl Future<Output = io::Result<Legible>> + Send + 'static {
         let connecting = self.0.tcp_connect_addr(addr);
-        async move { Ok(Legible::new(AsyncTcpStream::Plain(connecting.await?), None)) }
+        async move { Ok(Legible::new(AsyncTcpStream::Plain(connecting.await?), None, None)) }
     }
 }

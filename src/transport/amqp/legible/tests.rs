@@ -39,8 +39,13 @@ mod by_hand {
 
 /// What comes out where the bytes come in pieces of this size; and whether delivery 7 of channel 1 is marked.
 fn mended(bytes: &[u8], piece: usize) -> (Vec<u8>, bool) {
+    mended_for(None, bytes, piece)
+}
+
+/// The same where frames of this size were asked for.
+fn mended_for(frame_max: Option<u32>, bytes: &[u8], piece: usize) -> (Vec<u8>, bool) {
     let marks = Mended::default();
-    let (mut mender, mut out) = (Mender::new(Some(marks.clone())), Vec::new());
+    let (mut mender, mut out) = (Mender::new(Some(marks.clone()), frame_max), Vec::new());
     for piece in bytes.chunks(piece) {
         mender.mend(piece, &mut out);
     }
@@ -109,6 +114,36 @@ fn properties_without_sense_are_left_out() {
         let came = [deliver(1, 7, b"key"), header(1, &headers, b"id"), body(1)].concat();
         let expected = [deliver(1, 7, b"key"), left_out.clone(), body(1)].concat();
         assert_eq!(mended(&came, 5), (expected, true), "{headers:?}");
+    }
+}
+
+#[test]
+fn properties_that_are_more_than_a_frame_may_hold_are_left_out() {
+    let tune = |offered: u32| {
+        let arguments = [&[0, 10, 0, 30, 0x07, 0xff], offered.to_be_bytes().as_slice(), &[0, 60]].concat();
+        frame(1, 0, &arguments)
+    };
+    let left_out = frame(2, 1, &[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0]);
+    let of_size = |size: usize| {
+        let empty = header(1, &field(b"h", &[b"S".as_slice(), &long(b"")].concat()), b"id").len();
+        header(1, &field(b"h", &[b"S".as_slice(), &long(&vec![b'x'; size - empty])].concat()), b"id")
+    };
+    // What is asked for, what is offered, and how long a frame may be.
+    let cases = [
+        (None, 131_072, 131_072),
+        (Some(0), 8192, 8192),
+        (Some(16_384), 131_072, 16_384),
+        (Some(131_072), 16_384, 16_384),
+        (Some(16_384), 0, 16_384),
+        (Some(100), 131_072, 4096),
+    ];
+    for (asked, offered, longest) in cases {
+        for (size, fits) in [(longest, true), (longest + 1, false)] {
+            let came = [tune(offered), deliver(1, 7, b"key"), of_size(size), body(1)].concat();
+            let kept = if fits { of_size(size) } else { left_out.clone() };
+            let expected = [tune(offered), deliver(1, 7, b"key"), kept, body(1)].concat();
+            assert!(mended_for(asked, &came, 1000) == (expected, !fits), "{asked:?}, {offered}, {size}");
+        }
     }
 }
 

@@ -187,6 +187,9 @@ pub(super) fn amqp(mut section: Section) -> Result<Amqp, ConfigError> {
 /// passed over in silence.
 const AMQP_PARAMETERS: [&str; 5] = ["auth_mechanism", "channel_max", "connection_timeout", "frame_max", "heartbeat"];
 
+/// Bytes of a frame: less would leave no room for a token, or for what a dead letter says beside its message's own headers.
+const MIN_FRAME_MAX: u32 = 16 * 1024;
+
 /// The URL, and whether what is said about TLS in it and beside it goes together.
 fn check_encryption(place: &SettingPlace, secret: &Secret, has_files: bool, has_cert: bool) -> Result<(), ConfigError> {
     let parsed = Url::parse(secret.expose()).ok();
@@ -203,6 +206,10 @@ fn check_encryption(place: &SettingPlace, secret: &Secret, has_files: bool, has_
         return Err(
             place.wrong(format!("takes these parameters and no others: {known}; ca_file is a setting of its own"))
         );
+    }
+    let is_too_small = |size: &str| size.parse::<u32>().map_or(true, |bytes| bytes < MIN_FRAME_MAX);
+    if url.query_pairs().any(|(name, value)| name == "frame_max" && is_too_small(&value)) {
+        return Err(place.wrong(format!("has a frame_max that is not a number of at least {MIN_FRAME_MAX} bytes")));
     }
     if is_plain && has_files {
         return Err(place.wrong("begins with amqp://, so that the files for TLS would not be used; write amqps://"));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// What is wrong, and what the message must say. `@` stands for a party that is otherwise in order.
-const ERRORS: [(&str, &str); 86] = [
+const ERRORS: [(&str, &str); 88] = [
     ("amqp = 5", "amqp (set in test.toml) must be a table of settings"),
     ("[amqp", "test.toml, line 1, column 6:"),
     ("[http]\nlisten = \"127.0.0.1:80\"\nlisten = \"127.0.0.1:81\"", "test.toml, line 3"),
@@ -57,6 +57,11 @@ const ERRORS: [(&str, &str); 86] = [
     ("[amqp]\nqueue_leader_locator = \"random\"", "must be \"client-local\" or \"balanced\""),
     ("[amqp]\nconsumer_disconnected_timeout = \"5\"", "must be a duration such as \"15s\", from 1s to 1day"),
     ("[amqp]\nurl = \"amqp://h\"\nca_file = \"a.pem\"", "amqp.url (set in test.toml) begins with amqp://, so that"),
+    (
+        "[amqp]\nurl = \"amqp://h?frame_max=8192\"",
+        "amqp.url (set in test.toml) has a frame_max that is not a number of at least 16384",
+    ),
+    ("[amqp]\nurl = \"amqp://h?frame_max=no\"", "amqp.url (set in test.toml) has a frame_max that is not a number"),
     ("[amqp]\nurl = \"amqps://h?verify=none\"", "amqp.url (set in test.toml) takes these parameters and no others"),
     (
         "[amqp]\nurl = \"amqps://h?auth_mechanism=EXTERNAL\"",

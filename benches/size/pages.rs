@@ -22,6 +22,9 @@ use crate::program;
 const APPROVALS: usize = 400;
 const ACTS: usize = 3_000;
 
+/// Players that every ledger has.
+const FEWEST_PLAYERS: usize = 100;
+
 /// Each page is asked for so often before it counts, and while it does.
 const UNCOUNTED: usize = 5;
 const COUNTED: usize = 60;
@@ -119,7 +122,8 @@ impl Served {
     }
 
     async fn ask_for_approval(&self, number: usize) -> anyhow::Result<()> {
-        let path = format!("{}/admin/v1/parties/{PARTY}/players/player-{number:07}/deposits", self.url);
+        let player = number % FEWEST_PLAYERS;
+        let path = format!("{}/admin/v1/parties/{PARTY}/players/player-{player:07}/deposits", self.url);
         let body = json!({
             "amount": "50000.00", "currency": CURRENCY, "key": format!("waits-{number}"), "reason": "a benchmark",
         });
@@ -148,7 +152,7 @@ impl Served {
         let order = OrderKey { game: Game::parse(GAME)?, external_id: ExternalId::parse("size-order-000000001001")? };
         let order = format!("/orders/{}", OrderId::of(&Party::parse(PARTY)?, &order).uuid());
         let transaction = self.found("stake-500", "/transactions/").await?;
-        let entry = self.found("size-correlation-000000100000", "/journal/").await?;
+        let entry = self.found("size-correlation-000000001000", "/journal/").await?;
         let player = format!("/parties/{PARTY}/players/player-0000007");
         let history = self.get(&format!("/admin/v1{player}/history?limit=200")).await?;
         let rows = history["items"].as_array().map_or(0, Vec::len);
@@ -162,7 +166,7 @@ impl Served {
         let both = [
             vec![order, transaction, entry, player.clone(), format!("/approvals/{middle}")],
             searches.to_vec(),
-            vec!["/search?q=size-correlation-000000100000".to_owned(), "/audit".to_owned()],
+            vec!["/search?q=size-correlation-000000001000".to_owned(), "/audit".to_owned()],
             ["?limit=200".to_owned(), format!("?limit=200&after={trail}")]
                 .map(|query| format!("/trail{query}"))
                 .to_vec(),

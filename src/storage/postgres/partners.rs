@@ -84,8 +84,8 @@ statement!(
 
 statement!(
     UpsertVoids(rows: TableRows = Rows<VoidRow>) -> BigInt,
-    "INSERT INTO voids SELECT * FROM unnest(", "::voids[]) ON CONFLICT (source) DO UPDATE SET state = EXCLUDED.state, queued_at = EXCLUDED.queued_at, \
-     attempt = EXCLUDED.attempt"
+    "INSERT INTO voids SELECT * FROM unnest(", "::voids[]) ON CONFLICT (source) DO UPDATE SET state = EXCLUDED.state, \
+     kind = EXCLUDED.kind, queued_at = EXCLUDED.queued_at, attempt = EXCLUDED.attempt"
 );
 
 statement!(

@@ -34,7 +34,8 @@ insert!(
 
 insert!(UpsertVoid(VoidRow) into "voids" (
     source: BigInt, party: Text, player: Binary, kind: Integer, state: Text, queued_at: BigInt, attempt: Integer
-) ") ON CONFLICT (source) DO UPDATE SET state = excluded.state, queued_at = excluded.queued_at, attempt = excluded.attempt");
+) ") ON CONFLICT (source) DO UPDATE SET state = excluded.state, kind = excluded.kind, queued_at = excluded.queued_at, \
+   attempt = excluded.attempt");
 
 insert!(
     /// `stock` is what is added to it.

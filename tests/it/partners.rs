@@ -105,3 +105,23 @@ async fn a_row_that_cannot_be_read_is_named() {
         }
     }
 }
+
+/// Each command by itself: the void's row is written by the first, and changed by the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_that_is_queued_again_is_of_the_kind_that_it_was_last_asked_for() {
+    const QUEUED: &str = "
+        open alice CHF
+        deposit alice 1000 CHF
+        stake alice s1 g1 100 CHF
+        queue alice s1 kind=7
+        dismiss alice s1
+        queue alice s1 kind=8 attempt=1
+    ";
+    for fresh in Fresh::both().await {
+        let mut writer = fresh.writer();
+        for command in written_for(&parse("acme", QUEUED), 1).0 {
+            apply(&mut writer, &[command]).await.expect("applied");
+        }
+        assert_sound(&fresh).await;
+    }
+}

@@ -15,7 +15,7 @@ use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::join;
 
-use super::records::{RowTypes, Rows, TableRows};
+use super::records::{RowTypes, insert};
 use super::session::{classify_read, classify_write};
 use super::statements::statement;
 use crate::ledger::ReadSet;
@@ -74,18 +74,18 @@ statement!(
     ")"
 );
 
-statement!(
+insert!(
     /// A transaction that is there can only meet its fate. A number that is another's by now makes `key` null, which the
     /// table refuses.
-    UpsertTransactions(rows: TableRows = Rows<TransactionRow>) -> BigInt,
-    "INSERT INTO transactions SELECT * FROM unnest(", "::transactions[]) ON CONFLICT (number) DO UPDATE SET state = EXCLUDED.state, ended_by = EXCLUDED.ended_by, \
+    UpsertTransactions(TransactionRow)
+    " ON CONFLICT (number) DO UPDATE SET state = EXCLUDED.state, ended_by = EXCLUDED.ended_by, \
      key = CASE WHEN transactions.key = EXCLUDED.key THEN transactions.key END"
 );
 
-statement!(
-    UpsertVoids(rows: TableRows = Rows<VoidRow>) -> BigInt,
-    "INSERT INTO voids SELECT * FROM unnest(", "::voids[]) ON CONFLICT (source) DO UPDATE SET state = EXCLUDED.state, \
-     kind = EXCLUDED.kind, queued_at = EXCLUDED.queued_at, attempt = EXCLUDED.attempt"
+insert!(
+    UpsertVoids(VoidRow)
+    " ON CONFLICT (source) DO UPDATE SET state = EXCLUDED.state, kind = EXCLUDED.kind, queued_at = EXCLUDED.queued_at, \
+     attempt = EXCLUDED.attempt"
 );
 
 statement!(
@@ -96,22 +96,16 @@ statement!(
     ") AS bought (player, level) WHERE players.id = bought.player RETURNING players.id"
 );
 
-statement!(
+insert!(
     /// `stock` is what is added to it: another writer may have begun the same offer.
-    UpsertOffers(rows: TableRows = Rows<OfferRow>) -> BigInt,
-    "INSERT INTO offers SELECT * FROM unnest(", "::offers[]) ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, price = EXCLUDED.price, currency = EXCLUDED.currency, \
+    UpsertOffers(OfferRow)
+    " ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, price = EXCLUDED.price, currency = EXCLUDED.currency, \
      stock = offers.stock + EXCLUDED.stock"
 );
 
-statement!(
-    InsertGiftKeys(rows: TableRows = Rows<GiftKeyRow>) -> BigInt,
-    "INSERT INTO gift_keys SELECT * FROM unnest(", "::gift_keys[])"
-);
+insert!(InsertGiftKeys(GiftKeyRow) "");
 
-statement!(
-    InsertPurchases(rows: TableRows = Rows<PurchaseRow>) -> BigInt,
-    "INSERT INTO purchases SELECT * FROM unnest(", "::purchases[])"
-);
+insert!(InsertPurchases(PurchaseRow) "");
 
 statement!(
     /// Returns those that were for sale.
@@ -128,12 +122,12 @@ pub async fn prepare(conn: &mut AsyncPgConnection, types: &RowTypes) -> QueryRes
     LockOffers::default().load::<OfferRow>(conn).await?;
     ReadForSale::default().load::<(Bytes, Bytes)>(conn).await?;
     KnownGiftKeys::default().load::<Bytes>(conn).await?;
-    UpsertTransactions { rows: types.rows(Vec::new()) }.execute(conn).await?;
-    UpsertVoids { rows: types.rows(Vec::new()) }.execute(conn).await?;
+    UpsertTransactions::of(types, Vec::new()).execute(conn).await?;
+    UpsertVoids::of(types, Vec::new()).execute(conn).await?;
     SetLevels::default().load::<Bytes>(conn).await?;
-    UpsertOffers { rows: types.rows(Vec::new()) }.execute(conn).await?;
-    InsertGiftKeys { rows: types.rows(Vec::new()) }.execute(conn).await?;
-    InsertPurchases { rows: types.rows(Vec::new()) }.execute(conn).await?;
+    UpsertOffers::of(types, Vec::new()).execute(conn).await?;
+    InsertGiftKeys::of(types, Vec::new()).execute(conn).await?;
+    InsertPurchases::of(types, Vec::new()).execute(conn).await?;
     SellKeys::default().load::<Bytes>(conn).await.map(drop)
 }
 
@@ -188,9 +182,9 @@ pub async fn write_shop(conn: &AsyncPgConnection, types: &RowTypes, rows: ShopRo
     let [mut c0, mut c1, mut c2, mut c3, mut c4] = [conn; 5];
     let (levels, offers, stocked, purchases, sold) = join!(
         SetLevels { player, level }.load::<Bytes>(&mut c0),
-        UpsertOffers { rows: types.rows(offers) }.execute(&mut c1),
-        InsertGiftKeys { rows: types.rows(gift_keys) }.execute(&mut c2),
-        InsertPurchases { rows: types.rows(purchases) }.execute(&mut c3),
+        UpsertOffers::of(types, offers).execute(&mut c1),
+        InsertGiftKeys::of(types, gift_keys).execute(&mut c2),
+        InsertPurchases::of(types, purchases).execute(&mut c3),
         SellKeys { key, purchase }.load::<Bytes>(&mut c4),
     );
     // Of several errors the first statement's tells why: the others only say that the transaction has failed.

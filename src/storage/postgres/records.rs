@@ -1,8 +1,10 @@
-//! Rows as parameters: an array of a table's own row type, whatever the number of rows. Each column is named once.
+//! Rows as parameters: one array of rows, whatever their number. Each column is named once.
 //!
 //! `unnest` of many arrays, one a column, keeps every value by itself until the rows are put together; of one array of
-//! rows it keeps each row. Diesel can write such an array, but not without learning the type's number: diesel-async writes
-//! it twice each time and compares, so the number is asked for once a session ([`RowTypes`]), and the array written here.
+//! rows it keeps each row. The rows are of types of their own (`order_row`), not of the tables': a table may get a column while
+//! this program runs. Diesel can write such an array, but not without learning the type's number: diesel-async writes
+//! it twice each time and compares, so the number is asked for once a session ([`RowTypes`]), and the array written here
+//! (adr/0021).
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -37,13 +39,6 @@ pub struct Rows<R> {
     rows: Vec<R>,
 }
 
-/// None, of no type: the database refuses it.
-impl<R> Default for Rows<R> {
-    fn default() -> Self {
-        Self { row_type: 0, rows: Vec::new() }
-    }
-}
-
 impl<R: Record + std::fmt::Debug> ToSql<TableRows, Pg> for Rows<R> {
     /// As `array_recv` reads it: one dimension that begins at 1, and each row as `record_recv` reads it.
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
@@ -65,7 +60,11 @@ impl<R: Record + std::fmt::Debug> ToSql<TableRows, Pg> for Rows<R> {
 
 /// A row that is written as a whole, as `record_recv` reads it.
 pub trait Record {
-    const TABLE: &'static str;
+    /// The row's type in the database.
+    const TYPE: &'static str;
+    /// A statement that writes rows, up to them, and what comes right after them.
+    const INSERT: &'static str;
+    const AS_ROWS: &'static str;
 
     fn put(&self, bytes: &mut Vec<u8>) -> Result<(), TryFromIntError>;
 }
@@ -127,73 +126,122 @@ fn put_column<T: Column>(bytes: &mut Vec<u8>, value: &T) -> Result<(), TryFromIn
     value.put(bytes)
 }
 
-/// Declares a table's row type: all columns, in the table's order.
+/// Declares what is written of a row: its table, its type in the database, and that type's columns in their order.
 macro_rules! record {
-    ($table:literal: $row:ident { $($column:ident),+ $(,)? }) => {
+    ($row:ident of $table:literal as $type:literal { $first:ident $(, $column:ident)* $(,)? }) => {
         impl Record for $row {
-            const TABLE: &'static str = $table;
+            const TYPE: &'static str = $type;
+            const INSERT: &'static str = concat!(
+                "INSERT INTO ", $table, " (", stringify!($first) $(, ", ", stringify!($column))*, ") SELECT * FROM unnest("
+            );
+            const AS_ROWS: &'static str = concat!("::", $type, "[])");
 
             fn put(&self, bytes: &mut Vec<u8>) -> Result<(), TryFromIntError> {
-                const COLUMNS: u32 = [$(stringify!($column)),+].len() as u32;
+                const COLUMNS: u32 = [stringify!($first) $(, stringify!($column))*].len() as u32;
                 bytes.extend_from_slice(&COLUMNS.to_be_bytes());
-                $(put_column(bytes, &self.$column)?;)+
+                put_column(bytes, &self.$first)?;
+                $(put_column(bytes, &self.$column)?;)*
                 Ok(())
             }
         }
     };
 }
 
-record!("journal": JournalRow { seq, at, writer, by_key, key, party, transfers, command, outcome, hash });
-record!("players": PlayerRow { id, party, player, home_currency, username, nickname, email, gender, vip });
-record!("usernames": UsernameRow { party, username, player });
-record!("accounts": AccountRow {
+record!(JournalRow of "journal" as "journal_row" {
+    seq, at, writer, by_key, key, party, transfers, command, outcome, hash,
+});
+record!(PlayerRow of "players" as "player_row" {
+    id, party, player, home_currency, username, nickname, email, gender,
+});
+record!(UsernameRow of "usernames" as "username_row" { party, username, player });
+record!(AccountRow of "accounts" as "account_row" {
     id, party, side, player, currency, bucket, wallet, product, balance, staked_day, staked,
 });
-record!("orders": OrderRow {
+record!(OrderRow of "orders" as "order_row" {
     id, party, game, external_id, player, state, stake, currency, bucket, wallet, product, round, day, paid,
     placed_seq, settled_seq, cancelled_seq,
 });
-record!("transactions": TransactionRow {
+record!(TransactionRow of "transactions" as "transaction_row" {
     number, key, party, player, scope, kind, region, partner, reference, round, currency, product, moved_real,
     moved_bonus, moved_ring_fenced, moved_gbt_bonus, external, source, state, ended_by, memo, worth, token,
 });
-record!("voids": VoidRow { source, party, player, kind, state, queued_at, attempt });
-record!("offers": OfferRow { id, party, offer, name, price, currency, stock });
-record!("gift_keys": GiftKeyRow { id, offer, seq, position, sealed, purchase });
-record!("purchases": PurchaseRow { number, party, buyer, offer, paid, keys });
+record!(VoidRow of "voids" as "void_row" { source, party, player, kind, state, queued_at, attempt });
+record!(OfferRow of "offers" as "offer_row" { id, party, offer, name, price, currency, stock });
+record!(GiftKeyRow of "gift_keys" as "gift_key_row" { id, offer, seq, position, sealed });
+record!(PurchaseRow of "purchases" as "purchase_row" { number, party, buyer, offer, paid, keys });
 
-const TABLES: [&str; 10] = [
-    JournalRow::TABLE,
-    PlayerRow::TABLE,
-    UsernameRow::TABLE,
-    AccountRow::TABLE,
-    OrderRow::TABLE,
-    TransactionRow::TABLE,
-    VoidRow::TABLE,
-    OfferRow::TABLE,
-    GiftKeyRow::TABLE,
-    PurchaseRow::TABLE,
+const TYPES: [&str; 10] = [
+    JournalRow::TYPE,
+    PlayerRow::TYPE,
+    UsernameRow::TYPE,
+    AccountRow::TYPE,
+    OrderRow::TYPE,
+    TransactionRow::TYPE,
+    VoidRow::TYPE,
+    OfferRow::TYPE,
+    GiftKeyRow::TYPE,
+    PurchaseRow::TYPE,
 ];
 
 statement!(
-    ReadRowTypes(tables: Array<Text> = Vec<&'static str>) -> (Text, Oid),
-    "SELECT t.name, t.name::regtype::oid FROM unnest(", ") AS t (name)"
+    ReadRowTypes(names: Array<Text> = Vec<&'static str>) -> (Text, Oid),
+    "SELECT t.name, t.name::regtype::oid FROM unnest(",
+    ") AS t (name)"
 );
 
-/// The numbers of the tables' row types in one database and schema.
-#[derive(Debug, Clone, Default)]
+/// The numbers of the rows' types in one database and schema.
+#[derive(Debug, Clone)]
 pub struct RowTypes(HashMap<String, u32>);
 
 impl RowTypes {
+    /// An error of the database's names a type that is not there.
     pub async fn read(conn: &mut AsyncPgConnection) -> QueryResult<Self> {
-        let types = ReadRowTypes { tables: TABLES.to_vec() }.load::<(String, u32)>(conn).await?;
+        let types = ReadRowTypes { names: TYPES.to_vec() }.load::<(String, u32)>(conn).await?;
         Ok(Self(types.into_iter().collect()))
     }
 
     /// Rows as one parameter.
     pub fn rows<R: Record>(&self, rows: Vec<R>) -> Rows<R> {
-        // Without a number the database refuses the array, and says so.
-        let row_type = self.0.get(R::TABLE).copied().unwrap_or_default();
-        Rows { row_type, rows }
+        let known = self.0.get(R::TYPE).copied();
+        assert!(known.is_some(), "the number of type {} was not asked for", R::TYPE);
+        Rows { row_type: known.unwrap_or_default(), rows }
     }
 }
+
+/// Declares a statement that writes rows: of which kind, and what comes after them.
+macro_rules! insert {
+    ($(#[$doc:meta])* $name:ident($row:ident) $tail:literal) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name($crate::storage::postgres::records::Rows<$row>);
+
+        impl $name {
+            pub fn of(types: &$crate::storage::postgres::records::RowTypes, rows: Vec<$row>) -> Self {
+                Self(types.rows(rows))
+            }
+        }
+
+        impl QueryId for $name {
+            type QueryId = Self;
+            const HAS_STATIC_QUERY_ID: bool = true;
+        }
+
+        impl QueryFragment<Pg> for $name {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                use $crate::storage::postgres::records::{Record, TableRows};
+                out.push_sql(<$row as Record>::INSERT);
+                out.push_bind_param::<TableRows, _>(&self.0)?;
+                out.push_sql(<$row as Record>::AS_ROWS);
+                out.push_sql($tail);
+                Ok(())
+            }
+        }
+
+        impl Query for $name {
+            type SqlType = BigInt;
+        }
+
+        impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for $name {}
+    };
+}
+pub(super) use insert;

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text};
 
-use super::records::{Rows, TableRows};
+use super::records::insert;
 use crate::storage::rows::{AccountRow, Bytes, ChangedAccountRow, JournalRow, OrderRow, PlayerRow, WriterRow};
 
 /// Declares a statement: its parameters by column type, its text around them, and the types of the rows it returns.
@@ -111,64 +111,32 @@ statement!(
     ")"
 );
 
-statement!(
-    InsertJournal(rows: TableRows = Rows<JournalRow>) -> BigInt,
-    "INSERT INTO journal SELECT * FROM unnest(", "::journal[])"
-);
+insert!(InsertJournal(JournalRow) "");
 
-statement!(
-    InsertPlayers(rows: TableRows = Rows<PlayerRow>) -> BigInt,
-    "INSERT INTO players SELECT * FROM unnest(", "::players[])"
-);
+insert!(InsertPlayers(PlayerRow) "");
 
-statement!(
+insert!(
     /// House-side accounts are names without a running balance: written once, never locked again.
-    NameHouseAccounts(rows: TableRows = Rows<AccountRow>) -> BigInt,
-    "INSERT INTO accounts SELECT * FROM unnest(", "::accounts[]) ON CONFLICT (id) DO NOTHING"
+    NameHouseAccounts(AccountRow) " ON CONFLICT (id) DO NOTHING"
 );
 
-statement!(
-    InsertAccounts(rows: TableRows = Rows<AccountRow>) -> BigInt,
-    "INSERT INTO accounts SELECT * FROM unnest(", "::accounts[])"
+insert!(InsertAccounts(AccountRow) "");
+
+insert!(InsertOrders(OrderRow) "");
+
+insert!(
+    /// Orders that were read. One that is there can only be settled or cancelled, and a tombstone refuse a bet, and only by
+    /// its player's commands, which the player's lock keeps apart. Anything else makes `player` null, which the table refuses,
+    /// and the batch is decided again.
+    ChangeOrders(OrderRow)
+    " ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, paid = EXCLUDED.paid, \
+     placed_seq = COALESCE(EXCLUDED.placed_seq, orders.placed_seq), \
+     settled_seq = COALESCE(EXCLUDED.settled_seq, orders.settled_seq), \
+     cancelled_seq = COALESCE(EXCLUDED.cancelled_seq, orders.cancelled_seq), \
+     player = CASE WHEN orders.player = EXCLUDED.player AND (orders.state = 'open' AND EXCLUDED.state IN \
+     ('won', 'lost', 'tied', 'cancelled') OR orders.state = 'tombstone' AND EXCLUDED.state = 'tombstone' AND \
+     orders.placed_seq IS NULL AND EXCLUDED.cancelled_seq IS NULL) THEN orders.player END"
 );
-
-statement!(
-    InsertOrders(rows: TableRows = Rows<OrderRow>) -> BigInt,
-    "INSERT INTO orders SELECT * FROM unnest(", "::orders[])"
-);
-
-/// Orders that were read. One that is there can only be settled or cancelled, and a tombstone refuse a bet, and only by
-/// its player's commands, which the player's lock keeps apart. Anything else makes `player` null, which the table refuses,
-/// and the batch is decided again.
-#[derive(Debug, Default)]
-pub struct ChangeOrders(pub InsertOrders);
-
-impl QueryId for ChangeOrders {
-    type QueryId = Self;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl QueryFragment<Pg> for ChangeOrders {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        self.0.walk_ast(out.reborrow())?;
-        out.push_sql(
-            " ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, paid = EXCLUDED.paid, \
-             placed_seq = COALESCE(EXCLUDED.placed_seq, orders.placed_seq), \
-             settled_seq = COALESCE(EXCLUDED.settled_seq, orders.settled_seq), \
-             cancelled_seq = COALESCE(EXCLUDED.cancelled_seq, orders.cancelled_seq), \
-             player = CASE WHEN orders.player = EXCLUDED.player AND (orders.state = 'open' AND EXCLUDED.state IN \
-             ('won', 'lost', 'tied', 'cancelled') OR orders.state = 'tombstone' AND EXCLUDED.state = 'tombstone' AND \
-             orders.placed_seq IS NULL AND EXCLUDED.cancelled_seq IS NULL) THEN orders.player END",
-        );
-        Ok(())
-    }
-}
-
-impl Query for ChangeOrders {
-    type SqlType = BigInt;
-}
-
-impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for ChangeOrders {}
 
 statement!(
     /// Changes accounts that were read, and moves the writer on. Were one of them gone, `last_seq` would become null, which

@@ -8,7 +8,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::records::{RowTypes, Rows, TableRows};
+use super::records::{RowTypes, insert};
 use super::statements::statement;
 use crate::ledger::PlayerKey;
 use crate::ledger::player::Username;
@@ -24,16 +24,15 @@ statement!(
     ") AS asked (party, username) JOIN usernames u ON u.party = asked.party AND u.username = asked.username"
 );
 
-statement!(
+insert!(
     /// A name that another writer has given meanwhile breaks the key of the table, and the batch is decided again.
-    InsertUsernames(rows: TableRows = Rows<UsernameRow>) -> BigInt,
-    "INSERT INTO usernames SELECT * FROM unnest(", "::usernames[])"
+    InsertUsernames(UsernameRow) ""
 );
 
 /// Prepares what this file runs: see [`super::writer`].
 pub async fn prepare(conn: &mut AsyncPgConnection, types: &RowTypes) -> QueryResult<()> {
     ReadUsernames::default().load::<UsernameRow>(conn).await?;
-    InsertUsernames { rows: types.rows(Vec::new()) }.execute(conn).await.map(drop)
+    InsertUsernames::of(types, Vec::new()).execute(conn).await.map(drop)
 }
 
 /// Whose the names are that are somebody's. Most batches open nobody, and ask nothing.

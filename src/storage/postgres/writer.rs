@@ -189,12 +189,12 @@ impl Session {
         let (conn, types) = (&mut self.conn, &self.types);
         ReadNumbered::default().load::<NumberedRow>(conn).await.map_err(classify_read)?;
         let writes = async {
-            InsertJournal { rows: types.rows(Vec::new()) }.execute(conn).await?;
-            InsertPlayers { rows: types.rows(Vec::new()) }.execute(conn).await?;
-            NameHouseAccounts { rows: types.rows(Vec::new()) }.execute(conn).await?;
-            InsertAccounts { rows: types.rows(Vec::new()) }.execute(conn).await?;
-            InsertOrders { rows: types.rows(Vec::new()) }.execute(conn).await?;
-            ChangeOrders(InsertOrders { rows: types.rows(Vec::new()) }).execute(conn).await?;
+            InsertJournal::of(types, Vec::new()).execute(conn).await?;
+            InsertPlayers::of(types, Vec::new()).execute(conn).await?;
+            NameHouseAccounts::of(types, Vec::new()).execute(conn).await?;
+            InsertAccounts::of(types, Vec::new()).execute(conn).await?;
+            InsertOrders::of(types, Vec::new()).execute(conn).await?;
+            ChangeOrders::of(types, Vec::new()).execute(conn).await?;
             usernames::prepare(conn, types).await?;
             partners::prepare(conn, types).await?;
             AdvanceWriter::default().execute(conn).await
@@ -325,7 +325,7 @@ impl Session {
         if !rows.partners.shop.is_empty() {
             if !rows.players.is_empty() {
                 // One who is opened and buys a level in the same batch must be there to be given it.
-                let opened = InsertPlayers { rows: types.rows(std::mem::take(&mut rows.players)) };
+                let opened = InsertPlayers::of(types, std::mem::take(&mut rows.players));
                 opened.execute(&mut self.conn).await.map_err(classify_write)?;
             }
             partners::write_shop(&self.conn, types, rows.partners.shop).await?;
@@ -333,30 +333,30 @@ impl Session {
         let conns = [&self.conn; 10];
         let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9] = conns;
         let mut writes = Vec::with_capacity(conns.len());
-        writes.push(InsertJournal { rows: types.rows(rows.journal) }.execute(&mut c0).boxed());
+        writes.push(InsertJournal::of(types, rows.journal).execute(&mut c0).boxed());
         if !rows.players.is_empty() {
-            writes.push(InsertPlayers { rows: types.rows(rows.players) }.execute(&mut c1).boxed());
+            writes.push(InsertPlayers::of(types, rows.players).execute(&mut c1).boxed());
         }
         if !rows.usernames.is_empty() {
-            writes.push(InsertUsernames { rows: types.rows(rows.usernames) }.execute(&mut c2).boxed());
+            writes.push(InsertUsernames::of(types, rows.usernames).execute(&mut c2).boxed());
         }
         if !rows.house.is_empty() {
-            writes.push(NameHouseAccounts { rows: types.rows(rows.house) }.execute(&mut c3).boxed());
+            writes.push(NameHouseAccounts::of(types, rows.house).execute(&mut c3).boxed());
         }
         if !rows.accounts.is_empty() {
-            writes.push(InsertAccounts { rows: types.rows(rows.accounts) }.execute(&mut c4).boxed());
+            writes.push(InsertAccounts::of(types, rows.accounts).execute(&mut c4).boxed());
         }
         if !rows.orders.is_empty() {
-            writes.push(InsertOrders { rows: types.rows(rows.orders) }.execute(&mut c5).boxed());
+            writes.push(InsertOrders::of(types, rows.orders).execute(&mut c5).boxed());
         }
         if !rows.changed_orders.is_empty() {
-            writes.push(ChangeOrders(InsertOrders { rows: types.rows(rows.changed_orders) }).execute(&mut c6).boxed());
+            writes.push(ChangeOrders::of(types, rows.changed_orders).execute(&mut c6).boxed());
         }
         if !rows.partners.transactions.is_empty() {
-            writes.push(UpsertTransactions { rows: types.rows(rows.partners.transactions) }.execute(&mut c7).boxed());
+            writes.push(UpsertTransactions::of(types, rows.partners.transactions).execute(&mut c7).boxed());
         }
         if !rows.partners.voids.is_empty() {
-            writes.push(UpsertVoids { rows: types.rows(rows.partners.voids) }.execute(&mut c8).boxed());
+            writes.push(UpsertVoids::of(types, rows.partners.voids).execute(&mut c8).boxed());
         }
         writes.push(AdvanceWriter::of(writer, rows.changed_accounts).execute(&mut c9).boxed());
         let mut last = &self.conn;

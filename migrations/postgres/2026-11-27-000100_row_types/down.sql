@@ -1,0 +1,10 @@
+DROP TYPE purchase_row;
+DROP TYPE gift_key_row;
+DROP TYPE offer_row;
+DROP TYPE void_row;
+DROP TYPE transaction_row;
+DROP TYPE order_row;
+DROP TYPE account_row;
+DROP TYPE username_row;
+DROP TYPE player_row;
+DROP TYPE journal_row;

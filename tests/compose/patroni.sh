@@ -64,6 +64,7 @@ silence() {
 
 nothing_waits() {
     local count oldest
+    [[ $(docker inspect --format '{{.State.Running}}' "$project-provider") == true ]] || return
     read -r count oldest <"$steady/state"
     ((oldest < STALE_MS))
 }
@@ -227,7 +228,7 @@ leader_cut() {
     healed "$was"
     within 240 is_whole
     local server
-    for server in $SERVERS; do [[ -z $(sql "$server" "SELECT to_regclass('$table')") ]]; done
+    for server in $SERVERS; do [[ $(sql "$server" "SELECT to_regclass('$table') IS NULL") == t ]] || return; done
 }
 
 purser_cut_from_database() {
@@ -259,8 +260,8 @@ purser_cut_from_broker() {
     healed purser
 }
 
-# Long enough for the others to give it up (net_ticktime is a minute), and for itself to pause.
-broker_cut() { cut_for 90 "$(broker_of purser)"; }
+# Long enough for the others to give it up (net_ticktime is 20 s), and for itself to pause.
+broker_cut() { cut_for 60 "$(broker_of purser)"; }
 broker_lost() {
     local was
     was="$(broker_of purser)"

@@ -1,5 +1,7 @@
 //! A delivery as the subscriber sees it, and the reply or dead letter that it becomes.
 
+use std::collections::BTreeMap;
+
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -21,6 +23,9 @@ const MAX_KEPT_HEADERS: usize = 64 * 1024;
 
 /// Bytes of a frame that a dead letter's other properties and our own headers may take: ten names of 255 bytes, and an error.
 const BESIDE_HEADERS: usize = 6 * 1024;
+
+/// Headers that a message is judged by when it is put back.
+const NEEDED_HEADERS: [&str; 2] = ["authorization", "traceparent"];
 
 /// Headers that would act again when the message is published again.
 pub(super) const ROUTING_HEADERS: [&str; 3] = ["CC", "BCC", COPY_TO];
@@ -195,22 +200,25 @@ pub fn dead_letter(
     }
 }
 
-/// All of them, or none and a note that says so: the broker ends the connection over a frame that is too long.
+/// All of them, or no more than it takes to be asked again and a note that says so: the broker ends the connection over a frame
+/// that is too long.
 fn kept_headers(properties: &BasicProperties, frame_max: u32) -> FieldTable {
-    let mut kept = FieldTable::default();
-    let Some(headers) = properties.headers() else { return kept };
+    let Some(headers) = properties.headers() else { return FieldTable::default() };
     let room = usize::try_from(frame_max).unwrap_or(usize::MAX).saturating_sub(BESIDE_HEADERS);
-    if size_of_table(headers) > MAX_KEPT_HEADERS.min(room) {
-        kept.insert("x-purser-headers-dropped".into(), AMQPValue::Boolean(true));
-        return kept;
+    let fits = |table: &FieldTable| size_of_table(table) <= MAX_KEPT_HEADERS.min(room);
+    if fits(headers) {
+        return chosen(headers, |name, _| !ROUTING_HEADERS.contains(&name) && name != ORIGINAL_USER);
     }
-    for (name, value) in headers.inner() {
-        let is_kept = |name: &str| !ROUTING_HEADERS.contains(&name) && name != ORIGINAL_USER;
-        if is_kept(name.as_str()) {
-            kept.insert(name.clone(), value.clone());
-        }
-    }
+    let is_needed = |name: &str| NEEDED_HEADERS.iter().any(|needed| name.eq_ignore_ascii_case(needed));
+    let needed = chosen(headers, |name, value| is_needed(name) && matches!(value, AMQPValue::LongString(_)));
+    let mut kept = Some(needed).filter(fits).unwrap_or_default();
+    kept.insert("x-purser-headers-dropped".into(), AMQPValue::Boolean(true));
     kept
+}
+
+fn chosen(headers: &FieldTable, is_kept: impl Fn(&str, &AMQPValue) -> bool) -> FieldTable {
+    let kept = headers.inner().iter().filter(|(name, value)| is_kept(name.as_str(), value));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect::<BTreeMap<_, _>>().into()
 }
 
 /// The properties that are safe to publish again: without `user_id` (the broker refuses another's) and `expiration`.

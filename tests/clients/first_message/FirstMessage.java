@@ -13,6 +13,7 @@ import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLContext;
 
 class FirstMessage {
     static final long PATIENCE_MS = 5_000;
@@ -23,6 +24,10 @@ class FirstMessage {
         var body = arguments.length == 2 ? arguments[1] : newBet();
         var factory = new ConnectionFactory();
         factory.setUri(System.getenv("AMQP_URL"));
+        if (factory.isSSL()) {
+            factory.useSslProtocol(SSLContext.getDefault());
+            factory.enableHostnameVerification();
+        }
         try (var connection = factory.newConnection(); var channel = connection.createChannel()) {
             var reply = ask(channel, operation, body);
             System.out.println(reply);

@@ -16,9 +16,12 @@ const ATTEMPTS = 5;
 
 function connection(): AMQPStreamConnection
 {
-    $url = parse_url(getenv('AMQP_URL'));
-    $vhost = rawurldecode(substr($url['path'] ?? '/%2f', 1));
-    return new AMQPStreamConnection($url['host'], $url['port'] ?? 5672, $url['user'], $url['pass'], $vhost);
+    $url = array_map(rawurldecode(...), array_map(strval(...), parse_url(getenv('AMQP_URL'))));
+    if ($url['scheme'] !== 'amqp') {
+        exit("this example speaks no TLS: take PhpAmqpLib\\Connection\\AMQPSSLConnection for amqps\n");
+    }
+    $vhost = substr($url['path'] ?? '//', 1);
+    return new AMQPStreamConnection($url['host'], (int) ($url['port'] ?? 5672), $url['user'], $url['pass'], $vhost);
 }
 
 function newBet(): string

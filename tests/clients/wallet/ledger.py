@@ -17,6 +17,10 @@ CREATE TABLE IF NOT EXISTS replies (game TEXT, external_id TEXT, player TEXT, op
 """
 
 
+# What a balance can hold, in minor units.
+MOST = 2**63 - 1
+
+
 class BetUnknown(Exception):
     """A result or cancel whose bet may still come."""
 
@@ -135,4 +139,7 @@ class Ledger:
         return row["minor"] if row else 0
 
     def pay(self, account, minor):
-        self.db.execute("INSERT OR REPLACE INTO balances VALUES (?, ?, ?, ?)", (*account, self.minor(account) + minor))
+        balance = self.minor(account) + minor
+        if balance > MOST:
+            raise Refused("400")
+        self.db.execute("INSERT OR REPLACE INTO balances VALUES (?, ?, ?, ?)", (*account, balance))

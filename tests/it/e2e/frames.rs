@@ -52,6 +52,9 @@ async fn with_smaller_frames_longer_headers_are_parked_and_others_are_served() {
     wire.send(with_header("long", 20_000)).await;
     let mut malformed = with_header("malformed", 15_000);
     malformed.body = b"{}".to_vec();
+    let mut headers = malformed.properties.headers().clone().unwrap_or_default();
+    headers.insert("authorization".into(), AMQPValue::LongString("Bearer token".into()));
+    malformed.properties = malformed.properties.with_headers(headers);
     assert_eq!(code(&wire.ask(malformed).await), "400");
     assert_eq!(code(&wire.ask(bet("after")).await), "201");
     let letters = [wire.take(DEAD).await.delivery, wire.take(DEAD).await.delivery];
@@ -64,7 +67,10 @@ async fn with_smaller_frames_longer_headers_are_parked_and_others_are_served() {
                 headers.inner().get("x-purser-headers-dropped") == Some(&AMQPValue::Boolean(true))
             });
         match header(&letter.properties, "x-purser-reason").as_str() {
-            "malformed" => assert!(is_dropped && correlation(&letter) == "malformed"),
+            "malformed" => {
+                assert!(is_dropped && correlation(&letter) == "malformed");
+                assert_eq!(header(&letter.properties, "authorization"), "Bearer token");
+            }
             _ => assert_eq!(letter.data, bet("long").body, "the body is kept"),
         }
     }

@@ -22,8 +22,9 @@ pub struct KeptPlan {
     pub written_at: Timestamp,
     /// JSON.
     pub plan: String,
-    /// The fingerprints of the letters that it touches, one behind another.
-    pub touched: Bytes,
+    /// The fingerprints of the letters that it touches, one behind another, where they are to be written: they are many, and are
+    /// known once it is ready.
+    pub touched: Option<Bytes>,
 }
 
 /// A plan that was found.
@@ -36,10 +37,9 @@ pub struct FoundPlan {
     pub touched: Bytes,
 }
 
-/// Keeps a new one, and forgets those of the party that nobody has written since `before`.
+/// Keeps a new one, and forgets those that nobody has written since `before`.
 pub fn keep(conn: &mut AnyConnection, plan: &KeptPlan, before: Timestamp) -> Result<(), StoreError> {
-    let theirs = letter_plans::table.filter(letter_plans::party.eq(plan.party.as_str()));
-    let old = diesel::delete(theirs.filter(letter_plans::written_at.lt(before.0)));
+    let old = diesel::delete(letter_plans::table.filter(letter_plans::written_at.lt(before.0)));
     on!(&mut *conn, conn => old.execute(conn)).map_err(classify)?;
     let row = (
         letter_plans::id.eq(bytes(plan.id)),
@@ -47,7 +47,7 @@ pub fn keep(conn: &mut AnyConnection, plan: &KeptPlan, before: Timestamp) -> Res
         letter_plans::stage.eq(plan.stage),
         letter_plans::written_at.eq(plan.written_at.0),
         letter_plans::plan.eq(&plan.plan),
-        letter_plans::touched.eq(&plan.touched),
+        letter_plans::touched.eq(plan.touched.clone().unwrap_or_default()),
     );
     let insert = diesel::insert_into(letter_plans::table).values(row).on_conflict_do_nothing();
     on!(conn, conn => insert.execute(conn)).map(drop).map_err(classify)
@@ -60,16 +60,10 @@ pub fn write(conn: &mut AnyConnection, plan: &KeptPlan, from: &[&str]) -> Result
         letter_plans::stage.eq(plan.stage),
         letter_plans::written_at.eq(plan.written_at.0),
         letter_plans::plan.eq(&plan.plan),
+        plan.touched.as_ref().map(|touched| letter_plans::touched.eq(touched)),
     );
     let update = diesel::update(standing).set(told);
-    on!(&mut *conn, conn => update.execute(conn)).map_err(classify)?;
-    // The letters are known once it is ready, and stay the same: they are many.
-    let without = letter_plans::table.find(bytes(plan.id)).filter(letter_plans::touched.eq(Bytes::new()));
-    if !plan.touched.is_empty() {
-        let update = diesel::update(without).set(letter_plans::touched.eq(&plan.touched));
-        on!(conn, conn => update.execute(conn)).map_err(classify)?;
-    }
-    Ok(())
+    on!(conn, conn => update.execute(conn)).map(drop).map_err(classify)
 }
 
 /// Turns one from a stage to another. Of those who try one is first, and `false` is told to the others.

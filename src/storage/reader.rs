@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::migrations::SchemaState;
 use super::queries::AnyConnection;
@@ -24,6 +24,11 @@ impl Reader {
         Self { database, idle: Arc::default(), permits: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
+    /// Another one of the same database, with places of its own.
+    pub fn apart(&self) -> Self {
+        Self::new(self.database.clone())
+    }
+
     /// Whether there is something to ask: a file that was never made has nothing, and asking would make it.
     pub fn is_made(&self) -> bool {
         match &self.database {
@@ -43,29 +48,36 @@ impl Reader {
         &self,
         question: impl Fn(&mut AnyConnection) -> Result<T, StoreError> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
-        let _permit = self.permits.acquire().await.map_err(|error| StoreError::Outage(error.to_string()))?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = Arc::new(permit.map_err(|error| StoreError::Outage(error.to_string()))?);
         let question = Arc::new(question);
         let idle = self.lock().pop();
         if let Some(conn) = idle {
-            let kept = self.run(conn, Arc::clone(&question)).await;
+            let kept = self.run(conn, Arc::clone(&question), Arc::clone(&permit)).await;
             if kept.is_ok() {
                 return kept;
             }
         }
-        self.run(self.database.open().await?, question).await
+        self.run(self.database.open().await?, question, permit).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
         mut conn: AnyConnection,
         question: Arc<impl Fn(&mut AnyConnection) -> Result<T, StoreError> + Send + Sync + 'static>,
+        permit: Arc<OwnedSemaphorePermit>,
     ) -> Result<T, StoreError> {
-        let running = tokio::task::spawn_blocking(move || (question(&mut conn), conn));
-        let (answer, conn) = running.await.map_err(|error| StoreError::Rejected(error.to_string()))?;
-        if answer.is_ok() {
-            self.lock().push(conn);
-        }
-        answer
+        let reader = self.clone();
+        let running = tokio::task::spawn_blocking(move || {
+            let answer = question(&mut conn);
+            if answer.is_ok() {
+                reader.lock().push(conn);
+            }
+            // Whoever asked may be gone by now, and the place is taken until here.
+            drop(permit);
+            answer
+        });
+        running.await.map_err(|error| StoreError::Rejected(error.to_string()))?
     }
 
     /// No panic can leave the list half changed, so a poisoned lock is as good as any.

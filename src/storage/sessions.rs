@@ -51,8 +51,15 @@ pub fn end(conn: &mut AnyConnection, id: &[u8]) -> Result<(), StoreError> {
     on!(conn, conn => ended.execute(conn)).map(drop).map_err(classify)
 }
 
-/// Keeps what is to be said on the next page, or that it was said.
+/// Keeps what is to be said on the next page.
 pub fn say(conn: &mut AnyConnection, id: &[u8], notice: &str) -> Result<(), StoreError> {
     let kept = diesel::update(console_sessions::table.find(id)).set(console_sessions::notice.eq(notice));
     on!(conn, conn => kept.execute(conn)).map(drop).map_err(classify)
+}
+
+/// What was to be said on the next page was said there.
+pub fn said(conn: &mut AnyConnection, id: &[u8], notice: &str) -> Result<(), StoreError> {
+    let told = console_sessions::table.find(id).filter(console_sessions::notice.eq(notice));
+    let told = diesel::update(told).set(console_sessions::notice.eq(""));
+    on!(conn, conn => told.execute(conn)).map(drop).map_err(classify)
 }

@@ -257,6 +257,19 @@ async fn what_is_committed_late_is_in_the_index_and_what_never_is_holds_up_nobod
     assert_eq!(numbers(&of_player(&fresh, "bob", None, 9).await), [7, 6, 4, 2]);
 }
 
+/// A replay brings numbers that were given elsewhere, and the next ones come after them: what is between was never there to be
+/// looked through.
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_were_left_out_are_not_what_the_index_is_behind() {
+    let fresh = Fresh::postgres().await;
+    let mut writer = fresh.writer();
+    apply(&mut writer, &commands("acme", "open alice CHF\nopen bob CHF")).await.expect("applied");
+    fresh.execute("SELECT setval('journal_seq', 5000000)").await;
+    apply(&mut writer, &commands("acme", "deposit bob 5 CHF key=1")).await.expect("applied");
+    assert_eq!(numbers(&of_player(&fresh, "bob", None, 9).await), [5_000_001, 2]);
+    assert_eq!(numbers(&of_player(&fresh, "alice", None, 9).await), [1]);
+}
+
 /// Several processes follow at once, one of which is killed now and then between any two of its statements; commands come
 /// from several writers meanwhile.
 #[tokio::test(flavor = "multi_thread")]

@@ -98,6 +98,12 @@ fn position(conn: &mut AnyConnection) -> Result<i64, StoreError> {
     on!(conn, conn => position.first(conn)).map_err(classify)
 }
 
+/// The highest number in the journal below `before`.
+fn last_before(conn: &mut AnyConnection, before: i64) -> Result<Option<i64>, StoreError> {
+    let last = journal::table.filter(journal::seq.lt(before)).select(diesel::dsl::max(journal::seq));
+    on!(conn, conn => last.first(conn)).map_err(classify)
+}
+
 /// By how many numbers the index is behind the journal.
 pub fn behind(conn: &mut AnyConnection) -> Result<i64, StoreError> {
     let last = journal::table.select(diesel::dsl::max(journal::seq));
@@ -153,18 +159,20 @@ impl Wanted {
         mut before: i64,
         limit: usize,
     ) -> Result<Option<Vec<i64>>, StoreError> {
-        let last = journal::table.select(diesel::dsl::max(journal::seq));
-        let last: Option<i64> = on!(&mut *conn, conn => last.first(conn)).map_err(classify)?;
-        before = before.min(last.unwrap_or(0).saturating_add(1));
-        let (mut found, lowest) = (Vec::new(), before.saturating_sub(MOST_BEHIND));
-        while found.len() < limit && before > position.saturating_add(1) {
-            if before <= lowest {
+        let (mut found, mut left) = (Vec::new(), MOST_BEHIND);
+        // Where numbers were left out, nothing is looked through.
+        while found.len() < limit
+            && let Some(last) = last_before(conn, before)?.filter(|last| *last > position)
+        {
+            if left <= 0 {
                 return Ok(None);
             }
-            let first = before.saturating_sub(STRETCH).max(position.saturating_add(1)).max(lowest);
-            let rows = self.stretch(conn, first..before, limit)?;
+            let end = last.saturating_add(1);
+            let first = end.saturating_sub(STRETCH.min(left)).max(position.saturating_add(1));
+            let rows = self.stretch(conn, first..end, limit)?;
             // Where there are more, it is gone on with below the last of them.
             before = rows.last().filter(|_| rows.len() == limit).map_or(first, |last| last.0);
+            left -= end.saturating_sub(before);
             let theirs = rows.iter().filter(|(_, party, command)| self.is_named(party, command));
             found.extend(theirs.map(|(number, ..)| *number));
         }
@@ -172,8 +180,8 @@ impl Wanted {
         Ok(Some(found))
     }
 
-    /// The rows of these numbers in which the name is written, the highest first and so many at the most. The database looks: most rows are others', and
-    /// would only be carried here to be thrown away.
+    /// The rows of these numbers in which the name is written, the highest first and so many at the most. The database looks:
+    /// most rows are others', and would only be carried here to be thrown away.
     fn stretch(
         &self,
         conn: &mut AnyConnection,

@@ -105,10 +105,18 @@ impl OperatedLedgers {
     where
         Q: Fn(&mut AnyConnection) -> Result<T, StoreError> + Send + Sync + 'static,
     {
+        // Where there is one nobody else's answer waits for it, and the call has a limit of its own.
+        let are_several = self.iter().filter(|ledger| ledger.has_parties).nth(1).is_some();
         let asking = self.iter().filter(|ledger| ledger.has_parties).map(|ledger| {
-            let asked = tokio::time::timeout(EACH_PATIENCE, ledger.reader.ask(question(ledger)));
+            let asked = ledger.reader.ask(question(ledger));
             let late = |_| Err(StoreError::Outage("it did not answer in time".to_owned()));
-            async move { (ledger, asked.await.unwrap_or_else(late)) }
+            async move {
+                let answer = match are_several {
+                    true => tokio::time::timeout(EACH_PATIENCE, asked).await.unwrap_or_else(late),
+                    false => asked.await,
+                };
+                (ledger, answer)
+            }
         });
         let (mut told, mut failure) = (LedgerAnswers { answers: Vec::new(), away: Vec::new() }, None);
         for (ledger, answer) in join_all(asking).await {

@@ -169,11 +169,9 @@ pub async fn show_letter(console: &Console, asked: PageRequest) -> Result<String
     let (party, number) = (asked.party()?, asked.number()?);
     let snapshot = console.api.dead_letters(&party).await?;
     let (is_that_look, mark) = (snapshot.taken_at == asked.value("look"), asked.value("mark"));
-    let is_meant = |letter: &&LetterShown| match is_that_look {
-        true => i64::try_from(letter.number) == Ok(number),
-        false => letter.mark == mark,
-    };
-    let letter = snapshot.letters.iter().find(is_meant).cloned();
+    let is_there = |letter: &&LetterShown| is_that_look && i64::try_from(letter.number) == Ok(number);
+    let mut alike = snapshot.letters.iter().filter(|letter| letter.mark == mark);
+    let letter = alike.clone().find(is_there).or_else(|| alike.next()).cloned();
     let gone = "the dead letters were looked at anew since, and it is not among them: find it in the list again";
     let letter = letter.ok_or_else(|| Problem::not_found(gone))?;
     let (party, role) = (party.to_string(), asked.viewing.role);

@@ -100,7 +100,7 @@ pub fn router(console: Console) -> Router {
 
 impl Console {
     pub fn new(api: Arc<Api>) -> Self {
-        let sessions = Sessions::new(api.ledgers.first().reader.clone(), Arc::clone(&api.operators));
+        let sessions = Sessions::new(api.ledgers.first().reader.apart(), Arc::clone(&api.operators));
         Self { api, sessions }
     }
 
@@ -142,8 +142,8 @@ impl Console {
         };
         log.operator = Some(visitor.operator.clone());
         let reply = self.serve(parts, body, &visitor, log).await;
-        if let (Some(session), Some(_), true) = (&visitor.session, &visitor.notice, frame::is_page(&reply)) {
-            self.sessions.said(session).await;
+        if let (Some(session), Some(notice), true) = (&visitor.session, &visitor.notice, frame::is_page(&reply)) {
+            self.sessions.said(session, notice).await;
         }
         reply
     }

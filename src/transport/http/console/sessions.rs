@@ -22,6 +22,9 @@ use crate::storage::{Reader, StoreError};
 
 const COOKIE: &str = "purser_console";
 
+/// Bytes of a ticket, which nobody guesses.
+const BYTES: usize = 32;
+
 /// Seconds that a session lasts, however much it is used: a working day.
 const LIFE: i64 = 12 * 3600;
 
@@ -94,7 +97,10 @@ impl Ticket {
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| Self(value.to_owned()))
+        let (_, value) = pairs.find(|(name, _)| *name == COOKIE)?;
+        // Anything else was never handed out, and is not asked for.
+        let bytes = URL_SAFE_NO_PAD.decode(value).ok()?;
+        (bytes.len() == BYTES).then(|| Self(value.to_owned()))
     }
 
     /// The header that hands it out. Without a path of its own the cookie is for the directory of the page that sets it,
@@ -143,7 +149,7 @@ impl Sessions {
 
     /// Begins one; `None` where the operator is configured no more.
     pub async fn open(&self, operator: &SignedIn, at: Timestamp) -> Option<Ticket> {
-        let ticket = Ticket(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
+        let ticket = Ticket(URL_SAFE_NO_PAD.encode(rand::random::<[u8; BYTES]>()));
         let session = SeenSession {
             operator: Arc::clone(&operator.name),
             mark: self.operators.mark(&operator.name)?,
@@ -198,10 +204,10 @@ impl Sessions {
         }
     }
 
-    /// It was said.
-    pub async fn said(&self, ticket: &Ticket) {
-        let key = ticket.key();
-        if let Err(error) = self.ask(WRITE_PATIENCE, move |conn| sessions::say(conn, &key, "")).await {
+    /// It was said. Something else that was kept meanwhile was not.
+    pub async fn said(&self, ticket: &Ticket, notice: &Notice) {
+        let (key, notice) = (ticket.key(), serde_json::to_string(notice).unwrap_or_default());
+        if let Err(error) = self.ask(WRITE_PATIENCE, move |conn| sessions::said(conn, &key, &notice)).await {
             tracing::warn!(%error, "what a form did is said again on the next page");
         }
     }
@@ -209,8 +215,10 @@ impl Sessions {
     /// In the ledger, where that is there, and in memory.
     async fn keep(&self, key: Key, session: SeenSession, at: Timestamp) {
         let (kept, most) = (session.kept(&key), i64::try_from(MOST).unwrap_or(i64::MAX));
-        let written = self.ask(WRITE_PATIENCE, move |conn| sessions::open(conn, &kept, at, most)).await;
-        self.remember(key, SeenSession { is_kept: written.is_ok(), ..session }, at);
+        let writing = self.reader.ask(move |conn| sessions::open(conn, &kept, at, most));
+        // One that comes too late may still be written. It is not written again: it may have been ended meanwhile.
+        let is_refused = tokio::time::timeout(WRITE_PATIENCE, writing).await.is_ok_and(|written| written.is_err());
+        self.remember(key, SeenSession { is_kept: !is_refused, ..session }, at);
     }
 
     fn remember(&self, key: Key, session: SeenSession, at: Timestamp) {
@@ -253,7 +261,9 @@ mod tests {
             ("purser_console", None),
             ("xpurser_console=x", None),
         ] {
-            assert_eq!(Ticket::of(&headers(text)), expected.map(|id| Ticket(id.to_owned())), "{text}");
+            let whole = |text: &str| text.replace("=x", &format!("={}", "x".repeat(42) + "A"));
+            assert_eq!(Ticket::of(&headers(&whole(text))), expected.map(|_| Ticket("x".repeat(42) + "A")), "{text}");
+            assert_eq!(Ticket::of(&headers(text)), None, "none that was ever handed out");
         }
         let cookie = Ticket("x".to_owned()).set_cookie(true);
         assert_eq!(cookie, "purser_console=x; Max-Age=43200; HttpOnly; SameSite=Strict; Secure");

@@ -104,7 +104,8 @@ async fn soon(working: JoinHandle<()>) {
 
 /// For other processes. This one knows how far the plan is, whatever becomes of that.
 async fn write(reader: &Reader, plan: &Plan) {
-    let (kept, stage) = (plan.kept(), plan.stage());
+    let stage = plan.stage();
+    let kept = plan.kept(stage);
     if let Err(error) = reader.ask(move |conn| letter_plans::write(conn, &kept, stage.before())).await {
         tracing::warn!(%error, plan = %plan.id, "how far a plan is could not be written down");
     }
@@ -131,14 +132,18 @@ impl Api {
         let of = party.clone();
         let found = self.ledgers.of_party(party).reader.ask(move |conn| letter_plans::find(conn, &of, id)).await;
         let found = match (found, &here) {
-            (Ok(found), _) => found.and_then(|found| Plan::found(party.clone(), id, found)),
+            (Ok(found), _) => found,
             (Err(_), Some(_)) => None,
             (Err(error), None) => return Err(error.into()),
         };
-        let plan = match (here, found) {
-            (Some(here), Some(found)) if found.stage() > here.stage() => Some(Arc::new(found)),
-            (Some(here), _) => Some(here),
-            (None, found) => found.map(Arc::new),
+        // What is written down, and not that nobody writes any more: that may be for want of the ledger.
+        let is_further = |here: &Arc<Plan>| {
+            let written = found.as_ref().and_then(|found| Stage::named(&found.stage));
+            written.is_some_and(|written| written > here.stage())
+        };
+        let plan = match here.filter(|here| !is_further(here)) {
+            Some(here) => Some(here),
+            None => found.and_then(|found| Plan::found(party.clone(), id, found)).map(Arc::new),
         };
         plan.ok_or_else(|| Problem::not_found("there is no such plan any more: they are kept for ten minutes"))
     }
@@ -193,7 +198,7 @@ pub async fn make_plan(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem
         return Err(Problem::refused(RefusalKind::Conflict, why.to_owned()));
     }
     let kept_micros = i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX);
-    let (kept, before) = (plan.kept(), Timestamp(clock::now().0.saturating_sub(kept_micros)));
+    let (kept, before) = (plan.kept(plan.stage()), Timestamp(clock::now().0.saturating_sub(kept_micros)));
     let reader = &asked.ledger.reader;
     if let Err(error) = reader.ask(move |conn| letter_plans::keep(conn, &kept, before)).await {
         letters.give_up(&plan);

@@ -103,7 +103,9 @@ impl PartyLetters {
 
     /// One that another process has made is run here.
     fn adopt(&self, plan: &Arc<Plan>) {
-        locked(&self.plans).insert(plan.id, Arc::clone(plan));
+        let mut plans = locked(&self.plans);
+        plans.retain(|_, plan| plan.is_kept(KEPT));
+        plans.insert(plan.id, Arc::clone(plan));
     }
 
     fn give_up(&self, plan: &Plan) {

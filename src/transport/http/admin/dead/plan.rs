@@ -65,6 +65,11 @@ pub enum Stage {
 impl Stage {
     const ALL: [Self; 5] = [Self::Looking, Self::Ready, Self::Running, Self::Done, Self::Failed];
 
+    /// As the ledger has it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == name)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Looking => "looking",
@@ -193,25 +198,27 @@ impl Plan {
         Self { id, party, act, filter, made_at, state: Mutex::new(state), stage }
     }
 
-    /// As it is kept for other processes.
-    pub fn kept(&self) -> KeptPlan {
+    /// As it is kept for other processes, at this stage.
+    pub fn kept(&self, stage: Stage) -> KeptPlan {
         let state = self.state();
+        let touched = || state.touched.iter().flat_map(|letter| *letter.bytes()).collect();
         let (filter, made_at, told) = (self.filter.clone(), self.made_at.clone(), state.told.clone());
         let record = PlanRecord { act: self.act, filter, made_at, told };
         KeptPlan {
             id: self.id,
             party: self.party.clone(),
-            stage: self.stage().as_str(),
+            stage: stage.as_str(),
             written_at: clock::now(),
             plan: serde_json::to_string(&record).unwrap_or_default(),
-            touched: state.touched.iter().flat_map(|letter| *letter.bytes()).collect(),
+            // While it looks they become more, and afterwards they stay the same.
+            touched: (stage == Stage::Ready).then(touched),
         }
     }
 
     /// One that another process has made; `None` where it is forgotten by now, or of another release and means nothing here.
     pub fn found(party: Party, id: Uuid, found: FoundPlan) -> Option<Self> {
         let PlanRecord { act, filter, made_at, mut told } = serde_json::from_str(&found.plan).ok()?;
-        let mut stage = Stage::ALL.into_iter().find(|stage| stage.as_str() == found.stage)?;
+        let mut stage = Stage::named(&found.stage)?;
         let silence =
             Duration::from_micros(u64::try_from(clock::now().0.saturating_sub(found.written_at)).unwrap_or(0));
         if silence >= KEPT {

@@ -18,7 +18,8 @@ function connection(): AMQPStreamConnection
 {
     $url = array_map(rawurldecode(...), array_map(strval(...), parse_url(getenv('AMQP_URL'))));
     if ($url['scheme'] !== 'amqp') {
-        exit("this example speaks no TLS: take PhpAmqpLib\\Connection\\AMQPSSLConnection for amqps\n");
+        fwrite(STDERR, "this example speaks no TLS: take PhpAmqpLib\\Connection\\AMQPSSLConnection for amqps\n");
+        exit(1);
     }
     $vhost = substr($url['path'] ?? '//', 1);
     return new AMQPStreamConnection($url['host'], (int) ($url['port'] ?? 5672), $url['user'], $url['pass'], $vhost);

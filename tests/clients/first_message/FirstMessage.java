@@ -26,7 +26,7 @@ class FirstMessage {
         factory.setUri(System.getenv("AMQP_URL"));
         if (factory.isSSL()) {
             factory.useSslProtocol(SSLContext.getDefault());
-            factory.enableHostnameVerification();
+            // From client 5.4 on, enableHostnameVerification() belongs here, too.
         }
         try (var connection = factory.newConnection(); var channel = connection.createChannel()) {
             var reply = ask(channel, operation, body);

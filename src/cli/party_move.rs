@@ -6,7 +6,7 @@ use serde_json::json;
 use super::ledger_choice::LedgerChoice;
 use super::{CommandFailure, Ended, failed, output, party, trail, usage};
 use crate::admin::trail::Deed;
-use crate::app::party_move::{MoveEnd, PartyMover};
+use crate::app::party_move::{MoveEnd, MoveReport, PartyMover};
 use crate::config::Config;
 use crate::ledger::{LedgerName, Party};
 
@@ -65,17 +65,13 @@ impl MoveParty {
             return self.tell_abandoned(&party, &from.name);
         }
         to.database.migrate().await?;
-        let moving = async {
-            let report = mover.run().await?;
+        let with_outcome = |report: MoveReport| {
             let outcome = format!("done: {} commands", report.commands);
-            Ok((report, outcome))
+            (report, outcome)
         };
         // In the trails of both ledgers before it begins, and when it has ended, however it did.
-        let moving = async {
-            let report = trail::recorded(&from.database, deed.clone(), moving).await?;
-            let outcome = format!("done: {} commands", report.commands);
-            Ok((report, outcome))
-        };
+        let moving = async { Ok(with_outcome(mover.run().await?)) };
+        let moving = async { Ok(with_outcome(trail::recorded(&from.database, deed.clone(), moving).await?)) };
         let moved = trail::recorded(&to.database, deed.clone(), moving).await;
         progress.finish_and_clear();
         let report = moved?;

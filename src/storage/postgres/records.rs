@@ -221,27 +221,14 @@ macro_rules! insert {
             }
         }
 
-        impl QueryId for $name {
-            type QueryId = Self;
-            const HAS_STATIC_QUERY_ID: bool = true;
-        }
-
-        impl QueryFragment<Pg> for $name {
-            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-                use $crate::storage::postgres::records::{Record, TableRows};
-                out.push_sql(<$row as Record>::INSERT);
-                out.push_bind_param::<TableRows, _>(&self.0)?;
-                out.push_sql(<$row as Record>::AS_ROWS);
-                out.push_sql($tail);
-                Ok(())
-            }
-        }
-
-        impl Query for $name {
-            type SqlType = BigInt;
-        }
-
-        impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for $name {}
+        $crate::storage::postgres::statements::prepared_once!($name -> BigInt, |self, out| {
+            use $crate::storage::postgres::records::{Record, TableRows};
+            out.push_sql(<$row as Record>::INSERT);
+            out.push_bind_param::<TableRows, _>(&self.0)?;
+            out.push_sql(<$row as Record>::AS_ROWS);
+            out.push_sql($tail);
+            Ok(())
+        });
     };
 }
 pub(super) use insert;

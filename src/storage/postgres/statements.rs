@@ -12,28 +12,16 @@ use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text};
 use super::records::insert;
 use crate::storage::rows::{AccountRow, Bytes, ChangedAccountRow, JournalRow, OrderRow, PlayerRow, WriterRow};
 
-/// Declares a statement: its parameters by column type, its text around them, and the types of the rows it returns.
-macro_rules! statement {
-    ($(#[$doc:meta])* $name:ident ( $($field:ident : $sql:ty = $rust:ty),+ ) -> $row:ty, $head:literal $(, $tail:literal)+) => {
-        $(#[$doc])*
-        #[derive(Debug, Default)]
-        pub struct $name { $(pub $field: $rust),+ }
-
+/// Gives a statement its text and parameters, and says what it returns; its type alone tells which it is.
+macro_rules! prepared_once {
+    ($name:ident -> $row:ty, |$this:ident, $out:ident| $walk:block) => {
         impl QueryId for $name {
             type QueryId = Self;
             const HAS_STATIC_QUERY_ID: bool = true;
         }
 
         impl QueryFragment<Pg> for $name {
-            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-                let mut texts = [$($tail),+].into_iter();
-                out.push_sql($head);
-                $(
-                    out.push_bind_param::<$sql, _>(&self.$field)?;
-                    out.push_sql(texts.next().unwrap_or_default());
-                )+
-                Ok(())
-            }
+            fn walk_ast<'b>(&'b $this, mut $out: AstPass<'_, 'b, Pg>) -> QueryResult<()> $walk
         }
 
         impl Query for $name {
@@ -41,6 +29,26 @@ macro_rules! statement {
         }
 
         impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for $name {}
+    };
+}
+pub(super) use prepared_once;
+
+/// Declares a statement: its parameters by column type, its text around them, and the types of the rows it returns.
+macro_rules! statement {
+    ($(#[$doc:meta])* $name:ident ( $($field:ident : $sql:ty = $rust:ty),+ ) -> $row:ty, $head:literal $(, $tail:literal)+) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub struct $name { $(pub $field: $rust),+ }
+
+        $crate::storage::postgres::statements::prepared_once!($name -> $row, |self, out| {
+            let mut texts = [$($tail),+].into_iter();
+            out.push_sql($head);
+            $(
+                out.push_bind_param::<$sql, _>(&self.$field)?;
+                out.push_sql(texts.next().unwrap_or_default());
+            )+
+            Ok(())
+        });
     };
 }
 pub(super) use statement;

@@ -393,3 +393,6 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,8 @@ impl From<lapin::Error> for Lost {
     }
 }
 
-/// Waits for the broker no longer than it may take: one that breaks off meanwhile leaves lapin waiting for ever.
+/// Waits for the broker no longer than it may take: one that breaks off meanwhile leaves lapin waiting for ever, be it for
+/// an answer or for its own socket to take an ack.
 pub async fn in_time<T>(asking: impl Future<Output = Result<T, lapin::Error>>) -> Result<T, Lost> {
     Ok(tokio::time::timeout(PATIENCE, asking).await.map_err(|_| Lost)??)
 }
@@ -80,7 +81,7 @@ pub async fn publish_chunk(
         let queue = short(&request_queue(&party("acme"), event.operation));
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let publishing = channel.basic_publish(short(REQUESTS), queue, options, &event.body, properties);
-        confirms.push((event.correlation(), publishing.await?));
+        confirms.push((event.correlation(), in_time(publishing).await?));
     }
     for (correlation, confirm) in confirms {
         let confirmation = in_time(confirm).await?;
@@ -104,10 +105,11 @@ async fn collect(url: &str, ledger: &Mutex<Ledger>) -> Result<(), Lost> {
     let (_connection, channel) = connect(url).await?;
     let (replies, tag, options) = (short(REPLIES), short(""), BasicConsumeOptions::default());
     let mut consumer = in_time(channel.basic_consume(replies, tag, options, FieldTable::default())).await?;
-    while let Some(delivery) = consumer.next().await {
+    // Whoever hears nothing for so long listens on another connection.
+    while let Some(delivery) = in_time(consumer.next().map(Ok)).await? {
         let delivery = delivery?;
         // Acked first: a reply whose ack was lost comes again, and would count twice.
-        let acked = delivery.ack(BasicAckOptions::default()).await;
+        let acked = in_time(delivery.ack(BasicAckOptions::default())).await;
         let correlation = delivery.properties.correlation_id().as_ref().expect("a correlation id").as_str().to_owned();
         ledger.lock().expect("nobody panics with it").answers.entry(correlation).or_default().push(delivery.data);
         acked?;

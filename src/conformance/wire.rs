@@ -11,7 +11,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::catalogue::{PublishRoute, ReplyTo};
 
@@ -30,6 +30,9 @@ const REPLIES: usize = 4096;
 /// Persistent, as AMQP counts.
 const PERSISTENT: u8 = 2;
 
+/// How long the broker may take to say that it has a message: a connection that is lost may leave lapin waiting for ever.
+const CONFIRM_PATIENCE: Duration = Duration::from_secs(60);
+
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// The case cannot be judged: it is the broker's doing, or the account's.
@@ -39,6 +42,8 @@ pub enum WireError {
     NotRouted(String),
     #[error("the broker did not take a message for {0}")]
     NotTaken(String),
+    #[error("the broker did not say in {secs} seconds whether it took a message for {0}", secs = CONFIRM_PATIENCE.as_secs())]
+    Silent(String),
 }
 
 /// A message as it is sent, and sent again.
@@ -180,10 +185,12 @@ impl<'a> Wire<'a> {
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             let (key, properties) = (request.queue.as_str().into(), self.properties(request));
             let publishing = self.channel.basic_publish(exchange.into(), key, options, &request.body, properties);
-            confirms.push((request, publishing.await?));
+            let published = timeout(CONFIRM_PATIENCE, publishing).await;
+            confirms.push((request, published.map_err(|_| WireError::Silent(request.queue.clone()))??));
         }
         for (request, confirm) in confirms {
-            match confirm.await? {
+            let confirmed = timeout(CONFIRM_PATIENCE, confirm).await;
+            match confirmed.map_err(|_| WireError::Silent(request.queue.clone()))?? {
                 Confirmation::Ack(None) => {}
                 Confirmation::Ack(Some(_)) => return Err(WireError::NotRouted(request.queue.clone())),
                 Confirmation::Nack(_) | Confirmation::NotRequested => {

@@ -35,6 +35,8 @@ pub enum ProviderError {
     NoReply { correlation: String },
     #[error("the broker did not take the request {correlation}")]
     NotTaken { correlation: String },
+    #[error("the broker did not say in {} seconds whether it took the request {correlation}", PATIENCE.as_secs())]
+    Silent { correlation: String },
 }
 
 /// A request as a provider makes it.
@@ -157,7 +159,9 @@ impl Provider {
         let routing_key = short(&topology::request_queue(&self.party, operation));
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let publishing = self.channel.basic_publish(topology::REQUESTS.into(), routing_key, options, &body, properties);
-        match publishing.await?.await? {
+        // A connection that is lost meanwhile may leave lapin waiting for ever.
+        let confirming = tokio::time::timeout(PATIENCE, async { publishing.await?.await });
+        match confirming.await.map_err(|_| ProviderError::Silent { correlation: correlation.clone() })?? {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::Nack(_) | Confirmation::NotRequested => {
                 Err(ProviderError::NotTaken { correlation })

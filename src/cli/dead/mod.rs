@@ -15,7 +15,7 @@ use crate::cli::ledger_choice::LedgerChoice;
 use crate::config::Config;
 use crate::ledger::Party;
 use crate::transport::amqp::choice::Choice;
-use crate::transport::amqp::dead::{DeadLetter, DeadQueue};
+use crate::transport::amqp::dead::{DeadLetter, DeadQueue, unless_lost};
 use crate::transport::amqp::redrive::drop_letters;
 use filter::Filter;
 
@@ -120,18 +120,21 @@ impl Of {
         mut each: impl FnMut(&DeadLetter) -> Result<(), CommandFailure>,
     ) -> Result<u64, CommandFailure> {
         let (_, mut queue) = self.open(config).await?;
-        // As many as there are now: what dies meanwhile is for the next look.
-        let waiting = queue.count().await?;
-        let (mut found, filter) = (0, self.filter.letters());
-        for _ in 0..waiting {
-            let Some(letter) = queue.next().await? else { break };
-            if filter.takes(&letter) {
-                each(&letter)?;
-                found += 1;
+        unless_lost(queue.lost(), async {
+            // As many as there are now: what dies meanwhile is for the next look.
+            let waiting = queue.count().await?;
+            let (mut found, filter) = (0, self.filter.letters());
+            for _ in 0..waiting {
+                let Some(letter) = queue.next().await? else { break };
+                if filter.takes(&letter) {
+                    each(&letter)?;
+                    found += 1;
+                }
             }
-        }
-        queue.release().await?;
-        Ok(found)
+            queue.release().await?;
+            Ok(found)
+        })
+        .await
     }
 }
 
@@ -206,13 +209,16 @@ impl Drop {
     /// Goes through the letters; returns how many were meant, of how many.
     async fn pass(&self, config: &Config) -> Result<(u64, u64), CommandFailure> {
         let (_, mut queue) = self.of.open(config).await?;
-        let progress = output::progress_bar(queue.count().await?, "letters");
-        let choice = Choice::of(self.of.filter.letters());
-        let mut tell = |dropped| progress.set_position(dropped);
-        let (dropped, waiting) = drop_letters(&mut queue, choice, self.dry_run, &mut tell).await?;
-        progress.finish_and_clear();
-        queue.release().await?;
-        Ok((dropped, waiting))
+        unless_lost(queue.lost(), async {
+            let progress = output::progress_bar(queue.count().await?, "letters");
+            let choice = Choice::of(self.of.filter.letters());
+            let mut tell = |dropped| progress.set_position(dropped);
+            let (dropped, waiting) = drop_letters(&mut queue, choice, self.dry_run, &mut tell).await?;
+            progress.finish_and_clear();
+            queue.release().await?;
+            Ok((dropped, waiting))
+        })
+        .await
     }
 }
 

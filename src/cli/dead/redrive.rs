@@ -8,6 +8,7 @@ use crate::cli::ledger_choice::LedgerChoice;
 use crate::cli::{self, CommandFailure, Ended, trail};
 use crate::config::Config;
 use crate::transport::amqp::choice::Choice;
+use crate::transport::amqp::dead::unless_lost;
 use crate::transport::amqp::redrive::{Redriven, redrive};
 
 #[derive(Args)]
@@ -45,13 +46,16 @@ impl Redrive {
 
     async fn put_back(&self, config: &Config) -> Result<Redriven, CommandFailure> {
         let (party, mut queue) = self.of.open(config).await?;
-        let progress = output::progress_bar(queue.count().await?, "letters");
-        let mut tell = |so_far: &Redriven| progress.set_position(so_far.put_back);
-        let choice = Choice::of(self.of.filter.letters());
-        let summary = redrive(&mut queue, &party, choice, self.dry_run, &mut tell).await?;
-        progress.finish_and_clear();
-        queue.release().await?;
-        Ok(summary)
+        unless_lost(queue.lost(), async {
+            let progress = output::progress_bar(queue.count().await?, "letters");
+            let mut tell = |so_far: &Redriven| progress.set_position(so_far.put_back);
+            let choice = Choice::of(self.of.filter.letters());
+            let summary = redrive(&mut queue, &party, choice, self.dry_run, &mut tell).await?;
+            progress.finish_and_clear();
+            queue.release().await?;
+            Ok(summary)
+        })
+        .await
     }
 
     fn tell(&self, summary: &Redriven) -> Ended {

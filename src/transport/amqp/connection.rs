@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use lapin::tcp::RustlsConnector;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
@@ -81,6 +82,22 @@ pub async fn connect_to(
         }
     }
     Err(last)
+}
+
+/// Ends when the connection is lost. lapin may leave whoever works on such a connection waiting for ever, be it for an
+/// answer or for the socket to take an ack. One at a time listens.
+pub fn lost(connection: &Connection) -> impl Future<Output = lapin::Error> + Send + use<> {
+    let (mut events, status) = (connection.events_listener().boxed(), connection.status().clone());
+    async move {
+        while let Some(event) = events.next().await {
+            if let lapin::Event::Error(error) = event
+                && !status.connected()
+            {
+                return error;
+            }
+        }
+        std::future::pending().await
+    }
 }
 
 async fn greet(

@@ -260,9 +260,27 @@ impl DeadQueue {
         Ok(closed(self.connection.close(200, "looked".into()).await)?)
     }
 
+    /// Ends when the connection is lost: no work on the queue comes to its end then.
+    pub fn lost(&self) -> impl Future<Output = lapin::Error> + Send + use<> {
+        connection::lost(&self.connection)
+    }
+
     /// The connection, for whatever else belongs to the same look.
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+}
+
+/// Does the work, unless the connection is [`lost`](DeadQueue::lost) meanwhile.
+pub async fn unless_lost<T, E: From<DeadError>>(
+    lost: impl Future<Output = lapin::Error>,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    tokio::select! {
+        // What is done is done, whatever became of the connection.
+        biased;
+        done = work => done,
+        error = lost => Err(DeadError::from(error).into()),
     }
 }
 

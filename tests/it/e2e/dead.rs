@@ -10,6 +10,7 @@ use purser::transport::amqp::topology::short;
 use serde_json::{Value, json};
 
 use super::process::purser;
+use super::proxy::{Proxy, Weather};
 use super::stage::{ACME, Base, Stage};
 use super::wire::{Message, Wire, code, correlation, publish};
 use crate::patience::{delay, until};
@@ -203,4 +204,47 @@ async fn a_redrive_that_is_killed_loses_nothing_and_can_be_repeated() {
     until("none is left", async || wire.ready(DEAD).await == 0).await;
     assert_eq!(stage.balance("acme", "alice", "CHF").await, 10_000 - LETTERS as i64);
     stage.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_or_drop_that_loses_its_broker_says_so_and_can_be_repeated() {
+    const LETTERS: usize = 3_000;
+    let (stage, wire) = open().await;
+    stage.deposit("acme", "alice", "90.00", "CHF").await;
+    let (port, proxy) = (stage.amqp_port(), Proxy::before(stage.amqp_port()).await);
+    stage.replace_in_config(&format!(":{port}/"), &format!(":{}/", proxy.address.port()));
+    park_many(&wire, LETTERS).await;
+    for after in [10, 100, 200] {
+        assert_eq!(cut_off(&stage, &wire, &proxy, &["redrive"], after).await, Some(1));
+    }
+    lines(&stage, &["redrive"]).await;
+    until("none is left", async || wire.ready(DEAD).await == 0).await;
+    until("each has moved its money", async || stage.balance("acme", "alice", "CHF").await == 10_000 - LETTERS as i64)
+        .await;
+    park_many(&wire, LETTERS).await;
+    for after in [10, 50, 100, 150] {
+        assert_eq!(cut_off(&stage, &wire, &proxy, &["drop", "--all"], after).await, Some(1));
+    }
+    told(&stage, &["drop", "--all"]).await;
+    until("none is left", async || wire.ready(DEAD).await == 0).await;
+    stage.audit().await;
+}
+
+/// Runs a command on the dead letters through a proxy, and cuts it off so many milliseconds after it began to read them.
+/// Its status.
+async fn cut_off(stage: &Stage, wire: &Wire, proxy: &Proxy, command: &[&str], after: u64) -> Option<i32> {
+    let arguments = [&["dead"], command, &["--party", "acme"]].concat();
+    let mut child = purser(&stage.config(), &arguments).spawn().expect("purser runs");
+    until("it reads", async || wire.consumers(DEAD).await == Some(1)).await;
+    delay(Duration::from_millis(after)).await;
+    proxy.set(Weather::Cut);
+    let mut ended = None;
+    until("it ends", async || {
+        ended = child.try_wait().expect("a child");
+        ended.is_some()
+    })
+    .await;
+    until_still(wire).await;
+    proxy.set(Weather::Fair);
+    ended.and_then(|status| status.code())
 }

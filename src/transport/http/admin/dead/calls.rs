@@ -19,7 +19,7 @@ use crate::ledger::Party;
 use crate::ledger::command::Timestamp;
 use crate::storage::{Reader, StoreError, letter_plans};
 use crate::transport::amqp::choice::LetterFilter;
-use crate::transport::amqp::dead::DeadError;
+use crate::transport::amqp::dead::{DeadError, unless_lost};
 use crate::transport::http::admin::listing::{ListPage, Listing};
 use crate::transport::http::admin::problem::Problem;
 use crate::transport::http::admin::{AdminAnswer, AdminRequest, Api};
@@ -207,7 +207,10 @@ pub async fn make_plan(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem
     let looking = Arc::clone(&plan);
     let working = beside(reader, &plan, async move {
         let _look = letters.look.lock().await;
-        let looked = async { looking.look(letters.open().await?).await };
+        let looked = async {
+            let queue = letters.open().await?;
+            unless_lost(queue.lost(), looking.look(queue)).await
+        };
         looked.await.map_err(RunError::from)
     });
     soon(working).await;
@@ -261,7 +264,8 @@ pub async fn run(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
             let work = async {
                 let _look = theirs.look.lock().await;
                 theirs.forget();
-                let outcome = running.carry_out(theirs.open().await?).await?;
+                let queue = theirs.open().await?;
+                let outcome = unless_lost(queue.lost(), running.carry_out(queue)).await?;
                 Ok::<_, RunError>(((), outcome))
             };
             trail::recorded(&reader, &actor, &deed(&running), work).await?;

@@ -21,7 +21,7 @@ use self::plan::Plan;
 use self::snapshot::Snapshot;
 use crate::ledger::Party;
 use crate::transport::amqp::AmqpSettings;
-use crate::transport::amqp::dead::{DeadError, DeadQueue};
+use crate::transport::amqp::dead::{DeadError, DeadQueue, unless_lost};
 
 /// How long what was seen is shown, and how long a plan may wait to be run or its end be asked for.
 const KEPT: Duration = Duration::from_secs(600);
@@ -82,7 +82,8 @@ impl PartyLetters {
         if let Some(snapshot) = self.kept() {
             return Ok(Some(snapshot));
         }
-        let snapshot = Arc::new(Snapshot::take(self.open().await?).await?);
+        let queue = self.open().await?;
+        let snapshot = Arc::new(unless_lost(queue.lost(), Snapshot::take(queue)).await?);
         *locked(&self.seen) = Some((Instant::now(), Arc::clone(&snapshot)));
         Ok(Some(snapshot))
     }

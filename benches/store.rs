@@ -4,6 +4,8 @@
 //!
 //! Begins with an empty ledger each time, since a plan that is made on a young table may be kept for a session's life.
 
+mod postgres;
+
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::ensure;
@@ -16,7 +18,8 @@ use purser::ledger::player::Profile;
 use purser::ledger::{AccountAct, Amount, Currency, ExternalId, Game, OrderAct, Outcome, Party, PlayerId, Pocket};
 use purser::storage::{Database, audit};
 use purser::wallet::direct;
-use tokio_postgres::NoTls;
+
+use postgres::OwnDatabase;
 
 /// Measures the ledger alone.
 #[derive(Parser)]
@@ -51,13 +54,10 @@ async fn main() -> anyhow::Result<()> {
             println!("sqlite    batches of {batch:>4}: {per_second:>7.0} commands a second");
         }
         if let Some(server) = &arguments.pg_url {
-            let name = format!("purser_bench_{}", SystemTime::UNIX_EPOCH.elapsed()?.as_millis());
-            execute(server, &format!("CREATE DATABASE {name}")).await?;
-            let mut url = url::Url::parse(server)?;
-            url.set_path(&name);
-            let per_second = measure(&arguments, Database::Postgres(url.into()), batch).await?;
+            let own = OwnDatabase::create(server, None).await?;
+            let per_second = measure(&arguments, Database::Postgres(own.url.clone()), batch).await?;
             println!("postgres  batches of {batch:>4}: {per_second:>7.0} commands a second");
-            execute(server, &format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+            own.drop().await?;
         }
     }
     Ok(())
@@ -122,10 +122,4 @@ fn bet(order: usize, players: usize) -> anyhow::Result<Command> {
         pocket: Pocket::real(Currency::parse("CHF")?),
         terms: Terms { game_offered: true, max_bet: None, max_stake_per_day: None },
     })))
-}
-
-async fn execute(url: &str, sql: &str) -> anyhow::Result<()> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client.batch_execute(sql).await?)
 }

@@ -1,6 +1,6 @@
 //! A new ledger for each run: a database of its own with funded players, and the check afterwards.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use diesel::connection::SimpleConnection as _;
@@ -16,10 +16,10 @@ use purser::ledger::{AccountAct, Amount, Currency, ExternalId, Game, OrderAct, O
 use purser::storage::{Database, audit, sqlite};
 use purser::wallet::direct;
 use tempfile::TempDir;
-use tokio_postgres::NoTls;
 
 use crate::Arguments;
 use crate::mode::Mode;
+use crate::postgres::{self, OwnDatabase};
 
 pub const CURRENCY: &str = "CHF";
 pub const GAME: &str = "wallstroulette";
@@ -40,14 +40,13 @@ const CHUNK: usize = 512;
 #[derive(Default)]
 pub struct Filled {
     sqlite: Option<TempDir>,
-    /// The name of Postgres' database.
-    postgres: Option<String>,
+    postgres: Option<OwnDatabase>,
 }
 
 impl Filled {
-    pub async fn drop(self, pg_url: &str) -> anyhow::Result<()> {
+    pub async fn drop(self) -> anyhow::Result<()> {
         match self.postgres {
-            Some(name) => execute(pg_url, &format!("DROP DATABASE {name} WITH (FORCE)")).await,
+            Some(own) => own.drop().await,
             None => Ok(()),
         }
     }
@@ -57,8 +56,7 @@ const FILE: &str = "purser.db";
 
 pub struct Ledger {
     database: Database,
-    /// Where Postgres keeps it: the server's own database, and the name of this one.
-    postgres: Option<(String, String)>,
+    postgres: Option<OwnDatabase>,
     pub directory: TempDir,
 }
 
@@ -95,23 +93,24 @@ impl Ledger {
             Mode::Broker => (Database::Sqlite("".into()), None),
             Mode::Postgres | Mode::PostgresTokens => {
                 let template = filled.on_postgres(arguments).await?;
-                let name = new_name()?;
-                execute(pg_url, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
-                (named(pg_url, &name)?, Some((pg_url.to_owned(), name)))
+                let own = OwnDatabase::create(pg_url, Some(template)).await?;
+                (Database::Postgres(own.url.clone()), Some(own))
             }
             Mode::Naive1 | Mode::Naive16 | Mode::Naive64 => {
-                let name = new_name()?;
-                execute(pg_url, &format!("CREATE DATABASE {name}")).await?;
-                let database = named(pg_url, &name)?;
+                let own = OwnDatabase::create(pg_url, None).await?;
+                let database = Database::Postgres(own.url.clone());
                 fill(&database, arguments.players, 0).await?;
-                (database, Some((pg_url.to_owned(), name)))
+                (database, Some(own))
             }
         };
         Ok(Self { database, postgres, directory })
     }
 
     pub fn url(&self) -> String {
-        url_of(&self.database)
+        match &self.database {
+            Database::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Database::Postgres(url) => url.clone(),
+        }
     }
 
     /// Every order is there, and the audit finds nothing wrong.
@@ -124,7 +123,7 @@ impl Ledger {
             ensure!(report.orders == orders, "{} orders in the ledger, {orders} expected", report.orders);
         }
         if mode.is_naive() {
-            let client = connect(&self.url()).await?;
+            let client = postgres::connect(&self.url()).await?;
             let placed: i64 = client.query_one("SELECT count(*) FROM orders", &[]).await?.get(0);
             let staked: i64 = client.query_one("SELECT sum(staked)::bigint FROM accounts", &[]).await?.get(0);
             ensure!((placed, staked) == (orders, orders * STAKE), "{placed} orders, {staked} staked");
@@ -133,10 +132,10 @@ impl Ledger {
     }
 
     pub async fn drop(self) -> anyhow::Result<()> {
-        if let Some((pg_url, name)) = self.postgres {
-            execute(&pg_url, &format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+        match self.postgres {
+            Some(own) => own.drop().await,
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -153,25 +152,19 @@ impl Filled {
         Ok(self.sqlite.as_ref().context("it was just filled")?.path().join(FILE))
     }
 
-    async fn on_postgres(&mut self, arguments: &Arguments) -> anyhow::Result<String> {
-        if let Some(name) = &self.postgres {
-            return Ok(name.clone());
+    async fn on_postgres(&mut self, arguments: &Arguments) -> anyhow::Result<&OwnDatabase> {
+        if self.postgres.is_none() {
+            let own = OwnDatabase::create(&arguments.pg_url, None).await?;
+            fill(&Database::Postgres(own.url.clone()), arguments.players, arguments.prefilled).await?;
+            // As a server that has been up for a while knows its tables.
+            let client = postgres::connect(&own.url).await?;
+            // One by one: several statements at once would be a transaction, in which nothing can be vacuumed.
+            for sql in ["VACUUM ANALYZE", "CHECKPOINT"] {
+                client.batch_execute(sql).await?;
+            }
+            self.postgres = Some(own);
         }
-        let name = new_name()?;
-        execute(&arguments.pg_url, &format!("CREATE DATABASE {name}")).await?;
-        let database = named(&arguments.pg_url, &name)?;
-        fill(&database, arguments.players, arguments.prefilled).await?;
-        // As a server that has been up for a while knows its tables.
-        let client = connect(&url_of(&database)).await?;
-        // One by one: several statements at once would be a transaction, in which nothing can be vacuumed.
-        for sql in ["VACUUM ANALYZE", "CHECKPOINT"] {
-            client.batch_execute(sql).await?;
-        }
-        // A database that somebody is connected to is no template.
-        let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ";
-        execute(&arguments.pg_url, &format!("{ended}'{name}'")).await?;
-        self.postgres = Some(name.clone());
-        Ok(name)
+        self.postgres.as_ref().context("it was just filled")
     }
 }
 
@@ -197,23 +190,6 @@ fn accept(outcomes: Vec<Outcome>) -> anyhow::Result<()> {
     let refused = outcomes.iter().find(|outcome| matches!(outcome, Outcome::Refused(_)));
     ensure!(refused.is_none(), "refused: {refused:?}");
     Ok(())
-}
-
-fn new_name() -> anyhow::Result<String> {
-    Ok(format!("purser_bench_{}", SystemTime::UNIX_EPOCH.elapsed()?.as_millis()))
-}
-
-fn named(pg_url: &str, name: &str) -> anyhow::Result<Database> {
-    let mut url = url::Url::parse(pg_url)?;
-    url.set_path(name);
-    Ok(Database::Postgres(url.into()))
-}
-
-fn url_of(database: &Database) -> String {
-    match database {
-        Database::Sqlite(path) => format!("sqlite://{}", path.display()),
-        Database::Postgres(url) => url.clone(),
-    }
 }
 
 fn command(act: Act) -> Command {
@@ -246,14 +222,4 @@ fn invitation(number: usize) -> anyhow::Result<[Command; 2]> {
         command(Act::Account(AccountAct::OpenPlayer(OpenPlayer { player, profile }))),
         command(Act::Account(AccountAct::Deposit(cash))),
     ])
-}
-
-pub async fn connect(url: &str) -> anyhow::Result<tokio_postgres::Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("cannot reach Postgres")?;
-    tokio::spawn(connection);
-    Ok(client)
-}
-
-async fn execute(url: &str, sql: &str) -> anyhow::Result<()> {
-    Ok(connect(url).await?.batch_execute(sql).await?)
 }

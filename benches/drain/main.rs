@@ -17,6 +17,8 @@ mod echo;
 mod ledger;
 mod mode;
 mod naive;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 mod processor;
 mod purser;
 mod report;
@@ -99,7 +101,7 @@ async fn main() -> anyhow::Result<()> {
             results.take(&run, measured);
         }
     }
-    filled.drop(&arguments.pg_url).await?;
+    filled.drop().await?;
     if arguments.json {
         results.print_json()?
     } else {

@@ -17,7 +17,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
 use crate::backlog::request_queue;
-use crate::ledger;
+use crate::{ledger, postgres};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -74,7 +74,7 @@ struct Session {
 
 impl Session {
     async fn open(url: &str) -> anyhow::Result<Self> {
-        let client = ledger::connect(url).await?;
+        let client = postgres::connect(url).await?;
         Ok(Self {
             known: client.prepare("SELECT outcome FROM journal WHERE key = $1 AND by_key").await?,
             lock: client.prepare("SELECT balance, staked FROM accounts WHERE id = $1 FOR UPDATE").await?,

@@ -5,9 +5,11 @@
 
 #[path = "../history/mod.rs"]
 mod history;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use clap::Parser;
@@ -15,9 +17,9 @@ use purser::ledger::Command;
 use purser::storage::{Database, audit};
 use purser::wallet::{Answer, Answering, BetBacklogs, Bounds, CommandSource, Health, Sequencer, Shared, Submission};
 use tokio::sync::{oneshot, watch};
-use tokio_postgres::NoTls;
 
 use history::{History, Kind};
+use postgres::OwnDatabase;
 
 /// The program's own `ledger.max_batch`.
 const MAX_BATCH: usize = 512;
@@ -53,13 +55,9 @@ async fn main() -> anyhow::Result<()> {
             measure(&arguments, "sqlite", database, at_once).await?;
         }
         if let Some(server) = &arguments.pg_url {
-            let name = format!("purser_bench_{}", SystemTime::UNIX_EPOCH.elapsed()?.as_millis());
-            execute(server, &format!("CREATE DATABASE {name}")).await?;
-            let mut url = url::Url::parse(server)?;
-            url.set_path(&name);
-            let measured = measure(&arguments, "postgres", Database::Postgres(url.into()), at_once).await;
-            execute(server, &format!("DROP DATABASE {name} WITH (FORCE)")).await?;
-            measured?;
+            let own = OwnDatabase::create(server, None).await?;
+            measure(&arguments, "postgres", Database::Postgres(own.url.clone()), at_once).await?;
+            own.drop().await?;
         }
     }
     Ok(())
@@ -121,10 +119,4 @@ fn submit(sequencer: &Sequencer, command: Command) -> anyhow::Result<oneshot::Re
     }));
     sequencer.submit(Submission { keyed: command.keyed(), source: CommandSource(0), answering, trace: None })?;
     Ok(told)
-}
-
-async fn execute(url: &str, sql: &str) -> anyhow::Result<()> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client.batch_execute(sql).await?)
 }

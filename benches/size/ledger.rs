@@ -1,7 +1,7 @@
 //! A ledger in a database of its own.
 
 use std::fs;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
@@ -9,10 +9,10 @@ use purser::storage::Database;
 use purser::storage::queries::AnyConnection;
 use purser::wallet::direct;
 use tempfile::TempDir;
-use tokio_postgres::NoTls;
 
 use crate::Place;
 use crate::history::History;
+use crate::postgres::OwnDatabase;
 use crate::program::{Measured, Program};
 
 /// Commands that are committed together: the program's own `ledger.max_batch`.
@@ -22,8 +22,7 @@ pub struct Ledger {
     pub place: Place,
     pub directory: TempDir,
     pub database: Database,
-    /// The server's own database, and the name of this one.
-    postgres: Option<(String, String)>,
+    postgres: Option<OwnDatabase>,
 }
 
 impl Ledger {
@@ -36,11 +35,8 @@ impl Ledger {
                 (Database::Sqlite(path), url, None)
             }
             Place::Postgres => {
-                let name = format!("purser_size_{}", SystemTime::UNIX_EPOCH.elapsed()?.as_millis());
-                execute(pg_url, &format!("CREATE DATABASE {name}")).await?;
-                let mut url = url::Url::parse(pg_url)?;
-                url.set_path(&name);
-                (Database::Postgres(url.to_string()), url.into(), Some((pg_url.to_owned(), name)))
+                let own = OwnDatabase::create(pg_url, None).await?;
+                (Database::Postgres(own.url.clone()), own.url.clone(), Some(own))
             }
         };
         fs::write(directory.path().join("purser.toml"), Program::config(&url))?;
@@ -93,8 +89,8 @@ impl Ledger {
     pub async fn leave(self, keep: bool) -> anyhow::Result<()> {
         if keep {
             eprintln!("kept: purser --config {}/purser.toml", self.directory.keep().display());
-        } else if let Some((pg_url, name)) = self.postgres {
-            execute(&pg_url, &format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+        } else if let Some(own) = self.postgres {
+            own.drop().await?;
         }
         Ok(())
     }
@@ -106,10 +102,4 @@ const MIB: u64 = 1024 * 1024;
 struct Size {
     #[diesel(sql_type = diesel::sql_types::BigInt)]
     bytes: i64,
-}
-
-async fn execute(url: &str, sql: &str) -> anyhow::Result<()> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(connection);
-    Ok(client.batch_execute(sql).await?)
 }

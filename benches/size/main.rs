@@ -11,6 +11,8 @@
 mod history;
 mod ledger;
 mod pages;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 mod program;
 mod table;
 

@@ -1,8 +1,8 @@
 //! The composition root: the only file that knows every module.
 
-pub mod ledgers;
-pub mod absence;
-pub mod party_move;
+pub(crate) mod ledgers;
+mod absence;
+pub(crate) mod party_move;
 mod subscriptions;
 mod history;
 mod counts;
@@ -56,7 +56,7 @@ const SPANS_PATIENCE: Duration = Duration::from_secs(2);
 const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to reach the broker for a party; `None` where none is configured.
-pub fn broker(config: &Config, party: &Party) -> Option<AmqpSettings> {
+pub(crate) fn broker(config: &Config, party: &Party) -> Option<AmqpSettings> {
     let amqp = &config.amqp;
     let vhost = config.parties.get(party).and_then(|party| party.amqp.vhost.as_deref());
     let urls = amqp.urls_in(vhost);
@@ -132,7 +132,7 @@ pub struct Wiring {
 }
 
 /// Reads key files, so it fails where one is missing or not a key.
-pub fn wire(config: &Config) -> anyhow::Result<Wiring> {
+pub(crate) fn wire(config: &Config) -> anyhow::Result<Wiring> {
     wire_with(config, dialects::HTTP)
 }
 
@@ -311,7 +311,7 @@ fn wallet(ledgers: &[Arc<ServedLedger>]) -> SharedWallet {
 }
 
 /// The OpenAPI document of what is configured.
-pub fn document(config: &Config, mounts: &[Mount]) -> Value {
+pub(crate) fn document(config: &Config, mounts: &[Mount]) -> Value {
     let mut document = openapi::document(mounts);
     if !config.operators.is_empty() {
         routes::describe(&mut document);

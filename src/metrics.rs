@@ -7,7 +7,7 @@ mod samples;
 use std::time::Duration;
 
 pub use interval::Interval;
-pub use samples::{Sample, Samples};
+pub use samples::Samples;
 
 use metrics::{Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};

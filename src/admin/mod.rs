@@ -8,21 +8,21 @@
 //! [`parties`], [`players`], [`history`], [`journal`], [`orders`], [`transactions`], [`search`], [`voids`], [`cash`], [`refusals`],
 //! [`trail`], [`approvals`], [`audits`].
 
-pub mod shown;
-pub mod redaction;
-pub mod parties;
-pub mod players;
-pub mod history;
-pub mod journal;
-pub mod orders;
-pub mod transactions;
-pub mod search;
-pub mod voids;
-pub mod cash;
-pub mod refusals;
+pub(crate) mod shown;
+pub(crate) mod redaction;
+pub(crate) mod parties;
+pub(crate) mod players;
+pub(crate) mod history;
+pub(crate) mod journal;
+pub(crate) mod orders;
+pub(crate) mod transactions;
+pub(crate) mod search;
+pub(crate) mod voids;
+pub(crate) mod cash;
+pub(crate) mod refusals;
 pub mod trail;
 pub mod approvals;
-pub mod audits;
+pub(crate) mod audits;
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl Viewing {
 pub struct Invalid(pub String);
 
 /// The configured party of this name.
-pub fn party<'a>(config: &'a Config, name: &str) -> Option<(Party, &'a PartyConfig)> {
+pub(crate) fn party<'a>(config: &'a Config, name: &str) -> Option<(Party, &'a PartyConfig)> {
     let party = Party::parse(name).ok()?;
     let settings = config.parties.get(&party)?;
     Some((party, settings))

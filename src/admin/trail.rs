@@ -65,7 +65,7 @@ pub struct TrailShown {
 }
 
 /// The columns of a table of them.
-pub const COLUMNS: [&str; 12] =
+pub(crate) const COLUMNS: [&str; 12] =
     ["number", "at", "who", "role", "from", "act", "party", "on", "detail", "outcome", "concludes", "hash"];
 
 impl TrailShown {
@@ -114,7 +114,7 @@ pub(super) fn concluded(written: Result<i64, StoreError>, begun: i64, outcome: &
 }
 
 /// Writes down what was asked for and not even begun.
-pub async fn refused(reader: &Reader, actor: &Actor, deed: &Deed, why: &str) -> Result<(), StoreError> {
+pub(crate) async fn refused(reader: &Reader, actor: &Actor, deed: &Deed, why: &str) -> Result<(), StoreError> {
     append(reader, entry(actor, deed, &format!("refused: {why}"), None)).await.map(drop)
 }
 

@@ -8,20 +8,20 @@
 //! [`html`] and [`junit`] (its faces).
 
 pub mod catalogue;
-pub mod values;
-pub mod tokens;
-pub mod request_signer;
-pub mod wire;
-pub mod http;
-pub mod partners;
-pub mod players;
+mod values;
+pub(crate) mod tokens;
+pub(crate) mod request_signer;
+pub(crate) mod wire;
+pub(crate) mod http;
+pub(crate) mod partners;
+mod players;
 mod play;
-pub mod expect;
-pub mod judge;
-pub mod provider;
-pub mod report;
-pub mod html;
-pub mod junit;
+pub(crate) mod expect;
+pub(crate) mod judge;
+pub(crate) mod provider;
+pub(crate) mod report;
+pub(crate) mod html;
+pub(crate) mod junit;
 
 use std::time::Duration;
 

@@ -2,9 +2,9 @@
 //! ledger.
 
 pub mod http;
-pub mod openapi;
-pub mod asyncapi;
-pub mod reference;
+pub(crate) mod openapi;
+pub(crate) mod asyncapi;
+pub(crate) mod reference;
 pub mod egpp;
 pub mod balance_service;
 pub mod quickplay;
@@ -14,5 +14,5 @@ pub mod goplay;
 use http::Dialect;
 
 /// Every dialect that is spoken over HTTP. A new one is a folder and a line here (`docs/adding-a-dialect.md`).
-pub static HTTP: &[&Dialect] =
+pub(crate) static HTTP: &[&Dialect] =
     &[&egpp::rest::DIALECT, &balance_service::DIALECT, &quickplay::DIALECT, &codegames::DIALECT, &goplay::DIALECT];

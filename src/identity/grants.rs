@@ -20,16 +20,16 @@ use crate::ledger::ids::{Party, PlayerId};
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// How long a code may be redeemed, in seconds.
-pub const CODE_LIFE: i64 = 60;
+pub(crate) const CODE_LIFE: i64 = 60;
 
 /// How long an access token is good, in seconds.
-pub const ACCESS_LIFE: i64 = 60 * 60;
+pub(crate) const ACCESS_LIFE: i64 = 60 * 60;
 
 /// How long a refresh token may be used, in seconds.
-pub const REFRESH_LIFE: i64 = 30 * 24 * 60 * 60;
+pub(crate) const REFRESH_LIFE: i64 = 30 * 24 * 60 * 60;
 
 /// A new random text of 256 bits: a code, a token, or whatever else nobody may guess.
-pub fn random_text() -> Secret {
+pub(crate) fn random_text() -> Secret {
     Secret::new(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
 }
 

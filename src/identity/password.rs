@@ -69,7 +69,7 @@ pub fn hash(password: &str) -> Result<String, PasswordError> {
 }
 
 /// Whether `password` is the one that `hash` was made from.
-pub fn verify(password: &str, hash: &str) -> Result<bool, PasswordError> {
+pub(crate) fn verify(password: &str, hash: &str) -> Result<bool, PasswordError> {
     let hash = PasswordHash::new(hash).map_err(|_| PasswordError::NotAHash)?;
     let is_argon2id = hash.algorithm.as_str() == Algorithm::Argon2id.ident().as_str();
     if !is_argon2id || hash.hash.is_none() {
@@ -103,7 +103,7 @@ fn argon2id() -> Argon2<'static> {
 
 /// A hash that is cheap to compare with, for tests of what is around it.
 #[cfg(test)]
-pub fn cheap_hash(password: &str) -> String {
+pub(crate) fn cheap_hash(password: &str) -> String {
     let params = Params::new(Params::MIN_M_COST, 1, 1, None).unwrap();
     let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     cheap.hash_password(password.as_bytes()).unwrap().to_string()

@@ -12,21 +12,21 @@
 
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
 
-pub mod ids;
+pub(crate) mod ids;
 pub mod money;
 pub mod player;
 pub mod account;
 pub mod command;
-pub mod outcome;
+pub(crate) mod outcome;
 mod nested;
-pub mod command_digest;
-pub mod correlation;
+pub(crate) mod command_digest;
+mod correlation;
 pub mod state;
-pub mod posting;
-pub mod decide;
+mod posting;
+pub(crate) mod decide;
 pub mod batch;
 pub mod recorded;
-pub mod chain;
+pub(crate) mod chain;
 pub mod accounts;
 pub mod orders;
 pub mod transactions;

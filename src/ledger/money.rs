@@ -48,7 +48,7 @@ impl From<Amount> for i64 {
 }
 
 /// The largest exponent that a token currency may be configured with.
-pub const MAX_EXPONENT: u32 = 18;
+pub(crate) const MAX_EXPONENT: u32 = 18;
 
 /// The currencies of ISO 4217 by their number of decimal places, and the two crypto-currencies of the EGPP document.
 const PLACES: [(u32, &str); 6] = [
@@ -69,7 +69,7 @@ const PLACES: [(u32, &str); 6] = [
 ];
 
 /// How many decimal places the minor unit of a standard currency has; token currencies come from configuration.
-pub fn standard_exponent(currency: Currency) -> Option<u32> {
+pub(crate) fn standard_exponent(currency: Currency) -> Option<u32> {
     let listed = |codes: &str| codes.split_ascii_whitespace().any(|code| code == currency.as_str());
     PLACES.iter().find(|(_, codes)| listed(codes)).map(|(places, _)| *places)
 }

@@ -117,7 +117,7 @@ pub fn run(conn: &mut AnyConnection) -> Result<AuditReport, StoreError> {
 }
 
 /// The same, and tells how far it has come.
-pub fn run_with(conn: &mut AnyConnection, progress: &Progress) -> Result<AuditReport, StoreError> {
+pub(crate) fn run_with(conn: &mut AnyConnection, progress: &Progress) -> Result<AuditReport, StoreError> {
     snapshot(conn, |conn| audit(conn, None, progress))
 }
 

@@ -3,7 +3,7 @@
 //! [`crate::identity::grants`] decides. Of two exchanges at once, even in two processes, one is first: whoever turns
 //! `spent` from false to true.
 
-pub mod kept;
+pub(crate) mod kept;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;

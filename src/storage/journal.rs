@@ -68,7 +68,7 @@ pub fn tell<B>(
 
 /// Tells every command of a party whose number is above the first and not above the last, in the journal's order, until
 /// `tell` breaks off.
-pub fn tell_numbers<B>(
+pub(crate) fn tell_numbers<B>(
     conn: &mut AnyConnection,
     party: &Party,
     numbers: RangeInclusive<i64>,

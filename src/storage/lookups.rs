@@ -22,7 +22,7 @@ use crate::ledger::{Done, OrderId, Outcome, Party, PlayerId, PlayerKey, ShopDone
 const NEIGHBOURHOOD: i64 = 10_000;
 
 /// Things of one name that are told at the most.
-pub const MOST_FOUND: i64 = 50;
+pub(crate) const MOST_FOUND: i64 = 50;
 
 /// A row of the journal, and what stands beside it.
 #[derive(Debug, Clone)]
@@ -135,7 +135,7 @@ fn named(conn: &mut AnyConnection, moved: &[TransferBytes<'_>]) -> Result<Vec<Tr
 
 /// The numbers of the journal rows that are kept under these keys, oldest first: those of orders' commands are told by the
 /// order.
-pub fn kept_under(conn: &mut AnyConnection, keys: &[CommandKey]) -> Result<Vec<i64>, StoreError> {
+pub(crate) fn kept_under(conn: &mut AnyConnection, keys: &[CommandKey]) -> Result<Vec<i64>, StoreError> {
     let ids: BTreeSet<OrderId> = keys.iter().map(|key| key.order()).collect();
     let about = ids.iter().filter_map(|id| order_row(conn, id.uuid().as_bytes()).transpose());
     let about: Vec<OrderRow> = about.collect::<Result<_, _>>()?;
@@ -150,20 +150,27 @@ pub fn kept_under(conn: &mut AnyConnection, keys: &[CommandKey]) -> Result<Vec<i
 }
 
 /// The party of the journal row of this number.
-pub fn party_of_entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<String>, StoreError> {
+pub(crate) fn party_of_entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<String>, StoreError> {
     let party = journal::table.find(seq).select(journal::party);
     on!(conn, conn => party.first(conn)).optional().map_err(classify)
 }
 
 /// Players of a party who have this username.
-pub fn players_named(conn: &mut AnyConnection, party: &Party, username: &str) -> Result<Vec<String>, StoreError> {
+pub(crate) fn players_named(
+    conn: &mut AnyConnection,
+    party: &Party,
+    username: &str,
+) -> Result<Vec<String>, StoreError> {
     let named = players::table.filter(players::party.eq(party.as_str())).filter(players::username.eq(username));
     let named = named.select(players::player).limit(MOST_FOUND);
     on!(conn, conn => named.load(conn)).map_err(classify)
 }
 
 /// The transaction of this number, whoever's words it has, with its player's name.
-pub fn transaction(conn: &mut AnyConnection, number: i64) -> Result<Option<(Transaction, PlayerId)>, StoreError> {
+pub(crate) fn transaction(
+    conn: &mut AnyConnection,
+    number: i64,
+) -> Result<Option<(Transaction, PlayerId)>, StoreError> {
     let found: Option<TransactionRow> =
         on!(conn, conn => transactions::table.find(number).select(TransactionRow::as_select()).first(conn))
             .optional()
@@ -175,7 +182,7 @@ pub fn transaction(conn: &mut AnyConnection, number: i64) -> Result<Option<(Tran
 }
 
 /// Transactions that their partner calls by this name, newest first: number and party.
-pub fn transactions_called(conn: &mut AnyConnection, reference: &str) -> Result<Vec<(i64, String)>, StoreError> {
+pub(crate) fn transactions_called(conn: &mut AnyConnection, reference: &str) -> Result<Vec<(i64, String)>, StoreError> {
     let called = transactions::table.filter(transactions::reference.eq(reference));
     let called = called.order(transactions::number.desc()).limit(MOST_FOUND);
     let called = called.select((transactions::number, transactions::party));
@@ -183,14 +190,14 @@ pub fn transactions_called(conn: &mut AnyConnection, reference: &str) -> Result<
 }
 
 /// The order of gift-card keys of this number.
-pub fn purchase(conn: &mut AnyConnection, number: i64) -> Result<Option<PurchaseRow>, StoreError> {
+pub(crate) fn purchase(conn: &mut AnyConnection, number: i64) -> Result<Option<PurchaseRow>, StoreError> {
     on!(conn, conn => purchases::table.find(number).select(PurchaseRow::as_select()).first(conn))
         .optional()
         .map_err(classify)
 }
 
 /// Whether the journal row of this number is the one that made the order of gift-card keys of this number.
-pub fn has_made_order(conn: &mut AnyConnection, number: i64) -> Result<bool, StoreError> {
+pub(crate) fn has_made_order(conn: &mut AnyConnection, number: i64) -> Result<bool, StoreError> {
     let outcome = journal::table.find(number).select(journal::outcome);
     let outcome: Option<String> = on!(conn, conn => outcome.first(conn)).optional().map_err(classify)?;
     let outcome = outcome.map(|outcome| serde_json::from_str(&outcome)).transpose();

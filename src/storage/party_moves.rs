@@ -4,8 +4,8 @@
 //!
 //! What a party has beside the journal is in [`beside`]; [`tally`] is for comparing the two ledgers.
 
-pub mod beside;
-pub mod tally;
+pub(crate) mod beside;
+pub(crate) mod tally;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;

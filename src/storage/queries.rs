@@ -66,7 +66,7 @@ impl Database {
 
 /// Runs `work` on one snapshot of the database, and writes nothing. However long it takes: whoever reads what it tells
 /// may be slow.
-pub fn snapshot<T>(
+pub(crate) fn snapshot<T>(
     conn: &mut AnyConnection,
     work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
@@ -112,7 +112,7 @@ pub fn player_of_login(conn: &mut AnyConnection, party: &Party, login: &str) -> 
 }
 
 /// Whether another player of the party signs in by this name: as a username, or as a player id.
-pub fn is_login_taken(
+pub(crate) fn is_login_taken(
     conn: &mut AnyConnection,
     party: &Party,
     login: &str,
@@ -146,7 +146,10 @@ pub fn order(conn: &mut AnyConnection, id: OrderId) -> Result<Option<(Order, Pla
 }
 
 /// The transactions that are asked for, oldest first.
-pub fn transactions(conn: &mut AnyConnection, finding: &TransactionQuery) -> Result<Vec<Transaction>, StoreError> {
+pub(crate) fn transactions(
+    conn: &mut AnyConnection,
+    finding: &TransactionQuery,
+) -> Result<Vec<Transaction>, StoreError> {
     use transactions::{kind, number, partner, player, reference, region, round, scope};
     let (party, in_scope) = (finding.party.to_string(), finding.scope.to_string());
     let theirs = transactions::table.filter(transactions::party.eq(party)).filter(scope.eq(in_scope));
@@ -175,14 +178,14 @@ pub fn transactions(conn: &mut AnyConnection, finding: &TransactionQuery) -> Res
 }
 
 /// An offer and its stock; not which keys are next.
-pub fn offer(conn: &mut AnyConnection, id: OfferId) -> Result<Option<OfferState>, StoreError> {
+pub(crate) fn offer(conn: &mut AnyConnection, id: OfferId) -> Result<Option<OfferState>, StoreError> {
     let of_offer = offers::table.find(bytes(id.uuid()));
     let found: Option<OfferRow> = on!(conn, conn => of_offer.first(conn)).optional().map_err(classify)?;
     Ok(found.map(OfferRow::offer).transpose()?.map(|(_, offer)| offer))
 }
 
 /// The sealed keys of a buyer's order, in the order of their sale; `None` where the buyer has no such order.
-pub fn sold_keys(
+pub(crate) fn sold_keys(
     conn: &mut AnyConnection,
     party: &Party,
     buyer: &str,

@@ -3,7 +3,7 @@
 //! Write-ahead log and `synchronous = FULL`: a commit is on the disk before it is answered. Other processes (the
 //! command line) may write between batches; `BEGIN IMMEDIATE` takes turns.
 
-pub mod order_index;
+pub(crate) mod order_index;
 mod partners;
 mod statements;
 mod usernames;
@@ -52,7 +52,7 @@ pub fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
 }
 
 /// Opens a file that is there, to look at what it is: its mode stays as it is, too.
-pub fn look_at(path: &Path) -> Result<SqliteConnection, StoreError> {
+pub(crate) fn look_at(path: &Path) -> Result<SqliteConnection, StoreError> {
     let mut conn = establish(path)?;
     conn.batch_execute(&format!("PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};")).map_err(classify)?;
     Ok(conn)
@@ -80,7 +80,7 @@ pub fn compiled_without(conn: &mut AnyConnection) -> Result<Vec<&'static str>, S
 /// Sorts SQLite's errors by what is to be done. Diesel tells constraints apart and drops the code of everything else, so
 /// the rest is told by the text. That is the library's own, which is compiled into this program: it is the same
 /// everywhere, whatever the language, and begins like this (adr/0011).
-pub fn classify(error: Error) -> StoreError {
+pub(crate) fn classify(error: Error) -> StoreError {
     const OUTAGES: [&str; 11] = [
         "database is locked",
         "database table is locked",

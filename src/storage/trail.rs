@@ -95,7 +95,7 @@ pub fn append(conn: &mut AnyConnection, entry: &NewEntry) -> Result<i64, StoreEr
 
 /// Runs `work` in one transaction while nobody else appends: what it reads of tables that are written in the same way still
 /// holds when it writes.
-pub fn in_turn<T>(
+pub(crate) fn in_turn<T>(
     conn: &mut AnyConnection,
     work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
@@ -106,7 +106,7 @@ pub fn in_turn<T>(
 }
 
 /// Appends an entry within the transaction that is under way: it is there if the rest is.
-pub fn append_within(conn: &mut AnyConnection, entry: &NewEntry) -> Result<i64, StoreError> {
+pub(crate) fn append_within(conn: &mut AnyConnection, entry: &NewEntry) -> Result<i64, StoreError> {
     let head = lock_head(conn)?;
     let known = trail::table.filter(trail::id.eq(bytes(entry.id))).select(trail::number);
     let known: Option<i64> = on!(conn, conn => known.first(conn)).optional().map_err(classify)?;
@@ -148,18 +148,18 @@ fn lock_head(conn: &mut AnyConnection) -> Result<TrailHead, StoreError> {
 }
 
 /// Where the trail ends by now.
-pub fn head(conn: &mut AnyConnection) -> Result<TrailHead, StoreError> {
+pub(crate) fn head(conn: &mut AnyConnection) -> Result<TrailHead, StoreError> {
     on!(conn, conn => trail_heads::table.find(HEAD).select(TrailHead::as_select()).first(conn)).map_err(classify)
 }
 
 /// Entries before a number, newest first.
-pub fn before(conn: &mut AnyConnection, number: i64, most: i64) -> Result<Vec<TrailRow>, StoreError> {
+pub(crate) fn before(conn: &mut AnyConnection, number: i64, most: i64) -> Result<Vec<TrailRow>, StoreError> {
     let page = trail::table.filter(trail::number.lt(number)).order(trail::number.desc()).limit(most);
     on!(conn, conn => page.load(conn)).map_err(classify)
 }
 
 /// Entries after a number, oldest first.
-pub fn after(conn: &mut AnyConnection, number: i64, most: i64) -> Result<Vec<TrailRow>, StoreError> {
+pub(crate) fn after(conn: &mut AnyConnection, number: i64, most: i64) -> Result<Vec<TrailRow>, StoreError> {
     let page = trail::table.filter(trail::number.gt(number)).order(trail::number).limit(most);
     on!(conn, conn => page.load(conn)).map_err(classify)
 }

@@ -18,7 +18,7 @@ use crate::ledger::AccountId;
 use crate::ledger::batch::TransferEntry;
 
 /// Bytes of one transfer.
-pub const WIDTH: usize = 40;
+pub(crate) const WIDTH: usize = 40;
 
 /// A transfer as it lies in its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub fn encode(transfers: &[TransferEntry]) -> Bytes {
 }
 
 /// Reads the transfers of row `seq`.
-pub fn decode(seq: i64, bytes: &[u8]) -> Result<Vec<TransferBytes<'_>>, StoreError> {
+pub(crate) fn decode(seq: i64, bytes: &[u8]) -> Result<Vec<TransferBytes<'_>>, StoreError> {
     let (whole, rest) = bytes.as_chunks::<WIDTH>();
     let transfers = if rest.is_empty() { whole.iter().map(one).collect() } else { None };
     transfers.ok_or_else(|| damaged(&format!("journal row {seq}"), "has transfers that cannot be read"))

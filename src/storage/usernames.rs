@@ -40,7 +40,11 @@ pub(super) fn owners(rows: Vec<UsernameRow>) -> Result<HashMap<Username, PlayerK
 }
 
 /// The player who signs in by a username.
-pub fn player_named(conn: &mut AnyConnection, party: &Party, name: &str) -> Result<Option<PlayerId>, StoreError> {
+pub(crate) fn player_named(
+    conn: &mut AnyConnection,
+    party: &Party,
+    name: &str,
+) -> Result<Option<PlayerId>, StoreError> {
     // Postgres would take a NUL for damage rather than for a name; the empty name is nobody's.
     let name = if name.contains('\0') { "" } else { name };
     let owner = usernames::table.inner_join(players::table.on(players::id.eq(usernames::player)));

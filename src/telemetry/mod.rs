@@ -35,7 +35,7 @@ pub use self::command::CommandTrace;
 pub use self::context::is_traceparent;
 use self::export::SpanQueue;
 pub use self::export::{TelemetryError, check, collector};
-pub use self::message::{MessageTrace, Received, Sampled};
+pub use self::message::{MessageTrace, Received};
 pub use self::request::{RequestFacts, RequestTrace};
 use crate::config::Telemetry;
 

@@ -9,22 +9,22 @@
 //! [`survey`] (until when they wait), [`reader`] (balances); and for the command line [`direct`] (commands without a lane),
 //! [`replay`] and [`dry_run`].
 
-pub mod port;
-pub mod health;
-pub mod live;
-pub mod by_party;
+mod port;
+mod health;
+mod live;
+mod by_party;
 pub mod memory;
-pub mod sequencer;
-pub mod lane;
-pub mod fair_queue;
-pub mod waiting;
-pub mod backlog;
+mod sequencer;
+mod lane;
+mod fair_queue;
+mod waiting;
+pub(crate) mod backlog;
 pub mod survey;
 mod look;
-pub mod reader;
+mod reader;
 pub mod direct;
 pub mod replay;
-pub mod dry_run;
+mod dry_run;
 
 pub use backlog::BetBacklogs;
 pub use by_party::{AbsentParties, PartyWallet, WalletByParty};

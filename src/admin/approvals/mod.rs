@@ -55,7 +55,7 @@ pub struct ApprovalShown {
 }
 
 /// The columns of a table of them.
-pub const COLUMNS: [&str; 18] = [
+pub(crate) const COLUMNS: [&str; 18] = [
     "id",
     "state",
     "act",
@@ -77,7 +77,7 @@ pub const COLUMNS: [&str; 18] = [
 ];
 
 /// How it stands at this time. `rows` are those of the journal under its key.
-pub fn shown(config: &Config, approval: &Approval, rows: &[i64], at: Timestamp) -> ApprovalShown {
+pub(crate) fn shown(config: &Config, approval: &Approval, rows: &[i64], at: Timestamp) -> ApprovalShown {
     let (bucket, transaction) = match &approval.command {
         Act::Account(AccountAct::Deposit(cash) | AccountAct::Withdraw(cash)) => {
             (Some(cash.pocket.bucket.as_str()), None)
@@ -148,7 +148,7 @@ impl Standing {
 }
 
 /// A page of a ledger's approvals, oldest first: all, or those that wait.
-pub fn list(
+pub(crate) fn list(
     conn: &mut AnyConnection,
     config: &Config,
     ledger: &LedgerName,
@@ -163,7 +163,7 @@ pub fn list(
 }
 
 /// The approval of this id; `None` where there is none.
-pub fn find(conn: &mut AnyConnection, config: &Config, id: Uuid) -> Result<Option<ApprovalShown>, StoreError> {
+pub(crate) fn find(conn: &mut AnyConnection, config: &Config, id: Uuid) -> Result<Option<ApprovalShown>, StoreError> {
     let found = approvals::find(conn, id)?;
     found.map(|approval| standing(conn, config, &approval, clock::now())).transpose()
 }

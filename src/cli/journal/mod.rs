@@ -1,9 +1,9 @@
 //! `purser journal`: what was asked and what was decided, for other programs and other ledgers.
 
 pub mod line;
-pub mod seal;
-pub mod told;
-pub mod show;
+pub(crate) mod seal;
+pub(crate) mod told;
+pub(crate) mod show;
 mod export;
 mod index;
 #[doc(hidden)]

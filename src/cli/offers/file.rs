@@ -46,7 +46,7 @@ struct Wire<'a> {
 }
 
 /// The file's text, or that of standard input for `-`.
-pub fn text(path: &Path) -> Result<String, CommandFailure> {
+pub(crate) fn text(path: &Path) -> Result<String, CommandFailure> {
     let mut bytes = Vec::new();
     let limit = MAX_BYTES as u64 + 1;
     let name = path.display();

@@ -7,9 +7,9 @@
 //! Reading order: [`rules`] (what a provider is held to), [`message`] (what is told of a message),
 //! [`elsewhere`] (what did not come over the queues), this file.
 
-pub mod rules;
-pub mod message;
-pub mod elsewhere;
+mod rules;
+pub(crate) mod message;
+pub(crate) mod elsewhere;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -65,7 +65,7 @@ pub struct ParsedCall {
 }
 
 /// Takes a body apart; `address` is the method that its address names.
-pub fn parse(address: &str, body: &[u8]) -> Result<ParsedCall, CallRefused> {
+pub(crate) fn parse(address: &str, body: &[u8]) -> Result<ParsedCall, CallRefused> {
     let members: Members = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     let method = members.get("method").ok_or_else(|| BalanceServiceCode::MemberMissing.because("method"))?;
     let params = members.get("params").ok_or_else(|| BalanceServiceCode::MemberMissing.because("params"))?;

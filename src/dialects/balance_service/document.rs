@@ -13,7 +13,7 @@ use super::model::{Inserted, Selected};
 use super::params;
 
 /// What writes the OpenAPI Operation of a method's own address.
-pub fn of(method: Method) -> fn() -> Value {
+pub(crate) fn of(method: Method) -> fn() -> Value {
     match method {
         Method::GetUserBalance => || operation(Method::GetUserBalance),
         Method::AdjustBalance => || operation(Method::AdjustBalance),
@@ -52,7 +52,7 @@ fn summary(method: Method) -> &'static str {
 }
 
 /// The OpenAPI Operation of every other address: other spellings of the methods', and what is no method.
-pub fn elsewhere() -> Value {
+pub(crate) fn elsewhere() -> Value {
     json!({
         "summary": "The same methods by other spellings of their names",
         "description": description(),

@@ -4,19 +4,19 @@
 //! [`timestamp`] (what is in them), [`kind`] (the transaction types), [`handler`] (one party's handler), then its methods:
 //! [`balance`], [`adjust`], [`queue`], [`find`]; [`outcome`], [`model`] and [`code`] (what is answered), [`document`].
 
-pub mod gate;
+mod gate;
 pub mod call;
-pub mod params;
+mod params;
 pub mod timestamp;
-pub mod kind;
-pub mod handler;
-pub mod balance;
-pub mod adjust;
-pub mod queue;
-pub mod find;
+mod kind;
+mod handler;
+mod balance;
+mod adjust;
+mod queue;
+mod find;
 mod outcome;
-pub mod model;
-pub mod code;
+mod model;
+mod code;
 pub mod document;
 
 use std::sync::Arc;

@@ -3,11 +3,11 @@
 //! Reading order: [`operation`] (the four events), [`wire`] (their JSON), [`handler`] (one party's handler: who asks,
 //! and what for), [`status`] (what is answered), [`sandbox`] (the test players of parties that have some).
 
-pub mod operation;
+mod operation;
 pub mod wire;
 pub mod handler;
 pub mod status;
-pub mod sandbox;
+pub(crate) mod sandbox;
 pub mod rest;
 
 pub use handler::{BalanceQuestion, EgppHandler, Envelope, Opened};

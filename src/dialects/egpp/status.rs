@@ -82,7 +82,7 @@ pub fn of_outcome(outcome: Outcome) -> EgppReply {
 }
 
 /// The reply to a command that was refused.
-pub fn of_refusal(refusal: Refusal) -> EgppReply {
+pub(crate) fn of_refusal(refusal: Refusal) -> EgppReply {
     match refusal {
         Refusal::Account(refusal) => of_account_refusal(refusal),
         Refusal::Order(refusal) => of_order_refusal(refusal),
@@ -158,7 +158,7 @@ pub fn of_unknown_key() -> EgppReply {
 }
 
 /// The reply to a request that HTTP alone knows (section 5, "Status": "according to HTTP").
-pub fn of_failure(http_status: u16) -> EgppReply {
+pub(crate) fn of_failure(http_status: u16) -> EgppReply {
     let status = match http_status {
         404 => Recognised("404", "NOT_FOUND", "There is nothing under this path"),
         405 => Recognised("405", "METHOD_NOT_ALLOWED", "This path does not take this method; see the Allow header"),

@@ -16,7 +16,7 @@ use crate::ledger::ids::is_printable;
 use crate::ledger::money::{self, InvalidAmount};
 
 /// The longest identifier, in characters.
-pub const MAX_NAME: usize = 128;
+pub(crate) const MAX_NAME: usize = 128;
 
 /// No control characters and no line or paragraph separators, as a schema says it.
 const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$";
@@ -67,12 +67,12 @@ impl Number {
 }
 
 /// Minor units as decimal text in major units: no zeros at the end, `0` and not `-0`.
-pub fn written(minor: i64, exponent: u32) -> String {
+pub(crate) fn written(minor: i64, exponent: u32) -> String {
     trimmed(money::format_decimal(minor, exponent))
 }
 
 /// Decimal text without zeros at its end.
-pub fn trimmed(text: String) -> String {
+pub(crate) fn trimmed(text: String) -> String {
     if !text.contains('.') {
         return text;
     }
@@ -142,7 +142,7 @@ impl JsonSchema for Number {
 }
 
 /// Reads a wire type from a JSON object: serde would take an array of the members' values, too.
-pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_map(OfObject(PhantomData))
 }
 
@@ -161,7 +161,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OfObject<T> {
 }
 
 /// Reads a whole body that is one JSON object.
-pub fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, serde_json::Error> {
+pub(crate) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let read = object(&mut deserializer)?;
     deserializer.end()?;
@@ -169,7 +169,7 @@ pub fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, serde_json::
 }
 
 /// The JSON Schema of a wire type, whole in itself.
-pub fn schema_of<T: JsonSchema>() -> Value {
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;

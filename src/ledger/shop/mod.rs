@@ -6,7 +6,7 @@ mod outcome;
 mod stock;
 mod vip;
 mod gift_cards;
-pub mod expected;
+pub(crate) mod expected;
 
 pub use acts::ShopAct;
 pub use gift_cards::{BuyKeys, StockOffers, Stocking};

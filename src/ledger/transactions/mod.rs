@@ -9,7 +9,7 @@ mod changes;
 mod adjust;
 mod rollback;
 mod void;
-pub mod expected;
+pub(crate) mod expected;
 
 pub use acts::{Adjust, Change, QueueVoid, ResolveVoid, StakeRules, TransactionAct};
 pub use changes::{TransactionChanges, TransactionEffects};

@@ -30,7 +30,7 @@ use crate::storage::schema::{history_pages, history_position, journal};
 
 /// Journal rows of a segment: what look-ups read row by row behind the position. More would make that longer, fewer the
 /// look-ups' way through the pages.
-pub const SEGMENT: usize = 16_384;
+pub(crate) const SEGMENT: usize = 16_384;
 
 /// Journal rows that are read at a time.
 const PAGE: i64 = 1_000;
@@ -60,7 +60,7 @@ pub fn prepare(conn: &mut AnyConnection) -> Result<(), StoreError> {
 
 /// Whether this session is the one that follows, until it ends; on SQLite every program's is. Of several processes the
 /// others would read the journal for nothing. The lock is named after the table: ledgers in other schemas have theirs.
-pub fn take_lead(conn: &mut AnyConnection) -> Result<bool, StoreError> {
+pub(crate) fn take_lead(conn: &mut AnyConnection) -> Result<bool, StoreError> {
     const TAKE: &str = "SELECT pg_try_advisory_lock(1347768916, 'history_position'::regclass::oid::int) AS taken";
     #[derive(QueryableByName)]
     struct Taken {

@@ -48,7 +48,7 @@ const STRETCH: i64 = 20_000;
 const PAGES: i64 = 64;
 
 /// Rows that one look-up is answered with at the most.
-pub const MOST_ROWS: usize = 1_000;
+pub(crate) const MOST_ROWS: usize = 1_000;
 
 /// Rows are read by their numbers and backwards: a plan that was made for a young table must not pass over a grown one.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
@@ -105,7 +105,7 @@ fn last_before(conn: &mut AnyConnection, before: i64) -> Result<Option<i64>, Sto
 }
 
 /// By how many numbers the index is behind the journal.
-pub fn behind(conn: &mut AnyConnection) -> Result<i64, StoreError> {
+pub(crate) fn behind(conn: &mut AnyConnection) -> Result<i64, StoreError> {
     let last = journal::table.select(diesel::dsl::max(journal::seq));
     let last: Option<i64> = on!(conn, conn => last.first(conn)).map_err(classify)?;
     Ok(last.unwrap_or(0).saturating_sub(position(conn)?.max(0)).max(0))

@@ -5,18 +5,18 @@
 //! [`documents`] (what all of that looks like), [`runbook`] (what to do when something is wrong), [`health`] (what is), [`live`] (how it goes, once a second), [`admin`] (`/admin/v1`: what
 //! operators ask and do), [`console`] (`/console`: the same as pages).
 
-pub mod server;
+pub(crate) mod server;
 mod files;
-pub mod places;
+pub(crate) mod places;
 mod stream;
 mod body;
-pub mod operating;
-pub mod origin;
-pub mod mounts;
-pub mod traces;
-pub mod documents;
+pub(crate) mod operating;
+pub(crate) mod origin;
+pub(crate) mod mounts;
+pub(crate) mod traces;
+pub(crate) mod documents;
 mod runbook;
 mod health;
-pub mod live;
+pub(crate) mod live;
 pub mod admin;
-pub mod console;
+pub(crate) mod console;

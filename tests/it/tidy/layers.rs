@@ -85,11 +85,16 @@ fn layer(source: &Source) -> Option<&'static [&'static str]> {
 
 /// Every path into the crate that a text names, braces multiplied out: `storage::Store`, `ledger::orders::Stake`.
 fn crate_paths(code: &str) -> Vec<String> {
+    paths_into("crate::", code)
+}
+
+/// The same for whoever calls the crate otherwise.
+fn paths_into(name: &str, code: &str) -> Vec<String> {
     let mut paths = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
+    for (at, _) in code.match_indices(name) {
         let before = code[..at].chars().next_back();
         if before.is_none_or(|c| !c.is_alphanumeric() && c != '_') {
-            tree(&mut code[at + "crate::".len()..].chars().peekable(), "", &mut paths);
+            tree(&mut code[at + name.len()..].chars().peekable(), "", &mut paths);
         }
     }
     paths
@@ -124,6 +129,33 @@ fn is_within(path: &str, allowed: &str) -> bool {
 fn paths_are_read_with_their_braces() {
     let code = "use crate::{a::B, c::{self, d::E as F, g}};\nlet x = crate::h::I::new();\nuse other_crate::no;";
     assert_eq!(crate_paths(code), ["a::B", "c::self", "c::d::E", "c::g", "h::I::new"]);
+}
+
+/// The module that a file of the library is: `storage::history` for `src/storage/history/mod.rs`.
+fn module_path(source: &Source) -> String {
+    let inside = source.path.strip_prefix("src/").and_then(|path| path.strip_suffix(".rs")).unwrap_or_default();
+    let inside = inside.strip_suffix("/mod").unwrap_or(inside);
+    if inside == "lib" { String::new() } else { inside.replace('/', "::") }
+}
+
+/// What nobody outside needs is not public, so that the compiler says what nobody inside needs either.
+#[test]
+fn every_public_module_is_named_from_outside() {
+    let outside = Source::all(&["tests", "benches", "fuzz"]);
+    let mut named: Vec<String> = outside.iter().flat_map(|source| paths_into("purser::", &source.code())).collect();
+    named.push("cli::main".to_owned());
+    let mut wrong = Vec::new();
+    for source in Source::all(&["src"]) {
+        let parent = module_path(&source);
+        for line in source.code().lines() {
+            let Some(name) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) else { continue };
+            let path = if parent.is_empty() { name.to_owned() } else { format!("{parent}::{name}") };
+            if !named.iter().any(|named| is_within(named, &path)) {
+                wrong.push(path);
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 #[test]

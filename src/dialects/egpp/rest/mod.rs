@@ -271,7 +271,7 @@ async fn decide(wallet: &dyn WalletPort, command: Command, order: Option<OrderId
 }
 
 /// The reply to a bet (its order's), result or cancel that is decided, the same whenever it is asked for.
-pub fn answered(outcome: Outcome, placed: Option<OrderId>) -> Reply {
+pub(crate) fn answered(outcome: Outcome, placed: Option<OrderId>) -> Reply {
     reply::of_outcome(outcome, placed.map(|id| format!("{PATH}/order/{}", id.uuid())))
 }
 

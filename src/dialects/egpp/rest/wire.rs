@@ -80,7 +80,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 }
 
 /// `GET /v1/balance/{playerId}`.
-pub fn balance_get(
+pub(crate) fn balance_get(
     path_player: &str,
     query: &[(String, String)],
     currencies: &[Currency],
@@ -126,7 +126,7 @@ pub fn order_bet_cancel(body: &[u8]) -> Result<EgppRequest, Malformed> {
 }
 
 /// `DELETE /v1/order/{betId}` with query parameters.
-pub fn cancel_by_query(query: &[(String, String)]) -> Result<EgppRequest, Malformed> {
+pub(crate) fn cancel_by_query(query: &[(String, String)]) -> Result<EgppRequest, Malformed> {
     order_bet_cancel(&query_object(query)?)
 }
 

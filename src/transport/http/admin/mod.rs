@@ -10,8 +10,8 @@ pub mod routes;
 mod looks;
 mod acts;
 mod decisions;
-pub mod dead;
-pub mod ledgers;
+pub(crate) mod dead;
+pub(crate) mod ledgers;
 pub(super) mod listing;
 pub(super) mod problem;
 
@@ -160,7 +160,7 @@ impl RequestLog {
 }
 
 /// The routes, where there are operators.
-pub fn router(api: Arc<Api>) -> Router {
+pub(crate) fn router(api: Arc<Api>) -> Router {
     let handler = move |request: Request| {
         let api = Arc::clone(&api);
         async move { api.answer(request).await }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::config::Role;
 
 /// Where they all begin.
-pub const PATH: &str = "/admin/v1";
+pub(crate) const PATH: &str = "/admin/v1";
 
 /// One call: those who answer looks and those who carry out acts each match all of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,7 +280,7 @@ impl PathParameters {
 }
 
 /// Finds the route of a request. `path` is the whole, undecoded: a segment may hold an encoded slash.
-pub fn find(method: &str, path: &str) -> FoundRoute {
+pub(crate) fn find(method: &str, path: &str) -> FoundRoute {
     let Some(below) = path.strip_prefix(PATH) else { return FoundRoute::Nothing };
     let mut methods = Vec::new();
     for route in &ROUTES {
@@ -295,7 +295,7 @@ pub fn find(method: &str, path: &str) -> FoundRoute {
 }
 
 /// The values of a path that fits a pattern.
-pub fn fit(pattern: &'static str, path: &str) -> Option<PathParameters> {
+pub(crate) fn fit(pattern: &'static str, path: &str) -> Option<PathParameters> {
     let (mut parameters, mut segments) = (Vec::new(), path.split('/'));
     for expected in pattern.split('/') {
         let segment = segments.next()?;
@@ -325,7 +325,7 @@ fn decoded(segment: &str) -> Option<String> {
 }
 
 /// Adds the calls to an OpenAPI document.
-pub fn describe(document: &mut Value) {
+pub(crate) fn describe(document: &mut Value) {
     for route in &ROUTES {
         let named = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let in_path = named.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": text() }));

@@ -10,21 +10,51 @@ use crate::ledger::{
 /// `currency` is what amounts are of.
 pub fn refused(config: &Config, command: &Command, currency: Currency, refusal: Refusal) -> CommandFailure {
     let (_, why) = refusals::told(config, &command.act, Some(currency), refusal);
-    let help = match (&command.act, refusal) {
-        (
-            Act::Account(AccountAct::Deposit(cash) | AccountAct::Withdraw(cash)),
-            Refusal::Account(AccountRefusal::PlayerUnknown),
-        ) => {
-            let (party, player) = (&command.party, &cash.player);
-            format!("; `purser player add --party {party} --player {player}` makes one")
-        }
-        (
-            Act::Transaction(TransactionAct::ResolveVoid(_)),
-            Refusal::Account(AccountRefusal::KeyReused) | Refusal::Transaction(TransactionRefusal::VoidResolved),
-        ) => format!("; `purser voids list --all --party {}` shows how", command.party),
-        _ => String::new(),
-    };
-    failed(why + &help)
+    failed(why + &help(command, refusal))
+}
+
+fn help(command: &Command, refusal: Refusal) -> String {
+    let party = &command.party;
+    match &command.act {
+        Act::Account(AccountAct::Deposit(cash) | AccountAct::Withdraw(cash)) => match refusal {
+            Refusal::Account(AccountRefusal::PlayerUnknown) => {
+                format!("; `purser player add --party {party} --player {}` makes one", cash.player)
+            }
+            Refusal::Account(
+                AccountRefusal::KeyReused
+                | AccountRefusal::UsernameTaken
+                | AccountRefusal::InsufficientFunds { .. }
+                | AccountRefusal::BalanceOverflow,
+            )
+            | Refusal::Order(_)
+            | Refusal::Transaction(_)
+            | Refusal::Shop(_) => String::new(),
+        },
+        Act::Transaction(TransactionAct::ResolveVoid(_)) => match refusal {
+            Refusal::Account(AccountRefusal::KeyReused) | Refusal::Transaction(TransactionRefusal::VoidResolved) => {
+                format!("; `purser voids list --all --party {party}` shows how")
+            }
+            Refusal::Account(
+                AccountRefusal::PlayerUnknown
+                | AccountRefusal::UsernameTaken
+                | AccountRefusal::InsufficientFunds { .. }
+                | AccountRefusal::BalanceOverflow,
+            )
+            | Refusal::Transaction(
+                TransactionRefusal::VoidUnknown
+                | TransactionRefusal::TransactionUnknown
+                | TransactionRefusal::TransactionEnded
+                | TransactionRefusal::TransactionUndone
+                | TransactionRefusal::AmountsDisagree,
+            )
+            | Refusal::Order(_)
+            | Refusal::Shop(_) => String::new(),
+        },
+        Act::Account(AccountAct::OpenPlayer(_))
+        | Act::Transaction(TransactionAct::Adjust(_) | TransactionAct::QueueVoid(_))
+        | Act::Order(_)
+        | Act::Shop(_) => String::new(),
+    }
 }
 
 /// There is nothing to answer.

@@ -209,7 +209,7 @@ impl<'a> CasePlay<'a> {
     async fn reply(&mut self, awaited: &Awaited) -> Result<(), CaseStopped> {
         let request = match self.sent.get(&awaited.of) {
             Some(Sent::Message(request, _)) => request.clone(),
-            _ => return Err(self.unsent(&awaited.of)),
+            Some(Sent::Call(..)) | None => return Err(self.unsent(&awaited.of)),
         };
         let reply = self.receive(&request).await?;
         self.expect(&awaited.expect, &reply)?;
@@ -224,7 +224,7 @@ impl<'a> CasePlay<'a> {
                 let (call, response) = (call.clone(), response.clone());
                 return self.call_again(&call, &response).await;
             }
-            _ => return Err(self.unsent(&repeat.of)),
+            Some(Sent::Message(_, None)) | None => return Err(self.unsent(&repeat.of)),
         };
         request.route = repeat.route.unwrap_or(request.route);
         self.publish(&[&request]).await?;
@@ -318,7 +318,7 @@ impl<'a> CasePlay<'a> {
         let came = self.wire.reply(request.correlation(), patience).await;
         let reply = came.as_ref().ok().or(match &came {
             Err(Missing::Stray(reply)) => Some(reply),
-            _ => None,
+            Err(Missing::Silence) | Ok(_) => None,
         });
         self.exchanges.push(ShownExchange { request: told_request(request), reply: reply.map(told_reply) });
         let expected = || format!("a reply with correlation id {}", named(request.correlation()));

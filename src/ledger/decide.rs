@@ -83,9 +83,9 @@ pub fn decide_recorded(state: &State, keyed: &KeyedCommand, number: i64, recorde
                 let recorded = accounts::as_recorded(keyed, act, refusal);
                 recorded.map_or(decision, |(done, effects)| Decision::done(Done::Account(done), effects))
             }
-            _ => decision,
+            (Outcome::Done(_) | Outcome::Refused(_), _) => decision,
         },
-        _ => decision,
+        Act::Order(_) | Act::Transaction(_) | Act::Shop(_) => decision,
     }
 }
 
@@ -120,7 +120,8 @@ impl Decision {
         let retention = refusal.retention(&keyed.command.act);
         let order = match (&keyed.command.act, retention) {
             (Act::Order(act), Retention::Idempotent) => orders::refused(state, keyed, act),
-            _ => None,
+            (Act::Order(_), Retention::RecordOnly | Retention::None)
+            | (Act::Account(_) | Act::Transaction(_) | Act::Shop(_), _) => None,
         };
         let effects = Effects { order, ..Effects::default() };
         Self { outcome: Outcome::Refused(refusal), repeated: false, retention, effects }

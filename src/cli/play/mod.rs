@@ -168,7 +168,9 @@ impl PlayArgs {
         let token = self.token(party, settings, &player)?;
         let (order, round) = match self.act {
             Act::Balance => (None, 1),
-            _ => self.order(settings).map(|(order, round)| (Some(order), round))?,
+            Act::Bet | Act::Win | Act::Tie | Act::Lose | Act::Cancel => {
+                self.order(settings).map(|(order, round)| (Some(order), round))?
+            }
         };
         let mut body = Map::new();
         if let Some(result) = self.act.result() {

@@ -177,7 +177,7 @@ fn result_body(settle: &SettleOrder, outcome: Outcome) -> Option<Map<String, Val
     let currency = settle.currency?;
     let paid = match outcome {
         Outcome::Done(Done::Order(OrderDone::OrderSettled { paid })) => paid,
-        _ => NO_AMOUNT,
+        Outcome::Done(_) | Outcome::Refused(_) => NO_AMOUNT,
     };
     let (result, amount) = match settle.result {
         GameResult::Win(amount) => ("win", amount.minor()),

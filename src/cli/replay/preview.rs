@@ -76,7 +76,7 @@ impl Preview {
             Act::Account(AccountAct::Deposit(cash)) => (cash, true),
             Act::Account(AccountAct::Withdraw(cash)) => (cash, false),
             // Everything else moves money between players and the house.
-            _ => return,
+            Act::Account(AccountAct::OpenPlayer(_)) | Act::Order(_) | Act::Transaction(_) | Act::Shop(_) => return,
         };
         let flow = self.flows.entry((command.party.clone(), cash.pocket.currency)).or_default();
         let sum = if is_deposit { &mut flow.deposits } else { &mut flow.withdrawals };

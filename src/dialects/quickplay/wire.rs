@@ -117,7 +117,11 @@ impl TransactionCall {
         };
         let memo = match &change {
             Change::Rollback { .. } => amount.map(|minor| minor.to_string()),
-            _ => reference,
+            Change::Stake { .. }
+            | Change::Pay { .. }
+            | Change::Void { .. }
+            | Change::Win { .. }
+            | Change::Refund { .. } => reference,
         };
         Ok(ParsedTransaction {
             kind,

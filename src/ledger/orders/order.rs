@@ -216,7 +216,12 @@ impl Order {
             return match state {
                 OrderState::Tombstone if paid == 0 => Ok(Self { name, fate: OrderFate::Tombstone }),
                 OrderState::Tombstone => Err(illegal("has paid")),
-                _ => Err(illegal("has no stake")),
+                OrderState::Open
+                | OrderState::Won
+                | OrderState::Lost
+                | OrderState::Tied
+                | OrderState::Cancelled
+                | OrderState::Refused => Err(illegal("has no stake")),
             };
         };
         let got = || Amount::new(paid).map_err(|_| illegal("has paid nothing"));

@@ -100,7 +100,17 @@ impl Adjusting<'_> {
             (TransactionState::Voided, Some(transaction)) => {
                 return Ok((TransactionDone::AlreadyVoided { transaction }, Effects::default()));
             }
-            _ => return Err(TransactionRefusal::TransactionEnded.into()),
+            (
+                TransactionState::Done
+                | TransactionState::Settled
+                | TransactionState::Voided
+                | TransactionState::RolledBack
+                | TransactionState::PaymentVoided
+                | TransactionState::PaymentRolledBack
+                | TransactionState::Tombstone
+                | TransactionState::Reversal,
+                _,
+            ) => return Err(TransactionRefusal::TransactionEnded.into()),
         }
         if stake.moved.reversed() != Some(amounts) || stake.external.checked_neg() != Some(external) {
             return Err(TransactionRefusal::AmountsDisagree.into());
@@ -277,7 +287,12 @@ pub(super) fn is_same(now: &Adjust, then: &Adjust) -> bool {
 fn currency_of(adjust: &Adjust) -> Currency {
     match adjust.change {
         Change::Refund { currency: Some(currency), .. } => currency,
-        _ => adjust.currency,
+        Change::Refund { currency: None, .. }
+        | Change::Stake { .. }
+        | Change::Pay { .. }
+        | Change::Void { .. }
+        | Change::Win { .. }
+        | Change::Rollback { .. } => adjust.currency,
     }
 }
 

@@ -11,7 +11,8 @@ use crate::admin::shown;
 use crate::config::Role;
 use crate::ledger::command::Timestamp;
 use crate::transport::amqp::choice::LetterFilter;
-use crate::transport::http::admin::dead::plan::{LetterAct, PlanShown, Stage};
+use crate::transport::http::admin::dead::plan::{LetterAct, PlanShown};
+use crate::transport::http::admin::dead::stage::Stage;
 use crate::transport::http::admin::problem::Problem;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;

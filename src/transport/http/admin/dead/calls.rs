@@ -7,8 +7,9 @@ use serde::Deserialize;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::plan::{LetterAct, Plan, Stage};
+use super::plan::{LetterAct, Plan};
 use super::snapshot::{COLUMNS, GROUP_COLUMNS, Snapshot};
+use super::stage::Stage;
 use super::{KEPT, PartyLetters};
 use crate::admin::refusals::RefusalKind;
 use crate::admin::trail::{self, Deed};
@@ -105,8 +106,11 @@ async fn soon(working: JoinHandle<()>) {
 /// For other processes. This one knows how far the plan is, whatever becomes of that.
 async fn write(reader: &Reader, plan: &Plan) {
     let stage = plan.stage();
-    let kept = plan.kept(stage);
-    if let Err(error) = reader.ask(move |conn| letter_plans::write(conn, &kept, stage.before())).await {
+    let written = async {
+        let kept = plan.kept(stage)?;
+        reader.ask(move |conn| letter_plans::write(conn, &kept, stage.before())).await
+    };
+    if let Err(error) = written.await {
         tracing::warn!(%error, plan = %plan.id, "how far a plan is could not be written down");
     }
 }
@@ -143,7 +147,7 @@ impl Api {
         };
         let plan = match here.filter(|here| !is_further(here)) {
             Some(here) => Some(here),
-            None => found.and_then(|found| Plan::found(party.clone(), id, found)).map(Arc::new),
+            None => found.map(|found| Plan::found(party.clone(), id, found)).transpose()?.flatten().map(Arc::new),
         };
         plan.ok_or_else(|| Problem::not_found("there is no such plan any more: they are kept for ten minutes"))
     }
@@ -198,7 +202,7 @@ pub async fn make_plan(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem
         return Err(Problem::refused(RefusalKind::Conflict, why.to_owned()));
     }
     let kept_micros = i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX);
-    let (kept, before) = (plan.kept(plan.stage()), Timestamp(clock::now().0.saturating_sub(kept_micros)));
+    let (kept, before) = (plan.kept(plan.stage())?, Timestamp(clock::now().0.saturating_sub(kept_micros)));
     let reader = &asked.ledger.reader;
     if let Err(error) = reader.ask(move |conn| letter_plans::keep(conn, &kept, before)).await {
         letters.give_up(&plan);

@@ -4,10 +4,11 @@
 //! time, and what it has seen is kept for a while. An act is planned first, which only looks, and touches what its plan has
 //! seen and nothing else. Plans are kept in the ledger, too, so that any process shows and runs them.
 //!
-//! Reading order: [`snapshot`] (what is seen), [`plan`] (what is to be done), [`calls`].
+//! Reading order: [`snapshot`] (what is seen), [`stage`] and [`plan`] (what is to be done), [`calls`].
 
-pub mod snapshot;
-pub mod plan;
+pub(crate) mod snapshot;
+pub(crate) mod stage;
+pub(crate) mod plan;
 pub(super) mod calls;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! A plan: what an act would touch, and once it is run, how far it has come.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::stage::Stage;
 use super::{KEPT, locked};
 use crate::admin::redaction::{self, without_tokens};
 use crate::admin::shown;
 use crate::clock;
 use crate::ledger::Party;
+use crate::storage::StoreError;
 use crate::storage::letter_plans::{FoundPlan, KeptPlan};
 use crate::transport::amqp::choice::{Choice, Fingerprint, LetterFilter};
 use crate::transport::amqp::dead::{DeadError, DeadQueue};
@@ -47,49 +50,6 @@ impl LetterAct {
         match self {
             Self::Redrive => "dead redrive",
             Self::Drop => "dead drop",
-        }
-    }
-}
-
-/// How far a plan is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    Looking,
-    Ready,
-    Running,
-    Done,
-    Failed,
-}
-
-impl Stage {
-    const ALL: [Self; 5] = [Self::Looking, Self::Ready, Self::Running, Self::Done, Self::Failed];
-
-    /// As the ledger has it.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.as_str() == name)
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Looking => "looking",
-            Self::Ready => "ready",
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Failed => "failed",
-        }
-    }
-
-    pub fn is_at_work(self) -> bool {
-        matches!(self, Self::Looking | Self::Running)
-    }
-
-    /// Those that it may follow.
-    pub fn before(self) -> &'static [&'static str] {
-        match self {
-            Self::Looking | Self::Ready => &["looking"],
-            Self::Running => &["running"],
-            Self::Done | Self::Failed => &["looking", "running"],
         }
     }
 }
@@ -199,39 +159,50 @@ impl Plan {
     }
 
     /// As it is kept for other processes, at this stage.
-    pub fn kept(&self, stage: Stage) -> KeptPlan {
+    pub fn kept(&self, stage: Stage) -> Result<KeptPlan, StoreError> {
         let state = self.state();
         let touched = || state.touched.iter().flat_map(|letter| *letter.bytes()).collect();
         let (filter, made_at, told) = (self.filter.clone(), self.made_at.clone(), state.told.clone());
         let record = PlanRecord { act: self.act, filter, made_at, told };
-        KeptPlan {
+        Ok(KeptPlan {
             id: self.id,
             party: self.party.clone(),
             stage: stage.as_str(),
             written_at: clock::now(),
-            plan: serde_json::to_string(&record).unwrap_or_default(),
+            plan: serde_json::to_string(&record).map_err(|error| unreadable(self.id, error))?,
             // While it looks they become more, and afterwards they stay the same.
             touched: (stage == Stage::Ready).then(touched),
-        }
+        })
     }
 
-    /// One that another process has made; `None` where it is forgotten by now, or of another release and means nothing here.
-    pub fn found(party: Party, id: Uuid, found: FoundPlan) -> Option<Self> {
-        let PlanRecord { act, filter, made_at, mut told } = serde_json::from_str(&found.plan).ok()?;
-        let mut stage = Stage::named(&found.stage)?;
-        let silence =
-            Duration::from_micros(u64::try_from(clock::now().0.saturating_sub(found.written_at)).unwrap_or(0));
+    /// One that another process has made; `None` where it is forgotten by now. What cannot be read, because it was damaged or
+    /// another release wrote it, is run by nobody here.
+    pub fn found(party: Party, id: Uuid, found: FoundPlan) -> Result<Option<Self>, StoreError> {
+        // Another process's clock may be ahead.
+        let silence = u64::try_from(clock::now().0.saturating_sub(found.written_at)).unwrap_or(0);
+        let silence = Duration::from_micros(silence);
         if silence >= KEPT {
-            return None;
+            return Ok(None);
         }
+        let PlanRecord { act, filter, made_at, mut told } =
+            serde_json::from_str(&found.plan).map_err(|error| unreadable(id, error))?;
+        let written = Stage::named(&found.stage).ok_or_else(|| unreadable(id, "its stage is unknown"))?;
+        let (touched, rest) = found.touched.as_chunks();
+        if !rest.is_empty() {
+            return Err(unreadable(id, "the last of its letters is there in part"));
+        }
+        let touched: Vec<_> = touched.iter().copied().map(Fingerprint::from_bytes).collect();
+        let mut stage = written;
         if stage.is_at_work() && silence > MOST_SILENCE {
             stage = Stage::Failed;
             told.error = Some("the process that worked on it has ended".to_owned());
         }
-        let touched = found.touched.chunks_exact(Fingerprint::LENGTH);
-        let touched = touched.filter_map(|bytes| bytes.try_into().ok().map(Fingerprint::from_bytes)).collect();
         let state = Mutex::new(State { since: Instant::now(), touched, told });
-        Some(Self { id, party, act, filter, made_at, state, stage: watch::Sender::new(stage) })
+        let plan = Self { id, party, act, filter, made_at, state, stage: watch::Sender::new(stage) };
+        if written.knows_letters() && plan.digest() != plan.state().told.digest {
+            return Err(unreadable(id, "its letters are not those that it was made for"));
+        }
+        Ok(Some(plan))
     }
 
     pub fn stage(&self) -> Stage {
@@ -392,6 +363,10 @@ impl Plan {
             error: told.error.clone(),
         }
     }
+}
+
+fn unreadable(plan: Uuid, why: impl fmt::Display) -> StoreError {
+    StoreError::Rejected(format!("plan {plan} of dead letters: {why}"))
 }
 
 #[cfg(test)]

@@ -10,13 +10,12 @@ use super::error::{ConfigError, SettingPlace};
 use super::hosts;
 use super::secret::Secret;
 use super::section::Section;
-use super::server::narrow;
 
 /// With one message in hand at a time there is never a batch, nor room for a result that waits for its bet.
-const MIN_PREFETCH: i64 = 2;
+const MIN_PREFETCH: u16 = 2;
 
 /// Members of one queue: each one more makes every message slower, and no cluster survives the better for it.
-const MAX_GROUP_SIZE: i64 = 9;
+const MAX_GROUP_SIZE: u32 = 9;
 
 /// Below the first a hiccup of the network would hand everything out again; above the second nobody waits for it.
 const MIN_DISCONNECTED_TIMEOUT: Duration = Duration::from_secs(1);
@@ -153,8 +152,8 @@ pub(super) fn amqp(mut section: Section) -> Result<Amqp, ConfigError> {
     } else {
         Some(timeout.duration(MIN_DISCONNECTED_TIMEOUT..=MAX_DISCONNECTED_TIMEOUT)?)
     };
-    let prefetch = section.require("prefetch")?.integer(MIN_PREFETCH..=i64::from(u16::MAX))?;
-    let delivery_limit = section.require("delivery_limit")?.integer(1..=i64::from(u32::MAX))?;
+    let prefetch = section.require("prefetch")?.integer(MIN_PREFETCH..=u16::MAX)?;
+    let delivery_limit = section.require("delivery_limit")?.integer(1..=u32::MAX)?;
     let ca_file = section.path("ca_file")?;
     let client_cert_file = section.path("client_cert_file")?;
     let client_key_file = section.path("client_key_file")?;
@@ -171,11 +170,11 @@ pub(super) fn amqp(mut section: Section) -> Result<Amqp, ConfigError> {
     Ok(Amqp {
         urls: urls.into_iter().map(|(_, url)| url).collect(),
         queue_type,
-        queue_group_size: group_size.map(narrow),
+        queue_group_size: group_size,
         queue_leader_locator: locator,
         consumer_disconnected_timeout: timeout,
-        prefetch: narrow(prefetch),
-        delivery_limit: narrow(delivery_limit),
+        prefetch,
+        delivery_limit,
         ca_file,
         client_cert_file,
         client_key_file,

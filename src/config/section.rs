@@ -1,6 +1,7 @@
 //! Walks merged settings: every value is taken by name, told what it must be, and whatever nobody asked for is an error.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -195,17 +196,20 @@ impl Setting {
         flag.ok_or_else(|| self.place.wrong("must be true or false"))
     }
 
-    pub fn integer(self, allowed: RangeInclusive<i64>) -> Result<i64, ConfigError> {
-        let number = match &self.kind {
+    pub fn integer<T>(self, allowed: RangeInclusive<T>) -> Result<T, ConfigError>
+    where
+        T: TryFrom<i64> + PartialOrd + fmt::Display,
+    {
+        let number: Option<i64> = match &self.kind {
             ValueKind::I64(number) => Some(*number),
             ValueKind::String(text) => text.trim().parse().ok(),
             _ => None,
         };
+        let number = number.and_then(|number| T::try_from(number).ok());
         number.filter(|number| allowed.contains(number)).ok_or_else(|| {
-            let bounds = match (*allowed.start(), *allowed.end()) {
-                (least, i64::MAX) => format!("of at least {least}"),
-                (least, most) => format!("from {least} to {most}"),
-            };
+            let (least, most) = allowed.into_inner();
+            let is_bounded = T::try_from(i64::MAX).map_or(true, |largest| most < largest);
+            let bounds = if is_bounded { format!("from {least} to {most}") } else { format!("of at least {least}") };
             self.place.wrong(format!("must be a whole number {bounds}"))
         })
     }

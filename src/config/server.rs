@@ -17,7 +17,7 @@ use crate::ledger::ids::Currency;
 use crate::ledger::money::MAX_EXPONENT;
 
 /// Beyond this a batch takes longer to commit than its group commit saves.
-const MAX_BATCH: i64 = 10_000;
+const MAX_BATCH: usize = 10_000;
 /// A waiting result holds a place in the prefetch window; a minute of them is already a provider's fault.
 const MAX_ORDERING_GRACE: Duration = Duration::from_secs(60);
 const MIN_SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
@@ -146,7 +146,7 @@ fn network(setting: Setting) -> Result<Network, ConfigError> {
 }
 
 pub(super) fn ledger(mut section: Section) -> Result<Ledger, ConfigError> {
-    let max_batch = narrow(section.require("max_batch")?.integer(1..=MAX_BATCH)?);
+    let max_batch = section.require("max_batch")?.integer(1..=MAX_BATCH)?;
     let ordering_grace = section.require("ordering_grace")?.duration(Duration::ZERO..=MAX_ORDERING_GRACE)?;
     let history = section.require("history")?.flag()?;
     section.finish()?;
@@ -164,14 +164,9 @@ pub(super) fn currencies(section: Section) -> Result<BTreeMap<Currency, u32>, Co
     for (code, setting) in section.entries() {
         let currency = Currency::parse(&code).map_err(|error| setting.place.wrong(error.to_string()))?;
         let mut currency_section = setting.section()?;
-        let exponent = currency_section.require("exponent")?.integer(0..=i64::from(MAX_EXPONENT))?;
+        let exponent = currency_section.require("exponent")?.integer(0..=MAX_EXPONENT)?;
         currency_section.finish()?;
-        exponents.insert(currency, narrow(exponent));
+        exponents.insert(currency, exponent);
     }
     Ok(exponents)
-}
-
-/// For numbers whose bounds have been checked: nothing is ever cut off here.
-pub(super) fn narrow<T: TryFrom<i64> + Default>(checked: i64) -> T {
-    T::try_from(checked).unwrap_or_default()
 }

@@ -58,5 +58,5 @@ pub fn token(party: &Party, settings: &PartyConfig, player: &PlayerId) -> Result
         return Ok(None);
     }
     let jwt = settings.jwt.as_ref().ok_or_else(|| usage("the party has no [jwt] section"))?;
-    Ok(Some(identity::mint(jwt, player, party, clock::now().0 / 1_000_000, TOKEN_TTL)?))
+    Ok(Some(identity::mint(jwt, player, party, clock::now().second(), TOKEN_TTL)?))
 }

@@ -27,7 +27,7 @@ impl Token {
         let (party, settings) = party(&config, &self.party)?;
         let player = PlayerId::parse(&self.player).map_err(|error| usage(format!("--player {error}")))?;
         let jwt = settings.jwt.as_ref().ok_or_else(|| usage(format!("parties.{party}.jwt is not configured")))?;
-        let now = clock::now().0 / 1_000_000;
+        let now = clock::now().second();
         output::line(&identity::mint(jwt, &player, &party, now, self.ttl)?)?;
         Ok(true)
     }

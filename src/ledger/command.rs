@@ -14,6 +14,7 @@ use super::player::{PlayerKey, digest};
 use super::shop::ShopAct;
 use super::transactions::TransactionAct;
 
+const MICROS_PER_SECOND: i64 = 1_000_000;
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// When a command was received: microseconds since 1970-01-01 UTC.
@@ -21,6 +22,16 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// A whole second since 1970-01-01 UTC, or the end of time.
+    pub fn of_second(second: i64) -> Self {
+        Self(second.saturating_mul(MICROS_PER_SECOND))
+    }
+
+    /// Seconds since 1970-01-01 UTC.
+    pub fn second(self) -> i64 {
+        self.0.div_euclid(MICROS_PER_SECOND)
+    }
+
     /// Days since 1970-01-01 UTC.
     pub fn day(self) -> i32 {
         i32::try_from(self.0.div_euclid(MICROS_PER_DAY)).unwrap_or(i32::MAX)

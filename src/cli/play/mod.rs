@@ -228,7 +228,7 @@ impl PlayArgs {
             return Ok(None);
         }
         let jwt = settings.jwt.as_ref().ok_or_else(|| usage("the party has no [jwt] section"))?;
-        let minted = identity::mint(jwt, player, party, clock::now().0 / 1_000_000, TOKEN_TTL);
+        let minted = identity::mint(jwt, player, party, clock::now().second(), TOKEN_TTL);
         minted.map(Some).map_err(|error| usage(format!("{error}; or give --token")))
     }
 

@@ -7,8 +7,6 @@ use crate::identity::session::{Claim, SessionKey};
 use crate::ledger::command::Timestamp;
 use crate::ledger::{Party, PlayerId};
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
-
 /// Who may sign in.
 pub struct Users(Vec<Arc<User>>);
 
@@ -38,16 +36,12 @@ impl Users {
     /// Whose session a bearer token is. One that has been taken out of the configuration has none.
     pub fn signed_in(&self, token: &str, at: Timestamp) -> Option<&Arc<User>> {
         let claim = Claim::read(token)?;
-        self.named(&claim.login).filter(|user| user.session.holds(&claim, seconds(at)))
+        self.named(&claim.login).filter(|user| user.session.holds(&claim, at.second()))
     }
 }
 
 impl User {
     pub fn token(&self, at: Timestamp) -> String {
-        self.session.issue(seconds(at))
+        self.session.issue(at.second())
     }
-}
-
-fn seconds(at: Timestamp) -> i64 {
-    at.0.div_euclid(MICROS_PER_SECOND)
 }

@@ -12,8 +12,6 @@ use crate::ledger::orders::OrderKey;
 use crate::ledger::orders::{CancelOrder, PlaceBet, SettleOrder, Terms};
 use crate::ledger::{Currency, Game, OrderAct, Party, PlayerId, Pocket, Wallet};
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
-
 /// How old a message's own timestamp may be to be believed, in seconds.
 const MAX_TIMESTAMP_AGE: i64 = 24 * 60 * 60;
 
@@ -283,7 +281,7 @@ fn bearer(authorization: &str) -> Result<&str, EgppRefused> {
 /// The moment at which a token's times are judged: when the message was sent, where that can be believed, so that a
 /// bet that queued through an outage is not refused for a token that was good when it was placed.
 fn judged_at(envelope: &Envelope<'_>) -> i64 {
-    let now = envelope.received_at.0.div_euclid(MICROS_PER_SECOND);
+    let now = envelope.received_at.second();
     match envelope.sent_at {
         Some(sent) if sent <= now && now - sent <= MAX_TIMESTAMP_AGE => sent,
         _ => now,

@@ -18,8 +18,6 @@ use crate::ledger::transactions::{
 use crate::ledger::{Currency, Done, Outcome, Party, PlayerId, PlayerKey, Pocket, TransactionAct, TransactionDone};
 use crate::wallet::{SharedWallet, WalletPort};
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
-
 /// One party's handler for QuickPlay.
 pub struct QuickPlayHandler {
     pub party: Party,
@@ -211,7 +209,7 @@ impl QuickPlayHandler {
 
 /// The token's player, where the token holds at that moment.
 fn player_at(verified: &Verified, at: Timestamp) -> Result<PlayerId, QuickPlayCode> {
-    match verified.time_claims_at(at.0.div_euclid(MICROS_PER_SECOND)) {
+    match verified.time_claims_at(at.second()) {
         Ok(()) => Ok(verified.player.clone()),
         Err(TimeClaim::Expired) => Err(QuickPlayCode::TokenExpired),
         Err(TimeClaim::NotYetValid) => Err(QuickPlayCode::InvalidToken),

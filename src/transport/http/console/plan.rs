@@ -15,8 +15,6 @@ use crate::transport::http::admin::dead::plan::{LetterAct, PlanShown};
 use crate::transport::http::admin::dead::stage::Stage;
 use crate::transport::http::admin::problem::Problem;
 
-const MICROS_PER_SECOND: i64 = 1_000_000;
-
 #[derive(Template)]
 #[template(path = "console/plan.html")]
 struct PlanPage {
@@ -69,7 +67,7 @@ fn told(stage: Stage) -> &'static str {
 
 fn described(filter: &LetterFilter) -> Vec<(&'static str, String)> {
     let LetterFilter { id, reason, error, queue, died_since } = filter;
-    let since = died_since.map(|seconds| shown::moment(Timestamp(seconds.saturating_mul(MICROS_PER_SECOND))));
+    let since = died_since.map(|seconds| shown::moment(Timestamp::of_second(seconds)));
     let said = [
         ("Id", id.clone()),
         ("Reason", reason.clone()),

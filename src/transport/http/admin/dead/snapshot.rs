@@ -129,5 +129,5 @@ impl LetterShown {
 }
 
 fn second(seconds: i64) -> String {
-    shown::moment(Timestamp(seconds.saturating_mul(1_000_000)))
+    shown::moment(Timestamp::of_second(seconds))
 }

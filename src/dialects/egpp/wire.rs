@@ -109,8 +109,8 @@ struct OrderBetCancel {
 }
 
 /// A field that may be left out, but is not null where it is there.
-pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(deserializer).map(Some)
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Parses a request body. `currencies` are the party's.
@@ -145,7 +145,7 @@ fn order_bet_result(wire: OrderBetResult, currencies: &[Currency]) -> Result<Egp
     let act = RequestedAct::Result {
         order: order(&wire.game, &wire.external_id)?,
         round: round(wire.round)?,
-        result: result(&wire.result, amount(wire.amount)?)?,
+        result: result(&wire.result, Some(amount(wire.amount)?))?,
         currency: Some(currency(&wire.currency, currencies)?),
     };
     Ok(EgppRequest { player: player(wire.player_id)?, wallet: wallet(wire.wallet_id)?, act })
@@ -216,11 +216,13 @@ pub(super) fn order(game: &str, external_id: &str) -> Result<OrderKey, Malformed
     })
 }
 
-fn result(symbol: &str, amount: Amount) -> Result<GameResult, Malformed> {
-    match symbol {
-        "win" => Ok(GameResult::Win(amount)),
-        "tie" => Ok(GameResult::Tie(Some(amount))),
-        "lose" => Ok(GameResult::Lose(Some(amount))),
+/// Over REST the amount may be left out where nothing is won.
+pub(super) fn result(symbol: &str, amount: Option<Amount>) -> Result<GameResult, Malformed> {
+    match (symbol, amount) {
+        ("win", Some(amount)) => Ok(GameResult::Win(amount)),
+        ("win", None) => Err(Malformed("missing field amount".to_owned())),
+        ("tie", amount) => Ok(GameResult::Tie(amount)),
+        ("lose", amount) => Ok(GameResult::Lose(amount)),
         _ => Err(Malformed("result must be one of win, tie, lose".to_owned())),
     }
 }
@@ -237,7 +239,11 @@ fn player(text: String) -> Result<PlayerField, Malformed> {
     if text.chars().nth(MAX_PLAYER_ID).is_some() && is_token_shaped(&text) {
         return Ok(PlayerField::Token(text));
     }
-    PlayerId::parse(&text).map(PlayerField::Plain).map_err(|error| invalid("playerId")(&error))
+    plain_player(&text)
+}
+
+pub(super) fn plain_player(text: &str) -> Result<PlayerField, Malformed> {
+    PlayerId::parse(text).map(PlayerField::Plain).map_err(|error| invalid("playerId")(&error))
 }
 
 /// Three base64url parts between dots; a JWT has no padding.

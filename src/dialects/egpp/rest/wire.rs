@@ -1,13 +1,13 @@
 //! REST bodies and queries, parsed and checked for shape (`schemas/v1.0/egpp-*-req-rest.json`).
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::dialects::egpp::wire::{
-    EgppRequest, Malformed, PlayerField, RequestedAct, amount, currency, object, order, round, shortened, wallet,
+    EgppRequest, Malformed, PlayerField, RequestedAct, amount, currency, object, order, plain_player, present, result,
+    round, shortened, wallet,
 };
-use crate::ledger::orders::GameResult;
-use crate::ledger::{Amount, Currency, PlayerId, Wallet};
+use crate::ledger::{Currency, Wallet};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -74,11 +74,6 @@ pub struct TokenQuestion {
     pub wallet: Option<Wallet>,
 }
 
-/// A field that may be left out, but is not null where it is there.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
 /// `GET /v1/balance/{playerId}`.
 pub(crate) fn balance_get(
     path_player: &str,
@@ -139,23 +134,9 @@ pub fn token(body: &[u8]) -> Result<TokenQuestion, Malformed> {
     Ok(TokenQuestion { token: wire.token, wallet: wallet(wire.wallet_id)? })
 }
 
-fn result(symbol: &str, amount: Option<Amount>) -> Result<GameResult, Malformed> {
-    match (symbol, amount) {
-        ("win", Some(amount)) => Ok(GameResult::Win(amount)),
-        ("win", None) => Err(Malformed("missing field amount".to_owned())),
-        ("tie", amount) => Ok(GameResult::Tie(amount)),
-        ("lose", amount) => Ok(GameResult::Lose(amount)),
-        _ => Err(Malformed("result must be one of win, tie, lose".to_owned())),
-    }
-}
-
+/// A token has a place of its own.
 fn player_field(text: Option<String>) -> Result<PlayerField, Malformed> {
     text.map_or(Ok(PlayerField::Absent), |text| plain_player(&text))
-}
-
-/// Over REST the token has a place of its own.
-fn plain_player(text: &str) -> Result<PlayerField, Malformed> {
-    PlayerId::parse(text).map(PlayerField::Plain).map_err(|error| Malformed(format!("playerId {error}")))
 }
 
 /// The query as the object that a body would be.

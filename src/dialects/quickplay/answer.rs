@@ -47,7 +47,7 @@ pub fn user(player: &Player, balance_minor: i64, exponent: u32) -> Reply {
 
 pub fn refused(code: QuickPlayCode) -> Reply {
     let error = Error { code: code.number(), message: code.message() };
-    Reply::json(400, code.symbol(), &QuickPlayRefusalBody { error })
+    Reply::json(400, code.number().to_string(), &QuickPlayRefusalBody { error })
 }
 
 /// What went wrong without QuickPlay's doing has the number of its HTTP status, which is none of the seed's codes: it

@@ -40,19 +40,6 @@ impl QuickPlayCode {
         }
     }
 
-    /// The number as text, for logs and metrics.
-    pub fn symbol(self) -> &'static str {
-        match self {
-            Self::InvalidPartner => "1",
-            Self::InvalidToken => "2",
-            Self::InvalidUser => "3",
-            Self::InsufficientFunds => "4",
-            Self::InvalidSignature => "5",
-            Self::TokenExpired => "6",
-            Self::Refused => "7",
-        }
-    }
-
     pub fn message(self) -> &'static str {
         match self {
             Self::InvalidPartner => "Invalid partner name provided",

@@ -11,6 +11,7 @@ mod amqp;
 mod approvals;
 mod demo;
 mod dialects;
+mod duration;
 mod effective;
 mod error;
 mod files;
@@ -35,6 +36,7 @@ pub use demo::DemoSecret;
 pub use dialects::{
     BalanceService, CodeGames, CodeGamesUser, GoPlay, OauthClient, QuickPlay, Rest, SignatureDigest, VipLevel,
 };
+pub use duration::{InvalidDuration, format_duration, parse_duration};
 pub use effective::Effective;
 pub use error::{ConfigError, SettingPlace};
 pub use files::SecretFile;
@@ -255,7 +257,7 @@ impl Config {
 }
 
 /// Decimal places of a currency's minor unit: the configured ones, else the standard's.
-pub fn exponent_of(configured: &BTreeMap<Currency, u32>, currency: Currency) -> u32 {
+pub(crate) fn exponent_of(configured: &BTreeMap<Currency, u32>, currency: Currency) -> u32 {
     configured.get(&currency).copied().or_else(|| money::standard_exponent(currency)).unwrap_or(DEFAULT_EXPONENT)
 }
 

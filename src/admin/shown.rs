@@ -1,7 +1,7 @@
 //! How amounts, numbers and times are written where a machine may read them.
 
-use std::time::{Duration, UNIX_EPOCH};
-
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 use serde::{Serialize, Serializer};
 
 use crate::config::Config;
@@ -11,6 +11,8 @@ use crate::ledger::money::format_decimal;
 
 /// Up to here every integer is one that a reader of JSON who knows only floats has whole: 2^53 - 1.
 const LAST_SAFE: u64 = (1 << 53) - 1;
+
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// The last second that is written with four digits for the year: 9999-12-31T23:59:59Z.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -39,10 +41,17 @@ pub fn amount(config: &Config, minor: i64, currency: Currency) -> String {
 }
 
 /// RFC 3339, to the microsecond. Times that it has no words for are brought to the nearest that it has.
-pub fn moment(Timestamp(micros): Timestamp) -> String {
-    let micros = micros.clamp(0, LAST_SECOND.saturating_mul(MICROS));
-    let since = Duration::from_micros(micros.unsigned_abs());
-    humantime::format_rfc3339_micros(UNIX_EPOCH + since).to_string()
+pub fn moment(at: Timestamp) -> String {
+    format!("{:.6}Z", in_utc(at))
+}
+
+/// The same to the second.
+pub fn second(at: Timestamp) -> String {
+    format!("{:.0}Z", in_utc(at))
+}
+
+fn in_utc(Timestamp(micros): Timestamp) -> DateTime {
+    EPOCH.saturating_add(SignedDuration::from_micros(micros.clamp(0, LAST_SECOND.saturating_mul(MICROS))))
 }
 
 /// A UTC day, as `2026-11-26`.
@@ -78,6 +87,9 @@ mod tests {
     fn times_are_utc_and_days_are_dates() {
         assert_eq!(moment(Timestamp(1_000_001)), "1970-01-01T00:00:01.000001Z");
         assert_eq!(moment(Timestamp(i64::MAX)), "9999-12-31T23:59:59.000000Z");
+        assert_eq!(moment(Timestamp(-1)), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(second(Timestamp(1_999_999)), "1970-01-01T00:00:01Z");
+        assert_eq!(second(Timestamp(i64::MAX)), "9999-12-31T23:59:59Z");
         assert_eq!((day(0), day(20_783)), ("1970-01-01".to_owned(), "2026-11-26".to_owned()));
     }
 }

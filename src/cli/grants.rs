@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::output::{self, Table};
 use super::{CommandFailure, Ended, failed, party, trail, usage};
+use crate::admin::shown;
 use crate::admin::trail::Deed;
 use crate::cli::ledger_choice::LedgerChoice;
 use crate::clock;
@@ -117,7 +118,7 @@ impl Line {
             client: grant.client,
             scope: grant.scope,
             state: state.as_str(),
-            expires_at: output::moment(grant.expires),
+            expires_at: shown::second(grant.expires),
         }
     }
 

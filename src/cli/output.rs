@@ -2,12 +2,10 @@
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
-use std::time::{Duration, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::ledger::command::Timestamp;
 use crate::ledger::ids::is_printable;
 
 /// Prints a value as one line of JSON. What a terminal or a reader might take for something else is escaped: outside of
@@ -31,12 +29,6 @@ pub fn safe(text: &str) -> Cow<'_, str> {
     }
     let written = |c: char| if is_printable(c) { c.to_string() } else { c.escape_default().to_string() };
     Cow::Owned(text.chars().map(written).collect())
-}
-
-/// A moment to the second, in UTC.
-pub fn moment(Timestamp(micros): Timestamp) -> String {
-    let since = Duration::from_micros(u64::try_from(micros).unwrap_or_default());
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }
 
 /// Prints one line.

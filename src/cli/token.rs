@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Ended, output, party, usage};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::identity;
 use crate::ledger::PlayerId;
 
@@ -17,7 +17,7 @@ pub struct Token {
     #[arg(long)]
     player: String,
     /// How long it is good for: 30s, 1h, 7d …
-    #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "1h", value_parser = config::parse_duration)]
     ttl: Duration,
 }
 

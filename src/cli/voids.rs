@@ -7,6 +7,7 @@ use serde_json::json;
 use super::refusal::{no_void, refused};
 use super::{Ended, failed, invalid, output, party, trail};
 use crate::admin::approvals::{self, Road};
+use crate::admin::shown;
 use crate::admin::trail::Deed;
 use crate::admin::voids::{request, resolve};
 use crate::cli::ledger_choice::LedgerChoice;
@@ -112,7 +113,7 @@ fn line(config: &Config, queued: &Queued) -> Line {
         ring_fenced: amount(Bucket::RingFenced),
         bonus: amount(Bucket::Bonus),
         gbt_bonus: amount(Bucket::GbtBonus),
-        queued_at: output::moment(queued.void.queued_at),
+        queued_at: shown::second(queued.void.queued_at),
     }
 }
 

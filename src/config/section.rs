@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use config::{Value, ValueKind};
 
+use super::duration::{format_duration, parse_duration};
 use super::error::{ConfigError, SettingPlace};
 use super::layers::DEFAULTS;
 use super::secret::Secret;
@@ -228,9 +229,9 @@ impl Setting {
     }
 
     pub fn duration(self, allowed: RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
-        let (least, most) = (humantime::format_duration(*allowed.start()), humantime::format_duration(*allowed.end()));
+        let (least, most) = (format_duration(*allowed.start()), format_duration(*allowed.end()));
         let problem = format!("must be a duration such as \"15s\", from {least} to {most}");
-        self.parsed(&problem, |text| humantime::parse_duration(text).ok().filter(|duration| allowed.contains(duration)))
+        self.parsed(&problem, |text| parse_duration(text).ok().filter(|duration| allowed.contains(duration)))
     }
 
     pub fn list(self) -> Result<Vec<Setting>, ConfigError> {

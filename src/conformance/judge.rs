@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
@@ -63,7 +64,7 @@ pub async fn judge(
     players: Vec<String>,
     mut told: impl FnMut(&JudgedCase),
 ) -> Result<ConformanceReport, CannotJudge> {
-    let (began, start) = (SystemTime::now(), Instant::now());
+    let (began, start) = (Timestamp::now(), Instant::now());
     let run = super::hex(&uuid::Uuid::new_v4().as_bytes()[..4]);
     let cases: Vec<Case> = selection.of(&catalogue)?.into_iter().cloned().collect();
     look_at_players(&wallet, &catalogue, &run, &players).await?;
@@ -101,7 +102,7 @@ pub fn head(
     (subject, party): (Subject, &str),
     catalogue: &Catalogue,
     seed: u64,
-    (began, start): (SystemTime, Instant),
+    (began, start): (Timestamp, Instant),
 ) -> ReportHead {
     ReportHead {
         program: format!("purser {}", env!("CARGO_PKG_VERSION")),
@@ -111,7 +112,7 @@ pub fn head(
         catalogue: catalogue.digest.clone(),
         schemas: schemas_digest(),
         seed,
-        began: humantime::format_rfc3339_seconds(began).to_string(),
+        began: format!("{began:.0}"),
         took_ms: millis(start.elapsed()),
         traffic: None,
     }

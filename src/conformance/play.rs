@@ -5,6 +5,7 @@ mod calls;
 
 use std::collections::BTreeMap;
 
+use jiff::fmt::friendly::SpanPrinter;
 use serde_json::{Value, json};
 
 use self::messages::{told_reply, told_request};
@@ -328,7 +329,7 @@ impl<'a> CasePlay<'a> {
                 return Ok(reply);
             }
             Err(Missing::Silence) => {
-                let got = format!("none in {}", humantime::format_duration(patience));
+                let got = format!("none in {}", SpanPrinter::new().unsigned_duration_to_string(&patience));
                 ("answered", "the reply to a confirmed request", got)
             }
             Err(Missing::Stray(reply)) => {

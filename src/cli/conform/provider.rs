@@ -2,9 +2,10 @@
 //! but for some.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
@@ -13,7 +14,7 @@ use super::settled;
 use super::wallet::MAX_SEED;
 use crate::app;
 use crate::cli::{CommandFailure, Ended, party, usage};
-use crate::config::Config;
+use crate::config::{self, Config, format_duration};
 use crate::conformance::catalogue::Catalogue;
 use crate::conformance::judge;
 use crate::conformance::provider::message::{ProviderMessage, without_tokens};
@@ -39,16 +40,16 @@ pub struct Watching {
     #[arg(long)]
     party: String,
     /// How long to watch; Ctrl-C ends it before.
-    #[arg(long = "for", default_value = "30m", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", default_value = "30m", value_parser = config::parse_duration)]
     run_for: Duration,
     /// How long the provider has to ask again where no reply came.
-    #[arg(long, default_value = "2m", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "2m", value_parser = config::parse_duration)]
     retry_within: Duration,
     /// How long it has to settle a bet.
-    #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "10m", value_parser = config::parse_duration)]
     settle_within: Duration,
     /// How late a late reply is.
-    #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "3s", value_parser = config::parse_duration)]
     delay: Duration,
     /// Decides which replies are withheld, late and doubled (default: a new one).
     #[arg(long, value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
@@ -76,7 +77,7 @@ impl Watching {
         let opening = Watcher::open(&broker, &party).await;
         let watcher = opening.map_err(|error| usage(format!("cannot reach the broker: {error}")))?;
         let seed = self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-        let began = (SystemTime::now(), Instant::now());
+        let began = (Timestamp::now(), Instant::now());
         let terms = self.terms(seed);
         let mut shift =
             Shift { watcher, watch: ProviderWatch::new(terms.clone()), terms, due: BTreeMap::new(), number: 0 };
@@ -105,9 +106,8 @@ impl Watching {
     }
 
     fn times(&self) -> String {
-        let told = humantime::format_duration;
         let [run_for, retry, settle, delay] =
-            [self.run_for, self.retry_within, self.settle_within, self.delay].map(|time| told(time).to_string());
+            [self.run_for, self.retry_within, self.settle_within, self.delay].map(format_duration);
         let joined = |time: String| time.replace(' ', "");
         format!(
             "--for {} --retry-within {} --settle-within {} --delay {}",

@@ -11,7 +11,7 @@ use super::partners::PartnerOptions;
 use super::reports::{self, ReportFiles};
 use crate::app;
 use crate::cli::{CommandFailure, Ended, usage};
-use crate::config::{Config, JwtKey, PartyConfig, PlayerTokens, Secret};
+use crate::config::{self, Config, JwtKey, PartyConfig, PlayerTokens, Secret, format_duration};
 use crate::conformance::catalogue::{Catalogue, SpokenDialect};
 use crate::conformance::http::HttpWallet;
 use crate::conformance::judge::Selection;
@@ -60,7 +60,7 @@ pub struct Judging {
     #[arg(long, value_name = "CURRENCY=MINOR")]
     limit: Option<String>,
     /// How long the wallet lets a result wait for its bet (default: `ledger.ordering_grace`).
-    #[arg(long, value_parser = humantime::parse_duration)]
+    #[arg(long, value_parser = config::parse_duration)]
     grace: Option<Duration>,
     /// The party is a sandbox, with its test players.
     #[arg(long)]
@@ -87,7 +87,7 @@ pub struct Judging {
     #[arg(long, value_name = "PREFIX", default_value = "")]
     reply_prefix: String,
     /// How long a reply is waited for.
-    #[arg(long, default_value = "15s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "15s", value_parser = config::parse_duration)]
     timeout: Duration,
     /// Decides amounts and rounds (default: a new one).
     #[arg(long, value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
@@ -250,7 +250,7 @@ impl Judging {
     fn again(&self) -> String {
         let mut line = format!("purser conform wallet --party {}", self.party);
         let file = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        let grace = self.grace.map(|grace| humantime::format_duration(grace).to_string());
+        let grace = self.grace.map(format_duration);
         let options = [
             ("--amqp", self.amqp.as_ref().map(|_| String::new())),
             ("--http", self.http.clone()),

@@ -1,9 +1,9 @@
 //! Which dead letters are meant.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use clap::Args;
 
+use crate::clock;
+use crate::config::parse_duration;
 use crate::transport::amqp::choice::LetterFilter;
 
 #[derive(Args)]
@@ -28,11 +28,10 @@ impl Filter {
 
 /// A time, or a span until now, as seconds since 1970.
 fn since(text: &str) -> Result<i64, String> {
-    let time = match (humantime::parse_rfc3339_weak(text), humantime::parse_duration(text)) {
-        (Ok(time), _) => time,
-        (_, Ok(span)) => SystemTime::now().checked_sub(span).unwrap_or(UNIX_EPOCH),
-        _ => return Err("must be a time such as 2026-11-20T10:00:00Z, or a span such as 2h".to_owned()),
-    };
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_secs()).map_err(|error| error.to_string())
+    if let Some(at) = clock::parse(text) {
+        return Ok(at.second());
+    }
+    let ago = parse_duration(text).ok().and_then(|ago| i64::try_from(ago.as_secs()).ok());
+    let ago = ago.ok_or_else(|| "must be a time such as 2026-11-20T10:00:00Z, or a span such as 2h".to_owned())?;
+    Ok(clock::now().second().saturating_sub(ago).max(0))
 }

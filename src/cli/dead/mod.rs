@@ -9,11 +9,13 @@ use serde::Serialize;
 use super::output::Table;
 use super::{CommandFailure, Ended, failed, output, party, trail, usage};
 use crate::admin::redaction::without_tokens;
+use crate::admin::shown::second;
 use crate::admin::trail::Deed;
 use crate::app;
 use crate::cli::ledger_choice::LedgerChoice;
 use crate::config::Config;
 use crate::ledger::Party;
+use crate::ledger::command::Timestamp;
 use crate::transport::amqp::choice::Choice;
 use crate::transport::amqp::dead::{DeadLetter, DeadQueue, unless_lost};
 use crate::transport::amqp::redrive::drop_letters;
@@ -223,14 +225,13 @@ impl Drop {
 }
 
 fn line(letter: &DeadLetter) -> Line {
-    let died_at = letter.died_at().and_then(|seconds| u64::try_from(seconds).ok());
-    let died_at = died_at.map(|seconds| std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+    let died_at = letter.died_at().filter(|seconds| *seconds >= 0).map(Timestamp::of_second);
     Line {
         id: letter.id().to_owned(),
         reason: letter.reason().to_owned(),
         error: letter.error().to_owned(),
         queue: letter.queue().to_owned(),
-        died_at: died_at.map(|time| humantime::format_rfc3339_seconds(time).to_string()),
+        died_at: died_at.map(second),
         redriven: letter.redriven(),
         bytes: letter.body().len(),
     }

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::clock;
+use crate::config::parse_duration;
 use crate::ledger::command::Timestamp;
 
 /// A time by RFC 3339, a date (its first moment in UTC), or how long ago it was: `24h`, `15m`.
@@ -12,7 +13,7 @@ pub fn parse(text: &str) -> Result<Timestamp, String> {
 }
 
 fn before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    if let Ok(ago) = humantime::parse_duration(text) {
+    if let Ok(ago) = parse_duration(text) {
         let ago = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
         return Ok(Timestamp(now.0.saturating_sub(ago)));
     }

@@ -6,7 +6,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::line::written;
-use crate::admin::shown::hex;
+use crate::admin::shown::{self, hex};
 use crate::cli::output;
 use crate::config::Config;
 use crate::dialects::egpp::status;
@@ -75,7 +75,7 @@ fn cells(row: &HistoryRow) -> Vec<String> {
     let act = if let RecordedCommand::Pruned(_) = row.command { "(pruned)".to_owned() } else { text("act") };
     vec![
         row.number.to_string(),
-        output::moment(row.at),
+        shown::second(row.at),
         act,
         text("player"),
         text("correlation"),

@@ -11,7 +11,7 @@ use super::{CommandFailure, Ended, failed, output, party_or_first, usage};
 use crate::app;
 use crate::cli::ledger_choice::LedgerChoice;
 use crate::clock;
-use crate::config::{Config, PartyConfig, PlayerTokens};
+use crate::config::{self, Config, PartyConfig, PlayerTokens, format_duration};
 use crate::dialects::egpp::Operation;
 use crate::identity;
 use crate::ledger::accounts::{Cash, OpenPlayer};
@@ -64,7 +64,7 @@ pub struct PlayArgs {
     #[arg(long, value_name = "AMOUNT")]
     fund: Option<String>,
     /// How long the reply is waited for.
-    #[arg(long, default_value = "15s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "15s", value_parser = config::parse_duration)]
     timeout: Duration,
     /// Print the same message for Python, amqp-publish and curl.
     #[arg(long)]
@@ -288,7 +288,7 @@ impl PlayArgs {
             }
             Some(Answered { reply: None, .. }) => output::line(&format!(
                 "no reply in {}: the message may lie in the queue still, or in the dead letters (`purser dead list --party {}`)",
-                humantime::format_duration(self.timeout),
+                format_duration(self.timeout),
                 message.party
             ))?,
         }

@@ -55,7 +55,7 @@ const ERRORS: [(&str, &str); 88] = [
     ("[amqp]\nurl = [\"amqp://u@h\", \"amqp://v@h\"]", "these are nodes of one cluster"),
     ("[amqp]\nqueue_group_size = 0", "amqp.queue_group_size (set in test.toml) must be a whole number from 1 to 9"),
     ("[amqp]\nqueue_leader_locator = \"random\"", "must be \"client-local\" or \"balanced\""),
-    ("[amqp]\nconsumer_disconnected_timeout = \"5\"", "must be a duration such as \"15s\", from 1s to 1day"),
+    ("[amqp]\nconsumer_disconnected_timeout = \"5\"", "must be a duration such as \"15s\", from 1s to 24h"),
     ("[amqp]\nurl = \"amqp://h\"\nca_file = \"a.pem\"", "amqp.url (set in test.toml) begins with amqp://, so that"),
     (
         "[amqp]\nurl = \"amqp://h?frame_max=8192\"",

@@ -393,7 +393,7 @@ impl ProviderWatch {
 }
 
 fn seconds(time: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
+    jiff::fmt::friendly::SpanPrinter::new().unsigned_duration_to_string(&Duration::from_secs(time.as_secs()))
 }
 
 #[cfg(test)]

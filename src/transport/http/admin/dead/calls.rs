@@ -54,12 +54,9 @@ struct PlanFilter {
 impl PlanFilter {
     fn letters(self) -> Result<LetterFilter, Problem> {
         let Self { id, reason, error, queue, died_since } = self;
-        let seconds = |text: String| {
-            let time = humantime::parse_rfc3339_weak(&text).ok()?;
-            i64::try_from(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok()
-        };
         let wrong = || Problem::bad_request("filter.died_since must be a time such as 2026-11-20T10:00:00Z");
-        let died_since = died_since.map(|text| seconds(text).ok_or_else(wrong)).transpose()?;
+        let died_since =
+            died_since.map(|text| clock::parse(&text).ok_or_else(wrong)).transpose()?.map(Timestamp::second);
         Ok(LetterFilter { id, reason, error, queue, died_since })
     }
 }

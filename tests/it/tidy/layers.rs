@@ -138,6 +138,9 @@ fn module_path(source: &Source) -> String {
     if inside == "lib" { String::new() } else { inside.replace('/', "::") }
 }
 
+/// Those within are public still, whoever names them.
+const PUBLIC_THROUGHOUT: &str = "transport::amqp";
+
 /// What nobody outside needs is not public, so that the compiler says what nobody inside needs either.
 #[test]
 fn every_public_module_is_named_from_outside() {
@@ -147,6 +150,9 @@ fn every_public_module_is_named_from_outside() {
     let mut wrong = Vec::new();
     for source in Source::all(&["src"]) {
         let parent = module_path(&source);
+        if parent == PUBLIC_THROUGHOUT {
+            continue;
+        }
         for line in source.code().lines() {
             let Some(name) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) else { continue };
             let path = if parent.is_empty() { name.to_owned() } else { format!("{parent}::{name}") };

@@ -1,5 +1,7 @@
 //! One row of the journal: what came, what was decided, what that moved, and what a repeat of it is answered.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -10,8 +12,11 @@ use crate::dialects::egpp::{Operation, rest, status};
 use crate::ledger::command::{Act, Command, CommandKey, Timestamp};
 use crate::ledger::{AccountAct, Currency, OrderAct, OrderDone, Outcome};
 use crate::storage::StoreError;
-use crate::storage::lookups::{self, JournalLookup, NamedAccount, NeighbourRow, TransferWithNames};
+use crate::storage::lookups::{self, ChainPlace, JournalLookup, NamedAccount, NeighbourRow, TransferWithNames};
 use crate::storage::queries::AnyConnection;
+
+/// Numbers on each side of a row within which its neighbours in the chain are looked for.
+const NEIGHBOURHOOD: i64 = 10_000;
 
 #[derive(Debug, Serialize)]
 pub struct JournalShown {
@@ -95,7 +100,7 @@ pub struct ReplyShown {
 
 /// The row of this number; `None` where there is none.
 pub fn show(conn: &mut AnyConnection, viewing: &Viewing, number: i64) -> Result<Option<JournalShown>, StoreError> {
-    lookups::entry(conn, number)?.map(|entry| of_entry(viewing, entry)).transpose()
+    lookups::entry(conn, number, NEIGHBOURHOOD)?.map(|entry| of_entry(viewing, entry)).transpose()
 }
 
 /// The rows that are kept under these keys, oldest first.
@@ -110,7 +115,8 @@ pub fn kept_under(
 }
 
 fn of_entry(viewing: &Viewing, entry: JournalLookup) -> Result<JournalShown, StoreError> {
-    let JournalLookup { row, transfers, previous, next, is_sealed, holds } = entry;
+    let JournalLookup { row, chain, transfers } = entry;
+    let ChainPlace { previous, next, is_sealed, holds, .. } = chain;
     let damaged = |error: serde_json::Error| StoreError::Rejected(format!("journal row {}: {error}", row.seq));
     let outcome: Outcome = serde_json::from_str(&row.outcome).map_err(damaged)?;
     let text: Value = serde_json::from_str(&row.command).map_err(damaged)?;
@@ -130,7 +136,7 @@ fn of_entry(viewing: &Viewing, entry: JournalLookup) -> Result<JournalShown, Sto
         command: redaction::command(text, viewing.sees_email()),
         outcome: redaction::exact(serde_json::to_value(outcome).map_err(damaged)?),
         sums: sums(viewing, &transfers)?,
-        transfers: transfers.into_iter().map(|named| transfer(viewing, named)).collect::<Result<_, _>>()?,
+        transfers: transfers.into_iter().map(|named| transfer(viewing, named)).collect(),
         chain: ChainShown {
             hash: shown::hex(&row.hash),
             kind: if is_sealed { "sealed" } else { "chained" },
@@ -142,8 +148,8 @@ fn of_entry(viewing: &Viewing, entry: JournalLookup) -> Result<JournalShown, Sto
     })
 }
 
-fn transfer(viewing: &Viewing, named: TransferWithNames) -> Result<TransferShown, StoreError> {
-    let currency = currency(&named.debit.currency)?;
+fn transfer(viewing: &Viewing, named: TransferWithNames) -> TransferShown {
+    let currency = named.debit.currency;
     let account = |NamedAccount { id, side, player, currency: _, bucket, wallet, product }| AccountShown {
         id,
         side,
@@ -152,34 +158,30 @@ fn transfer(viewing: &Viewing, named: TransferWithNames) -> Result<TransferShown
         wallet,
         product,
     };
-    Ok(TransferShown {
-        currency: named.debit.currency.clone(),
+    TransferShown {
+        currency: currency.to_string(),
         amount: shown::amount(&viewing.config, named.amount, currency),
         amount_minor: Exact(named.amount),
         debit: account(named.debit),
         credit: account(named.credit),
-    })
+    }
 }
 
 /// Added up from both sides as they are stored, so that a wrong one would show.
 fn sums(viewing: &Viewing, transfers: &[TransferWithNames]) -> Result<Vec<Sum>, StoreError> {
-    let mut sums: std::collections::BTreeMap<&str, i64> = std::collections::BTreeMap::new();
+    let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
     let overflow = || StoreError::Rejected("transfers add up to more than 64 bits hold".to_owned());
     for transfer in transfers {
-        let debited = sums.entry(&transfer.debit.currency).or_default();
+        let debited = sums.entry(transfer.debit.currency).or_default();
         *debited = debited.checked_sub(transfer.amount).ok_or_else(overflow)?;
-        let credited = sums.entry(&transfer.credit.currency).or_default();
+        let credited = sums.entry(transfer.credit.currency).or_default();
         *credited = credited.checked_add(transfer.amount).ok_or_else(overflow)?;
     }
-    let sum = |(code, minor): (&str, i64)| {
-        let sum = shown::amount(&viewing.config, minor, currency(code)?);
-        Ok(Sum { currency: code.to_owned(), sum, sum_minor: minor.to_string() })
+    let sum = |(currency, minor): (Currency, i64)| {
+        let sum = shown::amount(&viewing.config, minor, currency);
+        Sum { currency: currency.to_string(), sum, sum_minor: minor.to_string() }
     };
-    sums.into_iter().map(sum).collect()
-}
-
-fn currency(code: &str) -> Result<Currency, StoreError> {
-    Currency::parse(code).map_err(|error| StoreError::Rejected(format!("damaged row: currency: {error}")))
+    Ok(sums.into_iter().map(sum).collect())
 }
 
 /// What is answered again: of the trading API's commands and of operators' own. Other dialects' replies are made of what

@@ -15,11 +15,7 @@ use super::transfers::{self, TransferBytes};
 use crate::ledger::chain::{self, START};
 use crate::ledger::command::CommandKey;
 use crate::ledger::transactions::Transaction;
-use crate::ledger::{Done, OrderId, Outcome, Party, PlayerId, PlayerKey, ShopDone};
-
-/// Numbers on each side of a row within which its neighbours in the chain are looked for: with many writers one's rows
-/// may stand far apart.
-const NEIGHBOURHOOD: i64 = 10_000;
+use crate::ledger::{Currency, Done, OrderId, Outcome, Party, PlayerId, PlayerKey, ShopDone};
 
 /// Things of one name that are told at the most.
 pub(crate) const MOST_FOUND: i64 = 50;
@@ -28,13 +24,23 @@ pub(crate) const MOST_FOUND: i64 = 50;
 #[derive(Debug, Clone)]
 pub struct JournalLookup {
     pub row: JournalRow,
+    pub chain: ChainPlace,
+    /// In their order. What a pruned row moved is carried by account, and no more told by row.
     pub transfers: Vec<TransferWithNames>,
-    /// Those of the same writer, nearest on each side; `None` where none is near.
+}
+
+/// Where a row stands in its writer's chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainPlace {
+    /// The writer's rows that are nearest on each side, as they are stored; `None` where none is near.
     pub previous: Option<NeighbourRow>,
     pub next: Option<NeighbourRow>,
+    /// The row that it follows, with the hash that this one had before it was pruned (before a row that is itself sealed: the
+    /// previous one); `None` where it is the chain's first, or what it follows is not near.
+    pub follows: Option<NeighbourRow>,
     /// Whether pruning has been past the row: it stands by itself, sealed.
     pub is_sealed: bool,
-    /// Whether its hash is what it must be; `None` where what it follows from is not near.
+    /// Whether its hash is what it must be; `None` where what it follows is not near.
     pub holds: Option<bool>,
 }
 
@@ -45,70 +51,78 @@ pub struct NeighbourRow {
 }
 
 /// One transfer, with the names of its accounts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferWithNames {
     pub debit: NamedAccount,
     pub credit: NamedAccount,
-    /// Minor units.
+    /// Minor units, above zero.
     pub amount: i64,
 }
 
 /// An account by the words that it is a digest of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedAccount {
     pub id: Uuid,
     /// `player`, `house` or `cashier`.
     pub side: String,
     pub player: Option<String>,
-    pub currency: String,
+    pub currency: Currency,
     pub bucket: String,
     pub wallet: String,
     pub product: i32,
 }
 
-/// The journal row of this number.
-pub fn entry(conn: &mut AnyConnection, seq: i64) -> Result<Option<JournalLookup>, StoreError> {
+/// The journal row of this number. Its neighbours in the chain are looked for among so many numbers on each side: with many
+/// writers one's rows may stand far apart.
+pub fn entry(conn: &mut AnyConnection, seq: i64, reach: i64) -> Result<Option<JournalLookup>, StoreError> {
     let found: Option<JournalRow> =
         on!(conn, conn => journal::table.find(seq).select(JournalRow::as_select()).first(conn))
             .optional()
             .map_err(classify)?;
     let Some(row) = found else { return Ok(None) };
-    let theirs = || journal::table.filter(journal::writer.eq(row.writer)).select((journal::seq, journal::hash));
-    let earlier = theirs().filter(journal::seq.lt(seq)).filter(journal::seq.ge(seq.saturating_sub(NEIGHBOURHOOD)));
-    let earlier = earlier.order(journal::seq.desc());
-    let previous: Option<NeighbourRow> = on!(conn, conn => earlier.first(conn)).optional().map_err(classify)?;
-    let later = theirs().filter(journal::seq.gt(seq)).filter(journal::seq.le(seq.saturating_add(NEIGHBOURHOOD)));
-    let later = later.order(journal::seq);
-    let next: Option<NeighbourRow> = on!(conn, conn => later.first(conn)).optional().map_err(classify)?;
-    let is_sealed = seq <= checkpoint::read(conn)?.seq;
-    let must_be = if is_sealed {
-        Some(sealed(&row)?)
-    } else {
-        let follows = follows(conn, &row, previous.as_ref())?;
-        follows.map(|previous| hashed(&row, |row| chain::link(&previous, row))).transpose()?
-    };
-    let holds = must_be.map(|must_be| row.hash == must_be);
+    let chain = chain_of(conn, &row, reach)?;
     let transfers = named(conn, &transfers::decode(seq, &row.transfers)?)?;
-    Ok(Some(JournalLookup { row, transfers, previous, next, is_sealed, holds }))
+    Ok(Some(JournalLookup { row, chain, transfers }))
 }
 
-/// The hash that a row which is not pruned follows from.
-fn follows(
+fn chain_of(conn: &mut AnyConnection, row: &JournalRow, reach: i64) -> Result<ChainPlace, StoreError> {
+    let theirs = || journal::table.filter(journal::writer.eq(row.writer)).select((journal::seq, journal::hash));
+    let earlier = theirs().filter(journal::seq.lt(row.seq)).filter(journal::seq.ge(row.seq.saturating_sub(reach)));
+    let earlier = earlier.order(journal::seq.desc());
+    let previous: Option<NeighbourRow> = on!(conn, conn => earlier.first(conn)).optional().map_err(classify)?;
+    let later = theirs().filter(journal::seq.gt(row.seq)).filter(journal::seq.le(row.seq.saturating_add(reach)));
+    let later = later.order(journal::seq);
+    let next: Option<NeighbourRow> = on!(conn, conn => later.first(conn)).optional().map_err(classify)?;
+    if row.seq <= checkpoint::read(conn)?.seq {
+        let holds = Some(sealed(row)?.as_slice() == row.hash);
+        return Ok(ChainPlace { follows: previous.clone(), previous, next, is_sealed: true, holds });
+    }
+    let follows = predecessor(conn, row, previous.as_ref(), reach)?;
+    let follows_from = |before: &NeighbourRow| {
+        let before = hash(&before.hash)?;
+        Ok::<_, StoreError>(hashed(row, |row| chain::link(&before, row))?.as_slice() == row.hash)
+    };
+    let holds = follows.as_ref().map(follows_from).transpose()?;
+    // The chain's beginning is no row.
+    let follows = follows.filter(|before| before.seq > 0);
+    Ok(ChainPlace { previous, next, follows, is_sealed: false, holds })
+}
+
+/// What a row follows that is not pruned; where it is the chain's first, that is number 0.
+fn predecessor(
     conn: &mut AnyConnection,
     row: &JournalRow,
     previous: Option<&NeighbourRow>,
-) -> Result<Option<chain::Hash>, StoreError> {
+    reach: i64,
+) -> Result<Option<NeighbourRow>, StoreError> {
     let writer = writers::table.find(row.writer).select((writers::pruned_seq, writers::pruned_head));
-    let writer: Option<(i64, Bytes)> = on!(conn, conn => writer.first(conn)).optional().map_err(classify)?;
-    let (pruned_seq, pruned_head) = writer.unwrap_or((0, START.to_vec()));
-    match previous {
-        Some(previous) if previous.seq > pruned_seq => hash(&previous.hash).map(Some),
+    let pruned: Option<NeighbourRow> = on!(conn, conn => writer.first(conn)).optional().map_err(classify)?;
+    let pruned = pruned.unwrap_or_else(|| NeighbourRow { seq: 0, hash: START.to_vec() });
+    Ok(match previous {
+        Some(previous) if previous.seq > pruned.seq => Some(previous.clone()),
         // The first after what was pruned, or the writer's first of all; unless there is more than was looked through.
-        _ if pruned_seq >= row.seq.saturating_sub(NEIGHBOURHOOD) || row.seq <= NEIGHBOURHOOD => {
-            hash(&pruned_head).map(Some)
-        }
-        _ => Ok(None),
-    }
+        Some(_) | None => (row.seq.saturating_sub(reach) <= pruned.seq.max(1)).then_some(pruned),
+    })
 }
 
 fn named(conn: &mut AnyConnection, moved: &[TransferBytes<'_>]) -> Result<Vec<TransferWithNames>, StoreError> {
@@ -116,17 +130,19 @@ fn named(conn: &mut AnyConnection, moved: &[TransferBytes<'_>]) -> Result<Vec<Tr
     let known = accounts::table.filter(accounts::id.eq_any(&ids));
     let known: Vec<AccountRow> =
         on!(conn, conn => known.select(AccountRow::as_select()).load(conn)).map_err(classify)?;
-    let owners: Vec<Bytes> = known.iter().filter_map(|account| account.player.clone()).collect();
+    let owners: Vec<&Bytes> = known.iter().filter_map(|account| account.player.as_ref()).collect();
     let owners = players::table.filter(players::id.eq_any(owners)).select((players::id, players::player));
     let owners: Vec<(Bytes, String)> = on!(conn, conn => owners.load(conn)).map_err(classify)?;
     let owners: HashMap<Bytes, String> = owners.into_iter().collect();
-    let known: HashMap<Bytes, AccountRow> = known.into_iter().map(|account| (account.id.clone(), account)).collect();
-    let name = |id: &[u8; 16]| -> Result<NamedAccount, StoreError> {
-        let account = known.get(&id[..]).ok_or_else(|| damaged("account", "is not stored"))?.clone();
-        let player = account.player.and_then(|player| owners.get(&player).cloned());
-        let AccountRow { side, currency, bucket, wallet, product, .. } = account;
-        Ok(NamedAccount { id: uuid(id)?, side, player, currency, bucket, wallet, product })
-    };
+    let mut names = HashMap::new();
+    for AccountRow { id, side, player, currency, bucket, wallet, product, .. } in known {
+        let owner = |player: Bytes| owners.get(&player).cloned().ok_or_else(|| damaged("account", "is of nobody"));
+        let player = player.map(owner).transpose()?;
+        let currency = Currency::parse(&currency).map_err(|error| damaged("currency", error))?;
+        let account = NamedAccount { id: uuid(&id)?, side, player, currency, bucket, wallet, product };
+        names.insert(id, account);
+    }
+    let name = |id: &[u8; 16]| names.get(&id[..]).cloned().ok_or_else(|| damaged("account", "is not stored"));
     let with_names = |moved: &TransferBytes<'_>| {
         Ok(TransferWithNames { debit: name(moved.debit)?, credit: name(moved.credit)?, amount: moved.amount })
     };

@@ -39,7 +39,7 @@ pub(crate) mod approvals;
 pub(crate) mod party_moves;
 pub(crate) mod sessions;
 pub(crate) mod letter_plans;
-pub(crate) mod lookups;
+pub mod lookups;
 pub mod audit;
 pub(crate) mod last_audit;
 pub(crate) mod backup;

@@ -13,9 +13,8 @@ use crate::dialects::egpp::status;
 use crate::ledger::Act;
 use crate::ledger::OrderAct;
 use crate::ledger::money::format_decimal;
-use crate::storage::history::{
-    AccountName, ChainNeighbours, Detail, HistoryRow, Neighbour, RecordedCommand, TransferRecord,
-};
+use crate::storage::history::{Detail, HistoryRow, RecordedCommand};
+use crate::storage::lookups::{ChainPlace, NamedAccount, NeighbourRow, TransferWithNames};
 
 /// Members of a command that are nobody's business: a partner's token, and what a gift-card key is sealed in.
 const HIDDEN: [&str; 2] = ["token", "sealed"];
@@ -43,13 +42,13 @@ pub fn row(row: &HistoryRow) -> Value {
 /// A row with its chain and its transfers as one JSON object.
 pub fn detail(config: &Config, detail: &Detail) -> Value {
     let mut told = row(&detail.row);
-    let ChainNeighbours { previous, next, is_sealed, holds } = &detail.chain;
-    let neighbour = |row: &Option<Neighbour>| {
-        row.as_ref().map(|Neighbour { number, hash }| json!({ "number": number, "hash": hex(hash) }))
+    let ChainPlace { follows, next, is_sealed, holds, .. } = &detail.chain;
+    let neighbour = |row: &Option<NeighbourRow>| {
+        row.as_ref().map(|NeighbourRow { seq, hash }| json!({ "number": seq, "hash": hex(hash) }))
     };
     told["chain"] = json!({
         "writer": detail.row.writer,
-        "previous": neighbour(previous),
+        "previous": neighbour(follows),
         "next": neighbour(next),
         "sealed": is_sealed,
         "holds": holds,
@@ -110,13 +109,13 @@ pub fn print(config: &Config, detail: &Detail) -> io::Result<()> {
     if let Some((code, body)) = reply(row) {
         lines.push(("reply", format!("{code} {body}")));
     }
-    let neighbour = |row: &Option<Neighbour>| {
-        row.as_ref().map_or_else(|| "none".to_owned(), |row| format!("{} in row {}", hex(&row.hash), row.number))
+    let neighbour = |row: &Option<NeighbourRow>| {
+        row.as_ref().map_or_else(|| "none".to_owned(), |row| format!("{} in row {}", hex(&row.hash), row.seq))
     };
     lines.extend([
         ("hash", hex(&row.hash)),
         ("", holds(chain, row.writer)),
-        ("previous", neighbour(&chain.previous)),
+        ("previous", neighbour(&chain.follows)),
         ("next", neighbour(&chain.next)),
     ]);
     for (name, text) in lines.into_iter().filter(|(_, text)| !text.is_empty()) {
@@ -125,7 +124,7 @@ pub fn print(config: &Config, detail: &Detail) -> io::Result<()> {
     print_transfers(config, transfers, &row.command)
 }
 
-fn holds(chain: &ChainNeighbours, writer: i32) -> String {
+fn holds(chain: &ChainPlace, writer: i32) -> String {
     match (chain.is_sealed, chain.holds) {
         (true, Some(true)) => "as pruning sealed it".to_owned(),
         (true, _) => "NOT as pruning sealed it: run purser audit".to_owned(),
@@ -137,7 +136,7 @@ fn holds(chain: &ChainNeighbours, writer: i32) -> String {
     }
 }
 
-fn print_transfers(config: &Config, transfers: &[TransferRecord], command: &RecordedCommand) -> io::Result<()> {
+fn print_transfers(config: &Config, transfers: &[TransferWithNames], command: &RecordedCommand) -> io::Result<()> {
     if transfers.is_empty() {
         let why = match command {
             RecordedCommand::Pruned(_) => "what it moved is carried by account since it was pruned",
@@ -146,8 +145,9 @@ fn print_transfers(config: &Config, transfers: &[TransferRecord], command: &Reco
         return output::line(&format!("{:<12} {why}", "transfers"));
     }
     let mut rows = Vec::new();
-    for TransferRecord { debit, credit, amount } in transfers {
-        for (account, minor) in [(debit, -i128::from(*amount)), (credit, i128::from(*amount))] {
+    for TransferWithNames { debit, credit, amount } in transfers {
+        // An amount is above zero, so it has a negative.
+        for (account, minor) in [(debit, -*amount), (credit, *amount)] {
             rows.push(vec![name(account), account.currency.to_string(), major(config, account, minor)]);
         }
     }
@@ -158,20 +158,20 @@ fn print_transfers(config: &Config, transfers: &[TransferRecord], command: &Reco
 }
 
 /// What all accounts received less what they gave, by currency: nothing.
-fn sums(transfers: &[TransferRecord]) -> BTreeMap<String, i128> {
+fn sums(transfers: &[TransferWithNames]) -> BTreeMap<String, i128> {
     let mut sums = BTreeMap::new();
-    for TransferRecord { debit, credit, amount } in transfers {
+    for TransferWithNames { debit, credit, amount } in transfers {
         *sums.entry(debit.currency.to_string()).or_default() -= i128::from(*amount);
         *sums.entry(credit.currency.to_string()).or_default() += i128::from(*amount);
     }
     sums
 }
 
-fn transfer(config: &Config, moved: &TransferRecord) -> Value {
-    let account = |account: &AccountName| {
+fn transfer(config: &Config, moved: &TransferWithNames) -> Value {
+    let account = |account: &NamedAccount| {
         json!({
-            "owner": account.owner,
-            "side": if account.is_players { "player" } else { "house" },
+            "owner": owner(account),
+            "side": if account.player.is_some() { "player" } else { "house" },
             "bucket": account.bucket,
             "wallet": account.wallet,
             "product": account.product,
@@ -181,21 +181,25 @@ fn transfer(config: &Config, moved: &TransferRecord) -> Value {
     json!({
         "debit": account(&moved.debit),
         "credit": account(&moved.credit),
-        "amount": major(config, &moved.debit, i128::from(moved.amount)),
+        "amount": major(config, &moved.debit, moved.amount),
         "amount_minor": moved.amount,
     })
 }
 
-/// An amount is a transfer's, so it fits.
-fn major(config: &Config, account: &AccountName, minor: i128) -> String {
-    let minor = i64::try_from(minor).unwrap_or_default();
+fn major(config: &Config, account: &NamedAccount, minor: i64) -> String {
     format_decimal(minor, config.exponent(account.currency))
 }
 
-fn name(account: &AccountName) -> String {
-    let AccountName { owner, is_players, bucket, wallet, product, .. } = account;
-    if !is_players {
-        return owner.clone();
+/// The player, or the house's side.
+fn owner(account: &NamedAccount) -> &str {
+    account.player.as_deref().unwrap_or(&account.side)
+}
+
+fn name(account: &NamedAccount) -> String {
+    let NamedAccount { player, bucket, wallet, product, .. } = account;
+    let owner = owner(account);
+    if player.is_none() {
+        return owner.to_owned();
     }
     let wallet = if wallet.is_empty() { String::new() } else { format!(" in {wallet}") };
     let product = if *product == 0 { String::new() } else { format!("#{product}") };

@@ -28,9 +28,7 @@ use crate::ledger::{CorrelationKey, Party, PlayerId, PlayerKey};
 use marks::Marks;
 use pages::{HistoryKind, Prefix};
 
-pub use row::{
-    AccountName, ChainNeighbours, Detail, HistoryRow, Neighbour, RecordedCommand, TransferRecord, detail, of_order,
-};
+pub use row::{Detail, HistoryRow, RecordedCommand, detail, of_order};
 
 /// The one row of its table.
 const POSITION: i32 = 1;

@@ -117,8 +117,11 @@ impl Throttle {
         let keys = Keys::of(login, standing);
         self.pairs.0.remove(&keys.pair);
         if let Some(address) = keys.address {
-            self.addresses.take_back(&address);
-            self.logins.take_back(&keys.login);
+            // One who is known was not counted, and gives nobody else's try back.
+            if self.known.idle_for(&keys.pair, at, KNOWN_FOR).is_none() {
+                self.addresses.take_back(&address);
+                self.logins.take_back(&keys.login);
+            }
             self.known.0.remove(&keys.pair);
             self.known.add(keys.pair, at, i64::MAX);
         }
@@ -238,6 +241,19 @@ mod tests {
 
     fn people() -> Throttle {
         Throttle::new(PEOPLE)
+    }
+
+    #[test]
+    fn who_is_known_gives_nobody_elses_try_back() {
+        let mut throttle = people();
+        throttle.succeeded("regular", from(1), second(0));
+        for name in 0..PEOPLE.address_per_minute {
+            assert_eq!(throttle.admit(&format!("guess-{name}"), from(1), second(1)), Ok(()));
+        }
+        assert!(throttle.admit("alice", from(1), second(2)).is_err());
+        assert_eq!(throttle.admit("regular", from(1), second(2)), Ok(()));
+        throttle.succeeded("regular", from(1), second(2));
+        assert!(throttle.admit("alice", from(1), second(2)).is_err());
     }
 
     #[test]

@@ -168,9 +168,6 @@ impl Model {
             return format!("491 max_bet {max}");
         }
         let staked = self.staked(bet, day);
-        if staked + stake > i128::from(i64::MAX) {
-            return "400 balance_overflow".to_owned();
-        }
         if let Some(max) = bet.terms.max_stake_per_day
             && staked + stake > i128::from(max)
         {
@@ -179,6 +176,9 @@ impl Model {
         let balance = self.balance(bet.player.as_str(), &pocket_name(&bet.pocket));
         if balance < stake {
             return format!("492 insufficient_funds {balance}");
+        }
+        if staked + stake > i128::from(i64::MAX) {
+            return "400 balance_overflow".to_owned();
         }
         "201 placed".to_owned()
     }

@@ -17,27 +17,30 @@ pub(super) fn decide(state: &State, keyed: &KeyedCommand, bet: &PlaceBet) -> Are
         return Err(OrderRefusal::OrderCancelled.into());
     }
     let day = keyed.command.at.day();
-    let staked = within_limits(player, bet, day)?;
+    within_limits(player, bet, day)?;
     let mut posting = Posting::of(&keyed.command.party, player);
     posting.debit(&bet.pocket, bet.stake, HouseSide::House)?;
+    // What is staked in a day is counted by account, and summed over them.
+    let plus_stake = |staked: i64| staked.checked_add(bet.stake.minor()).ok_or(AccountRefusal::BalanceOverflow);
+    plus_stake(player.staked_on(day, &bet.pocket).ok_or(AccountRefusal::BalanceOverflow)?)?;
+    let staked = plus_stake(player.account(&bet.pocket).staked_on(day))?;
     posting.stake(&bet.pocket, Staked { day, minor: staked });
     let order = keyed.order.map(|ids| Order::new(name(keyed, bet, ids.accepted), OrderFate::Open(stake(keyed, bet))));
     Ok((OrderDone::BetPlaced, Effects { order, ..Effects::of(posting) }))
 }
 
-/// The minor units that this account will have staked today, if both limits allow the bet.
-fn within_limits(player: &PlayerState, bet: &PlaceBet, day: i32) -> Result<i64, Refusal> {
+/// Whether both limits allow the bet. More than can be counted is above any limit.
+fn within_limits(player: &PlayerState, bet: &PlaceBet, day: i32) -> Result<(), Refusal> {
     let stake = bet.stake.minor();
     if let Some(max) = bet.terms.max_bet.filter(|max| stake > *max) {
         return Err(OrderRefusal::MaxBet { max }.into());
     }
-    let staked = player.staked_on(day, &bet.pocket).ok_or(AccountRefusal::BalanceOverflow)?;
-    let total = staked.checked_add(stake).ok_or(AccountRefusal::BalanceOverflow)?;
-    if let Some(max) = bet.terms.max_stake_per_day.filter(|max| total > *max) {
+    let staked = player.staked_on(day, &bet.pocket).unwrap_or(i64::MAX);
+    let is_above = |max: &i64| staked.checked_add(stake).is_none_or(|total| total > *max);
+    if let Some(max) = bet.terms.max_stake_per_day.filter(is_above) {
         return Err(OrderRefusal::MaxStakePerDay { max, staked }.into());
     }
-    let from_here = player.account(&bet.pocket).staked_on(day).checked_add(stake);
-    Ok(from_here.ok_or(AccountRefusal::BalanceOverflow)?)
+    Ok(())
 }
 
 /// The order row of a refused bet, so that its result or cancel is told at once instead of waiting.

@@ -72,11 +72,12 @@ const SCENARIOS: &[Scenario] = &[
          balance bob CHF                 -> 9223372036854775807",
     ),
     (
-        "limits of the largest size limit nothing",
+        "more than can be counted is above any limit, and money is looked for before counting",
         "open alice CHF                                                                           -> 200 opened
          deposit alice MAX CHF                                                                    -> 200 deposited 9223372036854775807
          bet alice o1 r1 MAX CHF max=9223372036854775807 daymax=9223372036854775807               -> 201 placed
-         bet alice o2 r9223372036854775807 1 CHF daymax=9223372036854775807                       -> 400 balance_overflow",
+         bet alice o2 r9223372036854775807 1 CHF daymax=9223372036854775807                       -> 491 max_stake_per_day 9223372036854775807 9223372036854775807
+         bet alice o3 r1 1 CHF                                                                    -> 492 insufficient_funds 0",
     ),
 ];
 

@@ -16,6 +16,9 @@ use crate::storage::queries::{self, AnyConnection};
 /// The longest name to sign in by, in characters: it is a key of an index.
 const MAX_USERNAME: usize = 200;
 
+/// The longest other text about a player, in characters: no address of mail may be longer.
+const MAX_PROFILE_TEXT: usize = 254;
+
 /// A player, with every bucket.
 #[derive(Debug, Serialize)]
 pub struct PlayerShown {
@@ -167,6 +170,16 @@ impl NewPlayer {
             return Err(Invalid(format!("currency {home_currency} is not one of party {party}'s")));
         }
         let Self { username, nickname, email, gender, .. } = self;
+        for (field, text) in [("username", &username), ("nickname", &nickname), ("email", &email), ("gender", &gender)]
+        {
+            let Some(text) = text else { continue };
+            if text.contains('\0') {
+                return Err(Invalid(format!("{field} must not contain U+0000")));
+            }
+            if text.chars().count() > MAX_PROFILE_TEXT {
+                return Err(Invalid(format!("{field} must be at most {MAX_PROFILE_TEXT} characters long")));
+            }
+        }
         if username.as_ref().is_some_and(|name| name.chars().count() > MAX_USERNAME) {
             return Err(Invalid(format!("username must be at most {MAX_USERNAME} characters long")));
         }

@@ -55,6 +55,9 @@ async fn a_player_is_made_once_and_names_are_nobody_elses() {
             (json!({ "player": "robert", "username": "bobby" }), 409, "username bobby is another player's"),
             (json!({ "player": "bobby" }), 409, "player bobby is another player's"),
             (json!({ "player": "carol", "currency": "JPY" }), 400, "not one of party acme's"),
+            (json!({ "player": "dave", "username": "a\u{0}b" }), 400, "username must not contain U+0000"),
+            (json!({ "player": "dave", "nickname": "a\u{0}b" }), 400, "nickname must not contain U+0000"),
+            (json!({ "player": "dave", "email": "x".repeat(255) }), 400, "email must be at most 254 characters long"),
             (json!({ "player": "" }), 400, "player"),
             (json!({}), 400, "player"),
         ] {

@@ -1,6 +1,6 @@
 //! From the dialects' routes to one router: reads requests whole and within bounds, and answers in the dialect's words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +26,9 @@ use crate::wallet::SharedWallet;
 
 /// How long a client may take to send a body.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A route without a method of its own stands for each.
+const ANY: &str = "any";
 
 /// The longest correlation id that is taken from a header, in characters.
 const MAX_CORRELATION: usize = 128;
@@ -55,15 +58,17 @@ struct BoundRoute {
 
 /// Two routes that would answer the same request are a mistake of the configuration.
 pub fn check(mounts: &[Mount]) -> Result<(), MountError> {
-    let mut known = BTreeSet::new();
+    let mut known: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for mount in mounts {
         for route in &mount.routes {
             // Whatever a segment is called, it stands for the same.
             let path = full_path(mount, route);
             let shape = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
             let shape = shape.collect::<Vec<_>>().join("/");
-            let method = route.method.as_ref().map_or("any", |method| method.as_str());
-            if !known.insert((shape, method)) {
+            let method = route.method.as_ref().map_or(ANY, |method| method.as_str());
+            let methods = known.entry(shape).or_default();
+            let is_taken = methods.contains(ANY) || (method == ANY && !methods.is_empty());
+            if is_taken || !methods.insert(method) {
                 let (dialect, party) = (mount.dialect.name, mount.party.as_ref().map_or("all", |party| party.as_str()));
                 let problem = format!("{dialect} of party {party}: {path} is another dialect's or party's, too");
                 return Err(MountError(problem));

@@ -1,6 +1,5 @@
 //! One lane: collect what is waiting, load, fold, commit, answer.
 
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +11,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::backlog::BetBacklogs;
 use super::fair_queue::FairQueue;
+use super::item::{Item, log_culprit, mark_who_may_wait};
 use super::look::OrderLook;
 use super::waiting::{Patience, WaitingRoom};
-use super::{Answer, Answering, Bounds, Health, LedgerView, Submission};
-use crate::ledger::{FoldVerdict, OrderId, OrderIds, ReadSet, State, fold};
+use super::{Answer, Bounds, Health, LedgerView, Submission};
+use crate::ledger::{FoldVerdict, OrderIds, ReadSet, fold};
 use crate::metrics;
 use crate::storage::{Store, StoreError};
 use crate::telemetry::BatchTrace;
@@ -42,45 +42,6 @@ const MAX_OUTAGE_PAUSE: Duration = Duration::from_secs(1);
 /// The share of a batch that those who wait for a bet may take from new ones: looking at a crowd again and again must
 /// not keep the new ones out.
 const DUE_SHARE_OF_ROOM: usize = 2;
-
-/// A submission, and what is known of its waiting.
-struct Item {
-    submission: Submission,
-    /// Once it has waited.
-    patience: Option<Patience>,
-    /// Whether its patience has ended. It is not asked again: that depends on how many others wait.
-    gives_up: bool,
-    /// Whether it may wait for its bet; said anew of every batch.
-    may_wait: bool,
-}
-
-impl Item {
-    fn new(submission: Submission) -> Self {
-        Self { submission, patience: None, gives_up: false, may_wait: true }
-    }
-
-    /// One that waited until now, and may have to wait longer.
-    fn back((item, patience): (Self, Patience)) -> Self {
-        Self { patience: Some(patience), gives_up: false, ..item }
-    }
-
-    /// One that waited for the last time.
-    fn due(waited: (Self, Patience)) -> Self {
-        Self { gives_up: true, ..Self::back(waited) }
-    }
-
-    fn bet(&self) -> Option<OrderId> {
-        self.submission.keyed.bet().map(|order| order.accepted)
-    }
-
-    /// What whoever submitted it wants to know of the ledger beside the outcome.
-    fn view(&self, state: &State) -> Option<Box<LedgerView>> {
-        match &self.submission.answering {
-            Answering::WithOutcome(_) => None,
-            Answering::WithView(_) => Some(Box::new(LedgerView::of(state, &self.submission.keyed))),
-        }
-    }
-}
 
 /// What came of one item of a batch that is committed. Boxed, since a batch of the queues' has none of the second.
 type Judged = (FoldVerdict, Option<Box<LedgerView>>);
@@ -191,6 +152,8 @@ impl<S: Store> Lane<S> {
         // Dropped without an answer: nothing was promised, and the message comes again.
         drop(self.waiting.give_back(&self.backlogs));
         if self.look.is_due(Instant::now()) {
+            // Whoever asked over HTTP and went away asks again; his place is another's.
+            drop(self.waiting.let_go(Item::is_abandoned));
             for order in self.look.at(&mut self.store, &self.waiting).await {
                 self.released.extend(self.waiting.release(order).into_iter().map(Item::back));
             }
@@ -239,6 +202,7 @@ impl<S: Store> Lane<S> {
                 Err(StoreError::PartyMoved(parties)) => {
                     // Dropped without an answer: nothing was promised, and whoever asked comes again, to whoever serves
                     // them then.
+                    self.note_answer();
                     batch.retain(|item| !parties.contains(&item.submission.keyed.command.party));
                     if batch.is_empty() {
                         return;
@@ -266,11 +230,14 @@ impl<S: Store> Lane<S> {
                     self.culprits += 1;
                     let [item] = item;
                     log_culprit(&item, &why);
+                    self.note_answer();
                     item.submission.answering.tell(Answer::Failed, None);
                 }
                 Err(why) => {
-                    // So many in a row: rather than park everything that comes, try it again with what comes next.
+                    // So many in a row: rather than park everything that comes, try it again with what comes next; which
+                    // must be let in for that.
                     self.wait_for_database(why).await;
+                    self.note_answer();
                     self.released.extend(item);
                 }
             }
@@ -286,7 +253,10 @@ impl<S: Store> Lane<S> {
             match self.attempt(item).await {
                 Ok(judged) => return Ok(judged),
                 // Dropped without an answer, as in a batch.
-                Err(StoreError::PartyMoved(_)) => return Ok(Vec::new()),
+                Err(StoreError::PartyMoved(_)) => {
+                    self.note_answer();
+                    return Ok(Vec::new());
+                }
                 Err(StoreError::Outage(why)) => self.wait_for_database(why).await,
                 Err(StoreError::Contention(why)) if contentions >= CONTENTION_RETRIES => {
                     self.wait_for_database(why).await
@@ -328,7 +298,7 @@ impl<S: Store> Lane<S> {
             trace.step("commit");
             self.culprits = 0;
         }
-        self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
+        self.note_answer();
         metrics::batch(batch.len(), began.elapsed());
         let judged = verdicts.into_iter().zip(batch).map(|(verdict, item)| (verdict, item.view(&state)));
         Ok(judged.collect())
@@ -354,6 +324,11 @@ impl<S: Store> Lane<S> {
         metrics::waiting(self.waiting.len());
     }
 
+    /// The database has answered, whatever it said.
+    fn note_answer(&self) {
+        self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
+    }
+
     /// Waits while the database is away, and says so.
     async fn wait_for_database(&mut self, why: String) {
         let away = Health::Away(why);
@@ -373,28 +348,4 @@ impl<S: Store> Lane<S> {
         let more = (MAX_OUTAGE_PAUSE - MIN_OUTAGE_PAUSE).mul_f64(self.jitter.random::<f64>() / 2.0);
         sleep(MIN_OUTAGE_PAUSE + more).await;
     }
-}
-
-/// Says who may wait. What the database takes from here on, be it an outage, is taken from nobody's patience; and a bet in
-/// the same batch came in time, since it was here before anybody gave up.
-fn mark_who_may_wait(batch: &mut [Item]) {
-    if !batch.iter().any(|item| item.gives_up) {
-        batch.iter_mut().for_each(|item| item.may_wait = true);
-        return;
-    }
-    let bets: HashSet<OrderId> = batch.iter().filter_map(Item::bet).collect();
-    for item in batch {
-        let has_bet = item.submission.keyed.order.is_some_and(|order| bets.contains(&order.accepted));
-        item.may_wait = has_bet || !item.gives_up;
-    }
-}
-
-fn log_culprit(item: &Item, why: &str) {
-    let command = &item.submission.keyed.command;
-    tracing::error!(
-        party = %command.party,
-        correlation_id = command.correlation.as_deref().unwrap_or("-"),
-        error = why,
-        "a command breaks every batch that it is in; it will be answered 500 and parked"
-    );
 }

@@ -51,15 +51,20 @@ impl LiveWallet {
         let deciding = async {
             let room = Arc::clone(&self.commands).acquire_owned().await.map_err(|_| WalletError::Unavailable)?;
             let (answer, answered) = oneshot::channel();
-            let answering = Answering::WithView(Box::new(move |decided, view| {
+            let tell = Box::new(move |decided, view| {
                 // Nobody may be listening any more: the request ran out of time.
                 let _ = answer.send((decided, view));
                 drop(room);
-            }));
+            });
+            // It lives as long as this future is polled.
+            let asker = Arc::new(());
+            let answering = Answering::WithView { tell, asker: Arc::downgrade(&asker) };
             let trace = RequestTrace::current().map(|request| request.command());
             let submission = Submission { keyed: command.keyed(), source: SOURCE, answering, trace };
             self.sequencer.submit(submission).map_err(|_| WalletError::Unavailable)?;
-            answered.await.map_err(|_| WalletError::Unavailable)
+            let answered = answered.await;
+            drop(asker);
+            answered.map_err(|_| WalletError::Unavailable)
         };
         match unless_away(&self.health.lanes, deciding).await? {
             (Answer::Decided { outcome, repeated }, view) => {

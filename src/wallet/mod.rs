@@ -5,7 +5,7 @@
 //! unit tests and fuzzing.
 //!
 //! Behind the live one: [`sequencer`] (the handle that commands and questions for balances go in at), [`lane`] (load, fold,
-//! commit), [`fair_queue`] (parties fill a batch in turns), [`waiting`] (results and cancels without their bet), [`backlog`] and
+//! commit; one command of it is an [`item`]), [`fair_queue`] (parties fill a batch in turns), [`waiting`] (results and cancels without their bet), [`backlog`] and
 //! [`survey`] (until when they wait), [`reader`] (balances); and for the command line [`direct`] (commands without a lane),
 //! [`replay`] and [`dry_run`].
 
@@ -16,6 +16,7 @@ mod by_party;
 pub mod memory;
 mod sequencer;
 mod lane;
+mod item;
 mod fair_queue;
 mod waiting;
 pub(crate) mod backlog;

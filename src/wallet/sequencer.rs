@@ -6,7 +6,7 @@
 //! until its bet can no longer lie in the queue ([`super::backlog`], [`super::survey`]).
 //! Parties fill a batch in [`super::fair_queue`], so that a flood from one does not hold up the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -44,15 +44,16 @@ pub enum Answer {
 pub enum Answering {
     /// Told the outcome alone: a reply over the queues needs no more, and thousands a second are spared the copies.
     WithOutcome(Box<dyn FnOnce(Answer) + Send + Sync>),
-    /// Told what the ledger holds about the command as well; nothing of it where it failed.
-    WithView(Box<dyn FnOnce(Answer, LedgerView) + Send + Sync>),
+    /// Told what the ledger holds about the command as well; nothing of it where it failed. Nobody listens once the asker
+    /// is gone: then the command need not wait for its bet.
+    WithView { tell: Box<dyn FnOnce(Answer, LedgerView) + Send + Sync>, asker: Weak<()> },
 }
 
 impl Answering {
     pub(super) fn tell(self, answer: Answer, view: Option<Box<LedgerView>>) {
         match self {
             Self::WithOutcome(tell) => tell(answer),
-            Self::WithView(tell) => tell(answer, view.map(|view| *view).unwrap_or_default()),
+            Self::WithView { tell, .. } => tell(answer, view.map(|view| *view).unwrap_or_default()),
         }
     }
 }

@@ -115,6 +115,13 @@ impl<T> WaitingRoom<T> {
         tickets.into_iter().filter_map(|ticket| self.leave(ticket)).map(|(item, _)| item).collect()
     }
 
+    /// Takes out those that nobody waits for any more.
+    pub fn let_go(&mut self, is_abandoned: impl Fn(&T) -> bool) -> Vec<T> {
+        let abandoned = self.waiters.iter().filter(|(_, waiter)| is_abandoned(&waiter.item));
+        let tickets: Vec<u64> = abandoned.map(|(ticket, _)| *ticket).collect();
+        tickets.into_iter().filter_map(|ticket| self.leave(ticket)).map(|(item, _)| item).collect()
+    }
+
     /// Those who waited for `order`, in the order in which they came, each with its patience.
     pub fn release(&mut self, order: OrderId) -> Vec<(T, Patience)> {
         let tickets = self.by_order.get(&order).cloned().unwrap_or_default();

@@ -3,12 +3,14 @@
 mod stage;
 
 use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use purser::ledger::ReadSet;
+use purser::ledger::{Party, ReadSet};
 use purser::storage::Store;
-use purser::wallet::{Answer, CommandSource, Health};
+use purser::wallet::{Answer, Answering, BetBacklogs, CommandSource, Health, Submission};
 use tokio::sync::oneshot;
 
 use crate::patience::{until, within_deadline};
@@ -162,6 +164,37 @@ async fn an_outage_pauses_and_loses_nothing() {
         assert_eq!(stage.fresh.number("SELECT SUM(length(transfers)) / 40 FROM journal").await, 2 + 4, "{mishaps:?}");
         stage.ends_well().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_answers_is_there_whatever_it_says() {
+    let stage = Stage::set(LONG_GRACE).await;
+    stage.go_wrong(&[Mishap::AwayBefore, Mishap::Moved]);
+    let answered = stage.ask("bet alice o1 r1 100 CHF", QUEUE).await;
+    assert!(within_deadline("it is let go of", answered).await.is_err(), "nothing was promised");
+    stage.is(|health| *health == Health::Ready).await;
+    stage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_nobody_waits_for_any_more_gives_its_place_up() {
+    let acme = Party::parse("acme").expect("a party");
+    let backlogs = BetBacklogs::of([acme.clone()]);
+    backlogs.open(&acme);
+    let stage = Stage::set_with(SHORT_GRACE, backlogs).await;
+    let asker = Arc::new(());
+    let (place, given_up) = oneshot::channel::<()>();
+    let answering = Answering::WithView { tell: Box::new(move |_, _| drop(place)), asker: Arc::downgrade(&asker) };
+    let keyed = commands("acme", "win alice o1 r1 250 CHF").remove(0);
+    let submission = Submission { keyed, source: QUEUE, answering, trace: None };
+    assert!(stage.sequencer.submit(submission).is_ok());
+    let mut given_up = pin!(given_up);
+    assert!(tokio::time::timeout(SHORT_GRACE * 3, &mut given_up).await.is_err(), "its bet may still be in the queue");
+    drop(asker);
+    assert!(within_deadline("its place is free", given_up).await.is_err());
+    stage.plays("bet alice o1 r1 100 CHF -> 201 placed").await;
+    assert_eq!(stage.balance("alice").await, 900);
+    stage.ends_well().await;
 }
 
 /// What the database takes must not make a lane give up on a bet that lies before it.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use purser::ledger::command::KeyedCommand;
-use purser::ledger::{Batch, OrderId, ReadSet, State};
+use purser::ledger::{Batch, OrderId, Party, ReadSet, State};
 use purser::storage::{Store, StoreError, Writer};
 use purser::wallet::{Answer, Answering, BetBacklogs, Bounds, CommandSource, Health, Sequencer, Shared, Submission};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -28,6 +28,8 @@ pub enum Mishap {
     AwayBefore,
     /// The database wrote, and was gone before it said so.
     AwayAfter,
+    /// The party has begun to move to another ledger.
+    Moved,
 }
 
 /// What a test does to a store from outside.
@@ -69,6 +71,10 @@ impl Store for OnCue {
             Some(Mishap::AwayBefore) => {
                 self.store.abandon().await;
                 away()
+            }
+            Some(Mishap::Moved) => {
+                self.store.abandon().await;
+                Err(StoreError::PartyMoved(vec![Party::parse("acme").expect("a party")]))
             }
             Some(Mishap::AwayAfter) => {
                 self.store.commit(batch).await?;

@@ -1,6 +1,7 @@
 //! The parties' queues: one supervisor each, while the party is served from the ledger that it is configured for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -15,6 +16,9 @@ use crate::transport::amqp::direct::SharedNodes;
 use crate::transport::amqp::session::Context;
 use crate::transport::amqp::{Broker, Supervisor};
 use crate::wallet::AbsentParties;
+
+/// How long a party is left alone whose supervisor has ended by itself.
+const AFTER_A_BUG: Duration = Duration::from_secs(1);
 
 /// A party's queues, before anybody reads them.
 pub struct Subscription {
@@ -74,10 +78,17 @@ async fn supervise(context: Context, mut absent: watch::Receiver<AbsentParties>)
             continue;
         }
         let (stop, stopping) = watch::channel(false);
-        let served = tokio::spawn(Supervisor::new(Context { draining: stopping, ..context.clone() }).run());
-        tokio::select! {
-            _ = absent.wait_for(|absent| absent.contains_key(&party)) => {}
-            _ = draining.wait_for(|draining| *draining) => {}
+        let mut served = tokio::spawn(Supervisor::new(Context { draining: stopping, ..context.clone() }).run());
+        let ended = tokio::select! {
+            _ = absent.wait_for(|absent| absent.contains_key(&party)) => None,
+            _ = draining.wait_for(|draining| *draining) => None,
+            ended = &mut served => Some(ended),
+        };
+        if let Some(ended) = ended {
+            // Nobody told it to: a bug of ours. The party is served all the same.
+            report("amqp", ended);
+            tokio::time::sleep(AFTER_A_BUG).await;
+            continue;
         }
         stop.send_replace(true);
         report("amqp", served.await);

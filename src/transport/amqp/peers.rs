@@ -161,6 +161,8 @@ pub struct Peers {
     membership: Membership,
     /// The bet queue, where this session consumes it.
     bets: Option<Arc<SubscribedQueue>>,
+    /// Whether the broker had it at first: to ask for one that is not there would end the channel.
+    has_bet_queue: bool,
     backlogs: BetBacklogs,
     /// None: the party is no sandbox.
     watch: Option<Arc<ReplyWatch>>,
@@ -178,13 +180,14 @@ pub struct Peers {
 impl Peers {
     pub fn new(
         membership: Membership,
-        bets: Option<Arc<SubscribedQueue>>,
+        (bets, has_bet_queue): (Option<Arc<SubscribedQueue>>, bool),
         backlogs: BetBacklogs,
         watch: Option<Arc<ReplyWatch>>,
     ) -> Self {
         Self {
             membership,
             bets,
+            has_bet_queue,
             backlogs,
             watch,
             surveys: Surveys::default(),
@@ -200,8 +203,7 @@ impl Peers {
 
     /// Works for as long as the session lives; ends where its channel does.
     pub async fn run(mut self, mut messages: Consumer) -> lapin::Result<()> {
-        let backlogs = self.backlogs.clone();
-        let party = self.membership.party.clone();
+        let (backlogs, party) = (self.backlogs.clone(), self.membership.party.clone());
         loop {
             let asking = self.asking.as_ref().map(|asking| asking.until.min(asking.recount));
             tokio::select! {
@@ -334,6 +336,9 @@ impl Peers {
     /// A quorum queue that is too busy to answer the broker within 250 ms has neither messages nor consumers there
     /// (RabbitMQ 3.10). While this session consumes that is no answer; else a prompt one is.
     async fn measure(&mut self) -> lapin::Result<Option<(u64, usize)>> {
+        if !self.has_bet_queue {
+            return Ok(None);
+        }
         let asked = Instant::now();
         let (channel, party) = (self.channel().clone(), self.membership.party.clone());
         let (ready, consumers) = ready_and_consumers(&channel, &party).await?;

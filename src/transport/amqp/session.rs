@@ -13,7 +13,7 @@ use futures_util::{Stream, StreamExt};
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
-use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -81,8 +81,10 @@ pub enum SessionError {
     Lost { place: String, error: Box<SessionError> },
     #[error("a consumer was cancelled by the broker: its queue was deleted, or has moved")]
     Cancelled,
-    #[error("the broker does not find what was declared; declaring it again")]
+    #[error("the broker does not find what was declared, or it is not as expected; declaring it again")]
     Absent,
+    #[error("a message was turned away without an answer: its party is moving to another ledger")]
+    TurnedAway,
     #[error("a subscriber ended unexpectedly: {0}")]
     Ended(#[from] tokio::task::JoinError),
     #[error("amqp.url is not valid: {0}")]
@@ -154,11 +156,14 @@ impl Session<'_> {
     async fn run(&self) -> Result<(), SessionError> {
         let mut events = Box::pin(self.connection.events_listener());
         // A connection that breaks meanwhile may leave an answer outstanding for ever.
+        let turned_away = Arc::new(Notify::new());
         let set_up = tokio::select! {
-            set_up = tokio::time::timeout(PATIENCE, self.set_up()) => set_up.map_err(|_| SessionError::Silent)??,
+            set_up = tokio::time::timeout(PATIENCE, self.set_up(&turned_away)) => set_up.map_err(|_| SessionError::Silent)??,
             error = self.broken(&mut events) => return Err(error),
         };
         let SetUp { mismatches, replies, membership: (membership, told), queues, watch } = set_up;
+        let bet_queue = request_queue(self.party(), Operation::OrderBet);
+        let has_bet_queue = !mismatches.iter().any(|mismatch| mismatch.is_absent && mismatch.name == bet_queue);
         let (answers, answered) = mpsc::unbounded_channel();
         let Context { settings, direct, .. } = self.context;
         let direct = DirectReplies::new(settings.clone(), self.party().clone(), Arc::clone(direct));
@@ -169,13 +174,15 @@ impl Session<'_> {
             let (sequencer, answers) = (self.context.sequencer.clone(), answers.clone());
             subscribers.spawn(Subscriber { queue, consumer, asked, sequencer, answers }.run());
         }
-        // Only subscribers and pending answers hold senders now, so the publisher ends when all are answered.
-        drop(answers);
+        // Only subscribers and pending answers hold senders now, so the publisher ends when all are answered. A session
+        // that has no subscriber goes on all the same, until it looks again.
+        let mut idle = consumed.is_empty().then_some(answers);
         let bets = consumed.iter().map(|(queue, _)| queue).find(|queue| queue.operation == Operation::OrderBet);
-        let peers = Peers::new(membership.clone(), bets.cloned(), self.context.backlogs.clone(), watch);
+        let peers =
+            Peers::new(membership.clone(), (bets.cloned(), has_bet_queue), self.context.backlogs.clone(), watch);
         let mut peers = std::pin::pin!(peers.run(told));
         let mut depths = std::pin::pin!(depths::watch(self.connection, self.party()));
-        let is_incomplete = mismatches.iter().any(|mismatch| mismatch.is_absent);
+        let is_incomplete = consumed.is_empty() || mismatches.iter().any(|mismatch| mismatch.is_absent);
         let look_again_at = Instant::now() + ABSENT_PATIENCE;
         self.context.broker.send_replace(Broker::Connected { mismatches });
         tracing::info!(party = %self.party(), queues = consumed.len(), "subscribed");
@@ -186,6 +193,10 @@ impl Session<'_> {
             tokio::select! {
                 published = &mut publisher => {
                     published?;
+                    if !cancelled {
+                        // Every consumer is gone, and nothing is left to answer.
+                        return Err(SessionError::Cancelled);
+                    }
                     // Whoever waits over HTTP is no delivery of this session's, and still wants to know.
                     tokio::select! {
                         ended = &mut peers => ended?,
@@ -209,11 +220,14 @@ impl Session<'_> {
                 Some(event) = events.next() => self.on_event(event)?,
                 () = drain_begun(&mut draining), if !cancelled => {
                     cancelled = true;
+                    drop(idle.take());
                     membership.leave().await?;
                     cancel(&consumed).await?;
                     give_back_at = Some(Instant::now() + GIVE_BACK_AFTER);
                 }
                 () = sleep_until(look_again_at), if is_incomplete && !cancelled => return Err(SessionError::Absent),
+                // It comes again in the next session; in this one it would stay unacked for ever.
+                () = turned_away.notified(), if !cancelled => return Err(SessionError::TurnedAway),
                 // Whoever still waits for bets that are in the queue goes back into his own.
                 () = sleep_until(give_back_at.unwrap_or_else(Instant::now)), if give_back_at.is_some() => {
                     give_back_at = None;
@@ -223,13 +237,13 @@ impl Session<'_> {
         }
     }
 
-    async fn set_up(&self) -> Result<SetUp, SessionError> {
+    async fn set_up(&self, turned_away: &Arc<Notify>) -> Result<SetUp, SessionError> {
         let mismatches = self.declare().await?;
         let replies = self.connection.create_channel().await?;
         replies.confirm_select(ConfirmSelectOptions::default()).await?;
         let membership = Membership::join(self.connection, self.party()).await?;
         let watch = self.context.handler.rules.is_sandbox.then(Arc::default);
-        let queues = self.subscribe(&mismatches, watch.as_ref()).await?;
+        let queues = self.subscribe(&mismatches, watch.as_ref(), turned_away).await?;
         Ok(SetUp { mismatches, replies, membership, queues, watch })
     }
 
@@ -255,6 +269,7 @@ impl Session<'_> {
         &self,
         mismatches: &[Mismatch],
         watch: Option<&Arc<ReplyWatch>>,
+        turned_away: &Arc<Notify>,
     ) -> Result<Vec<Subscribed>, SessionError> {
         let prefetch = self.context.settings.prefetch;
         let mut queues = Vec::new();
@@ -290,6 +305,7 @@ impl Session<'_> {
                 watch: watch.map(Arc::clone),
                 receive,
                 room,
+                turned_away: Arc::clone(turned_away),
             };
             queues.push((Arc::new(queue), consumer, asked));
         }

@@ -7,7 +7,7 @@ use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use lapin::{Channel, Consumer};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::acks::AckTracker;
 use super::admission::{Admission, Unfit};
@@ -54,6 +54,8 @@ pub struct SubscribedQueue {
     /// As much room as the prefetch, and the same from session to session: what a broken one leaves on its way through
     /// the sequencer takes up room in the next.
     pub room: Arc<Semaphore>,
+    /// Told when a delivery is let go of without an answer.
+    pub turned_away: Arc<Notify>,
 }
 
 impl SubscribedQueue {
@@ -198,6 +200,23 @@ impl Subscriber {
     }
 }
 
+/// Tells the session of a delivery that is let go of without an answer.
+struct Unanswered(Option<Arc<Notify>>);
+
+impl Unanswered {
+    fn is_answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(session) = &self.0 {
+            session.notify_one();
+        }
+    }
+}
+
 /// What a delivery holds until it is answered: the room that it takes up, and its place among the undecided bets.
 struct Held {
     room: OwnedSemaphorePermit,
@@ -284,7 +303,11 @@ fn pass_on(
     match opened {
         Ok(Opened::Command(command)) => {
             let (source, trace) = (queue.source, held.trace.as_ref().map(|message| message.command()));
-            let answer = move |answer| send(queue, delivery, held, DeliveryAnswer::Answer(answer));
+            let unanswered = Unanswered(Some(Arc::clone(&queue.turned_away)));
+            let answer = move |answer| {
+                unanswered.is_answered();
+                send(queue, delivery, held, DeliveryAnswer::Answer(answer));
+            };
             let answering = Answering::WithOutcome(Box::new(answer));
             sequencer.submit(Submission { keyed: command.keyed(), source, answering, trace })
         }

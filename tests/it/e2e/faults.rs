@@ -5,6 +5,8 @@ use lapin::types::{AMQPValue, FieldTable};
 use purser::dialects::egpp::Operation;
 use purser::storage::Database;
 
+use purser::transport::amqp::topology::short;
+
 use super::play::{Plan, Play, invite, rng, seed};
 use super::services::{Addresses, Own};
 use super::stage::{ACME, Base, Stage, on_both};
@@ -230,6 +232,30 @@ async fn a_queue_with_other_arguments_is_named_and_left_alone_while_the_others_a
         assert_eq!(stage.get("/healthz").await.expect("it lives").0, 200);
     })
     .await;
+}
+
+/// What an operator does about queues of another kind: he deletes them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_none_of_whose_queues_can_be_served_is_served_once_they_can() {
+    let mut stage = Stage::prepare(Base::Sqlite, ACME, &Addresses::shared()).await;
+    let mut wire = Wire::connect(&stage).await;
+    let queues = Operation::ALL.map(|operation| format!("v1.0.acme.{}", operation.name()));
+    for queue in &queues {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-max-length".into(), AMQPValue::LongInt(7));
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        wire.channel.queue_declare(short(queue), options, arguments).await.expect("a queue");
+    }
+    stage.serve();
+    until("/readyz names a queue", async || stage.readyz_says("broker", &queues[0]).await).await;
+    stage.add_player("acme", "alice").await;
+    stage.deposit("acme", "alice", "10.00", "CHF").await;
+    for queue in &queues {
+        wire.channel.queue_delete(short(queue), QueueDeleteOptions::default()).await.expect("deleted");
+    }
+    stage.until_ready().await;
+    assert_eq!(code(&wire.ask(bet("o-1")).await), "201");
+    assert!(!stage.log().contains("panicked"), "{}", stage.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //! is nothing to the parties of another.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use purser::storage::Database;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::process::purser;
 use super::services::{Addresses, execute, number};
 use super::stage::{Base, Stage, on_both};
 use super::wire::{Message, Wire, bet, code};
-use crate::patience::until;
+use crate::patience::{delay, until};
 
 /// Two parties, of which the second is in a ledger of its own at this address.
 pub fn parties(second: &str) -> String {
@@ -60,6 +61,29 @@ pub async fn two_ledgers_and(base: Base, more: &str) -> (Stage, Database) {
     };
     stage.reconfigure(&(parties(&url) + more));
     (stage, second)
+}
+
+/// A message that is turned away while its party is about to move must not stay unanswered where the move is given up
+/// before anybody but the writer has heard of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_move_of_a_moment_turns_away_is_answered_after_it() {
+    on_both(async |base| {
+        let (mut stage, _) = two_ledgers(base).await;
+        stage.serve();
+        until_all_are_served(&mut stage).await;
+        stage.add_player("acme", "alice").await;
+        stage.deposit("acme", "alice", "10", "CHF").await;
+        let mut wire = Wire::connect(&stage).await;
+        execute(&stage.database, "INSERT INTO party_moves VALUES ('acme', 'leaving', 'second', 0)").await;
+        let over_soon = async {
+            delay(Duration::from_millis(200)).await;
+            execute(&stage.database, "DELETE FROM party_moves").await;
+        };
+        let (answered, ()) = tokio::join!(wire.ask(bet_of("acme", "one")), over_soon);
+        assert_eq!(code(&answered), "201");
+        assert_eq!(stage.balance("acme", "alice", "CHF").await, 900);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

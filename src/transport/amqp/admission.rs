@@ -93,13 +93,13 @@ impl Admission {
 
     /// Whether Purser asks on its own account, as `purser demo` does, and has not put back another's message.
     fn is_own_request(&self, properties: &BasicProperties) -> bool {
-        self.is_own(properties) && message::header_value(properties, REDRIVEN).is_none()
+        self.is_own(properties) && message::exact_header(properties, REDRIVEN).is_none()
     }
 
     /// The user whom the broker knows the message's sender as. Of a message that was put back: its first sender.
     pub fn sender<'a>(&self, properties: &'a BasicProperties) -> Option<&'a str> {
         if self.is_own(properties) && !self.is_own_request(properties) {
-            return message::header(properties, ORIGINAL_USER);
+            return message::exact_text(properties, ORIGINAL_USER);
         }
         properties.user_id().as_ref().map(|user| user.as_str())
     }
@@ -153,7 +153,7 @@ pub(super) struct Death<'a> {
 
 impl<'a> Deaths<'a> {
     pub fn of(properties: &'a BasicProperties) -> Self {
-        let deaths = match message::header_value(properties, "x-death") {
+        let deaths = match message::exact_header(properties, "x-death") {
             None => return Self::Told(Vec::new()),
             Some(AMQPValue::FieldArray(deaths)) => deaths.as_slice().iter().map(Death::of).collect(),
             Some(_) => None,

@@ -75,7 +75,8 @@ pub async fn connect_to(
     let patience = configured.unwrap_or_else(|| settings.nodes.patience(found.len()));
     let mut last = SessionError::Slow(patience);
     for address in found {
-        let connecting = tokio::time::timeout(patience, greet(settings, uri.clone(), address, mended.clone()));
+        let greeting = greet(settings, uri.clone(), (address, patience), mended.clone());
+        let connecting = tokio::time::timeout(patience, greeting);
         match connecting.await.unwrap_or(Err(SessionError::Slow(patience))) {
             Ok(connection) => return Ok(connection),
             Err(error) => last = error,
@@ -103,7 +104,7 @@ pub fn lost(connection: &Connection) -> impl Future<Output = lapin::Error> + Sen
 async fn greet(
     settings: &AmqpSettings,
     uri: AMQPUri,
-    address: SocketAddr,
+    (address, patience): (SocketAddr, Duration),
     mended: Option<Mended>,
 ) -> Result<Connection, SessionError> {
     let properties = ConnectionProperties::default().with_connection_name("purser".into());
@@ -111,7 +112,9 @@ async fn greet(
         AMQPScheme::AMQPS => Some(RustlsConnector::from(settings.tls.client_config()?)),
         AMQPScheme::AMQP => None,
     };
-    let dial = async move |uri: AMQPUri, _| Ok(legible::dial(&uri, address.ip(), tls.as_ref(), mended.clone()).await?);
+    let dial = async move |uri: AMQPUri, _| {
+        Ok(legible::dial(&uri, (address.ip(), patience), tls.as_ref(), mended.clone()).await?)
+    };
     let connecting = Connection::connector(uri, legible::runtime(), dial, properties);
     connecting.await.map_err(|error| match settings.tls.explain(&error) {
         Some(why) => SessionError::Refused(why),

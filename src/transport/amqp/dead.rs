@@ -289,9 +289,15 @@ pub async fn unless_lost<T, E: From<DeadError>>(
 #[doc(hidden)]
 pub fn alive(letter: &DeadLetter, copy_to: &str, own_user: Option<&str>) -> BasicProperties {
     let came_with = letter.properties();
+    let is_own = own_user.is_some() && came_with.user_id().as_ref().map(|user| user.as_str()) == own_user;
+    // Of a letter that the broker gave up, and not Purser, the header is whoever's who sent it.
+    let is_vouched_for = is_own || !matches!(Deaths::of(came_with), Deaths::Told(deaths) if !deaths.is_empty());
+    let is_kept = |name: &str| {
+        !OF_DEATH.contains(&name) && !ROUTING_HEADERS.contains(&name) && (name != ORIGINAL_USER || is_vouched_for)
+    };
     let mut headers = FieldTable::default();
     for (name, value) in came_with.headers().iter().flat_map(FieldTable::inner) {
-        if !OF_DEATH.contains(&name.as_str()) && !ROUTING_HEADERS.contains(&name.as_str()) {
+        if is_kept(name.as_str()) {
             headers.insert(name.clone(), value.clone());
         }
     }

@@ -60,14 +60,28 @@ pub fn correlation(properties: &BasicProperties) -> Option<&ShortString> {
     properties.correlation_id().as_ref().filter(given).or(properties.message_id().as_ref().filter(given))
 }
 
-pub(super) fn header_value<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a AMQPValue> {
+fn header_value<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a AMQPValue> {
     let headers = properties.headers().as_ref()?.inner();
     headers.iter().find(|(key, _)| key.as_str().eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
+/// A header by its exact name: Purser's own, and the broker's. A provider's that is spelt otherwise is none of them.
+pub(super) fn exact_header<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a AMQPValue> {
+    properties.headers().as_ref()?.inner().get(name)
+}
+
+/// The text of a header of this exact name.
+pub(super) fn exact_text<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a str> {
+    text_of(exact_header(properties, name)?)
+}
+
 /// The text of a header.
 pub(super) fn header<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a str> {
-    match header_value(properties, name)? {
+    text_of(header_value(properties, name)?)
+}
+
+fn text_of(value: &AMQPValue) -> Option<&str> {
+    match value {
         AMQPValue::LongString(text) => Some(std::str::from_utf8(text.as_bytes()).unwrap_or_default()),
         AMQPValue::ShortString(text) => Some(text.as_str()),
         // Present, but no text: not a token either.
@@ -163,7 +177,8 @@ pub fn copy(delivery: &Delivery, admission: &Admission, reply: &Publication) -> 
     if !admission.may_have_copy(&delivery.properties) {
         return None;
     }
-    let queue = header(&delivery.properties, COPY_TO).filter(|queue| is_safe(queue) && !direct::is_direct(queue))?;
+    let queue =
+        exact_text(&delivery.properties, COPY_TO).filter(|queue| is_safe(queue) && !direct::is_direct(queue))?;
     let (body, properties) = (reply.body.clone(), reply.properties.clone());
     Some(Publication { exchange: ShortString::default(), routing_key: short(queue), body, properties })
 }

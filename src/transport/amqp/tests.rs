@@ -6,9 +6,9 @@ use lapin::types::{AMQPValue, FieldArray, FieldTable, ShortString};
 use proptest::prelude::*;
 
 use super::admission::Admission;
-use super::dead::DeadLetter;
+use super::dead::{self, DeadLetter};
 use super::message::{self, Died};
-use super::{AmqpSettings, BrokerNodes, TLS_NAMES, topology};
+use super::{AmqpSettings, BrokerNodes, TLS_NAMES, connection, topology};
 use crate::config::Secret;
 use crate::dialects::egpp::{EgppReply, Operation};
 use crate::ledger::Party;
@@ -119,14 +119,67 @@ fn letter(properties: BasicProperties) -> DeadLetter {
 
 /// Of a party that restricts nothing, whose Purser is called `x`.
 fn admission() -> Admission {
-    let settings = AmqpSettings {
-        nodes: BrokerNodes::new(vec![Secret::new("amqp://x:y@127.0.0.1/")]),
+    Admission::new(&settings("amqp://x:y@127.0.0.1/"), Vec::new(), Vec::new())
+}
+
+fn settings(url: &str) -> AmqpSettings {
+    AmqpSettings {
+        nodes: BrokerNodes::new(vec![Secret::new(url)]),
         user: None,
         queues: topology::QueueSettings::new(topology::BrokerQueueType::Quorum, 20),
         prefetch: 10,
         tls: Files { names: &TLS_NAMES, ca: None, identity: None },
-    };
-    Admission::new(&settings, Vec::new(), Vec::new())
+    }
+}
+
+/// What the broker writes of a message that it gives up in the queue of bets.
+fn death() -> AMQPValue {
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    let mut death = FieldTable::default();
+    death.insert("queue".into(), text("v1.0.acme.order.bet"));
+    death.insert("exchange".into(), text("v1.0"));
+    death.insert("routing-keys".into(), AMQPValue::FieldArray(vec![text("v1.0.acme.order.bet")].into()));
+    AMQPValue::FieldArray(vec![AMQPValue::FieldTable(death)].into())
+}
+
+#[test]
+fn a_letter_says_who_sent_it_and_who_gets_a_copy_by_nobody_elses_word() {
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    let rules = Admission::new(&settings("amqp://x:y@127.0.0.1/"), vec!["games".to_owned()], Vec::new());
+    let forged = ["x-purser-user-id", "X-Purser-User-Id"].map(|name| (name.to_owned(), text("games")));
+    for headers in [vec![forged[0].clone()], vec![forged[1].clone()], forged.to_vec()] {
+        let given_up = [headers, vec![("x-death".to_owned(), death())]].concat();
+        let alive = dead::alive(&letter(BasicProperties::default().with_headers(table(given_up))), "", Some("x"));
+        assert_eq!(rules.sender(&alive), None, "{alive:?}");
+    }
+    // Purser wrote it where it parked the letter itself, or has put it back before.
+    let parked = BasicProperties::default().with_headers(table(vec![forged[0].clone()]));
+    assert_eq!(rules.sender(&dead::alive(&letter(parked.clone()), "", Some("x"))), Some("games"));
+    let again = parked.with_headers(table(vec![forged[0].clone(), ("x-death".to_owned(), death())]));
+    let again = again.with_user_id("x".into());
+    assert_eq!(rules.sender(&dead::alive(&letter(again), "", Some("x"))), Some("games"));
+
+    let party = Party::parse("acme").unwrap();
+    let elsewhere = vec![("X-Purser-Copy-To".to_owned(), text("victim.replies"))];
+    let alive = dead::alive(&letter(BasicProperties::default().with_headers(table(elsewhere))), "ours", Some("x"));
+    let reply = message::reply(&delivery(alive.clone()), (&party, Operation::OrderBet), &rules, reply());
+    let copy = message::copy(&delivery(alive), &rules, &reply).expect("a copy");
+    assert_eq!(copy.routing_key.as_str(), "ours");
+}
+
+/// lapin keeps a connection that is being made, and a thread, until the socket says something.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_says_nothing_is_given_up_for_good() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let gone = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await?;
+        tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
+    });
+    let settings = settings(&format!("amqp://x:y@127.0.0.1:{port}/?connection_timeout=200"));
+    assert!(connection::connect(&settings).await.is_err());
+    let gone = tokio::time::timeout(std::time::Duration::from_secs(20), gone).await;
+    assert!(gone.is_ok(), "its socket is still open");
 }
 
 fn reply() -> EgppReply {

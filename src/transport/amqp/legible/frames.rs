@@ -26,6 +26,9 @@ const SMALLEST_FRAME_MAX: usize = 4096;
 const TUNE: [u8; 4] = [0, 10, 0, 30];
 const OFFERED_FRAME_MAX: std::ops::Range<usize> = 6..10;
 
+/// The class and method by which the broker says that the connection is open.
+const OPEN_OK: [u8; 4] = [0, 10, 0, 41];
+
 /// The class and methods that come with a message.
 const BASIC: u16 = 60;
 const RETURN: u16 = 50;
@@ -92,13 +95,22 @@ pub(super) struct Mender {
     mended: Option<Mended>,
     /// The longest frame that lapin takes; it ends the connection over a longer one.
     frame_max: usize,
+    /// Whether the broker has let us in.
+    pub is_open: bool,
 }
 
 impl Mender {
     /// `frame_max` is what we ask for, where we do; what the broker offers may be less.
     pub fn new(mended: Option<Mended>, frame_max: Option<u32>) -> Self {
         let frame_max = agreed(usize::MAX, frame_max.unwrap_or(0));
-        Self { passing: Passing::Gathering, gathered: Vec::new(), announced: BTreeMap::new(), mended, frame_max }
+        Self {
+            passing: Passing::Gathering,
+            gathered: Vec::new(),
+            announced: BTreeMap::new(),
+            mended,
+            frame_max,
+            is_open: false,
+        }
     }
 
     /// Takes what came, and appends what may go on.
@@ -159,6 +171,7 @@ impl Mender {
             if let Some(offered) = offered_frame_max(&frame[HEAD..end]) {
                 self.frame_max = agreed(self.frame_max, offered);
             }
+            self.is_open |= frame[HEAD..end].starts_with(&OPEN_OK);
             if let Some(announced) = announced(&mut frame[HEAD..end]) {
                 self.announced.insert(channel, announced);
             }

@@ -59,11 +59,12 @@ pub fn runtime() -> LegibleRuntime {
     Runtime::new(RuntimeParts::new(Tokio::current(), LegibleReactor(Tokio::current())))
 }
 
-/// Connects to this address of the URL's host, with TLS where there is a connector. lapin would trust the system's authorities beside the configured one,
+/// Connects to this address of the URL's host, with TLS where there is a connector. A broker that has not let us in within
+/// `patience` is given up: lapin, whose thread and socket outlive whoever gave up waiting, would wait for ever. It would trust the system's authorities beside the configured one,
 /// so the handshake is made here.
 pub async fn dial(
     uri: &AMQPUri,
-    address: IpAddr,
+    (address, patience): (IpAddr, Duration),
     tls: Option<&RustlsConnector>,
     mended: Option<Mended>,
 ) -> io::Result<AsyncTcpStream<Legible>> {
@@ -74,7 +75,8 @@ pub async fn dial(
         Some(connector) => socket.into_rustls(connector, &uri.authority.host).await?,
         None => socket,
     };
-    Ok(AsyncTcpStream::Plain(Legible::new(socket, mended, uri.query.frame_max)))
+    let opening = Some(Box::pin(tokio::time::sleep(patience)));
+    Ok(AsyncTcpStream::Plain(Legible { opening, ..Legible::new(socket, mended, uri.query.frame_max) }))
 }
 
 /// A socket whose incoming frames lapin can read.
@@ -85,18 +87,29 @@ pub struct Legible {
     /// What may be read, from `read` on.
     ready: Vec<u8>,
     read: usize,
+    /// Until the broker has let us in: how long it may still take.
+    opening: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl Legible {
     fn new(socket: Socket, mended: Option<Mended>, frame_max: Option<u32>) -> Self {
         let chunk = vec![0; CHUNK].into_boxed_slice();
-        Self { socket, mender: Mender::new(mended, frame_max), chunk, ready: Vec::with_capacity(CHUNK), read: 0 }
+        let (mender, ready) = (Mender::new(mended, frame_max), Vec::with_capacity(CHUNK));
+        Self { socket, mender, chunk, ready, read: 0, opening: None }
     }
 }
 
 impl AsyncRead for Legible {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.mender.is_open {
+            this.opening = None;
+        }
+        if let Some(opening) = &mut this.opening
+            && opening.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+        }
         while this.read == this.ready.len() {
             let came = ready!(Pin::new(&mut this.socket).poll_read(cx, &mut this.chunk))?;
             if came == 0 {

@@ -1,7 +1,7 @@
 //! Commands that were decided before, as a journal tells them: what a replay applies, and an audit compares.
 
 use super::batch::TransferEntry;
-use super::command::{Act, KeyedCommand};
+use super::command::{Act, CommandKey, KeyedCommand};
 use super::outcome::{Done, Outcome};
 
 /// One row of a journal.
@@ -45,6 +45,17 @@ impl Recorded {
             Act::Account(_) | Act::Order(_) => None,
         }
     }
+}
+
+/// One row of a journal whose outcome answers the same command again.
+#[derive(Debug, Clone, Copy)]
+pub struct KeptRow<'a> {
+    /// The journal's number.
+    pub seq: i64,
+    /// What it is kept under. An older program kept an order's refusals under another key than this one does.
+    pub key: CommandKey,
+    pub keyed: &'a KeyedCommand,
+    pub outcome: Outcome,
 }
 
 /// One row of a journal by which something was done, with what it moved.

@@ -15,7 +15,6 @@ mod rows;
 pub mod transfers;
 mod batch_rows;
 mod pruned_command;
-mod order_change;
 mod checkpoint;
 pub mod usernames;
 mod partners;

@@ -18,7 +18,6 @@ use diesel::sql_types::{Array, BigInt, Binary, Text};
 use super::StoreError;
 use super::checkpoint::{self, CHECKPOINT, CarriedRow, CheckpointRow, PrunedHead};
 use super::journal::BY_INDEX;
-use super::order_change::OrderChange;
 use super::pruned_command::PrunedCommand;
 use super::queries::{AnyConnection, classify, on};
 use super::rows::{Bytes, JournalRow, damaged, uuid};
@@ -26,8 +25,7 @@ use super::schema::{carried, checkpoints, journal, writers};
 use super::transfers::{self, TransferBytes};
 use crate::ledger::chain::{self, Hash};
 use crate::ledger::command::{CommandKey, Timestamp};
-use crate::ledger::command_digest::CommandDigest;
-use crate::ledger::{AccountAct, Act, Command, CorrelationKey, OrderAct, Outcome};
+use crate::ledger::{Act, Command, Outcome, accounts, orders};
 
 /// Journal rows that one transaction prunes.
 const STEP: i64 = 1_000;
@@ -185,10 +183,15 @@ impl Step {
     }
 
     fn carry(&mut self, act: &Act, moved: &[TransferBytes<'_>]) {
-        let gives = matches!(act, Act::Order(OrderAct::PlaceBet(_)) | Act::Account(AccountAct::Withdraw(_)));
+        let takes = match act {
+            Act::Account(act) => accounts::expected::takes(act),
+            Act::Order(act) => orders::expected::takes(act),
+            // Theirs stay in their rows.
+            Act::Transaction(_) | Act::Shop(_) => return,
+        };
         for TransferBytes { debit, credit, amount } in moved {
             let amount = i128::from(*amount);
-            let (pair, amount) = if gives { ((debit, credit), -amount) } else { ((credit, debit), amount) };
+            let (pair, amount) = if takes { ((debit, credit), -amount) } else { ((credit, debit), amount) };
             *self.moved.entry((pair.0.to_vec(), pair.1.to_vec())).or_default() += amount;
         }
     }
@@ -255,16 +258,9 @@ fn remains(row: &JournalRow) -> Result<Option<(Command, String)>, StoreError> {
     let damaged = |error| damaged(&format!("journal row {}", row.seq), error);
     let command: Command = serde_json::from_str(&row.command).map_err(damaged)?;
     let outcome: Outcome = serde_json::from_str(&row.outcome).map_err(damaged)?;
-    let Some(essence) = CommandDigest::of(&command.act) else { return Ok(None) };
     let keyed = command.keyed();
     let key = row.key.as_deref().map(uuid).transpose()?.map(CommandKey::from_uuid);
-    let change = OrderChange::of(row.seq, key, &keyed, outcome);
-    let begun = change.as_ref().and_then(|change| change.begun.as_ref());
-    let begun = begun.map(|begun| begun.digest()).transpose()?;
-    let state = change.as_ref().map(|change| change.state);
-    let command = &keyed.command;
-    let correlation = command.correlation.as_ref().map(|id| CorrelationKey::of(&command.party, id).uuid());
-    let remains = PrunedCommand { essence, state, begun, player: Some(keyed.player.uuid()), correlation };
+    let Some(remains) = PrunedCommand::of(row.seq, key, &keyed, outcome)? else { return Ok(None) };
     Ok(Some((keyed.command, remains.text().map_err(damaged)?)))
 }
 

@@ -1,6 +1,7 @@
 //! Random histories: what the scenarios do not think of. A failing one is shrunk, and printed with its seed.
 
 pub mod histories;
+mod expected;
 mod partners;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -88,6 +88,22 @@ const JOURNAL: &[Case] = &[
     ("UPDATE journal SET outcome = REPLACE(outcome, '250', '25') WHERE seq = 6", "journal row 6 does not follow"),
     ("UPDATE journal SET outcome = 'won' WHERE seq = 6", "journal row 6 cannot be read"),
     (
+        "UPDATE journal SET outcome = REPLACE(outcome, 'deposited', 'withdrawn') WHERE seq = 3",
+        "something was done that its act does not do (journal row 3)",
+    ),
+    (
+        "UPDATE journal SET outcome = (SELECT outcome FROM journal WHERE seq = 3) WHERE seq = 1",
+        "something was done that its act does not do (journal row 1)",
+    ),
+    (
+        "UPDATE journal SET outcome = (SELECT outcome FROM journal WHERE seq = 5) WHERE seq = 6",
+        "something was done that its act does not do (journal row 6)",
+    ),
+    (
+        "UPDATE journal SET outcome = (SELECT outcome FROM journal WHERE seq = 3) WHERE seq = 5",
+        "something was done that its act does not do (journal row 5)",
+    ),
+    (
         "UPDATE journal SET hash = (SELECT hash FROM journal WHERE seq = 2) WHERE seq = 3",
         "journal row 3 does not follow",
     ),

@@ -7,6 +7,7 @@ mod acts;
 mod cash;
 mod open;
 mod outcome;
+pub mod expected;
 
 pub use acts::{AccountAct, Cash, OpenPlayer};
 pub use outcome::{AccountDone, AccountRefusal};

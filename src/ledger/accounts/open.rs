@@ -20,7 +20,7 @@ pub(super) fn as_recorded(keyed: &KeyedCommand, open: &OpenPlayer) -> (AccountDo
     opened(player(&keyed.command.party, open))
 }
 
-fn player(party: &Party, open: &OpenPlayer) -> Player {
+pub(super) fn player(party: &Party, open: &OpenPlayer) -> Player {
     Player { party: party.clone(), id: open.player.clone(), profile: open.profile.clone() }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn decide(state: &State, keyed: &KeyedCommand, bet: &PlaceBet) -> Are
     plus_stake(player.staked_on(day, &bet.pocket).ok_or(AccountRefusal::BalanceOverflow)?)?;
     let staked = plus_stake(player.account(&bet.pocket).staked_on(day))?;
     posting.stake(&bet.pocket, Staked { day, minor: staked });
-    let order = keyed.order.map(|ids| Order::new(name(keyed, bet, ids.accepted), OrderFate::Open(stake(keyed, bet))));
+    let order = keyed.order.map(|ids| opened(keyed, bet, ids.accepted));
     Ok((OrderDone::BetPlaced, Effects { order, ..Effects::of(posting) }))
 }
 
@@ -48,7 +48,17 @@ fn within_limits(player: &PlayerState, bet: &PlaceBet, day: i32) -> Result<(), R
 pub(super) fn refused_order(state: &State, keyed: &KeyedCommand, bet: &PlaceBet) -> Option<Order> {
     let id = keyed.order?.refused;
     let has_own = state.orders.contains_key(&id);
-    (!has_own).then(|| Order::new(name(keyed, bet, id), OrderFate::Refused(stake(keyed, bet))))
+    (!has_own).then(|| refused(keyed, bet, id))
+}
+
+/// The order of a bet that is accepted, as it begins.
+pub(super) fn opened(keyed: &KeyedCommand, bet: &PlaceBet, id: OrderId) -> Order {
+    Order::new(name(keyed, bet, id), OrderFate::Open(stake(keyed, bet)))
+}
+
+/// The order of a bet that is refused.
+pub(super) fn refused(keyed: &KeyedCommand, bet: &PlaceBet, id: OrderId) -> Order {
+    Order::new(name(keyed, bet, id), OrderFate::Refused(stake(keyed, bet)))
 }
 
 fn name(keyed: &KeyedCommand, bet: &PlaceBet, id: OrderId) -> OrderName {

@@ -1,7 +1,7 @@
 //! Cancelling an open order: refunds its stake (EGPP 5.1.4).
 
 use super::{
-    CancelOrder, Order, OrderDone, OrderFate, OrderName, OrderRefusal, Stake, known_game, open_order, order_of,
+    CancelOrder, Order, OrderDone, OrderFate, OrderId, OrderName, OrderRefusal, Stake, known_game, open_order, order_of,
 };
 use crate::ledger::State;
 use crate::ledger::account::{HouseSide, Staked};
@@ -34,9 +34,9 @@ fn unstaked(staked: Staked, stake: &Stake) -> Option<Staked> {
 }
 
 /// What a cancel leaves that found no bet: the bet, should it still come, must not take the stake.
-pub(super) fn tombstone(keyed: &KeyedCommand, cancel: &CancelOrder) -> Option<Order> {
+pub(super) fn tombstone(keyed: &KeyedCommand, cancel: &CancelOrder, id: OrderId) -> Order {
     let (party, key, player) = (keyed.command.party.clone(), cancel.order.clone(), keyed.player);
-    keyed.order.map(|ids| Order::new(OrderName { id: ids.refused, party, key, player }, OrderFate::Tombstone))
+    Order::new(OrderName { id, party, key, player }, OrderFate::Tombstone)
 }
 
 fn agrees_with_bet(order: &Order, cancel: &CancelOrder) -> bool {

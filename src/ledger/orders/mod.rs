@@ -9,6 +9,7 @@ mod outcome;
 mod bet;
 mod settle;
 mod cancel;
+pub mod expected;
 
 pub use acts::{CancelOrder, GameResult, OrderAct, PlaceBet, SettleOrder, Terms};
 pub use order::{
@@ -35,7 +36,7 @@ pub(super) fn decide(state: &State, keyed: &KeyedCommand, act: &OrderAct) -> Are
 pub(super) fn refused(state: &State, keyed: &KeyedCommand, act: &OrderAct) -> Option<Order> {
     match act {
         OrderAct::PlaceBet(bet) => bet::refused_order(state, keyed, bet),
-        OrderAct::CancelOrder(cancel) => cancel::tombstone(keyed, cancel),
+        OrderAct::CancelOrder(cancel) => keyed.order.map(|ids| cancel::tombstone(keyed, cancel, ids.refused)),
         OrderAct::SettleOrder(_) => None,
     }
 }

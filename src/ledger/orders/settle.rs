@@ -1,7 +1,8 @@
 //! Settling an order by the result of its round (EGPP 5.1.3).
 
 use super::{
-    GameResult, Order, OrderDone, OrderFate, OrderRefusal, SettleOrder, Stake, known_game, open_order, order_of,
+    GameResult, Order, OrderDone, OrderFate, OrderRefusal, OrderState, SettleOrder, Stake, known_game, open_order,
+    order_of,
 };
 use crate::ledger::State;
 use crate::ledger::account::HouseSide;
@@ -35,6 +36,15 @@ fn fate(stake: &Stake, result: GameResult) -> OrderFate {
         GameResult::Win(amount) => OrderFate::Won(stake.clone(), amount),
         GameResult::Tie(amount) => OrderFate::Tied(stake.clone(), amount.unwrap_or(stake.amount)),
         GameResult::Lose(_) => OrderFate::Lost(stake.clone()),
+    }
+}
+
+/// What a result leaves its order as.
+pub(super) fn state(result: GameResult) -> OrderState {
+    match result {
+        GameResult::Win(_) => OrderState::Won,
+        GameResult::Tie(_) => OrderState::Tied,
+        GameResult::Lose(_) => OrderState::Lost,
     }
 }
 

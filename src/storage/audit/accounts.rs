@@ -15,6 +15,7 @@ use super::orders::Orders;
 use super::stakes::{Stakes, staked_from};
 use super::{AuditReport, Book, PAGE, TOLD, count, hex};
 use crate::ledger::OrderState;
+use crate::ledger::orders::expected::counted;
 use crate::storage::StoreError;
 use crate::storage::checkpoint;
 use crate::storage::queries::{AnyConnection, classify, on};
@@ -149,16 +150,14 @@ impl Slice {
     }
 
     fn add_stake(&mut self, row: &OrderRow) {
-        if row.state == OrderState::Refused.as_str() {
-            return;
-        }
-        let (Some(account), Some(stake), Some(day)) = (staked_from(row), row.stake, row.day) else { return };
+        let (Some(stake), Some(day), Some(state)) = (row.stake, row.day, OrderState::parse(&row.state)) else { return };
+        let (Some(account), Some(counted)) = (staked_from(row), counted(state, stake)) else { return };
         let Some(sum) = self.sum(account.uuid().as_bytes()) else { return };
         if sum.day.is_none_or(|known| known < day) {
             (sum.day, sum.staked) = (Some(day), 0);
         }
-        if sum.day == Some(day) && row.state != OrderState::Cancelled.as_str() {
-            sum.staked = sum.staked.saturating_add(i128::from(stake));
+        if sum.day == Some(day) {
+            sum.staked = sum.staked.saturating_add(i128::from(counted));
         }
     }
 }

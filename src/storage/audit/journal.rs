@@ -1,6 +1,5 @@
 //! One pass over the journal: its chains, what it says of orders and players, and what was moved.
 
-use std::collections::HashMap;
 use std::panic::resume_unwind;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -10,34 +9,30 @@ use diesel::prelude::*;
 use super::accounts::Slice;
 use super::chains::Chains;
 use super::digest::Digest;
-use super::orders::Orders;
-use super::partners::{PartnersAudit, done_row};
+use super::orders::{Orders, OrdersAudit};
+use super::partners::{CONTRADICTION, PartnersAudit};
 use super::players::{self, OpenedPlayer};
 use super::stakes::Stakes;
 use super::transfers::TransfersAudit;
 use super::usernames::UsernamesAudit;
-use super::{AuditReport, PAGE, Progress, count, hex};
-use crate::ledger::accounts::OpenPlayer;
+use super::{AuditReport, PAGE, Progress};
+use crate::ledger::accounts::expected::ExpectedAccount;
 use crate::ledger::command::{Act, Command, CommandKey, KeyedCommand};
-use crate::ledger::recorded::DoneRow;
-use crate::ledger::{AccountAct, OrderState, Outcome, Player};
+use crate::ledger::orders::expected::ExpectedOrder;
+use crate::ledger::recorded::{DoneRow, KeptRow};
+use crate::ledger::{AccountAct, Done, Outcome, accounts, orders};
 use crate::storage::StoreError;
-use crate::storage::order_change::OrderChange;
 use crate::storage::pruned_command::PrunedCommand;
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{Bytes, JournalRow, OrderRow, uuid};
+use crate::storage::rows::{JournalRow, uuid};
 use crate::storage::schema::journal;
 use crate::storage::transfers::{self, TransferBytes};
 
 pub(super) struct JournalAudit<'a> {
-    orders: &'a Orders,
+    orders: OrdersAudit<'a>,
     chains: Chains,
-    /// Journal rows that orders tell of, and orders whose last one was found.
-    told: i64,
-    confirmed: i64,
     /// Players that were opened.
     opened: i64,
-    stakes: Stakes,
     usernames: UsernamesAudit,
     partners: PartnersAudit,
     transfers: TransfersAudit,
@@ -76,7 +71,7 @@ impl Page {
 /// What a page says that other tables must hold.
 #[derive(Default)]
 struct Expected<'a> {
-    orders: Vec<OrderChange>,
+    orders: Vec<ExpectedOrder>,
     opened: Vec<OpenedPlayer>,
     partners: Vec<DoneRow>,
     /// Each with its row.
@@ -92,12 +87,9 @@ impl<'o> JournalAudit<'o> {
         digest: Digest,
     ) -> Result<Self, StoreError> {
         Ok(Self {
-            orders,
+            orders: OrdersAudit::of(orders),
             chains: Chains::begin(conn)?,
-            told: 0,
-            confirmed: 0,
             opened: 0,
-            stakes: Stakes::default(),
             usernames: UsernamesAudit::default(),
             partners: PartnersAudit::default(),
             transfers: TransfersAudit::default(),
@@ -124,11 +116,11 @@ impl<'o> JournalAudit<'o> {
             progress.reached.store(page.last, Ordering::Relaxed);
             next = read?;
         }
-        self.finish(conn, report)?;
+        let stakes = self.orders.finish(conn, report)?;
         self.chains.finish(conn, report)?;
         self.partners.finish(conn, report)?;
         self.usernames.finish(conn, report)?;
-        let Self { opened, stakes, sums, digest, .. } = self;
+        let Self { opened, sums, digest, .. } = self;
         Ok(Passed { opened, stakes, sums, digest })
     }
 
@@ -154,21 +146,12 @@ impl<'o> JournalAudit<'o> {
                         report.findings.push(format!("journal row {seq} is filed under another party or time"));
                     }
                     check_by_key(row, keyed.order.is_some(), report);
-                    if let (Act::Account(AccountAct::OpenPlayer(open)), Outcome::Done(_)) = (&command.act, outcome) {
-                        let OpenPlayer { player: id, profile } = open.clone();
-                        let player = Player { party: command.party.clone(), id, profile };
-                        expected.opened.push(OpenedPlayer { seq: row.seq, player });
-                    }
-                    if is_of_partners(&command.act) {
-                        expected.partners.extend(done_row(row.seq, *keyed, outcome, &moved));
-                    } else {
-                        expected.orders.extend(OrderChange::of(row.seq, key_of(row), &keyed, outcome));
-                    }
+                    expected.take(row, *keyed, outcome, &moved, report);
                 }
                 Some(Said::Pruned(key, remains, outcome)) => {
-                    let change = OrderChange::of_pruned(row.seq, key, remains, outcome);
-                    check_by_key(row, change.is_some(), report);
-                    expected.orders.extend(change);
+                    let order = remains.expected(row.seq, key, outcome);
+                    check_by_key(row, order.is_some(), report);
+                    expected.orders.extend(order);
                 }
                 None => report.findings.push(format!("journal row {} cannot be read", row.seq)),
             }
@@ -188,79 +171,50 @@ impl<'o> JournalAudit<'o> {
         self.usernames.page(conn, &expected.opened, report)?;
         self.transfers.page(conn, &expected.transfers, report)?;
         self.partners.page(conn, &expected.partners, report)?;
-        self.compare_orders(conn, &expected.orders, report)
+        self.orders.page(conn, &expected.orders, report)
     }
+}
 
-    fn compare_orders(
+impl Expected<'_> {
+    /// Takes up what must be stored after a command, by the area of its act.
+    fn take(
         &mut self,
-        conn: &mut AnyConnection,
-        expected: &[OrderChange],
+        row: &JournalRow,
+        keyed: KeyedCommand,
+        outcome: Outcome,
+        moved: &[TransferBytes<'_>],
         report: &mut AuditReport,
-    ) -> Result<(), StoreError> {
-        let ids: Vec<Bytes> = expected.iter().map(|expected| expected.order.uuid().as_bytes().to_vec()).collect();
-        let rows = self.orders.named(conn, &ids)?;
-        let found: HashMap<Bytes, OrderRow> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-        for (expected, id) in expected.iter().zip(&ids) {
-            let name = hex(id);
-            let Some(row) = found.get(id) else {
-                report.findings.push(format!("{name} is an order of journal row {} and is missing", expected.seq));
-                continue;
-            };
-            self.compare_order(expected, row, &name, report)?;
-        }
-        Ok(())
-    }
-
-    fn compare_order(
-        &mut self,
-        expected: &OrderChange,
-        row: &OrderRow,
-        name: &str,
-        report: &mut AuditReport,
-    ) -> Result<(), StoreError> {
-        let OrderChange { operation, seq, state, paid, begun, .. } = expected;
-        if *state == OrderState::Open {
-            self.stakes.bet(row);
-        }
-        // A bet that a tombstone refused did not begin the order.
-        let refused_by_tombstone = *state == OrderState::Refused && row.state == OrderState::Tombstone.as_str();
-        if let Some(begun) = begun
-            && !refused_by_tombstone
-            && !begun.is_of(row)?
-        {
-            report.findings.push(format!("{name} is an order that is not as its bet was"));
-        }
-        let numbers = row.numbers();
-        if numbers.get(*operation) != Some(*seq) {
-            report.findings.push(format!("{name} is an order that does not tell of journal row {seq}"));
-            return Ok(());
-        }
-        self.told += 1;
-        if numbers.last() == *operation {
-            self.confirmed += 1;
-            if row.state != state.as_str() || row.paid != *paid {
-                let (is, ought) = (&row.state, state.as_str());
-                let has_paid = row.paid;
-                report.findings.push(format!("{name} is an order {is} with {has_paid} paid, not {ought} with {paid}"));
+    ) {
+        let seq = row.seq;
+        match (&keyed.command.act, outcome) {
+            (Act::Account(act), Outcome::Done(done)) => match account(&keyed, act, done) {
+                Some(ExpectedAccount::Opened(player)) => self.opened.push(OpenedPlayer { seq, player }),
+                // What its transfers say is added up.
+                Some(ExpectedAccount::Moved) => {}
+                None => report.findings.push(format!("{CONTRADICTION} (journal row {seq})")),
+            },
+            (Act::Order(act), outcome) => {
+                let Some(key) = key_of(row) else { return };
+                match orders::expected::expected(&KeptRow { seq, key, keyed: &keyed, outcome }, act) {
+                    Some(order) => self.orders.push(order),
+                    None if matches!(outcome, Outcome::Done(_)) => {
+                        report.findings.push(format!("{CONTRADICTION} (journal row {seq})"));
+                    }
+                    None => {}
+                }
             }
+            (Act::Transaction(_) | Act::Shop(_), Outcome::Done(done)) => {
+                let transfers = moved.iter().map(TransferBytes::entry).collect();
+                self.partners.push(DoneRow { seq, keyed, done, transfers });
+            }
+            (Act::Account(_) | Act::Transaction(_) | Act::Shop(_), Outcome::Refused(_)) => {}
         }
-        Ok(())
     }
+}
 
-    fn finish(&self, conn: &mut AnyConnection, report: &mut AuditReport) -> Result<(), StoreError> {
-        report.orders = count(conn, "SELECT COUNT(*) AS count FROM orders")?;
-        if report.orders != self.confirmed {
-            let (orders, confirmed) = (report.orders, self.confirmed);
-            report.findings.push(format!("{orders} orders are stored, and the journal accounts for {confirmed}"));
-        }
-        let told =
-            count(conn, "SELECT COUNT(placed_seq) + COUNT(settled_seq) + COUNT(cancelled_seq) AS count FROM orders")?;
-        if told != self.told {
-            let found = self.told;
-            report.findings.push(format!("orders tell of {told} journal rows, and {found} are theirs"));
-        }
-        Ok(())
-    }
+fn account(keyed: &KeyedCommand, act: &AccountAct, done: Done) -> Option<ExpectedAccount> {
+    let Done::Account(done) = done else { return None };
+    accounts::expected::expected(keyed, act, done)
 }
 
 /// What a row says: all of it, or what pruning has left.
@@ -293,11 +247,4 @@ fn check_by_key(row: &JournalRow, is_of_order: bool, report: &mut AuditReport) {
 /// What the row is kept under.
 fn key_of(row: &JournalRow) -> Option<CommandKey> {
     row.key.as_deref().and_then(|key| uuid(key).ok()).map(CommandKey::from_uuid)
-}
-
-fn is_of_partners(act: &Act) -> bool {
-    match act {
-        Act::Transaction(_) | Act::Shop(_) => true,
-        Act::Account(_) | Act::Order(_) => false,
-    }
 }

@@ -10,30 +10,21 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use super::{AuditReport, TOLD, count, hex};
-use crate::ledger::command::{Act, KeyedCommand};
+use crate::ledger::command::Act;
 use crate::ledger::recorded::DoneRow;
 use crate::ledger::shop::expected::{ExpectedPurchase, ExpectedShop, ExpectedStock, expected};
 use crate::ledger::shop::{Offer, OfferId};
 use crate::ledger::transactions::expected::{TransactionCounts, compare};
-use crate::ledger::{Done, Outcome, Party, PlayerKey};
+use crate::ledger::{Done, Party, PlayerKey};
 use crate::storage::StoreError;
 use crate::storage::partners::{GiftKeyRow, IDS_AT_ONCE, OfferRow};
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{Bytes, PlayerRow, bytes};
 use crate::storage::schema::{gift_keys, offers, players};
-use crate::storage::transfers::TransferBytes;
 use stored::{Stored, found_by};
 
-/// A journal row by which something was done; `None` where nothing was.
-pub(super) fn done_row(
-    seq: i64,
-    keyed: KeyedCommand,
-    outcome: Outcome,
-    moved: &[TransferBytes<'_>],
-) -> Option<DoneRow> {
-    let Outcome::Done(done) = outcome else { return None };
-    Some(DoneRow { seq, keyed, done, transfers: moved.iter().map(TransferBytes::entry).collect() })
-}
+/// What is wrong with a row that says so.
+pub(super) const CONTRADICTION: &str = "something was done that its act does not do";
 
 /// What the journal has told so far. It holds what players and offers have at last, about 50 bytes a player with a level
 /// and as much as there is to say about an offer, and counts the rest.
@@ -69,10 +60,10 @@ impl PartnersAudit {
                 }
                 (Act::Shop(act), Done::Shop(done)) => match expected(row, act, done) {
                     Some(expected) => self.shop(conn, &stored, row.seq, expected)?,
-                    None => Some("something was done that its act does not do".to_owned()),
+                    None => Some(CONTRADICTION.to_owned()),
                 },
                 (Act::Account(_) | Act::Order(_) | Act::Transaction(_) | Act::Shop(_), _) => {
-                    Some("something was done that its act does not do".to_owned())
+                    Some(CONTRADICTION.to_owned())
                 }
             };
             report.findings.extend(wrong.map(|wrong| format!("{wrong} (journal row {})", row.seq)));

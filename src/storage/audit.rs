@@ -13,6 +13,7 @@ mod accounts;
 mod names;
 mod orders;
 mod partners;
+mod histories;
 mod digest;
 mod trail;
 mod approvals;
@@ -135,7 +136,7 @@ fn audit(conn: &mut AnyConnection, slices: Option<u64>, progress: &Progress) -> 
     let orders = Orders::begin(conn, &mut report)?;
     let sums = Slice::first(conn, slices)?;
     let Passed { opened, stakes, sums, mut digest } =
-        JournalAudit::begin(conn, &orders, sums, Digest::default())?.run(conn, &mut report, progress)?;
+        JournalAudit::begin(conn, &orders, sums, Digest::default(), &mut report)?.run(conn, &mut report, progress)?;
     names::audit(conn, &mut digest, &mut report)?;
     report.books = accounts::audit(conn, &orders, sums, &stakes, &mut digest, &mut report)?;
     report.digest = digest.finish(conn)?;

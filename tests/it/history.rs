@@ -36,7 +36,7 @@ fn acme() -> Party {
 
 /// Follows until there is nothing to do; says how many rows went into the index. What is under way elsewhere on the server
 /// may hold it up.
-async fn follow(fresh: &Fresh, segment: usize) -> usize {
+pub async fn follow(fresh: &Fresh, segment: usize) -> usize {
     let mut following = Following::begin(fresh, segment).await;
     let mut indexed = 0;
     until("the index has caught up", async || {
@@ -174,7 +174,13 @@ async fn is_found(history: &History, fresh: Fresh, number: u32) -> Result<(), Te
     known.compare(&fresh).await?;
     follow(&fresh, SEGMENT).await;
     known.compare(&fresh).await?;
+    prop_assert_eq!(
+        fresh.audit().await.findings,
+        Vec::<String>::new(),
+        "what was dropped is in the index and is not missed"
+    );
     fresh.database.query(index::rebuild).await.expect("dropped");
+    prop_assert_eq!(fresh.audit().await.findings, Vec::<String>::new(), "while it is dropped");
     known.compare(&fresh).await?;
     let left = fresh.journal("acme").await.len();
     prop_assert_eq!(follow(&fresh, SEGMENT).await, left / SEGMENT * SEGMENT);

@@ -5,12 +5,15 @@ mod pruned;
 
 use purser::ledger::account::{HouseAccount, HouseSide};
 use purser::ledger::batch::TransferEntry;
-use purser::ledger::command::Timestamp;
+use purser::ledger::command::{KeyedCommand, Timestamp};
 use purser::ledger::orders::OrderKey;
-use purser::ledger::{AccountId, Currency, ExternalId, Game, OrderId, OrderIds, Party, PlayerId, PlayerKey, Pocket};
+use purser::ledger::{
+    AccountId, Command, Currency, ExternalId, Game, OrderId, OrderIds, Party, PlayerId, PlayerKey, Pocket,
+};
 use purser::storage::transfers;
 
 use crate::databases::{Fresh, apply};
+use crate::history::follow;
 use crate::script::commands;
 
 /// A ledger with a bit of everything. In one batch, so each line is the journal row of its number.
@@ -58,7 +61,7 @@ const PARTNERS: &str = "
     approve alice late
 ";
 
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 15] = [
     "checkpoints",
     "carried",
     "writers",
@@ -72,7 +75,12 @@ const TABLES: [&str; 13] = [
     "offers",
     "gift_keys",
     "purchases",
+    "history_position",
+    "history_pages",
 ];
+
+/// Rows of a segment of the index of histories: of [`STORY`] there are two, up to row 10.
+const SEGMENT: usize = 5;
 
 /// What is done, and what the finding says; `{alice}` and `{bob}` are accounts, `{won}` and so on orders, and
 /// `{alice>house 5}` is a transfer.
@@ -269,6 +277,63 @@ const SALES: &[Case] = &[
     ("DELETE FROM purchases", "0 purchases are stored, and the journal accounts for 1"),
 ];
 
+/// The index of histories. A segment is named by its first number.
+const HISTORIES: &[Case] = &[
+    ("UPDATE history_position SET number = 11", "journal row 11 is not found by its player in the index of histories"),
+    (
+        "UPDATE history_position SET number = 11",
+        "journal row 11 is not found by its correlation id in the index of histories",
+    ),
+    (
+        "UPDATE history_position SET number = 9",
+        "the index of histories finds journal row 10 by a player that is not its own",
+    ),
+    (
+        "UPDATE history_position SET number = 9",
+        "the index of histories finds journal row 10 by a correlation id that is not its own",
+    ),
+    ("UPDATE history_position SET number = 99", "the index of histories is said to be complete to 99, where no row is"),
+    ("UPDATE history_position SET number = 0", "the index of histories is complete to 0, and has pages of 1"),
+    ("UPDATE history_position SET number = 5", "the index of histories is complete to 5, and has pages of 6"),
+    ("DELETE FROM history_position", "the index of histories does not tell how far it is complete"),
+    ("DELETE FROM history_pages", "journal row 1 is not found by its player in the index of histories"),
+    ("DELETE FROM history_pages WHERE first = 6", "journal row 6 is not found by its player"),
+    ("DELETE FROM history_pages WHERE kind = 2 AND first = 1", "journal row 1 is not found by its correlation id"),
+    ("UPDATE history_pages SET bucket = (bucket + 64) % 128", "journal row 1 is not found by its player"),
+    (
+        "UPDATE history_pages SET bucket = bucket + 64 WHERE kind = 1 AND first = 6",
+        "history pages of 6 are stored, of which",
+    ),
+    (
+        "INSERT INTO history_pages SELECT 3, bucket, first, entries FROM history_pages WHERE kind = 1",
+        "history pages of 1 are stored",
+    ),
+    (
+        "UPDATE history_pages SET bucket = 63 - bucket WHERE kind = 1 AND first = 6",
+        "damaged row: history page of 6: has an entry of another page",
+    ),
+    ("UPDATE history_pages SET kind = kind + 2", "journal row 1 is not found by its player"),
+    (
+        "DELETE FROM history_pages WHERE kind = 2; UPDATE history_pages SET kind = 2",
+        "the index of histories finds journal row 1 by a correlation id that is not its own",
+    ),
+    ("UPDATE history_pages SET first = 2 WHERE first = 1", "journal row 1 is not found by its player"),
+    (
+        "UPDATE history_pages SET first = 2 WHERE first = 1",
+        "the index of histories finds journal row 2 by a player that is not its own",
+    ),
+    ("UPDATE history_pages SET first = 11 WHERE first = 6", "journal row 6 is not found by its player"),
+    (
+        "UPDATE history_pages SET entries = substr(entries, 2) WHERE first = 6",
+        "damaged row: history page of 6: ends within an entry",
+    ),
+    (
+        "UPDATE history_pages SET entries = substr(entries, 11) WHERE kind = 1 AND first = 1",
+        "is not found by its player in the index of histories",
+    ),
+    ("DELETE FROM journal WHERE seq = 4", "the index of histories finds journal row 4 by a player that is not its own"),
+];
+
 /// Fills in the names of a case.
 fn filled(text: &str, kind: &str, written: bool) -> String {
     let party = Party::parse("acme").expect("a party");
@@ -322,6 +387,15 @@ fn with_transfers(text: &str, party: &Party, kind: &str) -> String {
     format!("{before}{COLUMN}{literal}{after}")
 }
 
+/// The commands, each with a correlation id of its own.
+fn called(commands: Vec<KeyedCommand>) -> Vec<KeyedCommand> {
+    let called = commands.into_iter().enumerate().map(|(number, keyed)| {
+        let correlation = Some(format!("c{number}").into());
+        Command { correlation, ..keyed.command }.keyed()
+    });
+    called.collect()
+}
+
 fn check(story: &str, cases: &[Case]) {
     check_pruned(story, Timestamp(0), cases);
 }
@@ -331,7 +405,8 @@ fn check(story: &str, cases: &[Case]) {
 async fn check_pruned(story: &str, before: Timestamp, cases: &[Case]) {
     for fresh in Fresh::both().await {
         let kind = fresh.kind();
-        apply(&mut fresh.writer(), &commands("acme", story)).await.expect("applied");
+        apply(&mut fresh.writer(), &called(commands("acme", story))).await.expect("applied");
+        follow(&fresh, SEGMENT).await;
         fresh.prune(before).await;
         assert_eq!(fresh.audit().await.findings, Vec::<String>::new(), "{kind}");
         for table in TABLES {
@@ -366,6 +441,11 @@ fn money_that_was_moved_by_hand_is_found_out() {
 #[test]
 fn orders_that_were_changed_are_found_out() {
     check(STORY, ORDERS);
+}
+
+#[test]
+fn an_index_of_histories_that_was_changed_is_found_out() {
+    check(STORY, HISTORIES);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use super::accounts::Slice;
 use super::chains::Chains;
 use super::digest::Digest;
+use super::histories::{HistoriesAudit, MarkedRow};
 use super::orders::{Orders, OrdersAudit};
 use super::partners::{CONTRADICTION, PartnersAudit};
 use super::players::{self, OpenedPlayer};
@@ -22,6 +23,7 @@ use crate::ledger::orders::expected::ExpectedOrder;
 use crate::ledger::recorded::{DoneRow, KeptRow};
 use crate::ledger::{AccountAct, Done, Outcome, accounts, orders};
 use crate::storage::StoreError;
+use crate::storage::history::marks::Marks;
 use crate::storage::pruned_command::PrunedCommand;
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{JournalRow, uuid};
@@ -36,6 +38,7 @@ pub(super) struct JournalAudit<'a> {
     usernames: UsernamesAudit,
     partners: PartnersAudit,
     transfers: TransfersAudit,
+    histories: HistoriesAudit,
     sums: Slice,
     digest: Digest,
 }
@@ -76,6 +79,7 @@ struct Expected<'a> {
     partners: Vec<DoneRow>,
     /// Each with its row.
     transfers: Vec<(i64, TransferBytes<'a>)>,
+    marked: Vec<MarkedRow>,
 }
 
 impl<'o> JournalAudit<'o> {
@@ -85,6 +89,7 @@ impl<'o> JournalAudit<'o> {
         orders: &'o Orders,
         sums: Slice,
         digest: Digest,
+        report: &mut AuditReport,
     ) -> Result<Self, StoreError> {
         Ok(Self {
             orders: OrdersAudit::of(orders),
@@ -93,6 +98,7 @@ impl<'o> JournalAudit<'o> {
             usernames: UsernamesAudit::default(),
             partners: PartnersAudit::default(),
             transfers: TransfersAudit::default(),
+            histories: HistoriesAudit::begin(conn, report)?,
             sums,
             digest,
         })
@@ -112,7 +118,7 @@ impl<'o> JournalAudit<'o> {
                 let read = Page::read(conn, page.last);
                 (following.join().unwrap_or_else(|panic| resume_unwind(panic)), read)
             });
-            self.compare(conn, &expected?, report)?;
+            self.compare(conn, expected?, report)?;
             progress.reached.store(page.last, Ordering::Relaxed);
             next = read?;
         }
@@ -120,6 +126,7 @@ impl<'o> JournalAudit<'o> {
         self.chains.finish(conn, report)?;
         self.partners.finish(conn, report)?;
         self.usernames.finish(conn, report)?;
+        self.histories.finish(conn, report)?;
         let Self { opened, sums, digest, .. } = self;
         Ok(Passed { opened, stakes, sums, digest })
     }
@@ -138,7 +145,11 @@ impl<'o> JournalAudit<'o> {
             moved.iter().for_each(|transfer| self.sums.add_transfer(transfer));
             report.transfers += moved.len() as u64;
             expected.transfers.extend(moved.iter().map(|transfer| (row.seq, *transfer)));
-            match read(row) {
+            let said = read(row);
+            if self.histories.reaches(row.seq) {
+                expected.marked.push((row.seq, marks(row, said.as_ref())));
+            }
+            match said {
                 Some(Said::Whole(keyed, outcome)) => {
                     let command = &keyed.command;
                     if row.party != command.party.as_str() || row.at != command.at.0 {
@@ -163,7 +174,7 @@ impl<'o> JournalAudit<'o> {
     fn compare(
         &mut self,
         conn: &mut AnyConnection,
-        expected: &Expected<'_>,
+        expected: Expected<'_>,
         report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         self.opened += i64::try_from(expected.opened.len()).unwrap_or(i64::MAX);
@@ -171,6 +182,7 @@ impl<'o> JournalAudit<'o> {
         self.usernames.page(conn, &expected.opened, report)?;
         self.transfers.page(conn, &expected.transfers, report)?;
         self.partners.page(conn, &expected.partners, report)?;
+        self.histories.page(conn, expected.marked, report)?;
         self.orders.page(conn, &expected.orders, report)
     }
 }
@@ -234,6 +246,15 @@ fn read(row: &JournalRow) -> Option<Said> {
             let command: Command = serde_json::from_str(&row.command).ok()?;
             Some(Said::Whole(Box::new(command.keyed()), outcome))
         }
+    }
+}
+
+/// What the row is found by in the index of histories.
+fn marks(row: &JournalRow, said: Option<&Said>) -> Marks {
+    match said {
+        Some(Said::Whole(keyed, _)) => Marks::of_command(keyed),
+        Some(Said::Pruned(_, remains, _)) => Marks::of_pruned(remains),
+        None => Marks::of(&row.party, &row.command),
     }
 }
 

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::pages::HistoryKind;
+use crate::ledger::command::KeyedCommand;
 use crate::ledger::{CorrelationKey, Party, PlayerId, PlayerKey};
 use crate::storage::pruned_command::PrunedCommand;
 
@@ -27,9 +28,7 @@ impl Marks {
     /// A row that cannot be read is nobody's: it must not stop who follows, and the audit names it.
     pub fn of(party: &str, command: &str) -> Self {
         match PrunedCommand::read(command) {
-            Some(Ok(PrunedCommand { player, correlation, .. })) => {
-                Self { digests: [player, correlation], is_pruned: true }
-            }
+            Some(Ok(remains)) => Self::of_pruned(&remains),
             Some(Err(_)) => Self::default(),
             None => Self::of_whole(party, command).unwrap_or_default(),
         }
@@ -42,6 +41,18 @@ impl Marks {
         let player = player.map(|player| PlayerKey::of(&party, &player).uuid());
         let correlation = correlation.map(|id| CorrelationKey::of(&party, &id).uuid());
         Some(Self { digests: [player, correlation], is_pruned: false })
+    }
+
+    /// The same of a command that is read already.
+    pub fn of_command(keyed: &KeyedCommand) -> Self {
+        let command = &keyed.command;
+        let player = command.player().map(|_| keyed.player.uuid());
+        let correlation = command.correlation.as_ref().map(|id| CorrelationKey::of(&command.party, id).uuid());
+        Self { digests: [player, correlation], is_pruned: false }
+    }
+
+    pub fn of_pruned(remains: &PrunedCommand) -> Self {
+        Self { digests: [remains.player, remains.correlation], is_pruned: true }
     }
 
     pub fn get(&self, kind: HistoryKind) -> Option<Uuid> {

@@ -10,8 +10,8 @@
 //! rows 6,000 pages of 2.5 KiB, which lie side by side.
 
 pub mod index;
-mod marks;
-mod pages;
+pub(in crate::storage) mod marks;
+pub(in crate::storage) mod pages;
 mod row;
 
 use std::ops::Range;
@@ -31,10 +31,10 @@ use pages::{HistoryKind, Prefix};
 pub use row::{Detail, HistoryRow, RecordedCommand, detail, of_order};
 
 /// The one row of its table.
-const POSITION: i32 = 1;
+pub(in crate::storage) const POSITION: i32 = 1;
 
 /// The position while a former index is being dropped.
-const DROPPING: i64 = -1;
+pub(in crate::storage) const DROPPING: i64 = -1;
 
 /// Numbers behind the index that one look-up looks through at the most: some tenths of a second.
 const MOST_BEHIND: i64 = 200_000;

@@ -68,16 +68,47 @@ pub struct IndexPage {
     pub entries: Bytes,
 }
 
+/// Whose a journal row is said to be.
+pub type IndexEntry = (Prefix, i64);
+
+impl IndexPage {
+    /// What it says, by digest and number; an error where it is not as a look-up needs it.
+    pub fn read(&self) -> Result<Vec<IndexEntry>, StoreError> {
+        let Self { bucket, first, entries, .. } = self;
+        let damaged = |why| damaged(&format!("history page of {first}"), why);
+        let (entries, rest) = entries.as_chunks::<ENTRY>();
+        if !rest.is_empty() {
+            return Err(damaged(WITHIN_AN_ENTRY));
+        }
+        if !entries.is_sorted_by(|one, next| one < next) {
+            return Err(damaged("is not sorted"));
+        }
+        let read: Vec<IndexEntry> = entries.iter().map(|entry| one(*first, entry)).collect();
+        if read.iter().any(|(prefix, _)| prefix.bucket() != *bucket) {
+            return Err(damaged("has an entry of another page"));
+        }
+        Ok(read)
+    }
+}
+
+const WITHIN_AN_ENTRY: &str = "ends within an entry";
+
+fn one(first: i64, entry: &[u8; ENTRY]) -> IndexEntry {
+    let mut prefix = [0; PREFIX];
+    prefix.copy_from_slice(&entry[..PREFIX]);
+    let offset = u16::from_be_bytes([entry[PREFIX], entry[PREFIX + 1]]);
+    (Prefix(prefix), first.saturating_add(i64::from(offset)))
+}
+
 /// The numbers in a page whose digests begin with `prefix`, lowest first.
 pub fn numbers(first: i64, entries: &[u8], prefix: Prefix) -> Result<Vec<i64>, StoreError> {
     let (entries, rest) = entries.as_chunks::<ENTRY>();
     if !rest.is_empty() {
-        return Err(damaged(&format!("history page of {first}"), "ends within an entry"));
+        return Err(damaged(&format!("history page of {first}"), WITHIN_AN_ENTRY));
     }
     let from = entries.partition_point(|entry| entry[..PREFIX] < prefix.0[..]);
     let theirs = entries[from..].iter().take_while(|entry| entry[..PREFIX] == prefix.0[..]);
-    let offset = |entry: &[u8; ENTRY]| i64::from(u16::from_be_bytes([entry[PREFIX], entry[PREFIX + 1]]));
-    Ok(theirs.map(|entry| first.saturating_add(offset(entry))).collect())
+    Ok(theirs.map(|entry| one(first, entry).1).collect())
 }
 
 /// A segment, as it is gathered.
@@ -156,5 +187,29 @@ mod tests {
         assert_eq!(found(HistoryKind::Correlation, neighbour), [10]);
         assert_eq!(found(HistoryKind::Correlation, one), Vec::<i64>::new());
         assert!(numbers(10, &[0; ENTRY + 1], Prefix::of(one)).is_err());
+    }
+
+    #[test]
+    fn a_page_in_which_a_look_up_would_pass_something_over_cannot_be_read() {
+        let entry = |first: u8, offset: u8| [first, 1, 1, 1, 1, 1, 1, 1, 0, offset];
+        let page =
+            |bucket, entries: &[[u8; ENTRY]]| IndexPage { kind: 1, bucket, first: 10, entries: entries.concat() };
+        let read = page(0, &[entry(0, 0), entry(0, 2), entry(1, 1)]).read().unwrap();
+        assert_eq!(
+            read,
+            [(Prefix::of(digest(0, 1)), 10), (Prefix::of(digest(0, 1)), 12), (Prefix::of(digest(1, 1)), 11)]
+        );
+        let cut_off = IndexPage { entries: entry(0, 0)[1..].to_vec(), ..page(0, &[]) };
+        let cases = [
+            (cut_off, "ends within an entry"),
+            (page(0, &[entry(1, 0), entry(0, 0)]), "is not sorted"),
+            (page(0, &[entry(0, 0), entry(0, 0)]), "is not sorted"),
+            (page(0, &[entry(4, 0)]), "has an entry of another page"),
+            (page(63, &[entry(0, 0)]), "has an entry of another page"),
+        ];
+        for (page, why) in cases {
+            let error = page.read().unwrap_err().to_string();
+            assert_eq!(error, format!("damaged row: history page of 10: {why}"));
+        }
     }
 }

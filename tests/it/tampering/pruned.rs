@@ -1,9 +1,12 @@
 //! The same for what pruning leaves, and for what comes after it.
 
 use purser::ledger::command::Timestamp;
+use purser::storage::history::index;
+use serde_json::Value;
 
-use super::{Case, check_pruned};
+use super::{Case, SEGMENT, called, check_pruned};
 use crate::databases::{Fresh, apply};
+use crate::history::follow;
 use crate::script::commands;
 
 /// Rows 1 to 16 are pruned: 13 of them are shortened or whole, and 8 and 15 are for the record only.
@@ -102,7 +105,47 @@ const CASES: &[Case] = &[
     ("{order} state = 'open' WHERE id = '{refused}'", "{refused} is an order open with 0 paid, not refused"),
     ("DELETE FROM orders WHERE id = '{cancelled}'", "{cancelled} is an order of journal row 12 and is missing"),
     ("UPDATE transactions SET moved_real = -4", "is a transaction that is not as it was told"),
+    ("DELETE FROM history_pages WHERE first = 6", "journal row 6 is not found by its player in the index of histories"),
+    ("DELETE FROM history_pages WHERE first = 1", "journal row 5 is not found by its correlation id in the index"),
+    (
+        "UPDATE history_position SET number = 14",
+        "the index of histories finds journal row 15 by a player that is not its own",
+    ),
+    (
+        "DELETE FROM history_pages WHERE kind = 2; UPDATE history_pages SET kind = 2",
+        "the index of histories finds journal row 5 by a correlation id that is not its own",
+    ),
 ];
+
+/// An older program's pruning left nothing of whose a row was. Such rows are in the index where they were before, and not in
+/// one that is built anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_program_pruned_is_neither_missed_in_the_index_nor_wrong_there() {
+    for fresh in Fresh::both().await {
+        apply(&mut fresh.writer(), &called(commands("acme", STORY))).await.expect("applied");
+        follow(&fresh, SEGMENT).await;
+        fresh.prune(Timestamp(BEFORE)).await;
+        for (number, command, _) in fresh.journal("acme").await {
+            let mut command: Value = serde_json::from_str(&command).expect("JSON");
+            let Some(Value::Object(left)) = command.get_mut("pruned") else { continue };
+            assert!(left.remove("player").is_some() && left.remove("correlation").is_some());
+            fresh.execute(format!("UPDATE journal SET command = '{command}' WHERE seq = {number}")).await;
+        }
+        let of_index = async || {
+            let findings = fresh.audit().await.findings;
+            assert!(findings.iter().any(|finding| finding.contains("is not as pruning left it")), "{findings:?}");
+            findings.into_iter().filter(|finding| finding.contains("index of histories")).collect::<Vec<_>>()
+        };
+        assert_eq!(of_index().await, Vec::<String>::new(), "{}", fresh.kind());
+        fresh.database.query(index::rebuild).await.expect("dropped");
+        follow(&fresh, SEGMENT).await;
+        assert_eq!(of_index().await, Vec::<String>::new(), "{}", fresh.kind());
+        fresh.execute("DELETE FROM history_pages").await;
+        let missed = of_index().await;
+        assert!(missed.iter().all(|finding| !finding.contains("row 5 ")), "{}: {missed:?}", fresh.kind());
+        assert!(missed.iter().any(|finding| finding.contains("row 1 ")), "{}: {missed:?}", fresh.kind());
+    }
+}
 
 #[test]
 fn what_pruning_left_and_somebody_changed_is_found_out() {

@@ -24,10 +24,12 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of every session. The limits keep a session whose program has vanished from holding locks for ever;
 /// `synchronous_commit` makes sure that what is answered is on the disk, and the isolation that what is read after
-/// waiting for a lock is what its holder has left behind, whatever the server's defaults.
+/// waiting for a lock is what its holder has left behind, whatever the server's defaults. A session that is not asked for a while is none
+/// that has vanished: the server is not to end it, which would look like an outage. (Postgres 13 knows no such setting.)
 const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_isolation = 'read committed'; \
     SET lock_timeout = '10s'; \
-    SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '15s'; SET timezone = 'UTC'";
+    SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '15s'; SET timezone = 'UTC'; \
+    SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL";
 
 /// Connects to the database that `url` names, at the first of its hosts that lets us in and is what the URL asks for.
 ///

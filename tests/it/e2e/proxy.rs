@@ -17,6 +17,8 @@ pub enum Weather {
     Slow(Duration),
     /// Nothing passes, and nobody is told.
     BlackHole,
+    /// A connection that says nothing for so long is gone.
+    Impatient(Duration),
     /// Nothing passes from the service, which is heard no more.
     HalfClosed,
     /// Every connection is gone, and new ones are refused.
@@ -78,12 +80,13 @@ async fn pass(
         let read = tokio::select! {
             read = from.read(&mut piece) => read,
             () = cut(forecast.clone()) => return,
+            () = silence(*forecast.borrow()) => return,
         };
         let Ok(length @ 1..) = read else { return };
         loop {
             let now = *forecast.borrow_and_update();
             match now {
-                Weather::Fair => break,
+                Weather::Fair | Weather::Impatient(_) => break,
                 Weather::Slow(delay) => {
                     tokio::select! {
                         () = crate::patience::delay(delay) => break,
@@ -105,6 +108,16 @@ async fn pass(
         }
         if to.write_all(&piece[..length]).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Until nothing was said for too long.
+async fn silence(weather: Weather) {
+    match weather {
+        Weather::Impatient(most) => crate::patience::delay(most).await,
+        Weather::Fair | Weather::Slow(_) | Weather::BlackHole | Weather::HalfClosed | Weather::Cut => {
+            std::future::pending().await
         }
     }
 }

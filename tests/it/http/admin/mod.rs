@@ -1,8 +1,9 @@
 //! `/admin/v1` from outside, on both databases.
 //!
 //! Reading order: the set-up below, [`access`] (who may what), [`looks`] (what is shown, and what is not), [`acts`] (money and
-//! players by hand), [`trail`] (who did what), [`approvals`] (what takes two), [`audits`], [`dead`]
-//! (dead letters and plans), [`live`] (how it goes), [`ledgers`] (several of them).
+//! players by hand), [`trail`] (who did what), [`approvals`] (what takes two), [`audits`], [`turns`]
+//! (one audit at a time, for as long as it runs), [`dead`] (dead letters and plans), [`interrupted`] (the same where the broker is
+//! slow or away, or the program is killed), [`live`] (how it goes), [`ledgers`] (several of them).
 
 mod access;
 pub mod looks;
@@ -11,6 +12,8 @@ mod trail;
 mod approvals;
 mod audits;
 mod dead;
+mod interrupted;
+mod turns;
 mod live;
 mod ledgers;
 

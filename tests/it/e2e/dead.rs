@@ -29,7 +29,7 @@ pub async fn park(wire: &Wire, id: &str) {
 }
 
 /// The same, for many at a time.
-async fn park_many(wire: &Wire, letters: usize) {
+pub async fn park_many(wire: &Wire, letters: usize) {
     const AT_ONCE: usize = 100;
     let ids: Vec<String> = (0..letters).map(|number| format!("bet-{number}")).collect();
     for some in ids.chunks(AT_ONCE) {

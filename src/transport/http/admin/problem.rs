@@ -69,6 +69,35 @@ impl Problem {
         NotSignedIn::Unknown.into()
     }
 
+    /// Of the console: there was a session, or there never was one of this name.
+    pub fn session_over() -> Self {
+        let detail = "you are signed in no more: the twelve hours are over, or you signed out in another tab, or have \
+                      another token by now; sign in again";
+        Self { detail: detail.to_owned(), ..Self::not_signed_in() }
+    }
+
+    /// Of the console: a form was sent, and nobody is signed in to send it.
+    pub fn form_without_session() -> Self {
+        let detail = "you are signed in no more, so nothing was done: sign in, and send the form again";
+        Self { detail: detail.to_owned(), ..Self::not_signed_in() }
+    }
+
+    /// Of the console: which of several sessions is meant nobody can tell.
+    pub fn several_sessions() -> Self {
+        let detail = "this browser sends more than one cookie called purser_console, so nobody can tell who you are: delete \
+                      the cookies of this host and of those above it, and sign in";
+        Self { detail: detail.to_owned(), ..Self::not_signed_in() }
+    }
+
+    /// Of the console: the page that a form was on was shown to somebody else than is signed in by now.
+    pub fn page_of_another(shown_to: &str, now: &str) -> Self {
+        let detail = format!(
+            "this page was shown to {shown_to}, and {now} has signed in since, in another tab: nothing was done; open the \
+             page again"
+        );
+        Self::new(409, "Conflict", detail)
+    }
+
     /// Of the console: the session could not be ended for every process.
     pub fn still_signed_in() -> Self {
         let detail = "the ledger is away, so you are still signed in: sign out again in a while";
@@ -112,12 +141,6 @@ impl Problem {
     /// The broker, or what it does at the moment.
     pub fn broker_away() -> Self {
         let detail = "the broker is away, or has no queue of dead letters; the log says more. Ask the same again";
-        Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
-    }
-
-    /// Somebody else has the dead letters in hand.
-    pub fn busy() -> Self {
-        let detail = "somebody looks at these dead letters, or acts on them; ask the same again in a while";
         Self::new(503, "Temporarily unavailable", detail).with_header("retry-after", RETRY_AFTER)
     }
 

@@ -351,7 +351,9 @@ fn responses(call: AdminCall) -> Value {
     let done = json!({ "description": "Done" });
     let waits = json!({ "description": "It waits for a second person: the approval" });
     let goes_on = json!({ "description": "It goes on: the plan tells how far it is" });
+    let still = json!({ "description": "The look goes on: ask again" });
     let mut responses = match call {
+        AdminCall::Look(AdminLook::DeadLetters | AdminLook::DeadGroups) => json!({ "200": done, "202": still }),
         AdminCall::Look(_) => json!({ "200": done }),
         AdminCall::Act(act) => match act {
             AdminAct::AddPlayer => json!({ "201": done }),

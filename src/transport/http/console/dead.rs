@@ -9,6 +9,8 @@ use super::forms::FailedForm;
 use super::frame::Frame;
 use super::pages::PageRequest;
 use crate::config::Role;
+use crate::ledger::Party;
+use crate::transport::http::admin::dead::look::{LettersLook, LookShown};
 use crate::transport::http::admin::dead::snapshot::{Group, LetterShown, Snapshot};
 use crate::transport::http::admin::listing::ListPage;
 use crate::transport::http::admin::problem::Problem;
@@ -63,6 +65,18 @@ struct DeadPage {
     form: Option<PlanForm>,
 }
 
+/// What is shown instead of letters while they are looked at.
+#[derive(Template)]
+#[template(path = "console/looking.html")]
+struct LookingPage {
+    frame: Frame,
+    party: String,
+    parties: Vec<String>,
+    look: LookShown,
+    /// The query that leads here again.
+    query: String,
+}
+
 #[derive(Template)]
 #[template(path = "console/letter.html")]
 struct LetterPage {
@@ -105,7 +119,12 @@ pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedF
     let (party, page) = (asked.chosen_party()?, ListPage::read(&asked.query)?);
     let after = usize::try_from(page.after_number()?.unwrap_or(0)).unwrap_or(0);
     let cause = Cause::read(&asked);
-    let snapshot = console.api.dead_letters(&party).await?;
+    let snapshot = match console.api.dead_letters(&party).await? {
+        LettersLook::Over(snapshot) => snapshot,
+        LettersLook::GoesOn(look) if failed.is_none() => return still_looking(asked, &party, look),
+        // What stood in the form's way is the better answer.
+        LettersLook::GoesOn(_) => return Err(Problem::unavailable()),
+    };
     let party = party.to_string();
     let mut letters = listed(&snapshot, cause.as_ref(), after, page.limit + 1);
     let next = (letters.len() > page.limit).then(|| letters[page.limit - 1].number);
@@ -132,6 +151,13 @@ pub async fn show(console: &Console, asked: PageRequest, failed: Option<&FailedF
         frame: asked.frame,
     };
     Ok(page.render()?)
+}
+
+/// A look that goes on keeps nobody waiting.
+fn still_looking(asked: PageRequest, party: &Party, look: LookShown) -> Result<String, Problem> {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&asked.query).finish();
+    let (party, parties) = (party.to_string(), asked.parties());
+    Ok(LookingPage { party, parties, look, query, frame: asked.frame }.render()?)
 }
 
 fn listed(snapshot: &Snapshot, cause: Option<&Cause>, after: usize, most: usize) -> Vec<LetterShown> {
@@ -167,7 +193,10 @@ fn form(party: &str, role: Role, cause: Option<&Cause>, failed: Option<&FailedFo
 /// A letter is named by its place in a look, and by its mark: a later look, or another process's, may have another one there.
 pub async fn show_letter(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let (party, number) = (asked.party()?, asked.number()?);
-    let snapshot = console.api.dead_letters(&party).await?;
+    let snapshot = match console.api.dead_letters(&party).await? {
+        LettersLook::Over(snapshot) => snapshot,
+        LettersLook::GoesOn(look) => return still_looking(asked, &party, look),
+    };
     let (is_that_look, mark) = (snapshot.taken_at == asked.value("look"), asked.value("mark"));
     let is_there = |letter: &&LetterShown| is_that_look && i64::try_from(letter.number) == Ok(number);
     let mut alike = snapshot.letters.iter().filter(|letter| letter.mark == mark);

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::look::{LettersLook, LookShown, LookStage};
 use super::plan::{LetterAct, Plan};
 use super::snapshot::{COLUMNS, GROUP_COLUMNS, Snapshot};
 use super::stage::Stage;
@@ -119,8 +120,14 @@ impl Api {
     }
 
     /// What lies in a party's dead letters, or lay there not long ago.
-    pub async fn dead_letters(&self, party: &Party) -> Result<Arc<Snapshot>, Problem> {
-        self.letters(party)?.snapshot().await?.ok_or_else(Problem::busy)
+    pub async fn dead_letters(&self, party: &Party) -> Result<LettersLook, Problem> {
+        match self.letters(party)?.seen().await {
+            LookStage::Seen(snapshot) => Ok(LettersLook::Over(snapshot)),
+            LookStage::Looking { seen, waiting } => {
+                Ok(LettersLook::GoesOn(LookShown { state: "looking", seen, waiting }))
+            }
+            LookStage::Failed(_) => Err(Problem::broker_away()),
+        }
     }
 
     /// A plan of this name, as a path has it. This process may know it, or the ledger does; the one further on is right.
@@ -150,16 +157,12 @@ impl Api {
     }
 }
 
-impl From<DeadError> for Problem {
-    fn from(error: DeadError) -> Self {
-        tracing::warn!(%error, "the broker did not show an operator its dead letters");
-        Self::broker_away()
-    }
-}
-
 pub async fn list(api: &Api, asked: &AdminRequest) -> Result<AdminAnswer, Problem> {
     let page = ListPage::read(&asked.query)?;
-    let snapshot = api.dead_letters(&asked.party()?).await?;
+    let snapshot = match api.dead_letters(&asked.party()?).await? {
+        LettersLook::Over(snapshot) => snapshot,
+        LettersLook::GoesOn(look) => return Ok(AdminAnswer::Shown(Reply::json(202, "202", &look))),
+    };
     let after = place(&page)?;
     let later: Vec<_> = snapshot.letters.iter().skip(after).take(page.limit + 1).collect();
     let listing = Listing::new(&COLUMNS, &page, &later, |letter| letter.number.to_string())?;
@@ -168,7 +171,10 @@ pub async fn list(api: &Api, asked: &AdminRequest) -> Result<AdminAnswer, Proble
 
 pub async fn groups(api: &Api, asked: &AdminRequest) -> Result<AdminAnswer, Problem> {
     let page = ListPage::read(&asked.query)?;
-    let snapshot = api.dead_letters(&asked.party()?).await?;
+    let snapshot = match api.dead_letters(&asked.party()?).await? {
+        LettersLook::Over(snapshot) => snapshot,
+        LettersLook::GoesOn(look) => return Ok(AdminAnswer::Shown(Reply::json(202, "202", &look))),
+    };
     let (after, groups) = (place(&page)?, snapshot.groups());
     let later: Vec<_> = groups.iter().skip(after).take(page.limit + 1).collect();
     let listing = Listing::new(&GROUP_COLUMNS, &page, &later, |group| group.number.to_string())?;
@@ -207,7 +213,7 @@ pub async fn make_plan(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem
     }
     let looking = Arc::clone(&plan);
     let working = beside(reader, &plan, async move {
-        let _look = letters.look.lock().await;
+        let _turn = letters.turn.lock().await;
         let looked = async {
             let queue = letters.open().await?;
             unless_lost(queue.lost(), looking.look(queue)).await
@@ -263,7 +269,7 @@ pub async fn run(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
         let theirs = Arc::clone(&letters);
         let working = beside(&asked.ledger.reader, &plan, async move {
             let work = async {
-                let _look = theirs.look.lock().await;
+                let _turn = theirs.turn.lock().await;
                 theirs.forget();
                 let queue = theirs.open().await?;
                 let outcome = unless_lost(queue.lost(), running.carry_out(queue)).await?;

@@ -4,9 +4,11 @@
 //! time, and what it has seen is kept for a while. An act is planned first, which only looks, and touches what its plan has
 //! seen and nothing else. Plans are kept in the ledger, too, so that any process shows and runs them.
 //!
-//! Reading order: [`snapshot`] (what is seen), [`stage`] and [`plan`] (what is to be done), [`calls`].
+//! Reading order: [`snapshot`] (what is seen), [`look`] (how it comes to be seen), [`stage`] and [`plan`] (what is to be
+//! done), [`calls`].
 
 pub(crate) mod snapshot;
+pub(crate) mod look;
 pub(crate) mod stage;
 pub(crate) mod plan;
 pub(super) mod calls;
@@ -15,20 +17,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use self::look::LookStage;
 use self::plan::Plan;
 use self::snapshot::Snapshot;
 use crate::ledger::Party;
 use crate::transport::amqp::AmqpSettings;
-use crate::transport::amqp::dead::{DeadError, DeadQueue, unless_lost};
+use crate::transport::amqp::dead::{DeadError, DeadQueue};
 
 /// How long what was seen is shown, and how long a plan may wait to be run or its end be asked for.
 const KEPT: Duration = Duration::from_secs(600);
-
-/// How long a look waits for the one before it.
-const LOOK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Plans of a party that are kept. Each may know a hundred thousand letters, in some MiB.
 const MOST_PLANS: usize = 8;
@@ -43,8 +44,11 @@ struct PartyLetters {
     party: Party,
     settings: AmqpSettings,
     /// Held by whoever has the queue open.
-    look: tokio::sync::Mutex<()>,
-    seen: Mutex<Option<(Instant, Arc<Snapshot>)>>,
+    turn: tokio::sync::Mutex<()>,
+    /// The look that goes on, or has ended and nobody was told.
+    under_way: Mutex<Option<watch::Receiver<LookStage>>>,
+    /// What was seen last, and when.
+    last: Mutex<Option<(Instant, Arc<Snapshot>)>>,
     plans: Mutex<BTreeMap<Uuid, Arc<Plan>>>,
 }
 
@@ -54,8 +58,9 @@ impl DeadLetters {
             let letters = PartyLetters {
                 party: party.clone(),
                 settings,
-                look: tokio::sync::Mutex::default(),
-                seen: Mutex::default(),
+                turn: tokio::sync::Mutex::default(),
+                under_way: Mutex::default(),
+                last: Mutex::default(),
                 plans: Mutex::default(),
             };
             (party, Arc::new(letters))
@@ -73,30 +78,14 @@ impl PartyLetters {
         DeadQueue::open(&self.settings, self.party.clone()).await
     }
 
-    /// What was seen not long ago, else what is seen now; `None` where somebody else is at it, and not through soon.
-    async fn snapshot(&self) -> Result<Option<Arc<Snapshot>>, DeadError> {
-        if let Some(snapshot) = self.kept() {
-            return Ok(Some(snapshot));
-        }
-        let Ok(_look) = tokio::time::timeout(LOOK_PATIENCE, self.look.lock()).await else { return Ok(None) };
-        // Whoever had the queue open meanwhile may have seen all that is wanted.
-        if let Some(snapshot) = self.kept() {
-            return Ok(Some(snapshot));
-        }
-        let queue = self.open().await?;
-        let snapshot = Arc::new(unless_lost(queue.lost(), Snapshot::take(queue)).await?);
-        *locked(&self.seen) = Some((Instant::now(), Arc::clone(&snapshot)));
-        Ok(Some(snapshot))
-    }
-
     fn kept(&self) -> Option<Arc<Snapshot>> {
-        let seen = locked(&self.seen);
-        seen.as_ref().filter(|(since, _)| since.elapsed() < KEPT).map(|(_, snapshot)| Arc::clone(snapshot))
+        let last = locked(&self.last);
+        last.as_ref().filter(|(since, _)| since.elapsed() < KEPT).map(|(_, snapshot)| Arc::clone(snapshot))
     }
 
     /// Some of what was seen is there no more.
     fn forget(&self) {
-        *locked(&self.seen) = None;
+        *locked(&self.last) = None;
     }
 
     fn plan(&self, id: Uuid) -> Option<Arc<Plan>> {

@@ -66,11 +66,14 @@ pub struct Group {
 pub const GROUP_COLUMNS: [&str; 7] = ["number", "reason", "error", "queue", "letters", "first_died_at", "last_died_at"];
 
 impl Snapshot {
-    pub async fn take(mut queue: DeadQueue) -> Result<Self, DeadError> {
+    /// Tells how many letters it has read, and of how many, as it goes.
+    pub async fn take(mut queue: DeadQueue, mut tell: impl FnMut(u64, u64) + Send) -> Result<Self, DeadError> {
         let taken_at = shown::moment(clock::now());
         let waiting = queue.count().await?;
+        let to_read = waiting.min(MOST_LETTERS);
         let mut letters = Vec::new();
-        for _ in 0..waiting.min(MOST_LETTERS) {
+        for seen in 0..to_read {
+            tell(seen, to_read);
             let Some(letter) = queue.next().await? else { break };
             letters.push(LetterShown::of(letters.len() + 1, &letter));
         }

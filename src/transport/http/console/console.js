@@ -33,6 +33,7 @@
   });
 
   // What goes on is looked at again every two seconds, but not under somebody's hands, and not once it is over.
+  const reader = (page) => page.querySelector("form.who span")?.textContent;
   const live = document.getElementById("live");
   const pause = document.getElementById("pause");
   if (live && pause && !("over" in live.dataset)) {
@@ -49,12 +50,13 @@
       if (!isPaused && !document.hidden && !live.contains(document.activeElement)) {
         if (live.dataset.at) return again();
         try {
-          const answer = await fetch(location.href);
-          if (answer.status === 401) return again();
+          const answer = await fetch(location.href, { headers: { "purser-refresh": "1" } });
+          // Signed out in another tab, or somebody else is signed in there by now, or it is kept no more.
+          if ([401, 403, 404].includes(answer.status)) return again();
           const page = new DOMParser().parseFromString(await answer.text(), "text/html");
           const newer = page.getElementById("live");
+          if (answer.ok && (!newer || "over" in newer.dataset || reader(page) !== reader(document))) return again();
           if (newer) live.replaceChildren(...newer.childNodes);
-          if (newer && "over" in newer.dataset) return again();
         } catch {
           // The server is away: what was seen last stands, and the next look tells.
         }

@@ -15,6 +15,9 @@ use crate::transport::http::admin::problem::Problem;
 use crate::transport::http::admin::routes::{self, AdminAct, AdminCall, FoundRoute, PathParameters};
 use crate::transport::http::admin::{self, Caller, FoundAct, RequestLog};
 
+/// The field of every form that says to whom its page was shown.
+const SHOWN_TO: &str = "shown_to";
+
 /// A form that did nothing, with what was typed.
 pub struct FailedForm {
     /// The last segment of where it went.
@@ -45,6 +48,16 @@ pub async fn read(parts: &Parts, body: Body) -> Result<Vec<(String, String)>, Pr
 /// What a form says; empty where it says nothing.
 pub fn value<'a>(form: &'a [(String, String)], name: &str) -> &'a str {
     form.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+}
+
+/// A form without what says to whom its page was shown. Whoever signs in from another tab takes that one's place there, too, and is not to
+/// do what the other one had filled in. A script says nothing of it.
+fn of_its_reader(form: Vec<(String, String)>, reader: &str) -> Result<Vec<(String, String)>, Problem> {
+    let (shown_to, form): (Vec<_>, Vec<_>) = form.into_iter().partition(|(name, _)| name == SHOWN_TO);
+    match shown_to.iter().find(|(_, name)| name != reader) {
+        Some((_, name)) => Err(Problem::page_of_another(name, reader)),
+        None => Ok(form),
+    }
 }
 
 /// The act that a form was sent to, which has the same path.
@@ -81,7 +94,7 @@ impl Console {
         };
         // Before anything is read of the form: whoever may not send it sees neither what is wrong with it nor its page.
         self.api.check_caller(&call, &sent).await?;
-        let form = read(parts, body).await?;
+        let form = of_its_reader(read(parts, body).await?, &visitor.operator.name)?;
         let asked = match object(sent.act, &form) {
             Ok(asked) => self.api.act_for(call, sent.clone(), &asked).await,
             Err(problem) => Err(problem),

@@ -64,6 +64,10 @@ const NAME: &str = "console";
 const STYLE: &str = include_str!("console.css");
 const SCRIPT: &str = include_str!("console.js");
 
+/// Sent by a page's script that looks again at what goes on: nobody sees the rest of such an answer, and so not what a form in another tab
+/// has left to be said.
+const REFRESH: &str = "purser-refresh";
+
 /// Nothing but the page's own style, script and forms. (`data:` is its empty icon.)
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -142,7 +146,8 @@ impl Console {
         };
         log.operator = Some(visitor.operator.clone());
         let reply = self.serve(parts, body, &visitor, log).await;
-        if let (Some(session), Some(notice), true) = (&visitor.session, &visitor.notice, frame::is_page(&reply)) {
+        let is_seen = frame::is_page(&reply) && !parts.headers.contains_key(REFRESH);
+        if let (Some(session), Some(notice), true) = (&visitor.session, &visitor.notice, is_seen) {
             self.sessions.said(session, notice).await;
         }
         reply
@@ -150,7 +155,7 @@ impl Console {
 
     /// What whoever is signed in asks for.
     async fn serve(self: &Arc<Self>, parts: &Parts, body: Body, visitor: &Visitor, log: &mut RequestLog) -> Reply {
-        let is_unsafe = !matches!(parts.method.as_str(), "GET" | "HEAD");
+        let is_unsafe = is_unsafe(parts);
         if is_unsafe && visitor.session.is_some() && same_site::is_own(&parts.headers, self.public()) != Some(true) {
             let problem = Problem::form_from_elsewhere();
             return frame::problem_page(frame_of(parts, visitor), &problem);
@@ -167,8 +172,15 @@ impl Console {
             let operator = self.api.operators.sign_in(Some(token), address, at)?;
             return Ok(Visitor { operator, address, correlation, session: None, notice: None });
         }
-        let session = Ticket::of(&parts.headers).ok_or_else(Problem::not_signed_in)?;
-        let found = self.sessions.find(&session, at).await.ok_or_else(Problem::not_signed_in)?;
+        let is_form = is_unsafe(parts) && parts.uri.path() != sign_in::OUT;
+        let nobody = || match Ticket::count(&parts.headers) {
+            0 | 1 if is_form => Problem::form_without_session(),
+            0 => Problem::not_signed_in(),
+            1 => Problem::session_over(),
+            _ => Problem::several_sessions(),
+        };
+        let session = Ticket::of(&parts.headers).ok_or_else(nobody)?;
+        let found = self.sessions.find(&session, at).await.ok_or_else(nobody)?;
         Ok(Visitor { operator: found.operator, address, correlation, session: Some(session), notice: found.notice })
     }
 
@@ -212,6 +224,11 @@ impl Console {
     fn public(&self) -> Option<&url::Url> {
         self.api.config.http.public_url.as_ref()
     }
+}
+
+/// Whether a request may change something.
+fn is_unsafe(parts: &Parts) -> bool {
+    !matches!(parts.method.as_str(), "GET" | "HEAD")
 }
 
 fn frame_of(parts: &Parts, visitor: &Visitor) -> Frame {

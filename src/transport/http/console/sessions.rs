@@ -93,14 +93,20 @@ impl fmt::Debug for Ticket {
 }
 
 impl Ticket {
-    /// The one that a request brings.
+    /// The one that a request brings. Of two, one may be what a neighbour below the same domain has set, in whose session
+    /// nobody is to work: neither counts.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let (_, value) = pairs.find(|(name, _)| *name == COOKIE)?;
+        let mut values = values(headers);
+        let (Some(value), None) = (values.next(), values.next()) else { return None };
         // Anything else was never handed out, and is not asked for.
         let bytes = URL_SAFE_NO_PAD.decode(value).ok()?;
+        let value = std::str::from_utf8(value).ok()?;
         (bytes.len() == BYTES).then(|| Self(value.to_owned()))
+    }
+
+    /// How many a request brings, whatever they are.
+    pub fn count(headers: &HeaderMap) -> usize {
+        values(headers).count()
     }
 
     /// The header that hands it out. Without a path of its own the cookie is for the directory of the page that sets it,
@@ -117,6 +123,12 @@ impl Ticket {
     fn key(&self) -> Key {
         Sha256::digest(self.0.as_bytes()).into()
     }
+}
+
+/// The values of our cookie. They are bytes: what others have set beside it need not be text.
+fn values(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"="))
 }
 
 fn cookie(value: &str, life: i64, is_https: bool) -> String {
@@ -250,6 +262,8 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -258,6 +272,10 @@ mod tests {
         for (text, expected) in [
             ("purser_console=x", Some("x")),
             ("a=b; purser_console=x; c=d", Some("x")),
+            ("a=b;purser_console=x;c=d", Some("x")),
+            ("purser_console=x; purser_console=x", None),
+            ("purser_console=junk; purser_console=x", None),
+            ("purser_console=x; purser_console=", None),
             ("purser_console", None),
             ("xpurser_console=x", None),
         ] {
@@ -265,6 +283,13 @@ mod tests {
             assert_eq!(Ticket::of(&headers(&whole(text))), expected.map(|_| Ticket("x".repeat(42) + "A")), "{text}");
             assert_eq!(Ticket::of(&headers(text)), None, "none that was ever handed out");
         }
+        let mut two_lines = headers(&format!("purser_console={}A", "x".repeat(42)));
+        assert_eq!(Ticket::of(&two_lines).is_some(), Ticket::count(&two_lines) == 1);
+        two_lines.append(header::COOKIE, "purser_console=y".parse().unwrap());
+        assert_eq!((Ticket::of(&two_lines), Ticket::count(&two_lines)), (None, 2));
+        let neighbour = [&b"name=Zo\xeb; purser_console="[..], &[b'x'; 42], b"A"].concat();
+        let neighbour = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_bytes(&neighbour).unwrap())]);
+        assert!(Ticket::of(&neighbour).is_some(), "what is no text beside it is not ours");
         let cookie = Ticket("x".to_owned()).set_cookie(true);
         assert_eq!(cookie, "purser_console=x; Max-Age=43200; HttpOnly; SameSite=Strict; Secure");
         assert_eq!(format!("{:?}", Ticket("x".to_owned())), "…hidden…");

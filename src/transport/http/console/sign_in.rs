@@ -22,6 +22,9 @@ use crate::transport::http::admin::problem::Problem;
 /// Where the form goes.
 pub const PATH: &str = "/console/sign-in";
 
+/// Where the form of signing out goes.
+pub const OUT: &str = "/console/sign-out";
+
 #[derive(Template)]
 #[template(path = "console/sign_in.html")]
 struct SignInPage<'a> {
@@ -29,6 +32,8 @@ struct SignInPage<'a> {
     style: &'a str,
     /// Why the last try was of no use; empty where there was none.
     error: &'a str,
+    /// Whether it was what was typed.
+    is_wrong: bool,
     /// The page that was asked for, below the console's path.
     to: &'a str,
 }
@@ -36,12 +41,12 @@ struct SignInPage<'a> {
 /// The form, with the status of whatever is in the way. Nothing else is answered to whoever is not signed in, the stylesheet
 /// neither: so this page has its style within, named by its hash.
 pub fn page(parts: &Parts, problem: &Problem, to: &str) -> Reply {
-    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-    let wanted = path.strip_prefix("/console/").filter(|_| parts.method == "GET").unwrap_or(to);
-    let to = if is_page(wanted) { wanted } else { "" };
-    let was_tried = parts.uri.path() == PATH || problem.status != 401;
-    let error = if was_tried { problem.detail.as_str() } else { "" };
-    let page = SignInPage { root: frame::root(parts.uri.path()), style: STYLE, error, to };
+    let to = wanted(parts, to);
+    // Who has come for the first time, or has just signed out, is told nothing but where to sign in.
+    let is_first_try = *problem == Problem::not_signed_in() && parts.uri.path() != PATH;
+    let error = if is_first_try || parts.uri.path() == OUT { "" } else { problem.detail.as_str() };
+    let is_wrong = parts.uri.path() == PATH && problem.status == 401;
+    let page = SignInPage { root: frame::root(parts.uri.path()), style: STYLE, error, is_wrong, to };
     let Ok(html) = page.render() else { return Reply::empty(500, "500") };
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
@@ -99,6 +104,18 @@ impl Console {
         let is_https = same_site::is_https(&parts.headers, self.public());
         Ok(see("./").with_header("set-cookie", Ticket::end_cookie(is_https)))
     }
+}
+
+/// Where it leads once somebody has signed in: to the page that was asked for, or that the form is on that was sent.
+fn wanted<'a>(parts: &'a Parts, to: &'a str) -> &'a str {
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    let below = path.strip_prefix("/console/").unwrap_or_default();
+    let pages = match parts.method.as_str() {
+        "GET" | "HEAD" => [below, ""],
+        _ if parts.uri.path() == PATH => [to, ""],
+        _ => [below, below.rsplit_once('/').map_or("", |(page, _)| page)],
+    };
+    pages.into_iter().find(|page| is_page(page)).unwrap_or_default()
 }
 
 /// Whether a path with its query is one of our pages, and so leads nowhere else.

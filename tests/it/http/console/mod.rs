@@ -1,10 +1,11 @@
 //! `/console` from outside, over real HTTP.
 //!
-//! Reading order: the set-up below, [`access`] (who may what, and what keeps pages safe), [`forms`] (what they do, once),
-//! [`pages`] (what is shown, and where links lead), [`dead`] (dead letters and plans), [`approvals`], [`audit`],
-//! [`processes`] (several behind one address).
+//! Reading order: the set-up below, [`access`] (who may what, and what keeps pages safe), [`sessions`] (their ends, and other
+//! tabs), [`forms`] (what they do, once), [`pages`] (what is shown, and where links lead), [`dead`] (dead letters and plans),
+//! [`approvals`], [`audit`], [`processes`] (several behind one address).
 
 mod access;
+mod sessions;
 mod forms;
 mod pages;
 mod dead;

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use super::{CommandFailure, failed, usage};
+use serde_json::json;
+
+use super::{CommandFailure, failed, trail, usage};
+use crate::admin::trail::Deed;
 use crate::clock;
-use crate::config::{PartyConfig, PlayerTokens};
+use crate::config::{Config, PartyConfig, PlayerTokens};
 use crate::identity;
 use crate::ledger::accounts::{Cash, OpenPlayer};
 use crate::ledger::command::{Act, Command};
+use crate::ledger::money::format_decimal;
 use crate::ledger::player::Profile;
 use crate::ledger::{AccountAct, Amount, Currency, Outcome, Party, PlayerId, Pocket};
 use crate::storage::Database;
@@ -19,7 +23,7 @@ const TOKEN_TTL: Duration = Duration::from_secs(3600);
 /// Players created in one transaction.
 const CHUNK: usize = 250;
 
-/// Creates players and gives each the same money, through the ledger itself.
+/// Creates players and gives each the same money, through the ledger itself. It is in the trail as one act.
 pub async fn invite(
     database: &Database,
     party: &Party,
@@ -27,16 +31,37 @@ pub async fn invite(
     players: &[PlayerId],
     money: Amount,
 ) -> Result<(), CommandFailure> {
-    let mut writer = database.writer()?;
-    for chunk in players.chunks(CHUNK) {
-        let commands = chunk.iter().flat_map(|player| invitation(party, currency, player, money)).collect();
-        for outcome in direct::apply_all(&mut writer, commands).await? {
-            if let Outcome::Refused(refusal) = outcome {
-                return Err(failed(format!("the ledger refused to invite a player: {refusal:?}")));
+    let deed = Deed {
+        act: "players fund",
+        party: Some(party.clone()),
+        target: format!("{} players", players.len()),
+        detail: json!({ "currency": currency, "amount_minor": money.minor(), "first": players.first() }),
+    };
+    trail::recorded(database, deed, async {
+        let mut writer = database.writer()?;
+        for chunk in players.chunks(CHUNK) {
+            let commands = chunk.iter().flat_map(|player| invitation(party, currency, player, money)).collect();
+            for outcome in direct::apply_all(&mut writer, commands).await? {
+                if let Outcome::Refused(refusal) = outcome {
+                    return Err(failed(format!("the ledger refused to invite a player: {refusal:?}")));
+                }
             }
         }
+        Ok(((), "done".to_owned()))
+    })
+    .await
+}
+
+/// Money for trying something out is put in by one person, so it is no more than one person may.
+pub fn check_threshold(config: &Config, currency: Currency, money: Amount) -> Result<(), CommandFailure> {
+    if !config.approvals.holds(currency, money.minor()) {
+        return Ok(());
     }
-    Ok(())
+    let amount = format_decimal(money.minor(), config.exponent(currency));
+    Err(usage(format!(
+        "this would give a player {amount} {currency}, and approvals.threshold lets nobody put in so much alone: have it \
+         deposited with `purser deposit`, or use another currency"
+    )))
 }
 
 fn invitation(party: &Party, currency: Currency, player: &PlayerId, money: Amount) -> [Command; 2] {

@@ -74,7 +74,11 @@ pub async fn road(
         .ask(move |conn| {
             let known = approvals::of_key(conn, &fresh.party, &fresh.act, &fresh.key)?;
             if known.is_none() && (!is_held || is_decided(conn, &fresh)?) {
-                return open(conn, &request);
+                let Some(why) = taken_key(conn, &request)? else { return Ok(Road::Open) };
+                let outcome = format!("refused: {why}");
+                let entry = trail::NewEntry { id: entry_id, ..entry(&actor, &request.deed, &outcome, None) };
+                trail::append(conn, &entry)?;
+                return Ok(Road::Closed(RefusalKind::Conflict, why.to_owned()));
             }
             trail::in_turn(conn, |conn| {
                 let (road, outcome) = wait(conn, &request, &fresh, is_held)?;
@@ -88,12 +92,11 @@ pub async fn road(
         .await
 }
 
-/// Nobody moves anything under the key of an approval but whoever approves it.
-fn open(conn: &mut AnyConnection, request: &ApprovalRequest) -> Result<Road, StoreError> {
+/// Nobody moves anything under the key of an approval but whoever approves it: why a transfer is refused that would be.
+fn taken_key(conn: &mut AnyConnection, request: &ApprovalRequest) -> Result<Option<&'static str>, StoreError> {
     let id = Uuid::try_parse(&request.key).ok();
     let is_taken = id.map(|id| approvals::find(conn, id)).transpose()?.flatten().is_some();
-    let why = "this key is the id of an approval: approve that, or take another key";
-    Ok(if is_taken { Road::Closed(RefusalKind::Conflict, why.to_owned()) } else { Road::Open })
+    Ok(is_taken.then_some("this key is the id of an approval: approve that, or take another key"))
 }
 
 /// The road of what is not simply open, with the words for the trail where there are some.

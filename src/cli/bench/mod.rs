@@ -121,7 +121,9 @@ impl Bench {
         let run = format!("{:06x}", rand::random::<u32>() & 0x00ff_ffff);
         let names = (0..self.players).map(|number| PlayerId::parse(&format!("bench-{run}-{number}")));
         let names = names.collect::<Result<Vec<_>, _>>()?;
-        crowd::invite(&database, &party, currency, &names, Amount::new(MONEY)?).await?;
+        let money = Amount::new(MONEY)?;
+        crowd::check_threshold(config, currency, money)?;
+        crowd::invite(&database, &party, currency, &names, money).await?;
         let with_token = |player: PlayerId| Ok((player.clone(), crowd::token(&party, settings, &player)?));
         let players = names.into_iter().map(with_token).collect::<Result<Vec<_>, CommandFailure>>()?;
         Ok(Arc::new(Table { providers, database, currency, game, players, run }))

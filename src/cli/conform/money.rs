@@ -67,10 +67,12 @@ impl Money {
 async fn fund(config: &Config, name: &str, currency: &str, names: &[String]) -> Result<(), CommandFailure> {
     let (party, _) = party(config, name)?;
     let currency = Currency::parse(currency).map_err(|error| usage(format!("--currency {error}")))?;
+    let money = Amount::new(MONEY)?;
+    crowd::check_threshold(config, currency, money)?;
     let players = names.iter().map(|name| PlayerId::parse(name)).collect::<Result<Vec<_>, _>>()?;
     let opening = LedgerChoice::of_party(config, &party)?.change().await;
     let database = opening.map_err(|error| usage(format!("the ledger: {error}")))?;
-    crowd::invite(&database, &party, currency, &players, Amount::new(MONEY)?).await
+    crowd::invite(&database, &party, currency, &players, money).await
 }
 
 /// Runs it in a shell. What it prints goes to standard error, since results are ours.

@@ -82,6 +82,7 @@ impl Demo {
         provider.expect_service().await?;
         let database = LedgerChoice::of_party(config, &party)?.change().await?;
         let currency = settings.currencies.first().copied().ok_or_else(|| usage("the party has no currency"))?;
+        crowd::check_threshold(config, currency, Amount::new(rounds::MONEY)?)?;
         let game = settings.games.first().cloned().ok_or_else(|| usage("the party has no games"))?;
         let run = format!("{:06x}", rand::random::<u32>() & 0x00ff_ffff);
         Ok(Stage { provider: Arc::new(provider), database, party, settings: settings.clone(), currency, game, run })

@@ -13,7 +13,7 @@ use crate::ledger::{Amount, PlayerId};
 use crate::provider::{Provider, ProviderReply, ProviderRequest};
 
 /// What each player starts with, minor units: enough for any number of rounds that a demo plays.
-const MONEY: i64 = 1_000_000_000;
+pub(super) const MONEY: i64 = 1_000_000_000;
 
 const STAKE: i64 = 100;
 

@@ -2,14 +2,18 @@
 
 use clap::Args;
 
+use serde_json::json;
+
 use super::{line, moment};
+use crate::admin::trail::Deed;
 use crate::cli::ledger_choice::LedgerOption;
-use crate::cli::{Ended, failed, output, usage};
+use crate::cli::{Ended, failed, output, trail, usage};
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::command::Timestamp;
-use crate::storage::audit;
 use crate::storage::pruning::{self, Pruned};
+use crate::storage::queries::AnyConnection;
+use crate::storage::{StoreError, audit};
 
 #[derive(Args)]
 pub struct Prune {
@@ -53,18 +57,19 @@ impl Prune {
             )));
         }
         let Self { before, dry_run, .. } = self;
-        let pruning = database.query(move |conn| {
-            let reach = pruning::reach(conn, before)?;
-            let mut pruned = Pruned::default();
-            let progress = output::progress_bar(reach.rows.unsigned_abs(), "journal rows");
-            while !dry_run && let Some(step) = pruning::step(conn, reach.last)? {
-                pruned += step;
-                progress.set_position(pruned.rows());
-            }
-            progress.finish_and_clear();
-            Ok(Summary { before: line::written(before), up_to: reach.last, rows: reach.rows, pruned })
-        });
-        let summary = pruning.await?;
+        let pruning = database.query(move |conn| prune(conn, before, dry_run));
+        let summary = if dry_run {
+            pruning.await?
+        } else {
+            let detail = json!({ "before": line::written(before) });
+            let deed = Deed { act: "journal prune", party: None, target: "the journal".to_owned(), detail };
+            let working = async {
+                let summary = pruning.await?;
+                let outcome = format!("done: {}", summary.told());
+                Ok((summary, outcome))
+            };
+            trail::recorded(&database, deed, working).await?
+        };
         if self.json {
             output::json(&summary)?
         } else {
@@ -73,16 +78,33 @@ impl Prune {
         Ok(true)
     }
 
-    fn print(&self, Summary { before, up_to, rows, pruned }: &Summary) -> std::io::Result<()> {
+    fn print(&self, summary: &Summary) -> std::io::Result<()> {
+        let Summary { before, up_to, rows, .. } = summary;
         if *rows == 0 {
             return output::line(&format!("nothing was received before {before} that is not pruned"));
         }
         if self.dry_run {
             return output::line(&format!("{rows} journal rows, up to row {up_to}, would be looked at"));
         }
-        let Pruned { shortened, dropped, whole } = pruned;
-        output::line(&format!(
-            "up to journal row {up_to}: {shortened} shortened, {dropped} dropped, {whole} left whole"
-        ))
+        output::line(&summary.told())
     }
+}
+
+impl Summary {
+    fn told(&self) -> String {
+        let Self { up_to, pruned: Pruned { shortened, dropped, whole }, .. } = self;
+        format!("up to journal row {up_to}: {shortened} shortened, {dropped} dropped, {whole} left whole")
+    }
+}
+
+fn prune(conn: &mut AnyConnection, before: Timestamp, dry_run: bool) -> Result<Summary, StoreError> {
+    let reach = pruning::reach(conn, before)?;
+    let mut pruned = Pruned::default();
+    let progress = output::progress_bar(reach.rows.unsigned_abs(), "journal rows");
+    while !dry_run && let Some(step) = pruning::step(conn, reach.last)? {
+        pruned += step;
+        progress.set_position(pruned.rows());
+    }
+    progress.finish_and_clear();
+    Ok(Summary { before: line::written(before), up_to: reach.last, rows: reach.rows, pruned })
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::{CommandFailure, Ended, failed, output, party_or_first, usage};
+use super::{CommandFailure, Ended, crowd, failed, output, party_or_first, trail, usage};
+use crate::admin::trail::Deed;
 use crate::app;
 use crate::cli::ledger_choice::LedgerChoice;
 use crate::clock;
@@ -237,23 +238,14 @@ impl PlayArgs {
         let minor = parse_decimal(fund, config.exponent(currency));
         let minor = minor.map_err(|error| usage(format!("--fund {error}")))?;
         let amount = Amount::new(minor).map_err(|_| usage("--fund must be more than nothing"))?;
+        crowd::check_threshold(config, currency, amount)?;
         let database = LedgerChoice::of_party(config, &message.party)?.change().await?;
-        let profile = Profile { home_currency: currency, username: None, nickname: None, email: None, gender: None };
-        let open = LedgerAct::Account(AccountAct::OpenPlayer(OpenPlayer { player: message.player.clone(), profile }));
-        match apply(&database, &message.party, open).await? {
-            // Who was there with another profile is as good.
-            Outcome::Done(_) | Outcome::Refused(Refusal::Account(AccountRefusal::KeyReused)) => {}
-            Outcome::Refused(refusal) => return Err(failed(format!("the player is refused: {refusal:?}"))),
-        }
-        let wallet = message.wallet.clone().unwrap_or_else(Wallet::default_wallet);
-        let key = uuid::Uuid::new_v4().to_string().into();
-        let pocket = Pocket::real_in(currency, wallet);
-        let deposit =
-            LedgerAct::Account(AccountAct::Deposit(Cash { player: message.player.clone(), pocket, amount, key }));
-        match apply(&database, &message.party, deposit).await? {
-            Outcome::Done(_) => Ok(()),
-            Outcome::Refused(refusal) => Err(failed(format!("the deposit is refused: {refusal:?}"))),
-        }
+        let key = uuid::Uuid::new_v4().to_string();
+        let wallet = message.wallet.as_ref().map(Wallet::to_string);
+        let detail = json!({ "amount": fund, "currency": currency, "wallet": wallet, "key": key, "for": "play" });
+        let (party, target) = (Some(message.party.clone()), message.player.to_string());
+        let deed = Deed { act: "deposit", party, target, detail };
+        trail::recorded(&database, deed, put_in(&database, message, amount, key)).await
     }
 
     fn tell(
@@ -337,6 +329,29 @@ const PREFIX: &str = "play-";
 fn round_of(external_id: &str) -> Option<i64> {
     let (round, _) = external_id.strip_prefix(PREFIX)?.split_once('-')?;
     round.parse().ok().filter(|round| *round >= 1)
+}
+
+/// Makes the player, where there is none, and puts money into the account that the message is about.
+async fn put_in(
+    database: &Database,
+    message: &Message,
+    amount: Amount,
+    key: String,
+) -> Result<((), String), CommandFailure> {
+    let (currency, player) = (message.currency, message.player.clone());
+    let profile = Profile { home_currency: currency, username: None, nickname: None, email: None, gender: None };
+    let open = LedgerAct::Account(AccountAct::OpenPlayer(OpenPlayer { player: player.clone(), profile }));
+    match apply(database, &message.party, open).await? {
+        // Who was there with another profile is as good.
+        Outcome::Done(_) | Outcome::Refused(Refusal::Account(AccountRefusal::KeyReused)) => {}
+        Outcome::Refused(refusal) => return Err(failed(format!("the player is refused: {refusal:?}"))),
+    }
+    let pocket = Pocket::real_in(currency, message.wallet.clone().unwrap_or_else(Wallet::default_wallet));
+    let deposit = LedgerAct::Account(AccountAct::Deposit(Cash { player, pocket, amount, key: key.into() }));
+    match apply(database, &message.party, deposit).await? {
+        Outcome::Done(_) => Ok(((), "done".to_owned())),
+        Outcome::Refused(refusal) => Err(failed(format!("the deposit is refused: {refusal:?}"))),
+    }
 }
 
 async fn apply(database: &Database, party: &Party, act: LedgerAct) -> Result<Outcome, CommandFailure> {

@@ -15,7 +15,8 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::{CommandFailure, Ended, failed, output, usage};
+use super::{CommandFailure, Ended, failed, output, trail, usage};
+use crate::admin::trail::Deed;
 use crate::cli::journal::seal::Sealing;
 use crate::cli::ledger_choice::LedgerOption;
 use crate::config::Config;
@@ -93,7 +94,17 @@ impl ReplayArgs {
         let writer = database.writer()?;
         let mut applying = if self.dry_run { Applying::dry_run(writer) } else { Applying::new(writer) };
         let mut summary = Summary { dry_run: self.dry_run, ..Summary::default() };
-        let ended = self.apply_all(&mut pacing, &mut applying, &mut summary).await;
+        let working = async {
+            self.apply_all(&mut pacing, &mut applying, &mut summary).await?;
+            Ok(((), summary.outcome()))
+        };
+        let ended = if self.dry_run {
+            working.await.map(|((), _)| ())
+        } else {
+            let detail = json!({ "unsealed": self.unsealed });
+            let deed = Deed { act: "replay", party: None, target: self.file.display().to_string(), detail };
+            trail::recorded(&database, deed, working).await
+        };
         pacing.progress.finish_and_clear();
         summary.print(self.json)?;
         ended.map(|()| summary.different == 0)
@@ -159,6 +170,12 @@ impl Summary {
             ReplayedAs::RecordOnly => &mut self.record_only,
         };
         *count += 1;
+    }
+
+    /// For the trail.
+    fn outcome(&self) -> String {
+        let Self { applied, equal, different, held, .. } = self;
+        format!("done: {applied} applied, {equal} equal, {different} different, {held} held back")
     }
 
     fn print(&self, is_json: bool) -> std::io::Result<()> {

@@ -86,7 +86,9 @@ async fn what_is_too_much_for_one_is_moved_once_by_another() {
         let other = post(Role::Operator, DEPOSITS, &amount("1.00", "b")).send(&stage).await;
         assert!(problem(&other).1.contains("used before for another transfer"), "{}", other.text());
         let under_its_id = post(Role::Operator, DEPOSITS, &amount("1.00", &id)).send(&stage).await;
-        assert!(problem(&under_its_id).1.contains("the id of an approval"), "{}", under_its_id.text());
+        let (_, why) = problem(&under_its_id);
+        assert!(why.contains("the id of an approval"), "{why}");
+        assert!(outcomes(&stage, "deposit").await.contains(&format!("the-operator: refused: {why}")), "{why}");
         assert_eq!((stage.balance("acme", "alice", "CHF").await, listed(&stage, "").await.len()), (10_000, 1));
 
         // Twice at once, and once more.

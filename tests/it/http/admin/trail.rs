@@ -67,6 +67,65 @@ async fn every_act_is_in_the_trail_before_it_is_done_and_after() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_command_line_does_to_the_ledger_is_in_the_trail() {
+    on_both(async |base| {
+        let stage = open(base).await;
+        let so_far = trail(&stage).await.len();
+        stage.done(&["play", "bet", "--party", "acme", "--player", "carl", "--fund", "5"]).await;
+        let exported = stage.file("acme.ndjson");
+        std::fs::write(&exported, stage.done(&["journal", "export", "--party", "acme"]).await).expect("a file");
+        let exported = exported.display().to_string();
+        for dry in [&["replay", "--dry-run", &*exported][..], &["journal", "prune", "--before", "0s", "--dry-run"]] {
+            stage.done(dry).await;
+        }
+        stage.done(&["replay", &exported]).await;
+        stage.done(&["journal", "prune", "--before", "0s"]).await;
+        let told = trail(&stage).await;
+        let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or("-").to_owned();
+        let told: Vec<String> = told[so_far..]
+            .iter()
+            .map(|entry| {
+                assert!(text(entry, "who").starts_with("os:"), "{entry}");
+                [text(entry, "act"), text(entry, "on"), text(entry, "outcome")].join(" | ")
+            })
+            .collect();
+        let replay = |outcome: &str| format!("replay | {exported} | {outcome}");
+        let expected = [
+            "deposit | carl | begun".to_owned(),
+            "deposit | carl | done".to_owned(),
+            replay("begun"),
+            replay("done: 0 applied, 5 equal, 0 different, 0 held back"),
+            "journal prune | the journal | begun".to_owned(),
+            "journal prune | the journal | done: up to journal row 5: 3 shortened, 0 dropped, 2 left whole".to_owned(),
+        ];
+        assert_eq!(told, expected, "looks and rehearsals are not in it");
+        stage.audit().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_to_try_something_out_is_no_more_than_one_person_may_put_in() {
+    let stage = Stage::open(Base::Sqlite, &(super::config() + "[approvals]\nthreshold = { CHF = 500 }\n")).await;
+    let play = |fund: &'static str| ["play", "bet", "--party", "acme", "--player", "carl", "--fund", fund];
+    stage.done(&play("5")).await;
+    let rounds = ["--party", "acme"];
+    for refused in [&play("5.01")[..], &[&["demo"][..], &rounds].concat(), &[&["bench"][..], &rounds].concat()] {
+        let ran = stage.run(refused).await;
+        let why = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!((ran.status.code(), why.contains("approvals.threshold lets nobody")), (Some(2), true), "{why}");
+    }
+    let broker = stage.vhost.amqp_url();
+    let conform = ["conform", "wallet", "--amqp", &*broker, "--party", "acme", "--fund"];
+    let ran = stage.run(&conform).await;
+    let why = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!((ran.status.code(), why.contains("approvals.threshold lets nobody")), (Some(2), true), "{why}");
+    assert_eq!(stage.balance("acme", "carl", "CHF").await, 400, "what the first bet left");
+    let trail = trail(&stage).await;
+    assert_eq!(trail.len(), 2, "{trail:?}");
+}
+
 async fn audited(stage: &Stage) -> Value {
     serde_json::from_slice(&stage.run(&["audit", "--json"]).await.stdout).expect("a report")
 }

@@ -10,7 +10,7 @@ use crate::storage::StoreError;
 use crate::storage::history::{self, HistoryAnswer, HistoryRow, RecordedCommand};
 use crate::storage::queries::AnyConnection;
 
-pub const COLUMNS: [&str; 6] = ["number", "at", "act", "correlation", "outcome", "is_pruned"];
+pub const COLUMNS: [&str; 8] = ["number", "at", "act", "correlation", "outcome", "is_pruned", "is_kept", "command"];
 
 /// A row of the journal, as far as a list of them tells.
 #[derive(Debug, Serialize)]

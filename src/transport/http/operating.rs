@@ -1,6 +1,6 @@
 //! `/healthz`, `/readyz` and `/metrics`: what whoever runs the program looks at.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Router;
 use axum::extract::State;
@@ -34,6 +34,8 @@ struct Report {
     ready: bool,
     database: String,
     broker: String,
+    /// How the connection of each party stands, in the same words.
+    parties: BTreeMap<Party, String>,
 }
 
 /// The routes for whoever runs the program.
@@ -80,7 +82,13 @@ impl Readiness {
         let database = self.report_databases();
         let broker = self.report_broker();
         let ready = database.is_ok() && broker.is_ok() && !*self.draining.borrow();
-        Report { ready, database: database.unwrap_or_else(|why| why), broker: broker.unwrap_or_else(|why| why) }
+        let parties = self.brokers.iter().map(|(party, broker)| (party.clone(), told(&broker.borrow()))).collect();
+        Report {
+            ready,
+            database: database.unwrap_or_else(|why| why),
+            broker: broker.unwrap_or_else(|why| why),
+            parties,
+        }
     }
 
     /// `Err` where none can be used: the parties of a ledger that is there are served while another is away.
@@ -116,5 +124,18 @@ impl Readiness {
             None if self.brokers.is_empty() => Ok("off".to_owned()),
             None => Ok("ready".to_owned()),
         }
+    }
+}
+
+/// How one party's connection stands.
+fn told(broker: &Broker) -> String {
+    match broker {
+        Broker::Connected { mismatches } if mismatches.is_empty() => "ready".to_owned(),
+        Broker::Connected { mismatches } => {
+            let names: Vec<&str> = mismatches.iter().map(|mismatch| mismatch.name.as_str()).collect();
+            format!("not as expected: {} (see `purser check`)", names.join(", "))
+        }
+        Broker::Blocked { reason, .. } => format!("blocked: {reason}"),
+        Broker::Away(why) => format!("away: {why}"),
     }
 }

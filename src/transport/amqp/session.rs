@@ -25,7 +25,7 @@ use super::direct::{DirectReplies, SharedNodes};
 use super::legible::Mended;
 use super::peers::{Membership, Peers};
 use super::publisher::{self, PublishError};
-use super::subscriber::{SubscribedQueue, Subscriber};
+use super::subscriber::{AnswerSender, SubscribedQueue, Subscriber};
 use super::supervisor::Broker;
 use super::tally::BetTally;
 use super::topology::{self, Mismatch, short};
@@ -165,15 +165,10 @@ impl Session<'_> {
         let bet_queue = request_queue(self.party(), Operation::OrderBet);
         let has_bet_queue = !mismatches.iter().any(|mismatch| mismatch.is_absent && mismatch.name == bet_queue);
         let (answers, answered) = mpsc::unbounded_channel();
-        let Context { settings, direct, .. } = self.context;
-        let direct = DirectReplies::new(settings.clone(), self.party().clone(), Arc::clone(direct));
+        let direct = self.direct_replies();
         let mut publisher = std::pin::pin!(publisher::run(replies, direct, answered));
-        let mut subscribers = JoinSet::new();
         let consumed: Vec<_> = queues.iter().map(|(queue, consumer, _)| (Arc::clone(queue), consumer.tag())).collect();
-        for (queue, consumer, asked) in queues {
-            let (sequencer, answers) = (self.context.sequencer.clone(), answers.clone());
-            subscribers.spawn(Subscriber { queue, consumer, asked, sequencer, answers }.run());
-        }
+        let mut subscribers = self.start(queues, &answers);
         // Only subscribers and pending answers hold senders now, so the publisher ends when all are answered. A session
         // that has no subscriber goes on all the same, until it looks again.
         let mut idle = consumed.is_empty().then_some(answers);
@@ -187,8 +182,7 @@ impl Session<'_> {
         self.context.broker.send_replace(Broker::Connected { mismatches });
         tracing::info!(party = %self.party(), queues = consumed.len(), "subscribed");
         let mut draining = self.context.draining.clone();
-        let mut cancelled = false;
-        let mut give_back_at = None;
+        let (mut cancelled, mut give_back_at) = (false, None);
         loop {
             tokio::select! {
                 published = &mut publisher => {
@@ -235,6 +229,21 @@ impl Session<'_> {
                 }
             }
         }
+    }
+
+    fn direct_replies(&self) -> DirectReplies {
+        let Context { settings, direct, .. } = self.context;
+        DirectReplies::new(settings.clone(), self.party().clone(), Arc::clone(direct))
+    }
+
+    /// Starts a subscriber for each queue.
+    fn start(&self, queues: Vec<Subscribed>, answers: &AnswerSender) -> JoinSet<lapin::Result<()>> {
+        let mut subscribers = JoinSet::new();
+        for (queue, consumer, asked) in queues {
+            let (sequencer, answers) = (self.context.sequencer.clone(), answers.clone());
+            subscribers.spawn(Subscriber { queue, consumer, asked, sequencer, answers }.run());
+        }
+        subscribers
     }
 
     async fn set_up(&self, turned_away: &Arc<Notify>) -> Result<SetUp, SessionError> {

@@ -204,7 +204,7 @@ impl Subscriber {
 struct Unanswered(Option<Arc<Notify>>);
 
 impl Unanswered {
-    fn is_answered(mut self) {
+    fn answered(mut self) {
         self.0 = None;
     }
 }
@@ -305,7 +305,7 @@ fn pass_on(
             let (source, trace) = (queue.source, held.trace.as_ref().map(|message| message.command()));
             let unanswered = Unanswered(Some(Arc::clone(&queue.turned_away)));
             let answer = move |answer| {
-                unanswered.is_answered();
+                unanswered.answered();
                 send(queue, delivery, held, DeliveryAnswer::Answer(answer));
             };
             let answering = Answering::WithOutcome(Box::new(answer));

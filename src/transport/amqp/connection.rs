@@ -90,6 +90,10 @@ pub async fn connect_to(
 pub fn lost(connection: &Connection) -> impl Future<Output = lapin::Error> + Send + use<> {
     let (mut events, status) = (connection.events_listener().boxed(), connection.status().clone());
     async move {
+        // What came before anybody listened is told to nobody.
+        if !status.connected() {
+            return std::io::Error::from(std::io::ErrorKind::NotConnected).into();
+        }
         while let Some(event) = events.next().await {
             if let lapin::Event::Error(error) = event
                 && !status.connected()

@@ -193,9 +193,13 @@ impl DeadQueue {
     pub async fn open(settings: &AmqpSettings, party: Party) -> Result<Self, DeadError> {
         let mended = Mended::default();
         let (connection, _) = connection::connect_and_mark(settings, Some(mended.clone())).await?;
-        let letters = QueueBrowser::open(&connection, mended, short(&topology::dead_queue(&party))).await?;
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        let (letters, channel) = unless_lost(connection::lost(&connection), async {
+            let letters = QueueBrowser::open(&connection, mended, short(&topology::dead_queue(&party))).await?;
+            let channel = connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            Ok::<_, DeadError>((letters, channel))
+        })
+        .await?;
         Ok(Self { party, own_user: own_user(settings), letters, channel, connection })
     }
 

@@ -27,6 +27,7 @@ pub mod watch;
 pub mod watcher;
 mod depths;
 pub mod session;
+mod session_error;
 pub mod supervisor;
 pub mod dead;
 pub mod choice;

@@ -19,12 +19,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::acks::AckTracker;
 use super::admission::Admission;
-use super::connection::{self, Unreachable, connect_and_mark};
+use super::connection::connect_and_mark;
 use super::depths;
 use super::direct::{DirectReplies, SharedNodes};
 use super::legible::Mended;
 use super::peers::{Membership, Peers};
-use super::publisher::{self, PublishError};
+use super::publisher;
+pub use super::session_error::SessionError;
 use super::subscriber::{AnswerSender, SubscribedQueue, Subscriber};
 use super::supervisor::Broker;
 use super::tally::BetTally;
@@ -35,7 +36,6 @@ use crate::dialects::egpp::{EgppHandler, Operation};
 use crate::ledger::Party;
 use crate::metrics::QueueTimes;
 use crate::telemetry::Spans;
-use crate::tls::TlsError;
 use crate::wallet::{BetBacklogs, CommandSource, Sequencer};
 
 /// How long declaring and subscribing, and closing may each take.
@@ -48,7 +48,7 @@ const CLOSING_PATIENCE: Duration = Duration::from_secs(1);
 const ABSENT_TRIES: usize = 20;
 const ABSENT_PAUSE: Duration = Duration::from_millis(250);
 
-/// How long a session goes on without a queue that the broker does not find; the next one looks again.
+/// After how long a session looks again for a queue that the broker did not find.
 const ABSENT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long the last acks have, once their channels have them, to reach their queues.
@@ -63,37 +63,6 @@ const ASKED_AT_ONCE: usize = 8;
 
 /// Done deliveries that may stay unacked behind one that waits: a share of the prefetch, so that it never fills up.
 const HELD_SHARE_OF_PREFETCH: usize = 4;
-
-/// Why a session ended.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    #[error("{0}")]
-    Broker(#[from] lapin::Error),
-    #[error(transparent)]
-    Publish(#[from] PublishError),
-    #[error("the broker did not answer in time")]
-    Silent,
-    #[error("no answer within {} s", .0.as_secs_f32())]
-    Slow(Duration),
-    #[error("{}", connection::told(.0))]
-    Unreachable(Vec<Unreachable>),
-    #[error("connected to {place}: {error}")]
-    Lost { place: String, error: Box<SessionError> },
-    #[error("a consumer was cancelled by the broker: its queue was deleted, or has moved")]
-    Cancelled,
-    #[error("the broker does not find what was declared, or it is not as expected; declaring it again")]
-    Absent,
-    #[error("a message was turned away without an answer: its party is moving to another ledger")]
-    TurnedAway,
-    #[error("a subscriber ended unexpectedly: {0}")]
-    Ended(#[from] tokio::task::JoinError),
-    #[error("amqp.url is not valid: {0}")]
-    Url(String),
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    #[error("{0}")]
-    Refused(String),
-}
 
 /// What every session of one party needs.
 #[derive(Clone)]
@@ -126,7 +95,9 @@ pub async fn run(context: &Context) -> Result<(), SessionError> {
     // The broker hands out again at once what a closed connection left unacked. A dead one cannot be closed.
     let _ = tokio::time::timeout(patience, connection.close(200, "bye".into())).await;
     ended.map_err(|error| {
-        nodes.note_loss(node);
+        if !error.is_turned_away() {
+            nodes.note_loss(node);
+        }
         SessionError::Lost { place: nodes.place(node), error: Box::new(error) }
     })
 }
@@ -178,8 +149,8 @@ impl Session<'_> {
         let mut peers = std::pin::pin!(peers.run(told));
         let mut depths = std::pin::pin!(depths::watch(self.connection, self.party()));
         let is_incomplete = consumed.is_empty() || mismatches.iter().any(|mismatch| mismatch.is_absent);
-        let look_again_at = Instant::now() + ABSENT_PATIENCE;
-        self.context.broker.send_replace(Broker::Connected { mismatches });
+        let mut look_again_at = Instant::now() + ABSENT_PATIENCE;
+        self.context.broker.send_replace(Broker::Connected { mismatches: mismatches.clone() });
         tracing::info!(party = %self.party(), queues = consumed.len(), "subscribed");
         let mut draining = self.context.draining.clone();
         let (mut cancelled, mut give_back_at) = (false, None);
@@ -219,7 +190,12 @@ impl Session<'_> {
                     cancel(&consumed).await?;
                     give_back_at = Some(Instant::now() + GIVE_BACK_AFTER);
                 }
-                () = sleep_until(look_again_at), if is_incomplete && !cancelled => return Err(SessionError::Absent),
+                () = sleep_until(look_again_at), if is_incomplete && !cancelled => {
+                    if !self.are_still(&mismatches).await? {
+                        return Err(SessionError::Changed);
+                    }
+                    look_again_at = Instant::now() + ABSENT_PATIENCE;
+                }
                 // It comes again in the next session; in this one it would stay unacked for ever.
                 () = turned_away.notified(), if !cancelled => return Err(SessionError::TurnedAway),
                 // Whoever still waits for bets that are in the queue goes back into his own.
@@ -254,6 +230,15 @@ impl Session<'_> {
         let watch = self.context.handler.rules.is_sandbox.then(Arc::default);
         let queues = self.subscribe(&mismatches, watch.as_ref(), turned_away).await?;
         Ok(SetUp { mismatches, replies, membership, queues, watch })
+    }
+
+    /// Whether the same is missing or not as expected, and nothing else.
+    async fn are_still(&self, known: &[Mismatch]) -> Result<bool, SessionError> {
+        let parties = std::slice::from_ref(self.party());
+        let now = topology::declare(self.connection, parties, self.context.settings.queues);
+        let now = tokio::time::timeout(PATIENCE, now).await.map_err(|_| SessionError::Silent)??;
+        let alike = |(now, known): (&Mismatch, &Mismatch)| now.name == known.name && now.is_absent == known.is_absent;
+        Ok(now.len() == known.len() && now.iter().zip(known).all(alike))
     }
 
     async fn declare(&self) -> Result<Vec<Mismatch>, SessionError> {

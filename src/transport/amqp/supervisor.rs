@@ -12,6 +12,9 @@ use super::topology::Mismatch;
 const INITIAL_RECONNECT_DELAY: Duration = Duration::from_millis(100);
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(5);
 
+/// The shortest pause after one that ended over a message that was let go of: as often as moves are looked for.
+const TURNED_AWAY_PAUSE: Duration = Duration::from_secs(2);
+
 /// A session that lived this long was a good one: the next pause is the shortest again.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
@@ -76,6 +79,11 @@ impl Supervisor {
             if began.elapsed() > STABLE_AFTER {
                 pause = INITIAL_RECONNECT_DELAY;
                 moves = 0;
+            }
+            if error.is_turned_away() {
+                // The next session would meet the same until it is known that the party moves.
+                pause = pause.max(TURNED_AWAY_PAUSE);
+                moves = self.context.settings.nodes.count();
             }
             // Other nodes may be well: each is tried once before anybody waits.
             if matches!(error, SessionError::Lost { .. }) && moves + 1 < self.context.settings.nodes.count() {

@@ -170,16 +170,22 @@ fn a_letter_says_who_sent_it_and_who_gets_a_copy_by_nobody_elses_word() {
 /// lapin keeps a connection that is being made, and a thread, until the socket says something.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_says_nothing_is_given_up_for_good() {
+    for scheme in ["amqp", "amqps"] {
+        is_given_up(scheme).await;
+    }
+}
+
+async fn is_given_up(scheme: &str) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let gone = tokio::spawn(async move {
         let (mut socket, _) = listener.accept().await?;
         tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
     });
-    let settings = settings(&format!("amqp://x:y@127.0.0.1:{port}/?connection_timeout=200"));
+    let settings = settings(&format!("{scheme}://x:y@127.0.0.1:{port}/?connection_timeout=200"));
     assert!(connection::connect(&settings).await.is_err());
     let gone = tokio::time::timeout(std::time::Duration::from_secs(20), gone).await;
-    assert!(gone.is_ok(), "its socket is still open");
+    assert!(gone.is_ok(), "its {scheme} socket is still open");
 }
 
 fn reply() -> EgppReply {

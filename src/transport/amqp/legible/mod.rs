@@ -70,12 +70,17 @@ pub async fn dial(
 ) -> io::Result<AsyncTcpStream<Legible>> {
     let mut plain = AMQPUri { scheme: AMQPScheme::AMQP, ..uri.clone() };
     plain.authority.host = address.to_string();
-    let socket = plain.connect_with_config_async(TLSConfig::default(), &Runtime::tokio_current()).await?;
-    let socket = match tls {
-        Some(connector) => socket.into_rustls(connector, &uri.authority.host).await?,
-        None => socket,
+    let until = tokio::time::Instant::now() + patience;
+    let connecting = async {
+        let socket = plain.connect_with_config_async(TLSConfig::default(), &Runtime::tokio_current()).await?;
+        match tls {
+            Some(connector) => socket.into_rustls(connector, &uri.authority.host).await,
+            None => Ok(socket),
+        }
     };
-    let opening = Some(Box::pin(tokio::time::sleep(patience)));
+    let socket =
+        tokio::time::timeout_at(until, connecting).await.map_err(|_| io::Error::from(ErrorKind::TimedOut))??;
+    let opening = Some(Box::pin(tokio::time::sleep_until(until)));
     Ok(AsyncTcpStream::Plain(Legible { opening, ..Legible::new(socket, mended, uri.query.frame_max) }))
 }
 

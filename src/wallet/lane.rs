@@ -152,8 +152,10 @@ impl<S: Store> Lane<S> {
         // Dropped without an answer: nothing was promised, and the message comes again.
         drop(self.waiting.give_back(&self.backlogs));
         if self.look.is_due(Instant::now()) {
-            // Whoever asked over HTTP and went away asks again; his place is another's.
-            drop(self.waiting.let_go(Item::is_abandoned));
+            // Whoever asked over HTTP and went away asks again: where many wait, his place is another's.
+            if self.waiting.len() > self.bounds.crowding_limit / 2 {
+                drop(self.waiting.let_go(Item::is_abandoned));
+            }
             for order in self.look.at(&mut self.store, &self.waiting).await {
                 self.released.extend(self.waiting.release(order).into_iter().map(Item::back));
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use purser::ledger::{Party, ReadSet};
 use purser::storage::Store;
 use purser::wallet::{Answer, Answering, BetBacklogs, CommandSource, Health, Submission};
@@ -176,22 +177,27 @@ async fn a_database_that_answers_is_there_whatever_it_says() {
     stage.ends_well().await;
 }
 
+/// As many as are a crowd on this stage, by half.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_that_nobody_waits_for_any_more_gives_its_place_up() {
+async fn of_a_crowd_whoever_nobody_waits_for_any_more_gives_his_place_up() {
+    const CROWD: usize = 11;
     let acme = Party::parse("acme").expect("a party");
     let backlogs = BetBacklogs::of([acme.clone()]);
     backlogs.open(&acme);
     let stage = Stage::set_with(SHORT_GRACE, backlogs).await;
     let asker = Arc::new(());
-    let (place, given_up) = oneshot::channel::<()>();
-    let answering = Answering::WithView { tell: Box::new(move |_, _| drop(place)), asker: Arc::downgrade(&asker) };
-    let keyed = commands("acme", "win alice o1 r1 250 CHF").remove(0);
-    let submission = Submission { keyed, source: QUEUE, answering, trace: None };
-    assert!(stage.sequencer.submit(submission).is_ok());
-    let mut given_up = pin!(given_up);
-    assert!(tokio::time::timeout(SHORT_GRACE * 3, &mut given_up).await.is_err(), "its bet may still be in the queue");
+    let mut places = Vec::new();
+    for order in 0..CROWD {
+        let (place, given_up) = oneshot::channel::<()>();
+        let answering = Answering::WithView { tell: Box::new(move |_, _| drop(place)), asker: Arc::downgrade(&asker) };
+        let keyed = commands("acme", &format!("win alice o{order} r1 250 CHF")).remove(0);
+        assert!(stage.sequencer.submit(Submission { keyed, source: QUEUE, answering, trace: None }).is_ok());
+        places.push(given_up);
+    }
+    let mut given_up = pin!(join_all(places));
+    assert!(tokio::time::timeout(SHORT_GRACE * 3, &mut given_up).await.is_err(), "bets may still be in the queue");
     drop(asker);
-    assert!(within_deadline("its place is free", given_up).await.is_err());
+    assert!(within_deadline("the places are free", given_up).await.iter().all(Result::is_err));
     stage.plays("bet alice o1 r1 100 CHF -> 201 placed").await;
     assert_eq!(stage.balance("alice").await, 900);
     stage.ends_well().await;

@@ -52,7 +52,7 @@
         try {
           const answer = await fetch(location.href, { headers: { "purser-refresh": "1" } });
           // Signed out in another tab, or somebody else is signed in there by now, or it is kept no more.
-          if ([401, 403, 404].includes(answer.status)) return again();
+          if ([401, 403, 404].includes(answer.status) || (!answer.ok && "once" in live.dataset)) return again();
           const page = new DOMParser().parseFromString(await answer.text(), "text/html");
           const newer = page.getElementById("live");
           if (answer.ok && (!newer || "over" in newer.dataset || reader(page) !== reader(document))) return again();

@@ -102,11 +102,12 @@ impl Audits {
         let turn = self.database.audit_turn().await?.ok_or(NotStarted::BusyElsewhere)?;
         let (audits, reader, actor, shown) = (self.clone(), reader.clone(), actor.clone(), running.shown());
         tokio::spawn(async move {
-            let _place = place;
             let work = audits.run(&reader, &running);
             if let Err(error) = trail::recorded(&reader, &actor, &deed, work).await {
                 tracing::error!(%error, "an audit was not carried to its end");
             }
+            // The turn alone keeps others waiting now, and may take a while where the database is away.
+            drop(place);
             turn.release().await;
         });
         Ok(shown)

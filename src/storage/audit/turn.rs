@@ -27,6 +27,9 @@ const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5mi
 /// How often the session says something: more often than what is idle is cut, mostly after some minutes.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// How long the session may take to answer before it counts as lost.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Held while an audit runs. It reads nothing, so it keeps no old rows alive.
 pub struct AuditTurn(Option<Holding>);
 
@@ -107,7 +110,10 @@ async fn on_thread<T: Send + 'static>(
     ask: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<(AnyConnection, T), StoreError> {
     let asking = tokio::task::spawn_blocking(move || ask(&mut session).map(|answer| (session, answer)));
-    asking.await.map_err(|error| StoreError::Rejected(error.to_string()))?
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(asked) => asked.map_err(|error| StoreError::Rejected(error.to_string()))?,
+        Err(_) => Err(StoreError::Outage("no answer in time".to_owned())),
+    }
 }
 
 fn run(session: &mut AnyConnection, sql: &str) -> Result<(), StoreError> {

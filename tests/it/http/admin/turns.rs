@@ -14,7 +14,7 @@ use crate::http::console;
 use crate::patience::{delay, until};
 
 /// As long as a turn is kept in these tests: far longer than whatever ends idle sessions lets them be.
-const WHILE: Duration = Duration::from_secs(3);
+const WHILE: Duration = Duration::from_secs(5);
 
 const OFTEN: Duration = Duration::from_millis(200);
 
@@ -34,7 +34,7 @@ async fn a_turn_outlasts_a_server_that_ends_idle_sessions() {
     let database = Database::Postgres(postgres.url());
     let name = database_name(&postgres.url());
     for limit in ["idle_session_timeout", "idle_in_transaction_session_timeout"] {
-        execute(&database, format!("ALTER DATABASE {name} SET {limit} = '300ms'")).await;
+        execute(&database, format!("ALTER DATABASE {name} SET {limit} = '2s'")).await;
     }
     let turn = database.audit_turn().await.expect("an answer").expect("nobody else's");
     // Longer than other transactions of ours may be idle, too.
@@ -74,7 +74,7 @@ impl Detour {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_outlasts_a_proxy_that_cuts_what_is_idle() {
     let Detour { direct, through, proxy, _postgres } = Detour::open().await;
-    proxy.set(Weather::Impatient(Duration::from_secs(1)));
+    proxy.set(Weather::Impatient(Duration::from_secs(2)));
     let turn = through.audit_turn_kept(OFTEN).await.expect("an answer").expect("nobody else's");
     delay(WHILE).await;
     assert!(!is_free(&direct).await);
@@ -107,7 +107,7 @@ async fn a_turn_that_is_lost_is_taken_again_once_nobody_has_it() {
 async fn operators_are_served_by_a_database_that_ends_idle_sessions() {
     let mut stage = Stage::prepare(Base::Postgres, &config(), &Addresses::shared()).await;
     let name = database_name(&stage.postgres.as_ref().expect("Postgres").url());
-    execute(&stage.database, format!("ALTER DATABASE {name} SET idle_session_timeout = '500ms'")).await;
+    execute(&stage.database, format!("ALTER DATABASE {name} SET idle_session_timeout = '2s'")).await;
     stage.serve();
     stage.until_ready().await;
     stage.done(&["player", "add", "--party", "acme", "--player", "alice"]).await;
@@ -146,7 +146,7 @@ async fn operators_are_served_by_a_database_that_ends_idle_sessions() {
     assert_eq!(told["last"]["is_sound"], json!(true), "{told}");
     assert!(is_free(&stage.database).await);
     for number in 0..2 {
-        delay(Duration::from_secs(1)).await;
+        delay(WHILE).await;
         console::page(&stage, &operator, "/parties/acme/players/alice").await;
         let key = number.to_string();
         let body = json!({ "amount": "1.00", "currency": "CHF", "key": key, "reason": "a test" });

@@ -15,7 +15,8 @@ pub fn now() -> Timestamp {
 
 /// A time as people write it: RFC 3339, and where it says no zone in UTC. Nothing was before 1970.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
-    let in_utc = || TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok();
+    // The name of a zone would be passed over.
+    let in_utc = || TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok().filter(|_| !text.contains('['))?).ok();
     let at = text.parse::<jiff::Timestamp>().ok().or_else(in_utc)?;
     Some(Timestamp(at.as_microsecond())).filter(|at| at.0 >= 0)
 }
@@ -33,6 +34,8 @@ mod tests {
             ("1970-01-01 00:00:01.5", Some(1_500_000)),
             ("1969-12-31T23:59:59Z", None),
             ("2026-02-30T00:00:00Z", None),
+            ("1970-01-02", Some(86_400_000_000)),
+            ("2026-11-20T10:00:00[Europe/Zurich]", None),
             ("2h", None),
             ("", None),
         ] {

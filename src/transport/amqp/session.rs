@@ -149,7 +149,7 @@ impl Session<'_> {
         let mut peers = std::pin::pin!(peers.run(told));
         let mut depths = std::pin::pin!(depths::watch(self.connection, self.party()));
         let is_incomplete = consumed.is_empty() || mismatches.iter().any(|mismatch| mismatch.is_absent);
-        let mut look_again_at = Instant::now() + ABSENT_PATIENCE;
+        let mut changed = std::pin::pin!(self.changed(&mismatches, is_incomplete));
         self.context.broker.send_replace(Broker::Connected { mismatches: mismatches.clone() });
         tracing::info!(party = %self.party(), queues = consumed.len(), "subscribed");
         let mut draining = self.context.draining.clone();
@@ -190,12 +190,7 @@ impl Session<'_> {
                     cancel(&consumed).await?;
                     give_back_at = Some(Instant::now() + GIVE_BACK_AFTER);
                 }
-                () = sleep_until(look_again_at), if is_incomplete && !cancelled => {
-                    if !self.are_still(&mismatches).await? {
-                        return Err(SessionError::Changed);
-                    }
-                    look_again_at = Instant::now() + ABSENT_PATIENCE;
-                }
+                error = &mut changed, if !cancelled => return Err(error),
                 // It comes again in the next session; in this one it would stay unacked for ever.
                 () = turned_away.notified(), if !cancelled => return Err(SessionError::TurnedAway),
                 // Whoever still waits for bets that are in the queue goes back into his own.
@@ -230,6 +225,21 @@ impl Session<'_> {
         let watch = self.context.handler.rules.is_sandbox.then(Arc::default);
         let queues = self.subscribe(&mismatches, watch.as_ref(), turned_away).await?;
         Ok(SetUp { mismatches, replies, membership, queues, watch })
+    }
+
+    /// Ends once something else is missing or not as expected; looks every now and then where that would help.
+    async fn changed(&self, known: &[Mismatch], is_incomplete: bool) -> SessionError {
+        loop {
+            if !is_incomplete {
+                return std::future::pending().await;
+            }
+            tokio::time::sleep(ABSENT_PATIENCE).await;
+            match self.are_still(known).await {
+                Ok(true) => {}
+                Ok(false) => return SessionError::Changed,
+                Err(error) => return error,
+            }
+        }
     }
 
     /// Whether the same is missing or not as expected, and nothing else.

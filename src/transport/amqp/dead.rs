@@ -4,6 +4,9 @@
 //! program is killed in between. While somebody looks, nobody else sees what they hold.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use lapin::message::Delivery;
@@ -41,6 +44,9 @@ const OF_DEATH: [&str; 12] = [
     "x-last-death-reason",
     "x-delivery-count",
 ];
+
+/// How long it may take to close a connection over which everything is done.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Characters of an error that are shown over HTTP.
 const MAX_ERROR: usize = 300;
@@ -187,6 +193,8 @@ pub struct DeadQueue {
     /// Letters go back into their queues through this one.
     channel: Channel,
     connection: Connection,
+    /// Whether we are closing the connection ourselves.
+    is_leaving: Arc<AtomicBool>,
 }
 
 impl DeadQueue {
@@ -200,7 +208,7 @@ impl DeadQueue {
             Ok::<_, DeadError>((letters, channel))
         })
         .await?;
-        Ok(Self { party, own_user: own_user(settings), letters, channel, connection })
+        Ok(Self { party, own_user: own_user(settings), letters, channel, connection, is_leaving: Arc::default() })
     }
 
     /// How many letters wait.
@@ -260,13 +268,24 @@ impl DeadQueue {
     /// Lets everything that is still held go back to its place.
     pub async fn release(mut self) -> Result<(), DeadError> {
         self.letters.release().await?;
+        self.is_leaving.store(true, Ordering::Relaxed);
         // Everything is back in its place: that is what was to be waited for.
-        Ok(closed(self.connection.close(200, "looked".into()).await)?)
+        match tokio::time::timeout(CLOSING_PATIENCE, self.connection.close(200, "looked".into())).await {
+            Ok(ended) => Ok(closed(ended)?),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Ends when the connection is lost: no work on the queue comes to its end then.
     pub fn lost(&self) -> impl Future<Output = lapin::Error> + Send + use<> {
-        connection::lost(&self.connection)
+        let (lost, is_leaving) = (connection::lost(&self.connection), Arc::clone(&self.is_leaving));
+        async move {
+            let error = lost.await;
+            if is_leaving.load(Ordering::Relaxed) {
+                return std::future::pending().await;
+            }
+            error
+        }
     }
 
     /// The connection, for whatever else belongs to the same look.

@@ -85,9 +85,17 @@ impl Addresses {
     }
 }
 
-/// Runs statements that the program itself never would.
+/// Runs statements that the program itself never would. A machine on which everything starts at once may keep a server
+/// from answering whoever connects: then nothing was run.
 pub async fn execute(database: &Database, sql: impl Into<String>) {
-    try_execute(database, sql).await.expect("executed");
+    let sql = sql.into();
+    for _ in 0..5 {
+        match try_execute(database, sql.clone()).await {
+            Err(StoreError::Outage(why)) if why.contains("connection attempt") => crate::patience::pause().await,
+            ended => return ended.expect("executed"),
+        }
+    }
+    panic!("not executed: {sql}");
 }
 
 /// Reads one number, past the program.

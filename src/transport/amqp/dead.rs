@@ -135,7 +135,7 @@ impl DeadLetter {
     }
 
     fn header(&self, name: &str) -> Option<&AMQPValue> {
-        self.held.delivery.properties.headers().as_ref()?.inner().get(name)
+        message::exact_header(self.properties(), name)
     }
 
     fn text(&self, name: &str) -> Option<&str> {

@@ -48,7 +48,7 @@ const CLOSING_PATIENCE: Duration = Duration::from_secs(1);
 const ABSENT_TRIES: usize = 20;
 const ABSENT_PAUSE: Duration = Duration::from_millis(250);
 
-/// After how long a session looks again for a queue that the broker did not find.
+/// After how long a session looks again for what the broker did not find, or what was not as expected.
 const ABSENT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long the last acks have, once their channels have them, to reach their queues.
@@ -148,8 +148,7 @@ impl Session<'_> {
             Peers::new(membership.clone(), (bets.cloned(), has_bet_queue), self.context.backlogs.clone(), watch);
         let mut peers = std::pin::pin!(peers.run(told));
         let mut depths = std::pin::pin!(depths::watch(self.connection, self.party()));
-        let is_incomplete = consumed.is_empty() || mismatches.iter().any(|mismatch| mismatch.is_absent);
-        let mut changed = std::pin::pin!(self.changed(&mismatches, is_incomplete));
+        let mut changed = std::pin::pin!(self.changed(&mismatches));
         self.context.broker.send_replace(Broker::Connected { mismatches: mismatches.clone() });
         tracing::info!(party = %self.party(), queues = consumed.len(), "subscribed");
         let mut draining = self.context.draining.clone();
@@ -227,12 +226,12 @@ impl Session<'_> {
         Ok(SetUp { mismatches, replies, membership, queues, watch })
     }
 
-    /// Ends once something else is missing or not as expected; looks every now and then where that would help.
-    async fn changed(&self, known: &[Mismatch], is_incomplete: bool) -> SessionError {
+    /// Ends once something else is missing or not as expected; looks every now and then where something is.
+    async fn changed(&self, known: &[Mismatch]) -> SessionError {
+        if known.is_empty() {
+            return std::future::pending().await;
+        }
         loop {
-            if !is_incomplete {
-                return std::future::pending().await;
-            }
             tokio::time::sleep(ABSENT_PATIENCE).await;
             match self.are_still(known).await {
                 Ok(true) => {}

@@ -137,15 +137,18 @@ fn party(mut section: Section, reading: &mut Reading<'_>) -> Result<PartyConfig,
         limits,
         amqp,
         rest: section.section("rest")?.map(dialects::rest).transpose()?,
-        quickplay: section.section("quickplay")?.map(dialects::quickplay).transpose()?,
+        quickplay: section.section("quickplay")?.map(dialects::quickplay::read).transpose()?,
         balance_service: section
             .section("balance_service")?
-            .map(|section| dialects::balance_service(section, reading.warnings))
+            .map(|section| dialects::balance_service::read(section, reading.warnings))
             .transpose()?,
-        goplay: section.section("goplay")?.map(|section| dialects::goplay(section, reading.exponent)).transpose()?,
+        goplay: section
+            .section("goplay")?
+            .map(|section| dialects::goplay::read(section, reading.exponent))
+            .transpose()?,
         codegames: section
             .section("codegames")?
-            .map(|section| dialects::codegames(section, reading.warnings))
+            .map(|section| dialects::codegames::read(section, reading.warnings))
             .transpose()?,
     };
     section.finish()?;

@@ -1,4 +1,5 @@
 mod errors;
+mod goplay;
 mod variables;
 mod broker;
 mod warnings;
@@ -73,10 +74,6 @@ fn the_samples_dialects_are_typed() {
     assert_eq!(balance_service.currency_ids[&3], currency("USD"));
     assert_eq!(balance_service.gbp_rates[&currency("USD")].to_string(), "0.78183");
     assert_eq!(balance_service.spend_order, [Bucket::RingFenced, Bucket::Real, Bucket::Bonus]);
-    let goplay = acme.goplay.as_ref().unwrap();
-    let levels: Vec<_> = goplay.vip.iter().map(|level| (level.name.as_str(), level.price_minor)).collect();
-    assert_eq!((goplay.path.as_str(), levels), ("", vec![("standard", 1000), ("gold", 2500)]));
-    assert_eq!(goplay.clients[0].redirect_uris, ["http://127.0.0.1:9000/callback"]);
     let codegames = acme.codegames.as_ref().unwrap();
     assert_eq!((codegames.path.as_str(), codegames.users[0].player.as_str()), ("/api/v1", "cc_user"));
 }

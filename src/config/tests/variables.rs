@@ -37,7 +37,6 @@ fn variables_alone_define_a_whole_party() {
         ("PURSER__PARTIES__ACME__JWT__HMAC_SECRET", "{not TOML, thirty-two bytes long}"),
         ("PURSER__PARTIES__ACME__GOPLAY__PATH", ""),
         ("PURSER__PARTIES__ACME__GOPLAY__CURRENCY", "CHF"),
-        ("PURSER__PARTIES__ACME__GOPLAY__VIP", "{gold = \"1.50\"}"),
         (
             "PURSER__PARTIES__ACME__GOPLAY__CLIENTS",
             "[{id = \"shop\", secret = \"s\", redirect_uris = [\"http://127.0.0.1/\"]}]",

@@ -33,9 +33,8 @@ use std::path::Path;
 pub use amqp::{Amqp, LeaderLocator, QueueType};
 pub use approvals::ApprovalRules;
 pub use demo::DemoSecret;
-pub use dialects::{
-    BalanceService, CodeGames, CodeGamesUser, GoPlay, OauthClient, QuickPlay, Rest, SignatureDigest, VipLevel,
-};
+pub(crate) use dialects::goplay;
+pub use dialects::{BalanceService, CodeGames, CodeGamesUser, GoPlay, OauthClient, QuickPlay, Rest, SignatureDigest};
 pub use duration::{InvalidDuration, format_duration, parse_duration};
 pub use effective::Effective;
 pub use error::{ConfigError, SettingPlace};

@@ -3,12 +3,12 @@
 
 pub(super) mod quickplay;
 pub(super) mod balance_service;
-pub(super) mod goplay;
+pub(crate) mod goplay;
 pub(super) mod codegames;
 
 pub use balance_service::BalanceService;
 pub use codegames::{CodeGames, CodeGamesUser};
-pub use goplay::{GoPlay, OauthClient, VipLevel};
+pub use goplay::{GoPlay, OauthClient};
 pub use quickplay::{QuickPlay, SignatureDigest};
 
 use super::error::ConfigError;

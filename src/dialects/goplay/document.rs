@@ -1,10 +1,11 @@
-//! The operations as OpenAPI Operation objects, from the types that go over the wire.
+//! The OAuth operations as OpenAPI Operation objects, from the types that go over the wire, and what the documents of the
+//! partner API have in common.
 
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use super::scope::{self, Scope};
-use super::wire::{FailedReply, OauthError, ProfileReply, Said, TokensReply};
+use super::wire::{FailedReply, OauthError, Said, TokensReply};
+use super::{SCOPES, scope};
 use crate::dialects::http::exact::schema_of;
 
 /// `GET /oauth/authorize`.
@@ -116,45 +117,6 @@ pub fn revoke() -> Value {
     })
 }
 
-/// `GET /partner/1/profile`.
-pub fn profile() -> Value {
-    json!({
-        "operationId": "goplay-profile",
-        "tags": ["GoPlay"],
-        "summary": "The player's profile",
-        "description": "Needs the scope `profile`.",
-        "security": token_security(),
-        "parameters": [access_token()],
-        "responses": partner_responses(body::<ProfileReply>("The profile.")),
-    })
-}
-
-/// `POST /partner/1/vip`.
-pub fn buy_vip() -> Value {
-    let key = json!({
-        "name": "idempotency-key", "in": "header", "required": false,
-        "description": "The partner's own name for this purchase of this player's: the same again buys nothing more.",
-        "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
-    });
-    json!({
-        "operationId": "goplay-vip",
-        "tags": ["GoPlay"],
-        "summary": "Buy VIP status for the player",
-        "description": "Needs the scope `vip`. Takes the level's price from the player's GoPlay Tokens, or nothing.",
-        "security": token_security(),
-        "parameters": [access_token(), key],
-        "requestBody": form(&json!({
-            "type": "object",
-            "required": ["level"],
-            "properties": {
-                "level": text("The level to buy, such as `standard` or `gold`."),
-                "access_token": text("Unless it is in the query or in the authorization header."),
-            },
-        })),
-        "responses": partner_responses(body::<Said>("Bought, or refused: see `success` and `message`.")),
-    })
-}
-
 fn oauth_responses(done: Value) -> Value {
     json!({
         "200": done,
@@ -167,7 +129,7 @@ fn oauth_responses(done: Value) -> Value {
     })
 }
 
-fn partner_responses(done: Value) -> Value {
+pub fn partner_responses(done: Value) -> Value {
     json!({
         "200": done,
         "400": body::<Said>("The request is not as it should be."),
@@ -184,11 +146,11 @@ fn client_security() -> Value {
     json!([{ "clientSecret": [] }, {}])
 }
 
-fn token_security() -> Value {
+pub fn token_security() -> Value {
     json!([{ "partnerToken": [] }, {}])
 }
 
-fn access_token() -> Value {
+pub fn access_token() -> Value {
     query("access_token", false, json!({ "type": "string" }), "Unless it is in the authorization header.")
 }
 
@@ -196,7 +158,7 @@ fn query(name: &str, required: bool, schema: Value, description: &str) -> Value 
     json!({ "name": name, "in": "query", "required": required, "description": description, "schema": schema })
 }
 
-fn text(description: &str) -> Value {
+pub fn text(description: &str) -> Value {
     if description.is_empty() {
         return json!({ "type": "string" });
     }
@@ -212,10 +174,10 @@ fn challenge() -> Value {
 }
 
 fn scopes() -> Value {
-    json!({ "type": "string", "default": scope::text(&Scope::ALL) })
+    json!({ "type": "string", "default": scope::text(&SCOPES) })
 }
 
-fn form(schema: &Value) -> Value {
+pub fn form(schema: &Value) -> Value {
     json!({ "required": true, "content": { "application/x-www-form-urlencoded": { "schema": schema } } })
 }
 
@@ -232,6 +194,6 @@ fn failed(description: &str) -> Value {
     body::<FailedReply>(description)
 }
 
-fn body<T: JsonSchema>(description: &str) -> Value {
+pub fn body<T: JsonSchema>(description: &str) -> Value {
     json!({ "description": description, "content": { "application/json": { "schema": schema_of::<T>() } } })
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::ticket::TicketKey;
-use crate::config::{GoPlay, OauthClient, VipLevel};
+use crate::config::{GoPlay, OauthClient};
 use crate::identity::grants::Client;
 use crate::identity::password::PasswordChecker;
 use crate::identity::throttle::{PEOPLE, Throttle};
@@ -31,10 +31,6 @@ impl GoPlayHandler {
 
     pub fn client(&self, configured: &OauthClient) -> Client {
         Client { party: self.party.clone(), id: configured.id.as_str().into() }
-    }
-
-    pub fn level(&self, name: &str) -> Option<&VipLevel> {
-        self.settings.vip.iter().find(|level| level.name == name)
     }
 
     /// No panic can leave the counts half changed, so a poisoned lock is as good as any.

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`handler`] (what a party's requests share), [`parameters`] and [`client`] (what every OAuth request has),
 //! [`request`] (what an authorization request asks), [`page`] and [`ticket`] (the sign-in page), then the operations:
-//! [`authorize`], [`token`], [`partner`]; [`document`] describes them all.
+//! [`authorize`], [`token`], and behind an access token ([`partner`]) [`profile`] and [`vip`]. [`document`] describes those of
+//! OAuth; each of the other two brings its scope and its document.
 
 mod handler;
 mod parameters;
@@ -14,6 +15,8 @@ mod ticket;
 mod authorize;
 mod token;
 mod partner;
+mod profile;
+mod vip;
 mod wire;
 mod document;
 
@@ -24,8 +27,15 @@ use serde_json::Value;
 
 use crate::dialects::http::{Dialect, Failure, Handler, Mount, MountContext, MountError, Reply, Route, handled_by};
 use handler::GoPlayHandler;
+use scope::Scope;
 
 pub static DIALECT: Dialect = Dialect { name: "goplay", mounts, failure };
+
+/// What a client may be allowed, in the order in which a player is asked.
+const SCOPES: [Scope; 2] = [profile::SCOPE, vip::SCOPE];
+
+/// What is said where a client asks for anything else.
+const UNKNOWN_SCOPE: &str = "scope must be of the words profile and vip";
 
 /// The longest form that is read: the authorization request comes again with the player's name and password.
 const MAX_FORM: usize = 64 * 1024;
@@ -53,8 +63,8 @@ fn routes(handler: &Arc<GoPlayHandler>) -> Vec<Route> {
         route(Method::POST, "/oauth/authorize", "authorize", handled_by(handler, authorize::submit), document::submit),
         route(Method::POST, "/oauth/token", "token", handled_by(handler, token::exchange), document::exchange),
         route(Method::POST, "/oauth/revoke", "revoke", handled_by(handler, token::revoke), document::revoke),
-        route(Method::GET, "/partner/1/profile", "profile", handled_by(handler, partner::profile), document::profile),
-        route(Method::POST, "/partner/1/vip", "vip", handled_by(handler, partner::buy_vip), document::buy_vip),
+        route(Method::GET, "/partner/1/profile", "profile", handled_by(handler, profile::show), profile::describe),
+        route(Method::POST, "/partner/1/vip", "vip", handled_by(handler, vip::buy), vip::describe),
     ]
 }
 

@@ -1,50 +1,46 @@
 //! What a client may be allowed to do.
 
-/// One thing that may be allowed.
+use super::SCOPES;
+use super::wire::OauthError;
+
+/// One thing that may be allowed. It stands beside the call that needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    Profile,
-    Vip,
+pub struct Scope {
+    word: &'static str,
+    sentence: &'static str,
 }
 
 impl Scope {
-    pub const ALL: [Self; 2] = [Self::Profile, Self::Vip];
+    pub const fn new(word: &'static str, sentence: &'static str) -> Self {
+        Self { word, sentence }
+    }
 
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Profile => "profile",
-            Self::Vip => "vip",
-        }
+        self.word
     }
 
     /// As the player is asked for it.
     pub fn sentence(self) -> &'static str {
-        match self {
-            Self::Profile => {
-                "see your nickname, e-mail address and gender, your VIP status and your GoPlay Token balances"
-            }
-            Self::Vip => "buy VIP status for you, paid with your GoPlay Tokens",
-        }
+        self.sentence
     }
 
     /// Whether a granted scope, words with spaces between, holds this one.
     pub fn is_in(self, granted: &str) -> bool {
-        granted.split(' ').any(|word| word == self.as_str())
+        granted.split(' ').any(|word| word == self.word)
     }
 }
 
-/// The scopes that are asked for, each once and in one order; all of them where none is named. `None` where one is
-/// not known.
-pub fn parse(asked: Option<&str>) -> Option<Vec<Scope>> {
-    let Some(asked) = asked else { return Some(Scope::ALL.to_vec()) };
-    let is_known = |word: &str| Scope::ALL.iter().any(|scope| scope.as_str() == word);
+/// The scopes that are asked for, each once and in one order; all of them where none is named.
+pub fn parse(asked: Option<&str>) -> Result<Vec<Scope>, OauthError> {
+    let Some(asked) = asked else { return Ok(SCOPES.to_vec()) };
+    let is_known = |word: &str| SCOPES.iter().any(|scope| scope.word == word);
     if !asked.split(' ').all(is_known) {
-        return None;
+        return Err(OauthError::new("invalid_scope", super::UNKNOWN_SCOPE));
     }
-    Some(Scope::ALL.into_iter().filter(|scope| scope.is_in(asked)).collect())
+    Ok(SCOPES.into_iter().filter(|scope| scope.is_in(asked)).collect())
 }
 
 /// As it goes over the wire and is kept.
 pub fn text(scopes: &[Scope]) -> String {
-    scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
+    scopes.iter().map(|scope| scope.word).collect::<Vec<_>>().join(" ")
 }

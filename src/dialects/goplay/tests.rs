@@ -10,7 +10,8 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::*;
-use crate::config::{GoPlay, OauthClient, Secret, VipLevel};
+use crate::config::goplay::VipLevel;
+use crate::config::{GoPlay, OauthClient, Secret};
 use crate::dialects::http::{PartyNote, Request};
 use crate::identity::grants::{Client, Exchange, Grant, GrantAct, Granted, Proof, TokenHash};
 use crate::identity::password::{PasswordChecker, cheap_hash};

@@ -51,8 +51,7 @@ fn proof(form: &FormParameters) -> Result<(&str, Proof), OauthError> {
         Some("refresh_token") => {
             let token = form.one("refresh_token")?.ok_or_else(|| missing("refresh_token is missing"))?;
             let asked = form.one("scope")?;
-            let unknown = || OauthError::new("invalid_scope", "scope must be of the words profile and vip");
-            let scopes = asked.map(|asked| scope::parse(Some(asked)).ok_or_else(unknown)).transpose()?;
+            let scopes = asked.map(|asked| scope::parse(Some(asked))).transpose()?;
             Ok((token, Proof::Refresh { scope: scopes.map(|scopes| scope::text(&scopes)) }))
         }
         Some(_) => {

@@ -1,35 +1,10 @@
-//! What goes over the wire. The OpenAPI document and `schemas/goplay/` are generated from these types.
+//! What goes over the wire, beside [profiles](super::profile). The OpenAPI document and `schemas/goplay/` are generated from these types.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::parameters::Repeated;
-use crate::dialects::http::exact::Number;
 use crate::dialects::http::{HandlerError, Reply};
-
-/// Seed 002, `GET /partner/1/profile`. What a player has not given is empty.
-#[derive(Serialize, JsonSchema)]
-pub struct ProfileReply {
-    /// Always true.
-    pub success: bool,
-    /// Always empty.
-    pub message: &'static str,
-    pub nickname: String,
-    pub email: String,
-    pub gender: String,
-    /// The VIP level, or null where there is none.
-    #[schemars(schema_with = "text_or_null")]
-    pub vip: Option<String>,
-    /// The balance of GoPlay Tokens, in whole tokens.
-    pub goplay_token: Number,
-    /// The balance of free GoPlay Tokens, in whole tokens.
-    pub free_goplay_token: Number,
-}
-
-/// Always there, unlike what a type that may be absent says of itself.
-fn text_or_null(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": ["string", "null"] })
-}
 
 /// Seed 002: whether it was done, and if not, why. Also the reply to every refused call of the partner API.
 #[derive(Serialize, JsonSchema)]

@@ -133,11 +133,8 @@ fn ordered(decided: &DecidedCommand) -> Result<Reply, HandlerError> {
             Err(CodeGamesRefusal::of(refusal).map_or(Failure::Fault.into(), HandlerError::from))
         }
         // What other acts end with.
-        Outcome::Done(
-            Done::Account(_)
-            | Done::Order(_)
-            | Done::Transaction(_)
-            | Done::Shop(ShopDone::VipBought { .. } | ShopDone::OffersStocked { .. }),
-        ) => Err(Failure::Fault.into()),
+        Outcome::Done(Done::Account(_) | Done::Order(_) | Done::Transaction(_) | Done::Shop(_)) => {
+            Err(Failure::Fault.into())
+        }
     }
 }

@@ -110,13 +110,10 @@ impl CodeGamesRefusal {
     pub fn of(refusal: ledger::Refusal) -> Option<Self> {
         use ledger::{AccountRefusal, Refusal, ShopRefusal};
         let code = match refusal {
-            Refusal::Shop(refusal) => match refusal {
-                ShopRefusal::OfferUnknown => CodeGamesCode::OfferNotFound,
-                ShopRefusal::OfferCurrencyDiffers => CodeGamesCode::WrongCurrency,
-                ShopRefusal::OfferPriceDiffers { .. } => CodeGamesCode::WrongPrice,
-                ShopRefusal::OutOfStock { .. } => CodeGamesCode::OutOfStock,
-                ShopRefusal::VipNotHigher => return None,
-            },
+            Refusal::Shop(ShopRefusal::OfferUnknown) => CodeGamesCode::OfferNotFound,
+            Refusal::Shop(ShopRefusal::OfferCurrencyDiffers) => CodeGamesCode::WrongCurrency,
+            Refusal::Shop(ShopRefusal::OfferPriceDiffers { .. }) => CodeGamesCode::WrongPrice,
+            Refusal::Shop(ShopRefusal::OutOfStock { .. }) => CodeGamesCode::OutOfStock,
             Refusal::Account(refusal) => match refusal {
                 AccountRefusal::KeyReused => CodeGamesCode::TxnDuplicate,
                 // Nobody has more than a balance can hold.
@@ -129,7 +126,8 @@ impl CodeGamesRefusal {
                 }
                 AccountRefusal::UsernameTaken => return None,
             },
-            Refusal::Order(_) | Refusal::Transaction(_) => return None,
+            // Other acts of the shop's are refused for what is left of its reasons.
+            Refusal::Shop(_) | Refusal::Order(_) | Refusal::Transaction(_) => return None,
         };
         Some(code.plainly())
     }

@@ -97,6 +97,10 @@ impl WalletPort for FuzzedWallet {
         self.ledger.player(party, player)
     }
 
+    fn level(&self, party: Party, player: PlayerId) -> WalletFuture<'_, Option<Arc<str>>> {
+        self.ledger.level(party, player)
+    }
+
     fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
         self.ledger.order(party, id)
     }

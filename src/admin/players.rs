@@ -66,7 +66,8 @@ pub fn show(
     player: &PlayerId,
     at: Timestamp,
 ) -> Result<Option<PlayerShown>, StoreError> {
-    let Some(found) = queries::player(conn, PlayerKey::of(party, player))? else { return Ok(None) };
+    let key = PlayerKey::of(party, player);
+    let Some(found) = queries::player(conn, key)? else { return Ok(None) };
     let config = &*viewing.config;
     let profile = found.player.profile.clone();
     let bucket = |account: Account| BucketShown {
@@ -84,7 +85,7 @@ pub fn show(
         username: profile.username,
         nickname: profile.nickname,
         email: profile.email.filter(|_| viewing.sees_email()),
-        vip: found.vip.as_deref().map(str::to_owned),
+        vip: queries::level(conn, key)?.map(|level| level.to_string()),
         buckets: accounts(&found, None).into_iter().map(bucket).collect(),
         limits: limits(config, party, &found, at.day())?,
     }))

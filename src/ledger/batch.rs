@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use super::account::{Account, AccountId, HouseAccount};
 use super::command::{CommandKey, KeyedCommand};
@@ -204,12 +203,7 @@ impl Folding {
             state.orders.insert(order.id(), order);
         }
         self.batch.transactions.apply(&mut state.transactions, effects.transactions);
-        if let Some((player, level)) = &effects.shop.vip
-            && let Some(player) = loaded(state, *player)
-        {
-            player.vip = Some(Arc::clone(level));
-        }
-        self.batch.shop.apply(&mut state.shop, effects.shop, party, seq);
+        self.batch.shop.apply(state, effects.shop, party, seq);
     }
 
     /// A username stays whoever's it is: only a player who was opened with it long ago can come second.
@@ -244,7 +238,7 @@ impl Folding {
 }
 
 /// A player whose money or standing was changed, so that it must have been loaded: what is not written is lost.
-fn loaded(state: &mut State, player: PlayerKey) -> Option<&mut PlayerState> {
+pub(super) fn loaded(state: &mut State, player: PlayerKey) -> Option<&mut PlayerState> {
     let loaded = state.players.get_mut(&player);
     assert!(loaded.is_some(), "player {player} was changed and is not known");
     loaded

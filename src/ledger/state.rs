@@ -1,7 +1,6 @@
 //! What a batch of commands needs to know, loaded at once.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use super::account::{Account, Pocket};
 use super::accounts::AccountAct;
@@ -51,7 +50,7 @@ impl ReadSet {
             keys.rows = keys.rows.saturating_add(1);
             match &keyed.command.act {
                 Act::Transaction(act) => keys.transactions.add(keyed, act),
-                Act::Shop(act) => keys.shop.add(&keyed.command.party, act),
+                Act::Shop(act) => keys.shop.add(keyed, act),
                 Act::Account(AccountAct::OpenPlayer(open)) => {
                     keys.usernames.extend(Username::of(&keyed.command.party, &open.profile));
                 }
@@ -84,8 +83,6 @@ pub enum PastCommand {
 pub struct PlayerState {
     pub player: Player,
     pub accounts: Vec<Account>,
-    /// The VIP level that the player has bought.
-    pub vip: Option<Arc<str>>,
 }
 
 /// The part of the ledger that a batch sees. What is absent here is absent from the ledger.
@@ -104,7 +101,7 @@ pub struct State {
 
 impl PlayerState {
     pub fn new(player: Player) -> Self {
-        Self { player, accounts: Vec::new(), vip: None }
+        Self { player, accounts: Vec::new() }
     }
 
     /// The account of this pocket. It exists as soon as its player does: one never used has balance 0.

@@ -281,6 +281,8 @@ pub(super) const IDS_AT_ONCE: usize = 500;
 pub struct LoadedPartners {
     pub transactions: Vec<TransactionRow>,
     pub voids: Vec<VoidRow>,
+    /// Players and their levels.
+    pub levels: Vec<(Bytes, String)>,
     pub offers: Vec<OfferRow>,
     /// Offers with keys of theirs, in the order in which they are sold.
     pub for_sale: Vec<(Bytes, Bytes)>,
@@ -296,6 +298,9 @@ impl LoadedPartners {
         for row in self.voids {
             state.transactions.voids.insert(row.source, row.void()?);
         }
+        for (player, level) in self.levels {
+            state.shop.levels.insert(PlayerKey::from_uuid(uuid(&player)?), level.into());
+        }
         for row in self.offers {
             let (id, offer) = row.offer()?;
             state.shop.offers.insert(id, offer);
@@ -306,7 +311,7 @@ impl LoadedPartners {
             offer.next.push(KeyId(uuid(&key)?));
         }
         for key in self.known_keys {
-            state.shop.gift_keys.insert(KeyId(uuid(&key)?));
+            state.shop.known_keys.insert(KeyId(uuid(&key)?));
         }
         Ok(())
     }
@@ -374,7 +379,7 @@ impl ShopRows {
         });
         Ok(Self {
             gift_keys: stocked.collect(),
-            levels: changes.vips.iter().map(|(player, level)| (bytes(player.uuid()), level.to_string())).collect(),
+            levels: changes.levels.iter().map(|(player, level)| (bytes(player.uuid()), level.to_string())).collect(),
             offers: changes.offers.iter().map(|(id, change)| OfferRow::of(*id, change)).collect(),
             purchases: changes.purchases.iter().map(PurchaseRow::of).collect::<Result<_, _>>()?,
             sold: sold.collect(),

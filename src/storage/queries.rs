@@ -92,7 +92,9 @@ pub fn classify(error: diesel::result::Error) -> StoreError {
 pub fn player(conn: &mut AnyConnection, key: PlayerKey) -> Result<Option<PlayerState>, StoreError> {
     let id = bytes(key.uuid());
     let found: Option<PlayerRow> =
-        on!(conn, conn => players::table.find(&id).first(conn)).optional().map_err(classify)?;
+        on!(conn, conn => players::table.find(&id).select(PlayerRow::as_select()).first(conn))
+            .optional()
+            .map_err(classify)?;
     let Some(row) = found else { return Ok(None) };
     let of_player = accounts::table.filter(accounts::player.eq(&id));
     let theirs: Vec<AccountRow> = on!(conn, conn => of_player.load(conn)).map_err(classify)?;
@@ -175,6 +177,13 @@ pub(crate) fn transactions(
         }
     };
     found.map_err(classify)?.into_iter().map(TransactionRow::transaction).collect()
+}
+
+/// The level that a player has bought; `None` where there is none.
+pub(crate) fn level(conn: &mut AnyConnection, player: PlayerKey) -> Result<Option<Arc<str>>, StoreError> {
+    let of_player = players::table.find(bytes(player.uuid())).select(players::vip);
+    let level: Option<Option<String>> = on!(conn, conn => of_player.first(conn)).optional().map_err(classify)?;
+    Ok(level.flatten().map(Into::into))
 }
 
 /// An offer and its stock; not which keys are next.

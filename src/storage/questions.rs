@@ -15,6 +15,11 @@ impl Reader {
         self.ask(move |conn| queries::player(conn, key)).await
     }
 
+    /// The level that a player has bought.
+    pub async fn level(&self, key: PlayerKey) -> Result<Option<Arc<str>>, StoreError> {
+        self.ask(move |conn| queries::level(conn, key)).await
+    }
+
     /// An order with its player's name.
     pub async fn order(&self, id: OrderId) -> Result<Option<(Order, PlayerId)>, StoreError> {
         self.ask(move |conn| queries::order(conn, id)).await

@@ -97,7 +97,6 @@ pub struct PlayerRow {
     pub nickname: Option<String>,
     pub email: Option<String>,
     pub gender: Option<String>,
-    pub vip: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -185,14 +184,12 @@ impl PlayerRow {
             nickname: profile.nickname,
             email: profile.email,
             gender: profile.gender,
-            vip: None,
         }
     }
 
     /// The player, as they are before any account is known.
-    pub fn state(mut self) -> Result<PlayerState, StoreError> {
-        let vip = self.vip.take().map(Into::into);
-        Ok(PlayerState { vip, ..PlayerState::new(self.player()?) })
+    pub fn state(self) -> Result<PlayerState, StoreError> {
+        Ok(PlayerState::new(self.player()?))
     }
 
     pub fn player(self) -> Result<Player, StoreError> {

@@ -64,6 +64,10 @@ impl WalletPort for WalletByParty {
         self.ask(&party.clone(), move |wallet| wallet.player(party, player))
     }
 
+    fn level(&self, party: Party, player: PlayerId) -> WalletFuture<'_, Option<Arc<str>>> {
+        self.ask(&party.clone(), move |wallet| wallet.level(party, player))
+    }
+
     fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
         self.ask(&party.clone(), move |wallet| wallet.order(party, id))
     }

@@ -112,6 +112,10 @@ impl WalletPort for LiveWallet {
         Box::pin(async move { answered(self.reader.player(PlayerKey::of(&party, &player)).await) })
     }
 
+    fn level(&self, party: Party, player: PlayerId) -> WalletFuture<'_, Option<Arc<str>>> {
+        Box::pin(async move { answered(self.reader.level(PlayerKey::of(&party, &player)).await) })
+    }
+
     fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
         Box::pin(async move {
             let found = answered(self.reader.order(id).await)?;

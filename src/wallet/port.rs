@@ -53,6 +53,9 @@ pub trait WalletPort: Send + Sync {
     /// A player with every account that was ever used.
     fn player(&self, party: Party, player: PlayerId) -> WalletFuture<'_, Option<PlayerState>>;
 
+    /// The level that a player has bought; `None` where there is none.
+    fn level(&self, party: Party, player: PlayerId) -> WalletFuture<'_, Option<Arc<str>>>;
+
     /// An order of the party with its player's name.
     fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>>;
 

@@ -46,7 +46,7 @@ async fn what_is_to_be_changed_and_is_not_there_is_named() {
     let (nobody, unknown) = (PlayerKey::from_uuid(uuid::Uuid::from_u128(7)), KeyId(uuid::Uuid::from_u128(9)));
     for fresh in Fresh::both().await {
         apply(&mut fresh.writer(), &commands("acme", STORY)).await.expect("applied");
-        let level = committed(&fresh, |batch| drop(batch.shop.vips.insert(nobody, "gold".into()))).await;
+        let level = committed(&fresh, |batch| drop(batch.shop.levels.insert(nobody, "gold".into()))).await;
         assert_refused(&fresh, level, &format!("the player who bought a level is not there any more: {nobody}"));
         let sold = committed(&fresh, |batch| batch.shop.purchases[0].keys = vec![unknown]).await;
         assert_refused(&fresh, sold, &format!("the gift-card key that was sold is not there any more: {}", unknown.0));

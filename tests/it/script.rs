@@ -217,10 +217,7 @@ pub fn held(state: &State, asked: &Asked, names: &Names) -> String {
             Some(void) => void.state.as_str().to_owned(),
             None => "unknown".to_owned(),
         },
-        Asked::Level(player) => {
-            let level = state.players.get(player).and_then(|player| player.vip.as_deref());
-            level.unwrap_or("none").to_owned()
-        }
+        Asked::Level(player) => state.shop.levels.get(player).map_or("none", |level| &**level).to_owned(),
         Asked::Offer(id) => match state.shop.offers.get(id) {
             Some(known) => format!("{} at {} {}", known.stock, known.offer.price.minor(), known.offer.currency),
             None => "unknown".to_owned(),

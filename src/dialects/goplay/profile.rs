@@ -50,11 +50,12 @@ fn text_or_null(_: &mut SchemaGenerator) -> Schema {
 pub async fn show(handler: Arc<GoPlayHandler>, wallet: SharedWallet, request: Request) -> Result<Reply, HandlerError> {
     let (query, no_form) = (FormParameters::of_query(&request), FormParameters::none());
     let grant = grant_of(&handler, &*wallet, &request, [&query, &no_form], SCOPE).await?;
-    let player = wallet.player(handler.party.clone(), grant.player).await?;
-    Ok(told(&handler, &player.ok_or_else(gone)?))
+    let player = wallet.player(handler.party.clone(), grant.player.clone()).await?.ok_or_else(gone)?;
+    let level = wallet.level(handler.party.clone(), grant.player).await?;
+    Ok(told(&handler, &player, level.as_deref()))
 }
 
-fn told(handler: &GoPlayHandler, state: &PlayerState) -> Reply {
+fn told(handler: &GoPlayHandler, state: &PlayerState, level: Option<&str>) -> Reply {
     let currency = handler.settings.currency;
     let balance = |pocket: &Pocket| Number::of_minor(state.account(pocket).balance, handler.exponent);
     let profile = &state.player.profile;
@@ -65,7 +66,7 @@ fn told(handler: &GoPlayHandler, state: &PlayerState) -> Reply {
         nickname: text(&profile.nickname),
         email: text(&profile.email),
         gender: text(&profile.gender),
-        vip: state.vip.as_deref().map(str::to_owned),
+        vip: level.map(str::to_owned),
         goplay_token: balance(&Pocket::real(currency)),
         free_goplay_token: balance(&Pocket { bucket: Bucket::Bonus, ..Pocket::real(currency) }),
     };

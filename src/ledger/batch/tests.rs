@@ -72,7 +72,7 @@ fn an_account_of_a_player_who_was_not_loaded_stops_the_batch() {
 #[should_panic(expected = "was changed and is not known")]
 fn a_level_of_a_player_who_was_not_loaded_stops_the_batch() {
     let keyed = deposit("1");
-    let shop = ShopEffects { vip: Some((keyed.player, "gold".into())), ..ShopEffects::default() };
+    let shop = ShopEffects { level: Some((keyed.player, "gold".into())), ..ShopEffects::default() };
     Folding::default().record(&mut State::default(), &keyed, decision(Effects { shop, ..Effects::default() }), 1);
 }
 

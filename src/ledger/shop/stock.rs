@@ -3,65 +3,56 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{KeyId, Offer, OfferId, OfferState, Purchase, ShopAct, StockedKey};
-use crate::ledger::Party;
+use super::{KeyId, Offer, OfferId, OfferState, Purchase, StockedKey};
+use crate::ledger::batch::loaded;
 use crate::ledger::player::PlayerKey;
+use crate::ledger::{Party, State};
 
 /// What to load.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShopKeys {
+    /// Players whose levels matter.
+    pub levels: BTreeSet<PlayerKey>,
     /// Offers, and how many keys of each may be sold.
     pub offers: BTreeMap<OfferId, i64>,
-    /// Gift-card keys that may be in stock already.
-    pub gift_keys: BTreeSet<KeyId>,
+    /// Keys that may be in stock already.
+    pub known_keys: BTreeSet<KeyId>,
 }
 
 impl ShopKeys {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-
-    pub(in crate::ledger) fn add(&mut self, party: &Party, act: &ShopAct) {
-        match act {
-            ShopAct::BuyVip(_) => {}
-            ShopAct::StockOffers(stock) => {
-                for stocking in &stock.offers {
-                    self.offers.entry(OfferId::of(party, &stocking.offer.id)).or_default();
-                    self.gift_keys.extend(stocking.keys.iter().map(|key| key.id));
-                }
-            }
-            ShopAct::BuyKeys(buy) => {
-                let wanted = self.offers.entry(OfferId::of(party, &buy.offer)).or_default();
-                // More than there can be is as good as all that there is.
-                *wanted = wanted.saturating_add(i64::from(buy.count));
-            }
-        }
-    }
 }
 
-/// What is known of offers.
+/// What is known of what is sold and what was bought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shop {
+    /// The level that each player has bought, of those of [`ShopKeys::levels`] who have.
+    pub levels: HashMap<PlayerKey, Arc<str>>,
     pub offers: HashMap<OfferId, OfferState>,
-    /// Those of [`ShopKeys::gift_keys`] that are in stock, or were.
-    pub gift_keys: HashSet<KeyId>,
+    /// Those of [`ShopKeys::known_keys`] that are in stock, or were.
+    pub known_keys: HashSet<KeyId>,
 }
 
 impl Shop {
     /// Takes what `others` know and this does not.
     pub fn keep_unknown(&mut self, others: Self) {
+        for (player, level) in others.levels {
+            self.levels.entry(player).or_insert(level);
+        }
         for (id, offer) in others.offers {
             self.offers.entry(id).or_insert(offer);
         }
-        self.gift_keys.extend(others.gift_keys);
+        self.known_keys.extend(others.known_keys);
     }
 }
 
 /// What one decision changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShopEffects {
-    /// The player's new VIP level.
-    pub vip: Option<(PlayerKey, Arc<str>)>,
+    /// The player's new level.
+    pub level: Option<(PlayerKey, Arc<str>)>,
     /// Final values of new and changed offers.
     pub offers: Vec<(OfferId, OfferState)>,
     /// Keys that enter the stock.
@@ -72,7 +63,7 @@ pub struct ShopEffects {
 /// What a batch changes: final values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShopChanges {
-    pub vips: BTreeMap<PlayerKey, Arc<str>>,
+    pub levels: BTreeMap<PlayerKey, Arc<str>>,
     pub offers: BTreeMap<OfferId, OfferChange>,
     /// In the order in which they will be sold, each with the number of the entry that brought it.
     pub stocked: Vec<(StockedKey, i64)>,
@@ -92,9 +83,14 @@ impl ShopChanges {
         *self == Self::default()
     }
 
-    /// All but the player's own level, which is the player's. `seq` is the number of the entry that it is of.
-    pub(in crate::ledger) fn apply(&mut self, known: &mut Shop, effects: ShopEffects, party: &Party, seq: i64) {
-        self.vips.extend(effects.vip);
+    /// `seq` is the number of the entry that it is of.
+    pub(in crate::ledger) fn apply(&mut self, state: &mut State, effects: ShopEffects, party: &Party, seq: i64) {
+        if let Some((player, level)) = effects.level {
+            loaded(state, player);
+            state.shop.levels.insert(player, Arc::clone(&level));
+            self.levels.insert(player, level);
+        }
+        let known = &mut state.shop;
         for (id, after) in effects.offers {
             let before = known.offers.get(&id).map_or(0, |known| known.stock);
             let changed = self.offers.get(&id).map_or(0, |known| known.stock_change);
@@ -103,7 +99,7 @@ impl ShopChanges {
             self.offers.insert(id, change);
             known.offers.insert(id, after);
         }
-        known.gift_keys.extend(effects.stocked.iter().map(|stocked| stocked.key.id));
+        known.known_keys.extend(effects.stocked.iter().map(|stocked| stocked.key.id));
         self.stocked.extend(effects.stocked.into_iter().map(|stocked| (stocked, seq)));
         self.purchases.extend(effects.purchase);
     }

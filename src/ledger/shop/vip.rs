@@ -33,13 +33,13 @@ impl BuyVip {
 
 pub(super) fn decide(state: &State, keyed: &KeyedCommand, buy: &BuyVip) -> AreaDecision<ShopDone> {
     let player = known_player(state, keyed.player)?;
-    let has = player.vip.as_deref().and_then(|level| buy.rank(level));
+    let has = state.shop.levels.get(&keyed.player).and_then(|level| buy.rank(level));
     if has >= buy.rank(&buy.level) {
         return Err(ShopRefusal::VipNotHigher.into());
     }
     let mut posting = Posting::of(&keyed.command.party, player);
     let balance = posting.debit(&Pocket::real(buy.currency), buy.price, HouseSide::House)?;
-    let shop = ShopEffects { vip: Some((keyed.player, buy.level.clone())), ..ShopEffects::default() };
+    let shop = ShopEffects { level: Some((keyed.player, buy.level.clone())), ..ShopEffects::default() };
     Ok((ShopDone::VipBought { balance }, Effects { shop, ..Effects::of(posting) }))
 }
 

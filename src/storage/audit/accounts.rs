@@ -19,7 +19,7 @@ use crate::ledger::orders::expected::counted;
 use crate::storage::StoreError;
 use crate::storage::checkpoint;
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{AccountRow, Bytes, OrderRow, PLAYER_SIDE, PlayerRow};
+use crate::storage::rows::{AccountRow, Bytes, OrderRow, PLAYER_SIDE};
 use crate::storage::schema::{accounts, journal, players};
 use crate::storage::transfers::{self, TransferBytes};
 
@@ -228,7 +228,7 @@ impl Comparing<'_> {
 
 fn player_name(conn: &mut AnyConnection, row: &AccountRow) -> Result<String, StoreError> {
     let Some(player) = &row.player else { return Ok("?".to_owned()) };
-    let named = players::table.find(player);
-    let found: Option<PlayerRow> = on!(conn, conn => named.first(conn).optional()).map_err(classify)?;
-    Ok(found.map_or_else(|| "?".to_owned(), |row| row.player))
+    let named = players::table.find(player).select(players::player);
+    let found: Option<String> = on!(conn, conn => named.first(conn).optional()).map_err(classify)?;
+    Ok(found.unwrap_or_else(|| "?".to_owned()))
 }

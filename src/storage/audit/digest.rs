@@ -93,9 +93,9 @@ impl Digest {
         }
     }
 
-    pub fn add_player(&mut self, row: &PlayerRow) {
-        let PlayerRow { id, party, player, home_currency, username, nickname, email, gender, vip } = row;
-        let parts: [&dyn Part; 9] = [id, party, player, home_currency, username, nickname, email, gender, vip];
+    pub fn add_player(&mut self, row: &PlayerRow, level: &Option<String>) {
+        let PlayerRow { id, party, player, home_currency, username, nickname, email, gender } = row;
+        let parts: [&dyn Part; 9] = [id, party, player, home_currency, username, nickname, email, gender, level];
         add(&mut self.people, "player", &parts);
     }
 

@@ -16,11 +16,12 @@ pub(super) fn audit(conn: &mut AnyConnection, digest: &mut Digest, report: &mut 
     let mut after = Bytes::new();
     loop {
         let page = players::table.filter(players::id.gt(&after)).order(players::id).limit(PAGE);
-        let rows: Vec<PlayerRow> = on!(conn, conn => page.load(conn)).map_err(classify)?;
-        let Some(last) = rows.last() else { break };
+        let rows: Vec<(PlayerRow, Option<String>)> =
+            on!(conn, conn => page.select((PlayerRow::as_select(), players::vip)).load(conn)).map_err(classify)?;
+        let Some((last, _)) = rows.last() else { break };
         after = last.id.clone();
-        for row in rows {
-            digest.add_player(&row);
+        for (row, level) in rows {
+            digest.add_player(&row, &level);
             let (id, name) = (row.id.clone(), format!("{}/{}", row.party, row.player));
             if row.player().ok().is_none_or(|player| bytes(player.key().uuid()) != id) {
                 report.findings.push(format!("{name} is a player under another's id"));

@@ -12,14 +12,13 @@ use diesel::sql_types::{BigInt, Text};
 use super::{AuditReport, TOLD, count, hex};
 use crate::ledger::command::Act;
 use crate::ledger::recorded::DoneRow;
-use crate::ledger::shop::expected::{ExpectedPurchase, ExpectedShop, ExpectedStock, expected};
-use crate::ledger::shop::{Offer, OfferId};
+use crate::ledger::shop::{ExpectedPurchase, ExpectedShop, ExpectedStock, Offer, OfferId, expected};
 use crate::ledger::transactions::expected::{TransactionCounts, compare};
 use crate::ledger::{Done, Party, PlayerKey};
 use crate::storage::StoreError;
 use crate::storage::partners::{GiftKeyRow, IDS_AT_ONCE, OfferRow};
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::rows::{Bytes, PlayerRow, bytes};
+use crate::storage::rows::{Bytes, bytes};
 use crate::storage::schema::{gift_keys, offers, players};
 use stored::{Stored, found_by};
 
@@ -154,8 +153,10 @@ impl PartnersAudit {
         while levels.peek().is_some() {
             let some: Vec<(Bytes, &Arc<str>)> = levels.by_ref().take(IDS_AT_ONCE).collect();
             let ids = some.iter().map(|(player, _)| player.clone());
-            let found: Vec<PlayerRow> = found_by!(conn, ids, |ids| players::table.filter(players::id.eq_any(ids)));
-            let found: HashMap<Bytes, Option<String>> = found.into_iter().map(|row| (row.id, row.vip)).collect();
+            let found: Vec<(Bytes, Option<String>)> = found_by!(conn, ids, |ids| players::table
+                .filter(players::id.eq_any(ids))
+                .select((players::id, players::vip)));
+            let found: HashMap<Bytes, Option<String>> = found.into_iter().collect();
             for (player, level) in some {
                 if found.get(&player).is_none_or(|has| has.as_deref() != Some(&**level)) {
                     let player = hex(&player);

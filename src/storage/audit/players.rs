@@ -20,7 +20,7 @@ pub(super) struct OpenedPlayer {
     pub player: Player,
 }
 
-/// Compares what is stored of the players who were opened. A VIP level is bought later, and compared with that.
+/// Compares what is stored of the players who were opened.
 pub(super) fn compare(
     conn: &mut AnyConnection,
     opened: &[OpenedPlayer],
@@ -30,13 +30,14 @@ pub(super) fn compare(
         let rows: Vec<PlayerRow> = opened.iter().map(|opened| PlayerRow::of(&opened.player)).collect();
         let ids: Vec<&Bytes> = rows.iter().map(|row| &row.id).collect();
         let named = players::table.filter(players::id.eq_any(ids));
-        let stored: Vec<PlayerRow> = on!(conn, conn => named.load(conn)).map_err(classify)?;
+        let stored: Vec<PlayerRow> =
+            on!(conn, conn => named.select(PlayerRow::as_select()).load(conn)).map_err(classify)?;
         let stored: HashMap<&Bytes, &PlayerRow> = stored.iter().map(|row| (&row.id, row)).collect();
         for row in &rows {
             let name = format!("{}/{}", row.party, row.player);
             match stored.get(&row.id) {
                 None => report.findings.push(format!("{name} is a player who is missing")),
-                Some(stored) if **stored != (PlayerRow { vip: stored.vip.clone(), ..row.clone() }) => {
+                Some(stored) if *stored != row => {
                     report.findings.push(format!("{name} is a player who is not as they were opened"));
                 }
                 Some(_) => {}

@@ -83,7 +83,9 @@ fn owners(
 /// Whether a player was opened with a username before a journal row. It could be given twice once, so this is rare.
 fn had_it_before(conn: &mut AnyConnection, player: &Bytes, username: &Username, seq: i64) -> Result<bool, StoreError> {
     let row: Option<PlayerRow> =
-        on!(conn, conn => players::table.find(player).first(conn)).optional().map_err(classify)?;
+        on!(conn, conn => players::table.find(player).select(PlayerRow::as_select()).first(conn))
+            .optional()
+            .map_err(classify)?;
     let owner =
         row.filter(|row| row.party == username.party().as_str() && row.username.as_deref() == Some(username.name()));
     let Some(id) = owner.and_then(|row| PlayerId::recorded(&row.player).ok()) else { return Ok(false) };

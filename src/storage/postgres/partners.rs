@@ -2,7 +2,7 @@
 //!
 //! | phase | statements | round trips |
 //! |---|---|---|
-//! | load | transactions with their sources and rounds, voids; offers, locked in key order, then their next keys, and which of the keys to be stocked are known | none of its own |
+//! | load | transactions with their sources and rounds, voids; levels; offers, locked in key order, then their next keys, and which of the keys to be stocked are known | none of its own |
 //! | write | transactions and voids | none of its own |
 //! | | levels, offers, keys, purchases: whether every row was there to be changed must be known before the commit is sent | one, where something is bought or stocked |
 
@@ -49,6 +49,13 @@ statement!(
 statement!(
     ReadVoids(sources: Array<BigInt> = Vec<i64>) -> (BigInt, Text, Binary, Integer, Text, BigInt, Integer),
     "SELECT source, party, player, kind, state, queued_at, attempt FROM voids WHERE source = ANY(",
+    ")"
+);
+
+statement!(
+    /// After the players' row locks: nobody else changes what is read.
+    ReadLevels(players: Array<Binary> = Vec<Bytes>) -> (Binary, Text),
+    "SELECT id, vip FROM players WHERE vip IS NOT NULL AND id = ANY(",
     ")"
 );
 
@@ -119,6 +126,7 @@ statement!(
 pub async fn prepare(conn: &mut AsyncPgConnection, types: &RowTypes) -> QueryResult<()> {
     ReadTransactions::default().load::<TransactionRow>(conn).await?;
     ReadVoids::default().load::<VoidRow>(conn).await?;
+    ReadLevels::default().load::<(Bytes, String)>(conn).await?;
     LockOffers::default().load::<OfferRow>(conn).await?;
     ReadForSale::default().load::<(Bytes, Bytes)>(conn).await?;
     KnownGiftKeys::default().load::<Bytes>(conn).await?;
@@ -146,21 +154,24 @@ pub async fn load(conn: &AsyncPgConnection, keys: &ReadSet) -> Result<LoadedPart
         rounds,
     };
     let voids = ReadVoids { sources: transactions.voids.iter().copied().collect() };
+    let levels = ReadLevels { players: all_bytes(shop.levels.iter().map(|player| player.uuid())) };
     let offers = all_bytes(shop.offers.keys().map(|offer| offer.uuid()));
     let for_sale = ReadForSale { offers: offers.clone(), wanted: shop.offers.values().copied().collect() };
-    let known = KnownGiftKeys { ids: all_bytes(shop.gift_keys.iter().map(|key| key.0)) };
+    let known = KnownGiftKeys { ids: all_bytes(shop.known_keys.iter().map(|key| key.0)) };
     let (has_voids, has_offers) = (!transactions.voids.is_empty(), !offers.is_empty());
-    let [mut c0, mut c1, mut c2, mut c3, mut c4] = [conn; 5];
-    let (transactions, voids, offers, for_sale, known_keys) = join!(
+    let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5] = [conn; 6];
+    let (transactions, voids, levels, offers, for_sale, known_keys) = join!(
         rows(!transactions.is_empty(), named.load::<TransactionRow>(&mut c0)),
         rows(has_voids, voids.load::<VoidRow>(&mut c1)),
-        rows(has_offers, LockOffers { ids: offers }.load::<OfferRow>(&mut c2)),
-        rows(has_offers, for_sale.load::<(Bytes, Bytes)>(&mut c3)),
-        rows(!shop.gift_keys.is_empty(), known.load::<Bytes>(&mut c4)),
+        rows(!shop.levels.is_empty(), levels.load::<(Bytes, String)>(&mut c2)),
+        rows(has_offers, LockOffers { ids: offers }.load::<OfferRow>(&mut c3)),
+        rows(has_offers, for_sale.load::<(Bytes, Bytes)>(&mut c4)),
+        rows(!shop.known_keys.is_empty(), known.load::<Bytes>(&mut c5)),
     );
     Ok(LoadedPartners {
         transactions: transactions?,
         voids: voids?,
+        levels: levels?,
         offers: offers?,
         for_sale: for_sale?,
         known_keys: known_keys?,

@@ -56,8 +56,8 @@ pub(super) use statement;
 statement!(
     /// Takes the players' row locks in key order, so that several writers never wait for each other in a circle.
     LockPlayers(ids: Array<Binary> = Vec<Bytes>)
-        -> (Binary, Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>),
-    "SELECT id, party, player, home_currency, username, nickname, email, gender, vip FROM players WHERE id = ANY(",
+        -> (Binary, Text, Text, Text, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>),
+    "SELECT id, party, player, home_currency, username, nickname, email, gender FROM players WHERE id = ANY(",
     ") ORDER BY id FOR NO KEY UPDATE"
 );
 

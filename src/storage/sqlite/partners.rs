@@ -17,7 +17,7 @@ use crate::storage::partners::{
     GiftKeyRow, LoadedPartners, OfferRow, PartnerRows, PurchaseRow, SoldKey, TransactionRow, VoidRow, not_there,
 };
 use crate::storage::rows::{Bytes, bytes};
-use crate::storage::schema::{gift_keys, offers, transactions, voids};
+use crate::storage::schema::{gift_keys, offers, players, transactions, voids};
 
 insert!(
     /// A transaction that is there can only meet its fate. A number that is another's makes `key` null, which the table
@@ -112,6 +112,11 @@ fn load_transactions(
 }
 
 fn load_shop(conn: &mut SqliteConnection, keys: &ShopKeys, loaded: &mut LoadedPartners) -> QueryResult<()> {
+    for player in &keys.levels {
+        let bought = players::table.find(bytes(player.uuid())).filter(players::vip.is_not_null());
+        let bought = bought.select((players::id, players::vip.assume_not_null()));
+        loaded.levels.extend(bought.get_result(conn).optional()?);
+    }
     for (id, wanted) in &keys.offers {
         let offer = offers::table.find(bytes(id.uuid())).select(OfferRow::as_select()).get_result(conn).optional()?;
         if offer.is_some() {
@@ -120,7 +125,7 @@ fn load_shop(conn: &mut SqliteConnection, keys: &ShopKeys, loaded: &mut LoadedPa
         }
         loaded.offers.extend(offer);
     }
-    for key in &keys.gift_keys {
+    for key in &keys.known_keys {
         let known = gift_keys::table.find(bytes(key.0)).select(gift_keys::id);
         loaded.known_keys.extend(known.get_result(conn).optional()?);
     }

@@ -114,6 +114,11 @@ impl WalletPort for MemoryWallet {
         self.answer("player", |books| Ok(books.ledger.players.get(&key).cloned()))
     }
 
+    fn level(&self, party: Party, player: PlayerId) -> WalletFuture<'_, Option<Arc<str>>> {
+        let key = PlayerKey::of(&party, &player);
+        self.answer("level", |books| Ok(books.ledger.shop.levels.get(&key).cloned()))
+    }
+
     fn order(&self, party: Party, id: OrderId) -> WalletFuture<'_, Option<(Order, PlayerId)>> {
         self.answer("order", |books| {
             let order = books.ledger.orders.get(&id).filter(|order| *order.party() == party);

@@ -121,7 +121,8 @@ async fn look(store: &mut impl Store, question: &Asked, names: &Names) -> String
     let mut keys = ReadSet::default();
     match question {
         Asked::Command(_) => panic!("a command is not a question"),
-        Asked::Balance(player, _) | Asked::Level(player) => drop(keys.players.insert(*player)),
+        Asked::Balance(player, _) => drop(keys.players.insert(*player)),
+        Asked::Level(player) => drop(keys.shop.levels.insert(*player)),
         Asked::Order(order) => drop(keys.orders.insert(*order)),
         Asked::Transaction(key) => drop(keys.transactions.named.insert(*key)),
         Asked::Queued(name) => drop(keys.transactions.voids.insert(names.number(name))),

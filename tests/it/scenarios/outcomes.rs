@@ -26,7 +26,7 @@ fn scenarios_follow_the_enums() {
         ("Account", include_str!("../../../src/ledger/accounts/outcome.rs")),
         ("Order", include_str!("../../../src/ledger/orders/outcome.rs")),
         ("Transaction", include_str!("../../../src/ledger/transactions/outcome.rs")),
-        ("Shop", include_str!("../../../src/ledger/shop/outcome.rs")),
+        ("Shop", include_str!("../../../src/ledger/shop/mod.rs")),
     ];
     for (name, scenarios) in [("Done", DONE), ("Refusal", REFUSED)] {
         let mut facts: Vec<&str> = scenarios.iter().map(|(fact, _)| word(fact)).collect();

@@ -1,17 +1,98 @@
-//! Gift-card keys: stocking offers, and buying from the stock (CodeGames `pay`).
+//! Gift-card offers: a price and a stock of keys. Stocking them, and buying from the stock (CodeGames `pay`). The ledger knows
+//! keys by their ids and carries them sealed: it can neither read nor compare what is in them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{KeyId, Offer, OfferId, OfferState, Purchase, SealedKey, ShopDone, ShopEffects, ShopRefusal, StockedKey};
+use super::{ShopDone, ShopEffects, ShopKeys, ShopRefusal};
 use crate::ledger::account::{HouseSide, Pocket};
 use crate::ledger::accounts::AccountRefusal;
 use crate::ledger::command::{CommandKey, KeyedCommand};
 use crate::ledger::decide::{AreaDecision, Effects, known_player};
+use crate::ledger::player::digest;
 use crate::ledger::posting::Posting;
 use crate::ledger::{Amount, Currency, Party, PlayerId, State};
+
+/// Names one offer of one party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OfferId(Uuid);
+
+impl OfferId {
+    /// `name` is the party's own identifier of the offer.
+    pub fn of(party: &Party, name: &str) -> Self {
+        Self(digest(&[b"offer", party.as_str().as_bytes(), name.as_bytes()]))
+    }
+
+    pub fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+/// Names one gift-card key within its party: a keyed digest, made where the key is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct KeyId(pub Uuid);
+
+/// A gift-card key, encrypted: base64 text.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedKey {
+    pub id: KeyId,
+    pub sealed: Arc<str>,
+}
+
+impl fmt::Debug for SealedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedKey({})", self.id.0)
+    }
+}
+
+/// An offer without its stock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The party's own identifier.
+    pub id: Arc<str>,
+    pub name: Arc<str>,
+    /// For one key.
+    pub price: Amount,
+    pub currency: Currency,
+}
+
+/// An offer with what a batch needs of its stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferState {
+    pub offer: Offer,
+    /// Keys for sale.
+    pub stock: i64,
+    /// The first of them, in the order in which they are sold.
+    pub next: Vec<KeyId>,
+}
+
+/// A key as it enters the stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockedKey {
+    pub key: SealedKey,
+    pub offer: OfferId,
+}
+
+/// Keys that were sold together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purchase {
+    /// The order's number: grows from order to order.
+    pub number: i64,
+    pub party: Party,
+    pub buyer: Arc<str>,
+    pub offer: OfferId,
+    /// Minor units, for all of them.
+    pub paid: Amount,
+    pub keys: Vec<KeyId>,
+}
 
 /// Sets names and prices of offers, and adds the keys that are not known yet: all or nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +135,21 @@ impl CommandKey {
     }
 }
 
+/// What stocking looks up: the offers, and which keys are known.
+pub(super) fn read_to_stock(keys: &mut ShopKeys, party: &Party, stock: &StockOffers) {
+    for stocking in &stock.offers {
+        keys.offers.entry(OfferId::of(party, &stocking.offer.id)).or_default();
+        keys.known_keys.extend(stocking.keys.iter().map(|key| key.id));
+    }
+}
+
+/// What buying looks up: as many keys of the offer as are asked for.
+pub(super) fn read_to_buy(keys: &mut ShopKeys, party: &Party, buy: &BuyKeys) {
+    let wanted = keys.offers.entry(OfferId::of(party, &buy.offer)).or_default();
+    // More than there can be is as good as all that there is.
+    *wanted = wanted.saturating_add(i64::from(buy.count));
+}
+
 pub(super) fn stock(state: &State, keyed: &KeyedCommand, stock: &StockOffers) -> (ShopDone, Effects) {
     let mut offers: BTreeMap<OfferId, OfferState> = BTreeMap::new();
     let (mut stocked, mut seen, mut added) = (Vec::new(), BTreeSet::new(), 0_i64);
@@ -62,7 +158,7 @@ pub(super) fn stock(state: &State, keyed: &KeyedCommand, stock: &StockOffers) ->
         let known = offers.remove(&offer).or_else(|| state.shop.offers.get(&offer).cloned());
         let mut after = known.unwrap_or_else(|| OfferState { offer: stocking.offer.clone(), stock: 0, next: vec![] });
         after.offer = stocking.offer.clone();
-        let new = stocking.keys.iter().filter(|key| !state.shop.gift_keys.contains(&key.id) && seen.insert(key.id));
+        let new = stocking.keys.iter().filter(|key| !state.shop.known_keys.contains(&key.id) && seen.insert(key.id));
         for key in new.cloned() {
             // `next` is the front of the stock: it grows only while it is all of it.
             if i64::try_from(after.next.len()) == Ok(after.stock) {
@@ -117,4 +213,53 @@ pub(super) fn is_same_purchase(now: &BuyKeys, then: &BuyKeys) -> bool {
         && now.count == then.count
         && now.price == then.price
         && now.currency == then.currency
+}
+
+/// What must be there after a stocking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedStock {
+    /// As they are, unless a later row says otherwise.
+    pub offers: Vec<(OfferId, Offer)>,
+    /// Keys that entered the stock, or were known before, in the order in which they were brought.
+    pub brought: Vec<StockedKey>,
+    /// How many of them were not known before.
+    pub added: i64,
+}
+
+/// What must be there after a purchase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedPurchase {
+    pub number: i64,
+    pub party: Party,
+    pub buyer: Arc<str>,
+    pub offer: OfferId,
+    /// Minor units, for all keys; `None` where 64 bits do not hold it, which nobody can have paid.
+    pub paid: Option<i64>,
+    pub keys: u32,
+}
+
+impl ExpectedStock {
+    pub(super) fn of(party: &Party, stock: &StockOffers, added: i64) -> Self {
+        let (mut offers, mut brought, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+        for stocking in &stock.offers {
+            let offer = OfferId::of(party, &stocking.offer.id);
+            let keys = stocking.keys.iter().filter(|key| seen.insert(key.id));
+            brought.extend(keys.map(|key| StockedKey { key: key.clone(), offer }));
+            offers.push((offer, stocking.offer.clone()));
+        }
+        Self { offers, brought, added }
+    }
+}
+
+impl ExpectedPurchase {
+    pub(super) fn of(party: &Party, buy: &BuyKeys, number: i64) -> Self {
+        Self {
+            number,
+            party: party.clone(),
+            buyer: Arc::clone(&buy.buyer),
+            offer: OfferId::of(party, &buy.offer),
+            paid: buy.price.minor().checked_mul(i64::from(buy.count)),
+            keys: buy.count,
+        }
+    }
 }

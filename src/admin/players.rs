@@ -12,6 +12,7 @@ use crate::ledger::state::PlayerState;
 use crate::ledger::{Account, Bucket, Currency, Party, PlayerId, PlayerKey, Pocket};
 use crate::storage::StoreError;
 use crate::storage::queries::{self, AnyConnection};
+use crate::storage::shop;
 
 /// The longest name to sign in by, in characters: it is a key of an index.
 const MAX_USERNAME: usize = 200;
@@ -85,7 +86,7 @@ pub fn show(
         username: profile.username,
         nickname: profile.nickname,
         email: profile.email.filter(|_| viewing.sees_email()),
-        vip: queries::level(conn, key)?.map(|level| level.to_string()),
+        vip: shop::level(conn, key)?.map(|level| level.to_string()),
         buckets: accounts(&found, None).into_iter().map(bucket).collect(),
         limits: limits(config, party, &found, at.day())?,
     }))

@@ -12,6 +12,7 @@ use crate::storage::StoreError;
 use crate::storage::history::{self, HistoryAnswer as Looked};
 use crate::storage::lookups;
 use crate::storage::queries::{self, AnyConnection};
+use crate::storage::shop;
 
 /// The longest text that is looked for, in characters.
 pub const MAX_QUERY: usize = 256;
@@ -174,9 +175,9 @@ fn look(
             Ok(Some(found.map(|(found, _)| transaction(place, number, found.party)).into_iter().collect()))
         }
         (SearchPlace::CodegamesOrder, _, Some(number)) => {
-            let Some(found) = lookups::purchase(conn, number)? else { return Ok(Some(Vec::new())) };
+            let Some(found) = shop::purchase(conn, number)? else { return Ok(Some(Vec::new())) };
             // A replay keeps an order's number, and gives its row one of its own.
-            let is_its_row = lookups::has_made_order(conn, number)?;
+            let is_its_row = shop::has_made_order(conn, number)?;
             let hit = entry(place, number, found.party);
             Ok(Some(vec![Hit { path: hit.path.filter(|_| is_its_row), ..hit }]))
         }

@@ -13,6 +13,7 @@ mod accounts;
 mod names;
 mod orders;
 mod partners;
+mod shop;
 mod histories;
 mod digest;
 mod trail;

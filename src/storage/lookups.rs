@@ -7,15 +7,15 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::checkpoint::{self, hash, hashed, sealed};
-use super::partners::{PurchaseRow, TransactionRow};
+use super::partners::TransactionRow;
 use super::queries::{AnyConnection, classify, on, order_row};
 use super::rows::{AccountRow, Bytes, JournalRow, OrderRow, bytes, damaged, uuid};
-use super::schema::{accounts, journal, players, purchases, transactions, writers};
+use super::schema::{accounts, journal, players, transactions, writers};
 use super::transfers::{self, TransferBytes};
 use crate::ledger::chain::{self, START};
 use crate::ledger::command::CommandKey;
 use crate::ledger::transactions::Transaction;
-use crate::ledger::{Currency, Done, OrderId, Outcome, Party, PlayerId, PlayerKey, ShopDone};
+use crate::ledger::{Currency, OrderId, Party, PlayerId, PlayerKey};
 
 /// Things of one name that are told at the most.
 pub(crate) const MOST_FOUND: i64 = 50;
@@ -203,22 +203,6 @@ pub(crate) fn transactions_called(conn: &mut AnyConnection, reference: &str) -> 
     let called = called.order(transactions::number.desc()).limit(MOST_FOUND);
     let called = called.select((transactions::number, transactions::party));
     on!(conn, conn => called.load(conn)).map_err(classify)
-}
-
-/// The order of gift-card keys of this number.
-pub(crate) fn purchase(conn: &mut AnyConnection, number: i64) -> Result<Option<PurchaseRow>, StoreError> {
-    on!(conn, conn => purchases::table.find(number).select(PurchaseRow::as_select()).first(conn))
-        .optional()
-        .map_err(classify)
-}
-
-/// Whether the journal row of this number is the one that made the order of gift-card keys of this number.
-pub(crate) fn has_made_order(conn: &mut AnyConnection, number: i64) -> Result<bool, StoreError> {
-    let outcome = journal::table.find(number).select(journal::outcome);
-    let outcome: Option<String> = on!(conn, conn => outcome.first(conn)).optional().map_err(classify)?;
-    let outcome = outcome.map(|outcome| serde_json::from_str(&outcome)).transpose();
-    let outcome: Option<Outcome> = outcome.map_err(|error| damaged("outcome", error))?;
-    Ok(matches!(outcome, Some(Outcome::Done(Done::Shop(ShopDone::KeysBought { order, .. }))) if order == number))
 }
 
 fn player_name(conn: &mut AnyConnection, key: PlayerKey) -> Result<Option<PlayerId>, StoreError> {

@@ -5,7 +5,7 @@
 //! [`queries`] for people.
 //!
 //! Reading order: [`schema`], [`rows`], [`transfers`], [`batch_rows`], [`usernames`], [`sqlite`], [`postgres`], [`balances`], [`queries`],
-//! [`questions`], [`offers`],
+//! [`questions`], [`shop`],
 //! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`],
 //! [`approvals`], [`party_moves`], [`sessions`], [`letter_plans`], [`lookups`], [`audit`], [`last_audit`], [`backup`].
 
@@ -18,12 +18,12 @@ mod pruned_command;
 mod checkpoint;
 pub mod usernames;
 mod partners;
+pub(crate) mod shop;
 pub mod sqlite;
 pub mod postgres;
 mod writer;
 mod balances;
 pub mod queries;
-pub(crate) mod offers;
 mod reader;
 mod questions;
 pub(crate) mod voids;

@@ -1,19 +1,18 @@
-//! What only the acts of partner dialects read and write, as table rows. How each database is asked is beside it
-//! (`postgres/partners.rs`, `sqlite/partners.rs`): a batch without such acts runs none of it.
-
-use std::collections::HashMap;
+//! What only the acts of partner dialects read and write, as table rows: transactions and voids, and what the [shop](super::shop)
+//! has. How each database is asked is beside it (`postgres/partners.rs`, `sqlite/partners.rs`): a batch without such acts runs
+//! none of it.
 
 use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::StoreError;
 use super::rows::{Bytes, bytes, damaged, parse_party, uuid};
-use super::schema::{gift_keys, offers, purchases, transactions, voids};
+use super::schema::{transactions, voids};
+use super::shop::{LoadedShop, ShopRows};
 use crate::ledger::Batch;
 use crate::ledger::command::{CommandKey, Timestamp};
-use crate::ledger::shop::{KeyId, Offer, OfferChange, OfferId, OfferState, Purchase, ShopChanges, StockedKey};
 use crate::ledger::transactions::{Buckets, Label, ManualVoid, Transaction, TransactionState, VoidState};
-use crate::ledger::{Amount, Currency, PlayerKey, State};
+use crate::ledger::{Currency, PlayerKey, State};
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = transactions)]
@@ -53,40 +52,6 @@ pub struct VoidRow {
     pub state: String,
     pub queued_at: i64,
     pub attempt: i32,
-}
-
-#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = offers)]
-pub struct OfferRow {
-    pub id: Bytes,
-    pub party: String,
-    pub offer: String,
-    pub name: String,
-    pub price: i64,
-    pub currency: String,
-    pub stock: i64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = gift_keys)]
-pub struct GiftKeyRow {
-    pub id: Bytes,
-    pub offer: Bytes,
-    pub seq: i64,
-    pub position: i32,
-    pub sealed: String,
-    pub purchase: Option<i64>,
-}
-
-#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = purchases)]
-pub struct PurchaseRow {
-    pub number: i64,
-    pub party: String,
-    pub buyer: String,
-    pub offer: Bytes,
-    pub paid: i64,
-    pub keys: i32,
 }
 
 impl TransactionRow {
@@ -188,70 +153,7 @@ impl VoidRow {
     }
 }
 
-impl OfferRow {
-    /// `stock` is what is added to it.
-    fn of(id: OfferId, change: &OfferChange) -> Self {
-        let offer = &change.offer;
-        Self {
-            id: bytes(id.uuid()),
-            party: change.party.to_string(),
-            offer: offer.id.to_string(),
-            name: offer.name.to_string(),
-            price: offer.price.minor(),
-            currency: offer.currency.to_string(),
-            stock: change.stock_change,
-        }
-    }
-
-    /// The offer; which keys are next is another question.
-    pub fn offer(self) -> Result<(OfferId, OfferState), StoreError> {
-        let name = format!("{}/{}", self.party, self.offer);
-        self.parsed().map_err(|error| of_row("offer", name, error))
-    }
-
-    fn parsed(self) -> Result<(OfferId, OfferState), StoreError> {
-        let offer = Offer {
-            id: self.offer.into(),
-            name: self.name.into(),
-            price: Amount::new(self.price).map_err(|error| damaged("price", error))?,
-            currency: parse_currency(&self.currency)?,
-        };
-        let state = OfferState { offer, stock: self.stock, next: Vec::new() };
-        Ok((OfferId::from_uuid(uuid(&self.id)?), state))
-    }
-}
-
-impl GiftKeyRow {
-    /// `position` tells the keys of one journal row apart.
-    pub fn of(stocked: &StockedKey, seq: i64, position: i32) -> Self {
-        Self {
-            id: bytes(stocked.key.id.0),
-            offer: bytes(stocked.offer.uuid()),
-            seq,
-            position,
-            sealed: stocked.key.sealed.to_string(),
-            purchase: None,
-        }
-    }
-}
-
-impl PurchaseRow {
-    fn of(purchase: &Purchase) -> Result<Self, StoreError> {
-        let (number, keys) = (purchase.number, purchase.keys.len());
-        let too_many =
-            || StoreError::Rejected(format!("purchase {number} is of {keys} keys, more than its row can tell"));
-        Ok(Self {
-            number,
-            party: purchase.party.to_string(),
-            buyer: purchase.buyer.to_string(),
-            offer: bytes(purchase.offer.uuid()),
-            paid: purchase.paid.minor(),
-            keys: i32::try_from(keys).map_err(|_| too_many())?,
-        })
-    }
-}
-
-fn parse_currency(text: &str) -> Result<Currency, StoreError> {
+pub(super) fn parse_currency(text: &str) -> Result<Currency, StoreError> {
     Currency::parse(text).map_err(|error| damaged("currency", error))
 }
 
@@ -281,13 +183,7 @@ pub(super) const IDS_AT_ONCE: usize = 500;
 pub struct LoadedPartners {
     pub transactions: Vec<TransactionRow>,
     pub voids: Vec<VoidRow>,
-    /// Players and their levels.
-    pub levels: Vec<(Bytes, String)>,
-    pub offers: Vec<OfferRow>,
-    /// Offers with keys of theirs, in the order in which they are sold.
-    pub for_sale: Vec<(Bytes, Bytes)>,
-    /// Keys that are in stock, or were.
-    pub known_keys: Vec<Bytes>,
+    pub shop: LoadedShop,
 }
 
 impl LoadedPartners {
@@ -298,28 +194,8 @@ impl LoadedPartners {
         for row in self.voids {
             state.transactions.voids.insert(row.source, row.void()?);
         }
-        for (player, level) in self.levels {
-            state.shop.levels.insert(PlayerKey::from_uuid(uuid(&player)?), level.into());
-        }
-        for row in self.offers {
-            let (id, offer) = row.offer()?;
-            state.shop.offers.insert(id, offer);
-        }
-        for (offer, key) in self.for_sale {
-            let id = OfferId::from_uuid(uuid(&offer)?);
-            let offer = state.shop.offers.get_mut(&id).ok_or_else(|| stocked_meanwhile(id))?;
-            offer.next.push(KeyId(uuid(&key)?));
-        }
-        for key in self.known_keys {
-            state.shop.known_keys.insert(KeyId(uuid(&key)?));
-        }
-        Ok(())
+        self.shop.add_to(&mut state.shop)
     }
-}
-
-/// Offers are locked before their keys are read: one that is not among them was first stocked in between.
-fn stocked_meanwhile(offer: OfferId) -> StoreError {
-    StoreError::Conflict(format!("offer {} has keys, and was not there when the batch was read", offer.uuid()))
 }
 
 /// The rows that one batch of partners' acts writes.
@@ -328,24 +204,6 @@ pub struct PartnerRows {
     pub transactions: Vec<TransactionRow>,
     pub voids: Vec<VoidRow>,
     pub shop: ShopRows,
-}
-
-/// What is written of what was bought and stocked.
-#[derive(Debug, Default)]
-pub struct ShopRows {
-    /// Player and level.
-    pub levels: Vec<(Bytes, String)>,
-    pub offers: Vec<OfferRow>,
-    pub gift_keys: Vec<GiftKeyRow>,
-    pub purchases: Vec<PurchaseRow>,
-    pub sold: Vec<SoldKey>,
-}
-
-/// A key that a purchase takes out of the stock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SoldKey {
-    pub key: Bytes,
-    pub purchase: i64,
 }
 
 impl PartnerRows {
@@ -361,32 +219,6 @@ impl PartnerRows {
     /// The highest number that a transaction or a purchase is called by.
     pub fn highest_number(&self) -> Option<i64> {
         let transactions = self.transactions.iter().map(|row| row.number);
-        transactions.chain(self.shop.purchases.iter().map(|row| row.number)).max()
-    }
-}
-
-impl ShopRows {
-    fn of(changes: &ShopChanges) -> Result<Self, StoreError> {
-        let mut positions: HashMap<i64, i32> = HashMap::new();
-        let stocked = changes.stocked.iter().map(|(stocked, seq)| {
-            let position = positions.entry(*seq).or_default();
-            *position += 1;
-            GiftKeyRow::of(stocked, *seq, *position)
-        });
-        let sold = changes.purchases.iter().flat_map(|purchase| {
-            let purchased = |key: &KeyId| SoldKey { key: bytes(key.0), purchase: purchase.number };
-            purchase.keys.iter().map(purchased)
-        });
-        Ok(Self {
-            gift_keys: stocked.collect(),
-            levels: changes.levels.iter().map(|(player, level)| (bytes(player.uuid()), level.to_string())).collect(),
-            offers: changes.offers.iter().map(|(id, change)| OfferRow::of(*id, change)).collect(),
-            purchases: changes.purchases.iter().map(PurchaseRow::of).collect::<Result<_, _>>()?,
-            sold: sold.collect(),
-        })
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.levels.is_empty() && self.offers.is_empty() && self.gift_keys.is_empty() && self.purchases.is_empty()
+        transactions.chain(self.shop.numbers()).max()
     }
 }

@@ -1,19 +1,16 @@
 //! What people ask: one connection of either kind, on a blocking thread, for the command line and the audit.
 
-use std::sync::Arc;
-
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 
-use super::partners::{OfferRow, TransactionRow};
+use super::partners::TransactionRow;
 use super::rows::{AccountRow, OrderRow, PlayerRow, bytes};
-use super::schema::{accounts, gift_keys, offers, orders, players, purchases, transactions};
+use super::schema::{accounts, orders, players, transactions};
 use super::sqlite::order_index;
 use super::{Database, StoreError, postgres, sqlite, usernames};
-use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::{FindBy, Transaction, TransactionQuery};
 use crate::ledger::{Order, OrderId, Party, PlayerId, PlayerKey};
@@ -177,37 +174,4 @@ pub(crate) fn transactions(
         }
     };
     found.map_err(classify)?.into_iter().map(TransactionRow::transaction).collect()
-}
-
-/// The level that a player has bought; `None` where there is none.
-pub(crate) fn level(conn: &mut AnyConnection, player: PlayerKey) -> Result<Option<Arc<str>>, StoreError> {
-    let of_player = players::table.find(bytes(player.uuid())).select(players::vip);
-    let level: Option<Option<String>> = on!(conn, conn => of_player.first(conn)).optional().map_err(classify)?;
-    Ok(level.flatten().map(Into::into))
-}
-
-/// An offer and its stock; not which keys are next.
-pub(crate) fn offer(conn: &mut AnyConnection, id: OfferId) -> Result<Option<OfferState>, StoreError> {
-    let of_offer = offers::table.find(bytes(id.uuid()));
-    let found: Option<OfferRow> = on!(conn, conn => of_offer.first(conn)).optional().map_err(classify)?;
-    Ok(found.map(OfferRow::offer).transpose()?.map(|(_, offer)| offer))
-}
-
-/// The sealed keys of a buyer's order, in the order of their sale; `None` where the buyer has no such order.
-pub(crate) fn sold_keys(
-    conn: &mut AnyConnection,
-    party: &Party,
-    buyer: &str,
-    order: i64,
-) -> Result<Option<Vec<Arc<str>>>, StoreError> {
-    let theirs = purchases::table
-        .find(order)
-        .filter(purchases::party.eq(party.as_str()))
-        .filter(purchases::buyer.eq(buyer))
-        .select(purchases::number);
-    let known: Option<i64> = on!(conn, conn => theirs.first(conn)).optional().map_err(classify)?;
-    let Some(order) = known else { return Ok(None) };
-    let sold = gift_keys::table.filter(gift_keys::purchase.eq(order)).order((gift_keys::seq, gift_keys::position));
-    let sold: Vec<String> = on!(conn, conn => sold.select(gift_keys::sealed).load(conn)).map_err(classify)?;
-    Ok(Some(sold.into_iter().map(Into::into).collect()))
 }

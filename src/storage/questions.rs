@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Reader, StoreError, grants, passwords, queries, voids};
+use super::{Reader, StoreError, grants, passwords, queries, shop, voids};
 use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
@@ -17,7 +17,7 @@ impl Reader {
 
     /// The level that a player has bought.
     pub async fn level(&self, key: PlayerKey) -> Result<Option<Arc<str>>, StoreError> {
-        self.ask(move |conn| queries::level(conn, key)).await
+        self.ask(move |conn| shop::level(conn, key)).await
     }
 
     /// An order with its player's name.
@@ -38,7 +38,7 @@ impl Reader {
 
     /// An offer and its stock.
     pub async fn offer(&self, id: OfferId) -> Result<Option<OfferState>, StoreError> {
-        self.ask(move |conn| queries::offer(conn, id)).await
+        self.ask(move |conn| shop::offer(conn, id)).await
     }
 
     /// The sealed keys of an order, in the order of their sale; `None` where the buyer has no such order.
@@ -48,7 +48,7 @@ impl Reader {
         buyer: Arc<str>,
         order: i64,
     ) -> Result<Option<Vec<Arc<str>>>, StoreError> {
-        self.ask(move |conn| queries::sold_keys(conn, &party, &buyer, order)).await
+        self.ask(move |conn| shop::sold_keys(conn, &party, &buyer, order)).await
     }
 
     /// The player who signs in with this text: a player's id, else the one player of that username.

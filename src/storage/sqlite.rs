@@ -5,6 +5,7 @@
 
 pub(crate) mod order_index;
 mod partners;
+mod shop;
 mod statements;
 mod usernames;
 

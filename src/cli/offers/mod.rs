@@ -21,7 +21,7 @@ use crate::ledger::command::{Act, Command};
 use crate::ledger::money::format_decimal;
 use crate::ledger::shop::{OfferState, StockOffers, Stocking};
 use crate::ledger::{Done, Outcome, Party, ShopAct, ShopDone};
-use crate::storage::offers;
+use crate::storage::shop;
 use crate::wallet::direct;
 
 #[derive(Subcommand)]
@@ -84,7 +84,7 @@ impl Import {
 
         let database = LedgerChoice::of_party(config, &party)?.change().await?;
         let of = party.clone();
-        let known = database.query(move |conn| offers::of_party(conn, &of)).await?;
+        let known = database.query(move |conn| shop::offers_of(conn, &of)).await?;
         let known: HashSet<&str> = known.iter().map(|state| &*state.offer.id).collect();
         let new_offers = read.iter().filter(|listed| !known.contains(&*listed.offer.id)).count();
         // A name of its own: the same file again must set the prices again, and known keys are passed over anyway.
@@ -124,7 +124,7 @@ impl ListOffers {
     async fn run(self, config: &Config) -> Ended {
         let (party, _) = hub(config, &self.party)?;
         let database = LedgerChoice::of_party(config, &party)?.look_at().await?;
-        let known = database.query(move |conn| offers::of_party(conn, &party)).await?;
+        let known = database.query(move |conn| shop::offers_of(conn, &party)).await?;
         if self.json {
             output::json(&known.iter().map(|state| described(config, state)).collect::<Vec<Value>>())?;
             return Ok(true);

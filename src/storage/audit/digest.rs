@@ -3,21 +3,20 @@
 //! It leaves out what is only so here: the journal's numbers and what is for the record only, writers, hashes, partners'
 //! private tokens, passwords and grants.
 
-use std::collections::HashMap;
-
 use diesel::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::PAGE;
+use super::{PAGE, shop};
 use crate::ledger::chain::{self, Hash};
 use crate::storage::StoreError;
-use crate::storage::partners::{GiftKeyRow, OfferRow, PurchaseRow, TransactionRow, VoidRow};
+use crate::storage::partners::{TransactionRow, VoidRow};
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{AccountRow, Bytes, JournalRow, OrderRow, PlayerRow};
-use crate::storage::schema::{gift_keys, offers, purchases, transactions, voids};
+use crate::storage::schema::{transactions, voids};
+use crate::storage::shop::LevelRow;
 
 /// Something that a row consists of. Each has a fixed length or is preceded by its length.
-trait Part {
+pub(super) trait Part {
     fn add(&self, hasher: &mut Sha256);
 }
 
@@ -74,6 +73,7 @@ macro_rules! each_row {
         }
     }};
 }
+pub(super) use each_row;
 
 /// Takes up each table as it is read.
 #[derive(Default)]
@@ -93,7 +93,7 @@ impl Digest {
         }
     }
 
-    pub fn add_player(&mut self, row: &PlayerRow, level: &Option<String>) {
+    pub fn add_player(&mut self, row: &PlayerRow, LevelRow { level }: &LevelRow) {
         let PlayerRow { id, party, player, home_currency, username, nickname, email, gender } = row;
         let parts: [&dyn Part; 9] = [id, party, player, home_currency, username, nickname, email, gender, level];
         add(&mut self.people, "player", &parts);
@@ -115,10 +115,9 @@ impl Digest {
     /// Adds what only partners write, and returns the whole in hexadecimal.
     pub fn finish(self, conn: &mut AnyConnection) -> Result<String, StoreError> {
         let Self { people, orders, outcomes } = self;
-        let mut partners = Partners { conn, hasher: Sha256::new() };
-        partners.transactions()?;
-        partners.offers()?;
-        partners.purchases()?;
+        let mut partners = PartnersDigest::default();
+        partners.add_transactions(conn)?;
+        shop::add_to(&mut partners, conn)?;
         let mut whole = Sha256::new();
         for table in [people, orders, partners.hasher] {
             whole.update(table.finalize());
@@ -136,18 +135,19 @@ fn add(hasher: &mut Sha256, table: &str, parts: &[&dyn Part]) {
     }
 }
 
-struct Partners<'a> {
-    conn: &'a mut AnyConnection,
+/// Of what only partners write.
+#[derive(Default)]
+pub(super) struct PartnersDigest {
     hasher: Sha256,
 }
 
-impl Partners<'_> {
-    fn row(&mut self, table: &str, parts: &[&dyn Part]) {
+impl PartnersDigest {
+    pub(super) fn row(&mut self, table: &str, parts: &[&dyn Part]) {
         add(&mut self.hasher, table, parts);
     }
 
-    fn transactions(&mut self) -> Result<(), StoreError> {
-        each_row!(self.conn, transactions by number from i64::MIN, |row: TransactionRow| {
+    fn add_transactions(&mut self, conn: &mut AnyConnection) -> Result<(), StoreError> {
+        each_row!(conn, transactions by number from i64::MIN, |row: TransactionRow| {
             let TransactionRow { number, key, party, player, scope, kind, region, partner, reference, .. } = &row;
             let name: [&dyn Part; 9] = [number, key, party, player, scope, kind, region, partner, reference];
             self.row("transaction", &name);
@@ -156,66 +156,10 @@ impl Partners<'_> {
             let TransactionRow { round, currency, product, source, state, ended_by, memo, worth, token: _, .. } = &row;
             self.row("fate", &[round, currency, product, source, state, ended_by, memo, worth]);
         });
-        each_row!(self.conn, voids by source from i64::MIN, |row: VoidRow| {
+        each_row!(conn, voids by source from i64::MIN, |row: VoidRow| {
             let VoidRow { source, party, player, kind, state, queued_at, attempt } = row;
             self.row("void", &[&source, &party, &player, &kind, &state, &queued_at, &attempt]);
         });
         Ok(())
-    }
-
-    /// Each offer with its stock, in the order in which that will be sold.
-    fn offers(&mut self) -> Result<(), StoreError> {
-        each_row!(self.conn, offers by id from Bytes::new(), |row: OfferRow| {
-            let OfferRow { id, party, offer, name, price, currency, stock } = &row;
-            self.row("offer", &[id, party, offer, name, price, currency, stock]);
-            self.stock(id)?;
-        });
-        Ok(())
-    }
-
-    fn stock(&mut self, offer: &Bytes) -> Result<(), StoreError> {
-        let mut after = (i64::MIN, i32::MIN);
-        loop {
-            let later = gift_keys::seq.eq(after.0).and(gift_keys::position.gt(after.1));
-            let for_sale = gift_keys::table
-                .filter(gift_keys::offer.eq(offer))
-                .filter(gift_keys::purchase.is_null())
-                .filter(gift_keys::seq.gt(after.0).or(later))
-                .order((gift_keys::seq, gift_keys::position))
-                .limit(PAGE);
-            let rows: Vec<GiftKeyRow> = on!(&mut *self.conn, conn => for_sale.load(conn)).map_err(classify)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = (last.seq, last.position);
-            for GiftKeyRow { id, sealed, .. } in rows {
-                self.row("for sale", &[&id, &sealed]);
-            }
-        }
-    }
-
-    /// Each order of keys with its keys.
-    fn purchases(&mut self) -> Result<(), StoreError> {
-        let mut after = i64::MIN;
-        loop {
-            let page = purchases::table.filter(purchases::number.gt(after)).order(purchases::number).limit(PAGE);
-            let rows: Vec<PurchaseRow> = on!(&mut *self.conn, conn => page.load(conn)).map_err(classify)?;
-            let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
-            let sold = gift_keys::table.filter(gift_keys::purchase.between(first.number, last.number)).order((
-                gift_keys::purchase,
-                gift_keys::seq,
-                gift_keys::position,
-            ));
-            let sold: Vec<GiftKeyRow> = on!(&mut *self.conn, conn => sold.load(conn)).map_err(classify)?;
-            after = last.number;
-            let mut by_purchase: HashMap<Option<i64>, Vec<GiftKeyRow>> = HashMap::new();
-            for key in sold {
-                by_purchase.entry(key.purchase).or_default().push(key);
-            }
-            for PurchaseRow { number, party, buyer, offer, paid, keys } in rows {
-                self.row("purchase", &[&number, &party, &buyer, &offer, &paid, &keys]);
-                for GiftKeyRow { id, offer, sealed, .. } in by_purchase.remove(&Some(number)).unwrap_or_default() {
-                    self.row("sold", &[&id, &offer, &sealed]);
-                }
-            }
-        }
     }
 }

@@ -10,14 +10,16 @@ use crate::storage::StoreError;
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::{AccountRow, Bytes, PLAYER_SIDE, PlayerRow, bytes};
 use crate::storage::schema::{accounts, players};
+use crate::storage::shop::LevelRow;
 
 /// Compares every player's and account's id with what the row says.
 pub(super) fn audit(conn: &mut AnyConnection, digest: &mut Digest, report: &mut AuditReport) -> Result<(), StoreError> {
     let mut after = Bytes::new();
     loop {
         let page = players::table.filter(players::id.gt(&after)).order(players::id).limit(PAGE);
-        let rows: Vec<(PlayerRow, Option<String>)> =
-            on!(conn, conn => page.select((PlayerRow::as_select(), players::vip)).load(conn)).map_err(classify)?;
+        let rows: Vec<(PlayerRow, LevelRow)> =
+            on!(conn, conn => page.select((PlayerRow::as_select(), LevelRow::as_select())).load(conn))
+                .map_err(classify)?;
         let Some((last, _)) = rows.last() else { break };
         after = last.id.clone();
         for (row, level) in rows {

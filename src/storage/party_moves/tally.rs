@@ -9,20 +9,16 @@ use crate::storage::StoreError;
 use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::rows::Bytes;
 use crate::storage::schema::accounts;
+use crate::storage::shop;
 
-/// Counts and sums, by kind and state; sums as text, since they may pass 64 bits.
-const SUMS: [&str; 7] = [
-    "SELECT 'players ' || coalesce(vip, 'without a level') AS what, CAST(count(*) AS TEXT) AS held FROM players WHERE party = ",
+/// Counts and sums, by kind and state, beside the shop's; sums as text, since they may pass 64 bits.
+const SUMS: [&str; 4] = [
     "SELECT 'usernames' || substr(party, 1, 0) AS what, CAST(count(*) AS TEXT) AS held FROM usernames WHERE party = ",
     "SELECT 'orders ' || state AS what, CAST(count(*) AS TEXT) || ' with ' || CAST(coalesce(sum(stake), 0) AS TEXT) || \
      ' staked and ' || CAST(sum(paid) AS TEXT) || ' paid' AS held FROM orders WHERE party = ",
     "SELECT 'transactions ' || state AS what, CAST(count(*) AS TEXT) || ' with ' || CAST(sum(moved_real + moved_bonus + \
      moved_ring_fenced + moved_gbt_bonus) AS TEXT) || ' moved' AS held FROM transactions WHERE party = ",
     "SELECT 'voids ' || state AS what, CAST(count(*) AS TEXT) AS held FROM voids WHERE party = ",
-    "SELECT 'offers ' || currency AS what, CAST(count(*) AS TEXT) || ' with ' || CAST(sum(stock) AS TEXT) || ' keys at ' \
-     || CAST(sum(price) AS TEXT) AS held FROM offers WHERE party = ",
-    "SELECT 'purchases ' || buyer AS what, CAST(count(*) AS TEXT) || ' for ' || CAST(sum(paid) AS TEXT) AS held \
-     FROM purchases WHERE party = ",
 ];
 
 /// Everything that was added up.
@@ -48,7 +44,7 @@ impl PartyTally {
         let theirs = theirs.select(columns).order(accounts::id);
         let accounts = on!(&mut *conn, conn => theirs.load(conn)).map_err(classify)?;
         let mut sums = Vec::new();
-        for sql in SUMS {
+        for sql in SUMS.into_iter().chain(shop::SUMS) {
             let grouped = |place: &str| format!("{sql}{place} GROUP BY 1 ORDER BY 1");
             let found: Vec<Sum> = match conn {
                 AnyConnection::Sqlite(conn) => sql_query(grouped("?")).bind::<Text, _>(party.as_str()).load(conn),

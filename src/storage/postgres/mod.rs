@@ -9,6 +9,7 @@ mod sqlstates;
 mod session;
 mod statements;
 mod partners;
+mod shop;
 mod records;
 mod usernames;
 mod writer;

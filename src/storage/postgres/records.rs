@@ -17,8 +17,9 @@ use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{Array, HasSqlType, Oid, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use super::shop;
 use super::statements::statement;
-use crate::storage::partners::{GiftKeyRow, OfferRow, PurchaseRow, TransactionRow, VoidRow};
+use crate::storage::partners::{TransactionRow, VoidRow};
 use crate::storage::rows::{AccountRow, JournalRow, OrderRow, PlayerRow};
 use crate::storage::usernames::UsernameRow;
 
@@ -70,7 +71,7 @@ pub trait Record {
 }
 
 /// A value of a column: the number of its type, which is the same in every database, and its binary form.
-trait Column {
+pub trait Column {
     const TYPE: u32;
 
     /// Puts it behind its length.
@@ -121,7 +122,7 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-fn put_column<T: Column>(bytes: &mut Vec<u8>, value: &T) -> Result<(), TryFromIntError> {
+pub fn put_column<T: Column>(bytes: &mut Vec<u8>, value: &T) -> Result<(), TryFromIntError> {
     bytes.extend_from_slice(&T::TYPE.to_be_bytes());
     value.put(bytes)
 }
@@ -129,14 +130,15 @@ fn put_column<T: Column>(bytes: &mut Vec<u8>, value: &T) -> Result<(), TryFromIn
 /// Declares what is written of a row: its table, its type in the database, and that type's columns in their order.
 macro_rules! record {
     ($row:ident of $table:literal as $type:literal { $first:ident $(, $column:ident)* $(,)? }) => {
-        impl Record for $row {
+        impl $crate::storage::postgres::records::Record for $row {
             const TYPE: &'static str = $type;
             const INSERT: &'static str = concat!(
                 "INSERT INTO ", $table, " (", stringify!($first) $(, ", ", stringify!($column))*, ") SELECT * FROM unnest("
             );
             const AS_ROWS: &'static str = concat!("::", $type, "[])");
 
-            fn put(&self, bytes: &mut Vec<u8>) -> Result<(), TryFromIntError> {
+            fn put(&self, bytes: &mut Vec<u8>) -> Result<(), std::num::TryFromIntError> {
+                use $crate::storage::postgres::records::put_column;
                 const COLUMNS: u32 = [stringify!($first) $(, stringify!($column))*].len() as u32;
                 bytes.extend_from_slice(&COLUMNS.to_be_bytes());
                 put_column(bytes, &self.$first)?;
@@ -146,6 +148,8 @@ macro_rules! record {
         }
     };
 }
+
+pub(super) use record;
 
 record!(JournalRow of "journal" as "journal_row" {
     seq, at, writer, by_key, key, party, transfers, command, outcome, hash,
@@ -166,11 +170,9 @@ record!(TransactionRow of "transactions" as "transaction_row" {
     moved_bonus, moved_ring_fenced, moved_gbt_bonus, external, source, state, ended_by, memo, worth, token,
 });
 record!(VoidRow of "voids" as "void_row" { source, party, player, kind, state, queued_at, attempt });
-record!(OfferRow of "offers" as "offer_row" { id, party, offer, name, price, currency, stock });
-record!(GiftKeyRow of "gift_keys" as "gift_key_row" { id, offer, seq, position, sealed });
-record!(PurchaseRow of "purchases" as "purchase_row" { number, party, buyer, offer, paid, keys });
 
-const TYPES: [&str; 10] = [
+/// Those of the shop's rows beside.
+const TYPES: [&str; 7] = [
     JournalRow::TYPE,
     PlayerRow::TYPE,
     UsernameRow::TYPE,
@@ -178,9 +180,6 @@ const TYPES: [&str; 10] = [
     OrderRow::TYPE,
     TransactionRow::TYPE,
     VoidRow::TYPE,
-    OfferRow::TYPE,
-    GiftKeyRow::TYPE,
-    PurchaseRow::TYPE,
 ];
 
 statement!(
@@ -196,7 +195,8 @@ pub struct RowTypes(HashMap<String, u32>);
 impl RowTypes {
     /// An error of the database's names a type that is not there.
     pub async fn read(conn: &mut AsyncPgConnection) -> QueryResult<Self> {
-        let types = ReadRowTypes { names: TYPES.to_vec() }.load::<(String, u32)>(conn).await?;
+        let types =
+            ReadRowTypes { names: TYPES.into_iter().chain(shop::TYPES).collect() }.load::<(String, u32)>(conn).await?;
         Ok(Self(types.into_iter().collect()))
     }
 

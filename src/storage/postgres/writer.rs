@@ -11,6 +11,7 @@ use futures_util::{FutureExt, join};
 use super::partners::{self, UpsertTransactions, UpsertVoids};
 use super::records::RowTypes;
 use super::session::{classify_read, classify_write, connect, probe};
+use super::shop;
 use super::statements::{
     AdvanceWriter, ChangeOrders, CommitsOfOthers, InsertAccounts, InsertJournal, InsertOrders, InsertPlayers,
     KnownOrders, LockPlayers, NameHouseAccounts, ReadAccounts, ReadDecided, ReadNumbered, ReadOrders, ReadWriter,
@@ -328,7 +329,7 @@ impl Session {
                 let opened = InsertPlayers::of(types, std::mem::take(&mut rows.players));
                 opened.execute(&mut self.conn).await.map_err(classify_write)?;
             }
-            partners::write_shop(&self.conn, types, rows.partners.shop).await?;
+            shop::write(&self.conn, types, rows.partners.shop).await?;
         }
         let conns = [&self.conn; 10];
         let [mut c0, mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8, mut c9] = conns;

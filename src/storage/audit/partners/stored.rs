@@ -1,19 +1,19 @@
 //! What is stored of everything that a page of the journal tells of, looked up in bulk.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use diesel::prelude::*;
 
+use crate::ledger::Done;
 use crate::ledger::command::Act;
 use crate::ledger::recorded::DoneRow;
 use crate::ledger::transactions::expected::expected_keys;
 use crate::ledger::transactions::{TransactionKeys, Transactions};
-use crate::ledger::{Done, ShopDone};
 use crate::storage::StoreError;
 use crate::storage::audit::AuditReport;
-use crate::storage::partners::{IDS_AT_ONCE, PurchaseRow, TransactionRow, VoidRow, all_bytes};
+use crate::storage::partners::{IDS_AT_ONCE, TransactionRow, VoidRow, all_bytes};
 use crate::storage::queries::{AnyConnection, classify, on};
-use crate::storage::schema::{purchases, transactions, voids};
+use crate::storage::schema::{transactions, voids};
 
 /// Runs one query for every [`IDS_AT_ONCE`] of `ids` and puts what they find into one list.
 macro_rules! found_by {
@@ -27,24 +27,21 @@ macro_rules! found_by {
         found
     }};
 }
-pub(super) use found_by;
+pub(in crate::storage::audit) use found_by;
 
 #[derive(Default)]
 pub(super) struct Stored {
     pub transactions: Transactions,
-    pub purchases: HashMap<i64, PurchaseRow>,
 }
 
 impl Stored {
     /// Looks up everything that `page` tells of, and the transactions that these name as their sources. What cannot be read
     /// is found, and as good as missing.
     pub fn load(conn: &mut AnyConnection, page: &[DoneRow], report: &mut AuditReport) -> Result<Self, StoreError> {
-        let (mut keys, mut orders) = (TransactionKeys::default(), BTreeSet::new());
+        let mut keys = TransactionKeys::default();
         for row in page {
-            match (&row.keyed.command.act, row.done) {
-                (Act::Transaction(act), Done::Transaction(done)) => expected_keys(row, act, done, &mut keys),
-                (_, Done::Shop(ShopDone::KeysBought { order, .. })) => orders.extend([order]),
-                _ => {}
+            if let (Act::Transaction(act), Done::Transaction(done)) = (&row.keyed.command.act, row.done) {
+                expected_keys(row, act, done, &mut keys);
             }
         }
         let mut stored = Self::default();
@@ -61,9 +58,6 @@ impl Stored {
                 Err(error) => report.findings.push(error.to_string()),
             }
         }
-        let bought: Vec<PurchaseRow> =
-            found_by!(conn, orders, |ids| purchases::table.filter(purchases::number.eq_any(ids)));
-        stored.purchases = bought.into_iter().map(|row| (row.number, row)).collect();
         Ok(stored)
     }
 

@@ -1,4 +1,4 @@
-//! What is not shown: tokens, gift-card keys, and people's e-mail addresses to whoever only looks.
+//! What is not shown: tokens, keys that are sold, and people's e-mail addresses to whoever only looks.
 
 use serde_json::Value;
 

@@ -94,7 +94,6 @@ enum Command {
     Withdraw(cash::CashArgs),
     /// Show a player's buckets.
     Balance(balance::BalanceArgs),
-    /// Manage gift-card offers.
     #[command(subcommand)]
     Offers(offers::Offers),
     /// Print a player token.

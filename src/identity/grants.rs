@@ -250,7 +250,7 @@ mod tests {
             redirect_uri: "https://shop.example/cb".into(),
             challenge: Challenge::of_verifier(VERIFIER).unwrap(),
         };
-        let granted = Granted { grant, scope: "profile vip".into() };
+        let granted = Granted { grant, scope: "profile orders".into() };
         KeptToken { granted, kind, expires: kind.expires(NOW), is_spent: false, is_revoked: false }
     }
 
@@ -279,7 +279,7 @@ mod tests {
         let late = Exchange { at: Timestamp(NOW.0 + CODE_LIFE * MICROS_PER_SECOND), ..good() };
         let (fresh, spent) = (held(GrantTokenKind::Code), KeptToken { is_spent: true, ..held(GrantTokenKind::Code) });
         let revoked = KeptToken { is_revoked: true, ..held(GrantTokenKind::Code) };
-        let both = || Ok("profile vip".to_owned());
+        let both = || Ok("profile orders".to_owned());
         for (name, held, exchange, expected) in [
             ("good", &fresh, good(), both()),
             ("another client", &fresh, Exchange { client: client("acme", "other"), ..good() }, Err(Unknown)),
@@ -302,10 +302,10 @@ mod tests {
     fn a_refresh_token_gives_as_much_as_before_or_less() {
         let held = held(GrantTokenKind::Refresh);
         for (asked, expected) in [
-            (None, Ok("profile vip".to_owned())),
-            (Some("vip"), Ok("vip".to_owned())),
-            (Some("vip profile"), Ok("vip profile".to_owned())),
-            (Some("vip admin"), Err(GrantRefusal::ScopeExceeded)),
+            (None, Ok("profile orders".to_owned())),
+            (Some("orders"), Ok("orders".to_owned())),
+            (Some("orders profile"), Ok("orders profile".to_owned())),
+            (Some("orders admin"), Err(GrantRefusal::ScopeExceeded)),
             (Some(""), Err(GrantRefusal::ScopeExceeded)),
         ] {
             assert_eq!(scope(held.exchange(&refresh(asked))), expected, "{asked:?}");
@@ -319,8 +319,8 @@ mod tests {
         let fresh = held(GrantTokenKind::Access);
         let spent = KeptToken { is_spent: true, ..fresh.clone() };
         for (held, party, at, expected) in [
-            (&fresh, &acme, NOW, Ok("profile vip".to_owned())),
-            (&fresh, &acme, Timestamp(late.0 - 1), Ok("profile vip".to_owned())),
+            (&fresh, &acme, NOW, Ok("profile orders".to_owned())),
+            (&fresh, &acme, Timestamp(late.0 - 1), Ok("profile orders".to_owned())),
             (&fresh, &acme, late, Err(GrantRefusal::Expired)),
             (&fresh, &emca, NOW, Err(GrantRefusal::Unknown)),
             (&spent, &acme, NOW, Err(GrantRefusal::Revoked)),

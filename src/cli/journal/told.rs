@@ -16,7 +16,7 @@ use crate::ledger::money::format_decimal;
 use crate::storage::history::{Detail, HistoryRow, RecordedCommand};
 use crate::storage::lookups::{ChainPlace, NamedAccount, NeighbourRow, TransferWithNames};
 
-/// Members of a command that are nobody's business: a partner's token, and what a gift-card key is sealed in.
+/// Members of a command that are nobody's business: a partner's token, and what a key that is sold is sealed in.
 const HIDDEN: [&str; 2] = ["token", "sealed"];
 
 /// Members of a command that every row has elsewhere.

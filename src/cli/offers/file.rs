@@ -1,4 +1,4 @@
-//! The file of offers. What is wrong with it is told by place and never by content: it is full of gift-card keys.
+//! The file of offers. What is wrong with it is told by place and never by content: it is full of keys that are sold.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;

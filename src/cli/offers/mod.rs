@@ -24,6 +24,7 @@ use crate::ledger::{Done, Outcome, Party, ShopAct, ShopDone};
 use crate::storage::shop;
 use crate::wallet::direct;
 
+/// Manage gift-card offers.
 #[derive(Subcommand)]
 pub enum Offers {
     /// Set names and prices of gift-card offers and add keys: a JSON array, all of it or nothing.

@@ -101,7 +101,7 @@ pub const ROUTES: [AdminRoute; 25] = [
         AdminLook::Player,
         "/parties/{party}/players/{player}",
         "player",
-        "A player: buckets, limits used today, VIP level",
+        "A player: buckets, limits used today, what was bought",
     ),
     AdminRoute {
         query: PAGE,

@@ -173,6 +173,7 @@ fn adjust(player: PlayerId, name: String, kind: i32, change: Change) -> anyhow::
         product: 0,
         change,
         memo: "".into(),
+        said: "".into(),
         worth: None,
         number: None,
         stakes: StakeRules::OneEnd,

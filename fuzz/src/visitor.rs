@@ -210,6 +210,7 @@ fn ledger() -> anyhow::Result<MemoryWallet> {
         product: 0,
         change: Change::Stake { total: 350, external: 0, from: vec![Bucket::Real] },
         memo: "{}".into(),
+        said: "".into(),
         worth: None,
         number: Some(STAKE),
         stakes: StakeRules::OneEnd,

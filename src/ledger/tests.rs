@@ -11,7 +11,7 @@ use super::{
 };
 
 /// A command of each act, and of each shape that an act has.
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     r#"{"party":"acme","at":1,"act":"open_player","player":"alice","profile":{"home_currency":"CHF"}}"#,
     r#"{"party":"acme","at":1,"act":"open_player","player":"alice","profile":{"home_currency":"CHF","username":"al","nickname":"Al","email":"a@b.c","gender":"f"}}"#,
     r#"{"party":"acme","at":1,"correlation":"c-1","act":"deposit","player":"alice","pocket":{"currency":"CHF","bucket":"real"},"amount":5,"key":"k"}"#,
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 24] = [
     r#"{"party":"acme","at":1,"act":"cancel_order","player":"alice","order":{"game":"roulette","external_id":"x-1"},"terms":{"game_offered":true}}"#,
     r#"{"party":"acme","at":1,"act":"cancel_order","player":"alice","order":{"game":"roulette","external_id":"x-1"},"wallet":"w","terms":{"game_offered":true}}"#,
     r#"{"party":"acme","at":1,"act":"adjust","player":"alice","name":"n","label":{"scope":"s","kind":1,"region":2,"partner":3,"reference":"r","round":"o"},"currency":"CHF","product":4,"change":{"stake":{"total":9,"external":1,"from":["bonus","real"]}},"memo":"m","worth":"1.5","number":17,"stakes":"one_end"}"#,
+    r#"{"party":"acme","at":1,"act":"adjust","player":"alice","name":"n","label":{"scope":"s","kind":1,"region":0,"partner":0,"reference":"r"},"currency":"CHF","product":0,"change":{"stake":{"total":9,"external":0,"from":[]}},"memo":"m","said":"s","worth":"1.5"}"#,
     r#"{"party":"acme","at":1,"act":"adjust","player":"alice","name":"n","label":{"scope":"s","kind":1,"region":0,"partner":0,"reference":"r"},"currency":"CHF","product":0,"change":{"pay":{"amounts":{"real":5,"ring_fenced":-2},"external":0}}}"#,
     r#"{"party":"acme","at":1,"act":"adjust","player":"alice","name":"n","label":{"scope":"s","kind":1,"region":0,"partner":0,"reference":"r"},"currency":"CHF","product":0,"change":{"pay":{"amounts":{},"external":0,"source":6}}}"#,
     r#"{"party":"acme","at":1,"act":"adjust","player":"alice","name":"n","label":{"scope":"s","kind":1,"region":0,"partner":0,"reference":"r"},"currency":"CHF","product":0,"change":{"void":{"source":6,"amounts":{"bonus":1,"gbt_bonus":1},"external":0}}}"#,

@@ -7,13 +7,13 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 
 use super::partners::TransactionRow;
-use super::rows::{AccountRow, OrderRow, PlayerRow, bytes};
-use super::schema::{accounts, orders, players, transactions};
+use super::rows::{AccountRow, DecidedRow, OrderRow, PlayerRow, bytes};
+use super::schema::{accounts, journal, orders, players, transactions};
 use super::sqlite::order_index;
 use super::{Database, StoreError, postgres, sqlite, usernames};
-use crate::ledger::state::PlayerState;
+use crate::ledger::state::{PastCommand, PlayerState};
 use crate::ledger::transactions::{FindBy, Transaction, TransactionQuery};
-use crate::ledger::{Order, OrderId, Party, PlayerId, PlayerKey};
+use crate::ledger::{Command, CommandKey, Order, OrderId, Party, PlayerId, PlayerKey};
 
 /// Transactions that one question is answered with at the most.
 const MOST_FOUND: i64 = 10_000;
@@ -83,6 +83,22 @@ pub(crate) fn snapshot<T>(
 /// A failed query, in the words of the database that failed it.
 pub fn classify(error: diesel::result::Error) -> StoreError {
     if postgres::is_of_postgres(&error) { postgres::classify_question(error) } else { sqlite::classify(error) }
+}
+
+/// The command that is kept under this key, and no order's; `None` where there is none, or pruning has shortened it.
+pub(crate) fn kept_command(
+    conn: &mut AnyConnection,
+    party: &Party,
+    key: CommandKey,
+) -> Result<Option<Command>, StoreError> {
+    let kept = journal::table.filter(journal::by_key).filter(journal::key.eq(bytes(key.uuid())));
+    let kept = kept.filter(journal::party.eq(party.as_str()));
+    let kept: Option<DecidedRow> =
+        on!(conn, conn => kept.select(DecidedRow::as_select()).first(conn)).optional().map_err(classify)?;
+    Ok(kept.map(DecidedRow::decided).transpose()?.and_then(|(_, decided)| match decided.asked {
+        PastCommand::Whole(command) => Some(command),
+        PastCommand::Pruned(_) => None,
+    }))
 }
 
 /// A player with all accounts that were ever used; `None` where there is no such player.

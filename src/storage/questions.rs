@@ -7,9 +7,14 @@ use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::{ManualVoid, Transaction, TransactionQuery};
-use crate::ledger::{Order, OrderId, Party, PlayerId, PlayerKey};
+use crate::ledger::{Command, CommandKey, Order, OrderId, Party, PlayerId, PlayerKey};
 
 impl Reader {
+    /// The command that is kept under this key, and no order's; `None` where there is none, or pruning has shortened it.
+    pub async fn kept_command(&self, party: Party, key: CommandKey) -> Result<Option<Command>, StoreError> {
+        self.ask(move |conn| queries::kept_command(conn, &party, key)).await
+    }
+
     /// A player with every account that was ever used.
     pub async fn player(&self, key: PlayerKey) -> Result<Option<PlayerState>, StoreError> {
         self.ask(move |conn| queries::player(conn, key)).await

@@ -11,7 +11,7 @@ use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::{ManualVoid, Transaction, TransactionQuery};
-use crate::ledger::{Command, Order, OrderId, Party, PlayerId, PlayerKey, Pocket};
+use crate::ledger::{Command, CommandKey, Order, OrderId, Party, PlayerId, PlayerKey, Pocket};
 
 /// Parties that are not served from the ledger that they are configured for, and why.
 pub type AbsentParties = BTreeMap<Party, String>;
@@ -54,6 +54,10 @@ impl WalletByParty {
 impl WalletPort for WalletByParty {
     fn decide(&self, command: Command) -> WalletFuture<'_, DecidedCommand> {
         self.ask(&command.party.clone(), move |wallet| wallet.decide(command))
+    }
+
+    fn kept_command(&self, party: Party, key: CommandKey) -> WalletFuture<'_, Option<Command>> {
+        self.ask(&party.clone(), move |wallet| wallet.kept_command(party, key))
     }
 
     fn balance(&self, party: Party, player: PlayerId, pocket: Pocket) -> WalletFuture<'_, Option<i64>> {

@@ -14,7 +14,7 @@ use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::{ManualVoid, Transaction, TransactionQuery};
-use crate::ledger::{Command, Order, OrderId, Party, PlayerId, PlayerKey, Pocket};
+use crate::ledger::{Command, CommandKey, Order, OrderId, Party, PlayerId, PlayerKey, Pocket};
 use crate::storage::{Reader, StoreError};
 use crate::telemetry::RequestTrace;
 
@@ -102,6 +102,10 @@ impl LiveWallet {
 impl WalletPort for LiveWallet {
     fn decide(&self, command: Command) -> WalletFuture<'_, DecidedCommand> {
         Box::pin(self.decide_on_lane(command))
+    }
+
+    fn kept_command(&self, party: Party, key: CommandKey) -> WalletFuture<'_, Option<Command>> {
+        Box::pin(async move { answered(self.reader.kept_command(party, key).await) })
     }
 
     fn balance(&self, party: Party, player: PlayerId, pocket: Pocket) -> WalletFuture<'_, Option<i64>> {

@@ -10,7 +10,7 @@ use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::shop::{OfferId, OfferState};
 use crate::ledger::state::PlayerState;
 use crate::ledger::transactions::{ManualVoid, Transaction, TransactionQuery};
-use crate::ledger::{Command, Order, OrderId, Outcome, Party, PlayerId, PlayerKey, Pocket};
+use crate::ledger::{Command, CommandKey, Order, OrderId, Outcome, Party, PlayerId, PlayerKey, Pocket};
 
 /// A wallet that requests share.
 pub type SharedWallet = Arc<dyn WalletPort>;
@@ -46,6 +46,10 @@ pub struct DecidedCommand {
 pub trait WalletPort: Send + Sync {
     /// Decides a command and commits what follows.
     fn decide(&self, command: Command) -> WalletFuture<'_, DecidedCommand>;
+
+    /// The command that is kept under this key, and will be answered alike when it comes again; `None` where there is none, or
+    /// pruning has shortened it.
+    fn kept_command(&self, party: Party, key: CommandKey) -> WalletFuture<'_, Option<Command>>;
 
     /// A balance in minor units; `None` where there is no such player.
     fn balance(&self, party: Party, player: PlayerId, pocket: Pocket) -> WalletFuture<'_, Option<i64>>;

@@ -36,7 +36,7 @@
 //! ```
 //!
 //! Options stand at the end: `wallet=` `bucket=` `product=` `game=` `offered=no` `max=` `daymax=` `key=` `external=`
-//! `scope=` `kind=` `memo=` `worth=` `token=` `at=<day>` or `at=<day>+<microseconds>`. Amounts are minor units; `MAX` is
+//! `scope=` `kind=` `memo=` `said=` `worth=` `token=` `at=<day>` or `at=<day>+<microseconds>`. Amounts are minor units; `MAX` is
 //! the largest.
 
 mod partners;

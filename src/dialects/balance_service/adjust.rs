@@ -5,14 +5,14 @@ use super::call::Members;
 use super::code::{BalanceServiceCode, CallRefused};
 use super::handler::{BalanceServiceHandler, CallContext, SCOPE, result};
 use super::kind::Family;
-use super::model::{Inserted, Memo};
+use super::model::{Inserted, Memo, Said};
 use super::outcome::CallDone;
 use super::params::{self, AdjustParams};
 use crate::dialects::http::exact::WireAmount;
 use crate::dialects::http::{HandlerError, Reply};
 use crate::ledger::command::Act;
-use crate::ledger::transactions::{self, Buckets, Change, FindBy, Label, StakeRules};
-use crate::ledger::{Bucket, Currency, TransactionAct};
+use crate::ledger::transactions::{Adjust, Buckets, Change, FindBy, Label, StakeRules};
+use crate::ledger::{Bucket, CommandKey, Currency, TransactionAct};
 use crate::wallet::WalletPort;
 
 /// What tells of the type, before anything is known of what it needs.
@@ -25,16 +25,13 @@ pub async fn adjust(
     asked: CallContext,
 ) -> Result<Reply, HandlerError> {
     let (family, wanted) = decode(params)?;
-    let currency = handler.currency(wanted.currency_id)?;
-    let amounts = Amounts::of(&wanted, handler.exponent(currency))?;
-    let change = change(handler, family, &wanted, &amounts)?;
-    let currency_id = wanted.currency_id;
-    let worth = handler.in_gbp(amounts.total, currency)?;
-    let adjust = in_ledger_words(wanted, currency, change, &amounts)?;
-    let adjust = transactions::Adjust { worth: Some(worth.into()), ..adjust };
-    // Before anything is decided: a call that names another currency than the user's must leave no trace.
-    let player = wallet.player(handler.party.clone(), adjust.player.clone()).await?;
-    check_home(handler, Some(currency_id), &player.ok_or(BalanceServiceCode::UserUnknown)?)?;
+    let adjust = match as_configured(handler, wallet, family, &wanted).await {
+        // What was decided is answered as it was, whatever currencies and rates are configured by now.
+        Err(HandlerError::Refused(why)) => {
+            as_decided(handler, wallet, family, &wanted).await?.ok_or(HandlerError::Refused(why))?
+        }
+        adjust => adjust?,
+    };
     let decided = wallet.decide(handler.command(asked, Act::Transaction(TransactionAct::Adjust(adjust)))).await?;
     let CallDone::Transaction { number, is_new } = CallDone::of(&decided)? else {
         return Err(BalanceServiceCode::Unrecognised.into());
@@ -47,6 +44,42 @@ pub async fn adjust(
         }
     };
     Ok(result(Inserted::of(handler, &made, is_new)?))
+}
+
+/// The adjustment that a call asks for.
+async fn as_configured(
+    handler: &BalanceServiceHandler,
+    wallet: &dyn WalletPort,
+    family: Family,
+    wanted: &AdjustParams,
+) -> Result<Adjust, HandlerError> {
+    let currency = handler.currency(wanted.currency_id)?;
+    let amounts = Amounts::of(wanted, handler.exponent(currency))?;
+    let change = change(handler, family, wanted, &amounts)?;
+    let worth = handler.in_gbp(amounts.total, currency)?;
+    let adjust = Adjust { worth: Some(worth.into()), ..in_ledger_words(wanted, currency, change, &amounts)? };
+    // Before anything is decided: a call that names another currency than the user's must leave no trace.
+    let player = wallet.player(handler.party.clone(), adjust.player.clone()).await?;
+    check_home(handler, Some(wanted.currency_id), &player.ok_or(BalanceServiceCode::UserUnknown)?)?;
+    Ok(adjust)
+}
+
+/// The adjustment that the same call was before; `None` where it was not decided, or asks for something else.
+async fn as_decided(
+    handler: &BalanceServiceHandler,
+    wallet: &dyn WalletPort,
+    family: Family,
+    wanted: &AdjustParams,
+) -> Result<Option<Adjust>, HandlerError> {
+    let key = CommandKey::of_adjust(&handler.party, &name(wanted));
+    let kept = wallet.kept_command(handler.party.clone(), key).await?.map(|command| command.act);
+    let Some(Act::Transaction(TransactionAct::Adjust(then))) = kept else { return Ok(None) };
+    let again = || {
+        let amounts = Amounts::of(wanted, handler.exponent(then.currency))?;
+        in_ledger_words(wanted, then.currency, change(handler, family, wanted, &amounts)?, &amounts)
+    };
+    let again = again().ok().map(|again| Adjust { worth: then.worth.clone(), ..again });
+    Ok(again.filter(|again| again.is_same(&then)))
 }
 
 /// Decodes the parameters, once the type tells which of them must be there.
@@ -166,25 +199,32 @@ fn spent_from(handler: &BalanceServiceHandler, wanted: &AdjustParams) -> Vec<Buc
     spent.collect()
 }
 
+/// What makes two calls the same. Numbers have no slashes, so nothing in the reference makes two names equal.
+fn name(wanted: &AdjustParams) -> String {
+    let AdjustParams { user_id, provider_region_id, transaction_type_id, partner_transaction_id, .. } = wanted;
+    format!("{SCOPE}/{user_id}/{provider_region_id}/{transaction_type_id}/{partner_transaction_id}")
+}
+
 /// The adjustment, but for what it is worth.
 fn in_ledger_words(
-    wanted: AdjustParams,
+    wanted: &AdjustParams,
     currency: Currency,
     change: Change,
     amounts: &Amounts,
-) -> Result<transactions::Adjust, CallRefused> {
-    let (user, region) = (wanted.user_id, wanted.provider_region_id);
-    let (kind, reference) = (wanted.transaction_type_id, wanted.partner_transaction_id);
-    // Numbers have no slashes, so nothing in the reference makes two names equal.
-    let name = format!("{SCOPE}/{user}/{region}/{kind}/{reference}");
+) -> Result<Adjust, CallRefused> {
+    let said = Said {
+        currency_id: wanted.currency_id,
+        allow_bonus: wanted.allow_bonus,
+        allow_ring_fenced: wanted.allow_ring_fenced,
+    };
     let memo = Memo {
-        user_id: user,
+        user_id: wanted.user_id,
         flake_id: wanted.flake_id,
         action_type_id: wanted.action_type_id,
-        partner_timestamp_utc: wanted.partner_timestamp_utc,
+        partner_timestamp_utc: wanted.partner_timestamp_utc.clone(),
         regulated_game_id: wanted.regulated_game_id,
         cmscore_game_id: wanted.cmscore_game_id,
-        bonus_game_type: wanted.bonus_game_type,
+        bonus_game_type: wanted.bonus_game_type.clone(),
         bet365_transaction_id: wanted.bet365_transaction_id,
         user_bonus_id: wanted.user_bonus_id,
         external_bonus: amounts.external_bonus,
@@ -192,23 +232,24 @@ fn in_ledger_words(
     };
     let label = Label {
         scope: SCOPE.into(),
-        kind,
-        region,
+        kind: wanted.transaction_type_id,
+        region: wanted.provider_region_id,
         partner: wanted.partner_id,
-        reference: reference.into(),
+        reference: wanted.partner_transaction_id.as_str().into(),
         round: Some(wanted.game_round_id.to_string().into()),
     };
-    Ok(transactions::Adjust {
-        player: params::player(user)?,
-        name: name.into(),
+    Ok(Adjust {
+        player: params::player(wanted.user_id)?,
+        name: name(wanted).into(),
         label,
         currency,
         product: wanted.product_id,
         change,
         memo: serde_json::to_string(&memo).map_err(|_| BalanceServiceCode::Unexpected)?.into(),
+        said: serde_json::to_string(&said).map_err(|_| BalanceServiceCode::Unexpected)?.into(),
         worth: None,
         number: None,
         stakes: StakeRules::OneEnd,
-        token: Some(wanted.token.into()),
+        token: Some(wanted.token.as_str().into()),
     })
 }

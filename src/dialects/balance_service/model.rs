@@ -32,6 +32,16 @@ pub struct Memo {
     pub external_ring_fenced: i64,
 }
 
+/// What the party's configuration makes a currency and the buckets of a stake of: an adjustment's `said`.
+#[derive(Debug, Serialize)]
+pub struct Said {
+    pub currency_id: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_bonus: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_ring_fenced: Option<bool>,
+}
+
 fn is_zero(minor: &i64) -> bool {
     *minor == 0
 }

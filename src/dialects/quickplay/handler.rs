@@ -160,6 +160,7 @@ impl QuickPlayHandler {
             product: 0,
             change: transaction.change,
             memo: transaction.memo.into(),
+            said: "".into(),
             worth: None,
             number: None,
             stakes: StakeRules::OneEnd,

@@ -31,6 +31,10 @@ pub struct Adjust {
     /// What the dialect wants back when it shows the transaction: kept, compared, never interpreted.
     #[serde(default = "nothing", skip_serializing_if = "str::is_empty")]
     pub memo: Arc<str>,
+    /// What the caller said that a configuration makes the rest of, as the dialect wrote it. Where both of two commands tell it,
+    /// it is compared in place of what was made of it: configurations change, and a repeat must not.
+    #[serde(default = "nothing", skip_serializing_if = "str::is_empty")]
+    pub said: Arc<str>,
     /// What the whole was worth by the rates of the moment, as the dialect wrote it. Not compared: rates change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worth: Option<Arc<str>>,

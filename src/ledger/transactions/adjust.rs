@@ -273,14 +273,19 @@ pub(super) fn moved(player: &PlayerState, transaction: &Transaction) -> Result<E
     Ok(Effects::of(posting))
 }
 
-/// What the partner said must be the same; rates, tokens and the order in which buckets are spent may have changed.
-pub(super) fn is_same(now: &Adjust, then: &Adjust) -> bool {
-    now.player == then.player
-        && now.label == then.label
-        && currency_of(now) == currency_of(then)
-        && now.product == then.product
-        && now.memo == then.memo
-        && is_same_change(&now.change, &then.change)
+impl Adjust {
+    /// Whether the two ask for the same. What the partner said must be the same; rates, tokens and the buckets that are
+    /// configured to be spent, in whichever order, may have changed.
+    pub fn is_same(&self, then: &Self) -> bool {
+        let both_say = !self.said.is_empty() && !then.said.is_empty();
+        self.player == then.player
+            && self.label == then.label
+            && currency_of(self) == currency_of(then)
+            && self.product == then.product
+            && self.memo == then.memo
+            && (!both_say || self.said == then.said)
+            && is_same_change(&self.change, &then.change, both_say)
+    }
 }
 
 /// The currency that the amounts are in. A refund's is its stake's: that of the party may have changed since.
@@ -296,13 +301,15 @@ fn currency_of(adjust: &Adjust) -> Currency {
     }
 }
 
-fn is_same_change(now: &Change, then: &Change) -> bool {
+/// Of two that say what they were made of, the buckets of a stake are no part of what is asked for.
+fn is_same_change(now: &Change, then: &Change, both_say: bool) -> bool {
     match (now, then) {
         (
             Change::Stake { total, external, from },
             Change::Stake { total: total_then, external: external_then, from: from_then },
         ) => {
-            let are_same_buckets = Bucket::ALL.iter().all(|bucket| from.contains(bucket) == from_then.contains(bucket));
+            let are_same_buckets =
+                both_say || Bucket::ALL.iter().all(|bucket| from.contains(bucket) == from_then.contains(bucket));
             total == total_then && external == external_then && are_same_buckets
         }
         (Change::Refund { amount, .. }, Change::Refund { amount: then, .. }) => amount == then,

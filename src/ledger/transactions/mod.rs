@@ -38,7 +38,7 @@ pub(super) fn decide(
 
 pub(super) fn is_same(now: &TransactionAct, then: &TransactionAct) -> bool {
     match (now, then) {
-        (TransactionAct::Adjust(now), TransactionAct::Adjust(then)) => adjust::is_same(now, then),
+        (TransactionAct::Adjust(now), TransactionAct::Adjust(then)) => now.is_same(then),
         (TransactionAct::QueueVoid(now), TransactionAct::QueueVoid(then)) => now == then,
         (TransactionAct::ResolveVoid(now), TransactionAct::ResolveVoid(then)) => now.approve == then.approve,
         (TransactionAct::Adjust(_) | TransactionAct::QueueVoid(_) | TransactionAct::ResolveVoid(_), _) => false,

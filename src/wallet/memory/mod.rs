@@ -15,9 +15,11 @@ use crate::config::Secret;
 use crate::identity::grants::{GrantAct, GrantAnswer};
 use crate::ledger::player::Username;
 use crate::ledger::shop::{KeyId, OfferId, OfferState, Purchase};
-use crate::ledger::state::PlayerState;
+use crate::ledger::state::{PastCommand, PlayerState};
 use crate::ledger::transactions::{FindBy, ManualVoid, Transaction, TransactionQuery};
-use crate::ledger::{Command, FoldVerdict, Order, OrderId, Outcome, Party, PlayerId, PlayerKey, Pocket, State, fold};
+use crate::ledger::{
+    Command, CommandKey, FoldVerdict, Order, OrderId, Outcome, Party, PlayerId, PlayerKey, Pocket, State, fold,
+};
 
 /// A wallet of its own.
 #[derive(Default)]
@@ -99,6 +101,16 @@ impl WalletPort for MemoryWallet {
         self.answer("decide", |books| {
             books.commands.push(command.clone());
             books.decide(command)
+        })
+    }
+
+    fn kept_command(&self, party: Party, key: CommandKey) -> WalletFuture<'_, Option<Command>> {
+        self.answer("kept_command", |books| {
+            let kept = books.ledger.decided.get(&key).and_then(|decided| match &decided.asked {
+                PastCommand::Whole(command) => Some(command.clone()),
+                PastCommand::Pruned(_) => None,
+            });
+            Ok(kept.filter(|command| command.party == party))
         })
     }
 

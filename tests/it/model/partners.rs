@@ -169,16 +169,22 @@ fn currency_of(adjust: &Adjust) -> Currency {
     }
 }
 
-/// Rates, tokens and the order in which buckets are spent may differ.
+/// Rates, tokens and the order in which buckets are spent may differ; of two that say what they were made of, the buckets
+/// themselves.
 fn is_same(before: &Adjust, now: &Adjust) -> bool {
+    let both_say = !before.said.is_empty() && !now.said.is_empty();
     let plain = |adjust: &Adjust| {
         let mut plain = Adjust { worth: None, token: None, number: None, ..adjust.clone() };
         plain.currency = currency_of(adjust);
+        if !both_say {
+            plain.said = "".into();
+        }
         if let Change::Refund { currency, .. } = &mut plain.change {
             *currency = None;
         }
         if let Change::Stake { from, .. } = &mut plain.change {
             let mut sorted: Vec<Bucket> = Bucket::ALL.into_iter().filter(|bucket| from.contains(bucket)).collect();
+            sorted.retain(|_| !both_say);
             std::mem::swap(from, &mut sorted);
         }
         plain

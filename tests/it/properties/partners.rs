@@ -154,9 +154,10 @@ fn rolled_back() -> impl Strategy<Value = String> {
 
 fn adjust(name: impl Strategy<Value = String>, change: impl Strategy<Value = Change>) -> impl Strategy<Value = Drawn> {
     let product = prop_oneof![12 => Just(0_i32), 1 => Just(7_i32)];
-    let carried = (prop::option::of(Just("1.5")), prop::option::of(Just("token")));
+    let said = prop_oneof![8 => Just(""), 1 => Just("one"), 1 => Just("other")];
+    let carried = (prop::option::of(Just("1.5")), prop::option::of(Just("token")), said);
     (player_id(), name, label(), (currencies(), product), carried, change).prop_map(
-        |(player, name, label, (currency, product), (worth, token), change)| {
+        |(player, name, label, (currency, product), (worth, token, said), change)| {
             Drawn::from(Act::Transaction(TransactionAct::Adjust(Adjust {
                 player,
                 name: name.into(),
@@ -165,6 +166,7 @@ fn adjust(name: impl Strategy<Value = String>, change: impl Strategy<Value = Cha
                 product,
                 change,
                 memo: "".into(),
+                said: said.into(),
                 worth: worth.map(Into::into),
                 number: None,
                 stakes: StakeRules::OneEnd,

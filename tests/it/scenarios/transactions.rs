@@ -87,6 +87,20 @@ const STAKES: &[Scenario] = &[
          balance alice CHF bucket=bonus               -> 20",
     ),
     (
+        "where both say what they were made of, that is compared and not what it was made into",
+        "open alice CHF                               -> 200 opened
+         pay alice p1 - 50,bonus:30 CHF               -> 200 adjusted p1 50
+         stake alice s1 g1 60 CHF from=real,bonus said=x -> 200 adjusted s1 0
+         stake alice s1 g1 60 CHF from=real said=x    -> 200 adjusted s1 0
+         stake alice s1 g1 60 CHF from=real,bonus said=y -> 400 key_reused
+         stake alice s1 g1 60 CHF from=real           -> 400 key_reused
+         stake alice s1 g1 60 CHF from=bonus,real     -> 200 adjusted s1 0
+         stake alice s1 g1 61 CHF from=real,bonus said=x -> 400 key_reused
+         pay alice p2 - 5 CHF source=s1 said=x        -> 200 adjusted p2 5
+         pay alice p2 - 5 CHF source=s1 said=y        -> 400 key_reused
+         balance alice CHF bucket=bonus               -> 20",
+    ),
+    (
         "the largest amounts are refused, never wrapped",
         "open alice CHF                               -> 200 opened
          pay alice p1 - MAX CHF                       -> 200 adjusted p1 9223372036854775807

@@ -189,6 +189,7 @@ impl Line<'_> {
             product: self.count("product"),
             change,
             memo: option("memo").unwrap_or_default().into(),
+            said: option("said").unwrap_or_default().into(),
             worth: option("worth").map(Into::into),
             number: None,
             stakes: if option("rules") == Some("first") { StakeRules::First } else { StakeRules::OneEnd },

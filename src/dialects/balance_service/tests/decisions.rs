@@ -164,6 +164,63 @@ fn every_refusal_of_the_ledger_has_its_code() {
     assert_eq!(code_of(reply).0, 1008);
 }
 
+type Reconfigured = fn(&mut BalanceService);
+
+/// What a party's configuration may come to say after a call was decided.
+const RECONFIGURED: [(&str, Reconfigured); 7] = [
+    ("another order", |settings| settings.spend_order.reverse()),
+    ("less is spent", |settings| settings.spend_order = vec![Bucket::Real]),
+    ("another rate", |settings| settings.gbp_rates = BTreeMap::from([(currency("EUR"), Decimal::new(9, 1))])),
+    ("no rate", |settings| settings.gbp_rates.clear()),
+    ("no id", |settings| settings.currency_ids.clear()),
+    ("another id", |settings| settings.currency_ids = BTreeMap::from([(9, currency("EUR"))])),
+    ("another's id", |settings| settings.currency_ids = BTreeMap::from([(2, currency("USD")), (3, currency("EUR"))])),
+];
+
+#[test]
+fn a_repeat_is_answered_as_the_first_time_whatever_is_configured_by_now() {
+    let wallet = wallet("EUR");
+    let call_of = |kind: i32, reference: &str, total: &str| {
+        let changes = [
+            ("currency_id", json!(2)),
+            ("partner_transaction_id", json!(reference)),
+            ("total_amount", json!(total)),
+            ("real_amount", json!(total)),
+        ];
+        with(adjustment(kind), &changes)
+    };
+    let adjust = |handler: &BalanceServiceHandler, params: &Value| {
+        let reply = answer_with(&wallet, handler, &call("AdjustBalance", params));
+        serde_json::from_slice::<Value>(&reply.body).unwrap()
+    };
+    let stake = call_of(2, "done", "-3.5");
+    let mut first = adjust(&handler(), &stake);
+    let number = first["result"]["bet365_games_transaction_id"].clone();
+    let payment = with(call_of(3, "paid", "2"), &[("source_bet365_games_transaction_id", number)]);
+    let mut paid = adjust(&handler(), &payment);
+    for result in [&mut first, &mut paid] {
+        assert_eq!(result["result"]["is_new"], true, "{result}");
+        result["result"]["is_new"] = false.into();
+    }
+    let too_much = call_of(2, "refused", "-1000");
+    let refused = adjust(&handler(), &too_much);
+    assert_eq!(refused["error"]["code"], 1005);
+    for (name, reconfigure) in RECONFIGURED {
+        let mut handler = Arc::into_inner(handler()).unwrap();
+        reconfigure(&mut handler.settings);
+        for (params, expected) in [(&stake, &first), (&payment, &paid), (&too_much, &refused)] {
+            assert_eq!(adjust(&handler, params), *expected, "{name}: {params}");
+        }
+        for (member, other) in [("allow_bonus", json!(false)), ("flake_id", json!(1)), ("currency_id", json!(7))] {
+            for params in [&stake, &payment, &too_much] {
+                let told = adjust(&handler, &with(params.clone(), &[(member, other.clone())]));
+                let code = told["error"]["code"].as_i64().unwrap_or_default();
+                assert!([1004, 1007, 1011].contains(&code), "{name}, other {member}: {told}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_user_who_is_unknown_is_1001_and_another_currency_than_the_users_1011() {
     let balance = json!({ "user_id": 1030979, "product_id": 4, "currency_id": 1 });
@@ -171,7 +228,8 @@ fn a_user_who_is_unknown_is_1001_and_another_currency_than_the_users_1011() {
         for (wallet, code) in [(MemoryWallet::default(), 1001), (wallet("EUR"), 1011)] {
             wallet.take_asked();
             let reply = answer_with(&wallet, &handler(), &call(method, &params));
-            assert_eq!((code_of(reply).0, wallet.take_asked()), (code, vec!["player"]), "{method}");
+            let asked = wallet.take_asked();
+            assert_eq!((code_of(reply).0, asked[0], asked.contains(&"decide")), (code, "player", false), "{method}");
         }
     }
 }

@@ -1,6 +1,8 @@
 use serde_json::json;
 
-use super::{USER, adjustment, call, code, fund, held, held_with, number, open, payment, stake, with};
+use super::{
+    OTHER, PARTIES, USER, adjustment, call, code, fund, fund_of, held, held_with, number, open, payment, stake, with,
+};
 use crate::e2e::stage::{Base, on_both};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,4 +223,26 @@ async fn amounts_are_exact_to_the_last_digit() {
     let made = super::body(&call.send(&stage).await);
     assert_eq!(made["result"]["total_amount_gbp"], "-90071992547409.92", "{made}");
     assert_eq!(held(&stage).await, "0.01 0 0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_is_answered_alike_when_its_currency_is_configured_no_more() {
+    on_both(async |base| {
+        let mut stage = open(base).await;
+        fund_of(&stage, OTHER, "USD", "real", "5").await;
+        let in_usd = |params| with(params, json!({ "user_id": OTHER, "currency_id": 3 }));
+        let (paid, refused) = (in_usd(stake("paid", "-2")), in_usd(stake("refused", "-100")));
+        let made = call(&stage, "AdjustBalance", &paid).await;
+        assert_eq!(code(&stage, "AdjustBalance", &refused).await, 1005);
+        stage.stop().await;
+        let gone = PARTIES.replace(", 3 = \"USD\"", "").replace(", USD = \"0.78183\"", "");
+        stage.reconfigure(&gone.replace(r#"["ring_fenced", "real", "bonus"]"#, r#"["real"]"#));
+        stage.serve();
+        stage.until_ready().await;
+        assert_eq!(call(&stage, "AdjustBalance", &paid).await, with(made, json!({ "is_new": false })));
+        assert_eq!(code(&stage, "AdjustBalance", &refused).await, 1005);
+        assert_eq!(code(&stage, "AdjustBalance", &in_usd(stake("new", "-1"))).await, 1011);
+        stage.audit().await;
+    })
+    .await;
 }

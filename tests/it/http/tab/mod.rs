@@ -68,6 +68,7 @@ async fn drink(bar: Arc<Bar>, wallet: SharedWallet, request: Request) -> Result<
         product: 0,
         change: Change::Stake { total: drink.price, external: 0, from: vec![Bucket::Real] },
         memo: "".into(),
+        said: "".into(),
         worth: None,
         number: None,
         stakes: purser::ledger::transactions::StakeRules::OneEnd,

@@ -14,8 +14,8 @@ use crate::identity::sealing::Vault;
 use crate::identity::throttle::{RetryAfter, Standing, Throttle};
 use crate::ledger::command::{Act, Command};
 use crate::ledger::shop::{BuyKeys, OfferId};
-use crate::ledger::{Amount, Currency, Done, Outcome, Party, ShopAct, ShopDone};
-use crate::wallet::{DecidedCommand, SharedWallet};
+use crate::ledger::{Amount, CommandKey, Currency, Done, Outcome, Party, ShopAct, ShopDone};
+use crate::wallet::{DecidedCommand, SharedWallet, WalletPort};
 
 /// One party's hub.
 pub struct CodeGamesHandler {
@@ -70,11 +70,25 @@ impl CodeGamesHandler {
         let purchase = wire::read::<Pay>(&request.body)?.parse(self.exponent)?;
         self.check_currency(purchase.currency)?;
         let Some(price) = purchase.price else {
-            // A number that no price can be, so that the ledger cannot be asked.
-            let found = wallet.offer(self.party.clone(), OfferId::of(&self.party, &purchase.offer)).await?;
-            return Err(found.map_or(CodeGamesCode::OfferNotFound, |_| CodeGamesCode::WrongPrice).into());
+            return Err(self.refuse_unpriced(&*wallet, &user, &purchase).await?.into());
         };
         ordered(&wallet.decide(self.buy(&user, purchase, price, &request)).await?)
+    }
+
+    /// Why a purchase is refused whose price is a number that no price can be, so that the ledger cannot be asked. As
+    /// there, a txnId that has bought goes first.
+    async fn refuse_unpriced(
+        &self,
+        wallet: &dyn WalletPort,
+        user: &User,
+        purchase: &PurchaseRequest,
+    ) -> Result<CodeGamesCode, HandlerError> {
+        let key = CommandKey::of_buy_keys(&self.party, &user.login, &purchase.reference);
+        if wallet.kept_command(self.party.clone(), key).await?.is_some() {
+            return Ok(CodeGamesCode::TxnDuplicate);
+        }
+        let found = wallet.offer(self.party.clone(), OfferId::of(&self.party, &purchase.offer)).await?;
+        Ok(found.map_or(CodeGamesCode::OfferNotFound, |_| CodeGamesCode::WrongPrice))
     }
 
     fn buy(&self, user: &User, purchase: PurchaseRequest, price: Amount, request: &Request) -> Command {

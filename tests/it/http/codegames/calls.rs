@@ -59,6 +59,9 @@ fn calls() -> Vec<(&'static str, Value, &'static str)> {
         ("pay", pay("562", "one"), "409 PRODUCT_OFFER_TXN_DUPLICATE"),
         ("pay", pay("last-one", "one"), "409 PRODUCT_OFFER_TXN_DUPLICATE"),
         ("pay", with(json!({"txnId": "one", "count": 2})), "409 PRODUCT_OFFER_TXN_DUPLICATE"),
+        // A price that no price can be does not hide it.
+        ("pay", with(json!({"txnId": "one", "price": 956.301})), "409 PRODUCT_OFFER_TXN_DUPLICATE"),
+        ("pay", with(json!({"txnId": "one", "price": 0, "id": "563"})), "409 PRODUCT_OFFER_TXN_DUPLICATE"),
         ("pay", pay("563", "two"), "404 PRODUCT_OFFER_NOT_FOUND"),
         ("pay", with(json!({"id": "563", "price": 1})), "404 PRODUCT_OFFER_NOT_FOUND"),
         ("pay", with(json!({"id": "563", "price": 0})), "404 PRODUCT_OFFER_NOT_FOUND"),

@@ -4,7 +4,7 @@
 //! ended in between, and the journal tells what was done.
 
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -87,6 +87,22 @@ impl TrailShown {
     }
 }
 
+/// How far an act of several steps has come. Where it breaks off, what is told here is done and stays so.
+#[derive(Debug, Clone, Default)]
+pub struct DoneSoFar(Arc<Mutex<String>>);
+
+impl DoneSoFar {
+    /// Says what is done by now: `3 applied`.
+    pub fn tell(&self, done: String) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = done;
+    }
+
+    fn outcome(&self, error: &impl Display) -> String {
+        let done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if done.is_empty() { format!("not done: {error}") } else { format!("broken off after {done}: {error}") }
+    }
+}
+
 /// Does something, once it is written down who is about to. What it ends with is written down, too: `Ok` with the words
 /// that go with it.
 pub async fn recorded<T, E: From<StoreError> + Display>(
@@ -95,11 +111,22 @@ pub async fn recorded<T, E: From<StoreError> + Display>(
     deed: &Deed,
     work: impl Future<Output = Result<(T, String), E>>,
 ) -> Result<T, E> {
+    recorded_in_steps(reader, actor, deed, &DoneSoFar::default(), work).await
+}
+
+/// The same for an act of several steps, which tells each that is done.
+pub async fn recorded_in_steps<T, E: From<StoreError> + Display>(
+    reader: &Reader,
+    actor: &Actor,
+    deed: &Deed,
+    so_far: &DoneSoFar,
+    work: impl Future<Output = Result<(T, String), E>>,
+) -> Result<T, E> {
     let begun = append(reader, entry(actor, deed, BEGUN, None)).await?;
     let worked = work.await;
     let outcome = match &worked {
         Ok((_, outcome)) => outcome.clone(),
-        Err(error) => format!("not done: {error}"),
+        Err(error) => so_far.outcome(error),
     };
     concluded(append(reader, entry(actor, deed, &outcome, Some(begun))).await, begun, &outcome);
     worked.map(|(done, _)| done)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{CommandFailure, failed, trail, usage};
-use crate::admin::trail::Deed;
+use crate::admin::trail::{Deed, DoneSoFar};
 use crate::clock;
 use crate::config::{Config, PartyConfig, PlayerTokens};
 use crate::identity;
@@ -37,7 +37,8 @@ pub async fn invite(
         target: format!("{} players", players.len()),
         detail: json!({ "currency": currency, "amount_minor": money.minor(), "first": players.first() }),
     };
-    trail::recorded(database, deed, async {
+    let (so_far, mut funded) = (DoneSoFar::default(), 0);
+    trail::recorded_in_steps(database, deed, &so_far, async {
         let mut writer = database.writer()?;
         for chunk in players.chunks(CHUNK) {
             let commands = chunk.iter().flat_map(|player| invitation(party, currency, player, money)).collect();
@@ -46,6 +47,8 @@ pub async fn invite(
                     return Err(failed(format!("the ledger refused to invite a player: {refusal:?}")));
                 }
             }
+            funded += chunk.len();
+            so_far.tell(format!("{funded} players"));
         }
         Ok(((), "done".to_owned()))
     })

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::admin::trail::{self, Actor, Deed};
+use crate::admin::trail::{self, Actor, Deed, DoneSoFar};
 use crate::storage::{Database, Reader};
 
 use super::CommandFailure;
@@ -20,6 +20,16 @@ pub async fn recorded<T>(
     work: impl Future<Output = Result<(T, String), CommandFailure>>,
 ) -> Result<T, CommandFailure> {
     trail::recorded(&Reader::new(database.clone()), &actor(), &deed, work).await
+}
+
+/// The same for an act of several steps, which tells each that is done.
+pub async fn recorded_in_steps<T>(
+    database: &Database,
+    deed: Deed,
+    so_far: &DoneSoFar,
+    work: impl Future<Output = Result<(T, String), CommandFailure>>,
+) -> Result<T, CommandFailure> {
+    trail::recorded_in_steps(&Reader::new(database.clone()), &actor(), &deed, so_far, work).await
 }
 
 /// Whoever runs this command.

@@ -10,7 +10,7 @@ use super::output::Table;
 use super::{CommandFailure, Ended, failed, output, party, trail, usage};
 use crate::admin::redaction::without_tokens;
 use crate::admin::shown::second;
-use crate::admin::trail::Deed;
+use crate::admin::trail::{Deed, DoneSoFar};
 use crate::app;
 use crate::cli::ledger_choice::LedgerChoice;
 use crate::config::Config;
@@ -188,13 +188,14 @@ impl Drop {
             return Err(usage("name what to drop by --id, --reason or --since, or say --all"));
         }
         let (party, _) = party(config, &self.of.party)?;
+        let so_far = DoneSoFar::default();
         let (dropped, waiting) = if self.dry_run {
-            self.pass(config).await?
+            self.pass(config, &so_far).await?
         } else {
             let database = LedgerChoice::of_party(config, &party)?.change().await?;
             let deed = self.of.deed("dead drop", &party);
-            trail::recorded(&database, deed, async {
-                let (dropped, waiting) = self.pass(config).await?;
+            trail::recorded_in_steps(&database, deed, &so_far, async {
+                let (dropped, waiting) = self.pass(config, &so_far).await?;
                 Ok(((dropped, waiting), format!("done: {dropped} dropped")))
             })
             .await?
@@ -209,12 +210,15 @@ impl Drop {
     }
 
     /// Goes through the letters; returns how many were meant, of how many.
-    async fn pass(&self, config: &Config) -> Result<(u64, u64), CommandFailure> {
+    async fn pass(&self, config: &Config, so_far: &DoneSoFar) -> Result<(u64, u64), CommandFailure> {
         let (_, mut queue) = self.of.open(config).await?;
         unless_lost(queue.lost(), async {
             let progress = output::progress_bar(queue.count().await?, "letters");
             let choice = Choice::of(self.of.filter.letters());
-            let mut tell = |dropped| progress.set_position(dropped);
+            let mut tell = |dropped| {
+                so_far.tell(format!("{dropped} dropped"));
+                progress.set_position(dropped);
+            };
             let (dropped, waiting) = drop_letters(&mut queue, choice, self.dry_run, &mut tell).await?;
             progress.finish_and_clear();
             queue.release().await?;

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Of, output};
+use crate::admin::trail::DoneSoFar;
 use crate::cli::ledger_choice::LedgerChoice;
 use crate::cli::{self, CommandFailure, Ended, trail};
 use crate::config::Config;
@@ -25,14 +26,15 @@ pub struct Redrive {
 impl Redrive {
     pub async fn run(self, config: &Config) -> Ended {
         let (party, _) = cli::party(config, &self.of.party)?;
+        let so_far = DoneSoFar::default();
         let summary = if self.dry_run {
-            self.put_back(config).await?
+            self.put_back(config, &so_far).await?
         } else {
             let database = LedgerChoice::of_party(config, &party)?.change().await?;
             let deed = self.of.deed("dead redrive", &party);
-            trail::recorded(&database, deed, async {
-                let summary = self.put_back(config).await?;
-                let outcome = format!("done: {} put back, answered {:?}", summary.put_back, summary.answered);
+            trail::recorded_in_steps(&database, deed, &so_far, async {
+                let summary = self.put_back(config, &so_far).await?;
+                let outcome = format!("done: {}", summary.counts());
                 Ok((summary, outcome))
             })
             .await?
@@ -44,11 +46,14 @@ impl Redrive {
         Ok(true)
     }
 
-    async fn put_back(&self, config: &Config) -> Result<Redriven, CommandFailure> {
+    async fn put_back(&self, config: &Config, so_far: &DoneSoFar) -> Result<Redriven, CommandFailure> {
         let (party, mut queue) = self.of.open(config).await?;
         unless_lost(queue.lost(), async {
             let progress = output::progress_bar(queue.count().await?, "letters");
-            let mut tell = |so_far: &Redriven| progress.set_position(so_far.put_back);
+            let mut tell = |summary: &Redriven| {
+                so_far.tell(summary.counts());
+                progress.set_position(summary.put_back);
+            };
             let choice = Choice::of(self.of.filter.letters());
             let summary = redrive(&mut queue, &party, choice, self.dry_run, &mut tell).await?;
             progress.finish_and_clear();

@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{line, moment};
-use crate::admin::trail::Deed;
+use crate::admin::trail::{Deed, DoneSoFar};
 use crate::cli::ledger_choice::LedgerOption;
 use crate::cli::{Ended, failed, output, trail, usage};
 use crate::clock;
@@ -57,7 +57,9 @@ impl Prune {
             )));
         }
         let Self { before, dry_run, .. } = self;
-        let pruning = database.query(move |conn| prune(conn, before, dry_run));
+        let so_far = DoneSoFar::default();
+        let told = so_far.clone();
+        let pruning = database.query(move |conn| prune(conn, before, dry_run, &told));
         let summary = if dry_run {
             pruning.await?
         } else {
@@ -65,10 +67,10 @@ impl Prune {
             let deed = Deed { act: "journal prune", party: None, target: "the journal".to_owned(), detail };
             let working = async {
                 let summary = pruning.await?;
-                let outcome = format!("done: {}", summary.told());
+                let outcome = format!("done: up to journal row {}: {}", summary.up_to, counts(&summary.pruned));
                 Ok((summary, outcome))
             };
-            trail::recorded(&database, deed, working).await?
+            trail::recorded_in_steps(&database, deed, &so_far, working).await?
         };
         if self.json {
             output::json(&summary)?
@@ -86,23 +88,26 @@ impl Prune {
         if self.dry_run {
             return output::line(&format!("{rows} journal rows, up to row {up_to}, would be looked at"));
         }
-        output::line(&summary.told())
+        output::line(&format!("up to journal row {up_to}: {}", counts(&summary.pruned)))
     }
 }
 
-impl Summary {
-    fn told(&self) -> String {
-        let Self { up_to, pruned: Pruned { shortened, dropped, whole }, .. } = self;
-        format!("up to journal row {up_to}: {shortened} shortened, {dropped} dropped, {whole} left whole")
-    }
+fn counts(Pruned { shortened, dropped, whole }: &Pruned) -> String {
+    format!("{shortened} shortened, {dropped} dropped, {whole} left whole")
 }
 
-fn prune(conn: &mut AnyConnection, before: Timestamp, dry_run: bool) -> Result<Summary, StoreError> {
+fn prune(
+    conn: &mut AnyConnection,
+    before: Timestamp,
+    dry_run: bool,
+    so_far: &DoneSoFar,
+) -> Result<Summary, StoreError> {
     let reach = pruning::reach(conn, before)?;
     let mut pruned = Pruned::default();
     let progress = output::progress_bar(reach.rows.unsigned_abs(), "journal rows");
     while !dry_run && let Some(step) = pruning::step(conn, reach.last)? {
         pruned += step;
+        so_far.tell(counts(&pruned));
         progress.set_position(pruned.rows());
     }
     progress.finish_and_clear();

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::{CommandFailure, Ended, failed, output, trail, usage};
-use crate::admin::trail::Deed;
+use crate::admin::trail::{Deed, DoneSoFar};
 use crate::cli::journal::seal::Sealing;
 use crate::cli::ledger_choice::LedgerOption;
 use crate::config::Config;
@@ -94,16 +94,17 @@ impl ReplayArgs {
         let writer = database.writer()?;
         let mut applying = if self.dry_run { Applying::dry_run(writer) } else { Applying::new(writer) };
         let mut summary = Summary { dry_run: self.dry_run, ..Summary::default() };
+        let so_far = DoneSoFar::default();
         let working = async {
-            self.apply_all(&mut pacing, &mut applying, &mut summary).await?;
-            Ok(((), summary.outcome()))
+            self.apply_all(&mut pacing, &mut applying, &mut summary, &so_far).await?;
+            Ok(((), format!("done: {}", summary.counts())))
         };
         let ended = if self.dry_run {
             working.await.map(|((), _)| ())
         } else {
             let detail = json!({ "unsealed": self.unsealed });
             let deed = Deed { act: "replay", party: None, target: self.file.display().to_string(), detail };
-            trail::recorded(&database, deed, working).await
+            trail::recorded_in_steps(&database, deed, &so_far, working).await
         };
         pacing.progress.finish_and_clear();
         summary.print(self.json)?;
@@ -115,6 +116,7 @@ impl ReplayArgs {
         pacing: &mut Pacing,
         applying: &mut Applying<crate::storage::Writer>,
         summary: &mut Summary,
+        so_far: &DoneSoFar,
     ) -> Result<(), CommandFailure> {
         while let Some(records) = pacing.next().await? {
             let compared = applying.apply(records.clone()).await.map_err(|error| stopped(&records, &error))?;
@@ -123,6 +125,9 @@ impl ReplayArgs {
                 if let ReplayedAs::Different(decided) = comparison {
                     pacing.progress.suspend(|| tell(recorded, decided, self.json))?;
                 }
+            }
+            if summary.applied > 0 {
+                so_far.tell(summary.counts());
             }
         }
         Ok(())
@@ -173,9 +178,9 @@ impl Summary {
     }
 
     /// For the trail.
-    fn outcome(&self) -> String {
+    fn counts(&self) -> String {
         let Self { applied, equal, different, held, .. } = self;
-        format!("done: {applied} applied, {equal} equal, {different} different, {held} held back")
+        format!("{applied} applied, {equal} equal, {different} different, {held} held back")
     }
 
     fn print(&self, is_json: bool) -> std::io::Result<()> {

@@ -11,7 +11,7 @@ use lapin::{Connection, Consumer};
 use serde_json::Value;
 
 use super::choice::Choice;
-use super::dead::{DeadError, DeadQueue};
+use super::dead::{DeadError, DeadLetter, DeadQueue};
 use super::topology::short;
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
@@ -123,21 +123,33 @@ impl Redriving<'_> {
             if which != Which::All && is_bet != (which == Which::Bets) {
                 continue;
             }
-            self.summary.put_back += 1;
-            if !self.is_dry {
-                self.choice.took(&letter);
-                batch.push((letter, home));
+            if self.is_dry {
+                self.summary.put_back += 1;
+                (self.tell)(&self.summary);
+                continue;
             }
+            self.choice.took(&letter);
+            batch.push((letter, home));
             if batch.len() == BATCH {
-                queue.put_back(std::mem::take(&mut batch), self.copy_to.as_str()).await?;
+                self.put_back(queue, std::mem::take(&mut batch)).await?;
                 // What has come meanwhile is not left to pile up.
                 while let Some(Some(Ok(answer))) = self.answers.next().now_or_never() {
                     self.summary.take(&answer);
                 }
             }
+        }
+        self.put_back(queue, batch).await
+    }
+
+    /// Letters count once the broker has them back.
+    async fn put_back(&mut self, queue: &mut DeadQueue, batch: Vec<(DeadLetter, String)>) -> Result<(), DeadError> {
+        let letters = batch.len() as u64;
+        queue.put_back(batch, self.copy_to.as_str()).await?;
+        self.summary.put_back += letters;
+        if letters > 0 {
             (self.tell)(&self.summary);
         }
-        queue.put_back(batch, self.copy_to.as_str()).await
+        Ok(())
     }
 
     async fn listen(&mut self) {
@@ -150,6 +162,11 @@ impl Redriving<'_> {
 }
 
 impl Redriven {
+    /// For the trail.
+    pub fn counts(&self) -> String {
+        format!("{} put back, answered {:?}", self.put_back, self.answered)
+    }
+
     fn take(&mut self, answer: &Delivery) {
         let body: Value = serde_json::from_slice(&answer.data).unwrap_or_default();
         // A balance has no code: it is an answer of 200.

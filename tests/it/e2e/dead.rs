@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::process::purser;
 use super::proxy::{Proxy, Weather};
+use super::services::number;
 use super::stage::{ACME, Base, Stage};
 use super::wire::{Message, Wire, code, correlation, publish};
 use crate::patience::{delay, until};
@@ -227,6 +228,14 @@ async fn a_redrive_or_drop_that_loses_its_broker_says_so_and_can_be_repeated() {
     }
     told(&stage, &["drop", "--all"]).await;
     until("none is left", async || wire.ready(DEAD).await == 0).await;
+    let ended = async |how: &str| {
+        let ended = format!("SELECT count(*) FROM trail WHERE act LIKE 'dead %' AND outcome LIKE '{how}'");
+        number(&stage.database, ended).await
+    };
+    let broken_off =
+        ended("broken off after % put back, answered {%}: %").await + ended("broken off after % dropped: %").await;
+    assert!(broken_off > 0, "some were done before");
+    assert_eq!((broken_off + ended("not done: %").await, ended("done: %").await), (7, 2));
     stage.audit().await;
 }
 

@@ -91,6 +91,9 @@ async fn what_is_wrong_with_a_file_is_said_with_its_line_and_what_came_before_st
         assert!(err.contains(says), "{err}");
         assert_eq!(out, "1 applied, 0 equal, 0 different, 0 for the record only\n");
     }
+    let broken_off = "outcome LIKE 'broken off after 1 applied, 0 equal, 0 different, 0 held back: %line 2 is %'";
+    let broken_off = format!("SELECT count(*) FROM trail WHERE act = 'replay' AND {broken_off}");
+    assert_eq!(number(&stage.database, broken_off).await, 4, "the trail says what is done");
     let other = commands("acme", "open player0 EUR")[0].clone();
     let recorded =
         Recorded { seq: 1, kept: true, keyed: other, outcome: Outcome::Done(Done::Account(AccountDone::PlayerOpened)) };

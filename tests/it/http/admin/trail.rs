@@ -2,7 +2,10 @@ use purser::config::Role;
 use serde_json::{Value, json};
 
 use super::{get, open, post, shown};
+use crate::databases::apply;
+use crate::e2e::services::execute;
 use crate::e2e::stage::{Base, Stage, on_both};
+use crate::script::commands;
 
 /// The trail, oldest first.
 async fn trail(stage: &Stage) -> Vec<Value> {
@@ -167,6 +170,42 @@ async fn nobody_changes_the_trail_and_the_audit_sees_who_did() {
                 assert_eq!(audited(&stage).await["findings"], json!([]));
             }
         }
+    })
+    .await;
+}
+
+/// The database takes the first step, of a thousand rows, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pruning_that_breaks_off_says_how_much_is_done() {
+    on_both(async |base| {
+        let stage = open(base).await;
+        let deposits: String = (0..1100).map(|n| format!("deposit alice 1 CHF key=many-{n}\n")).collect();
+        let mut writer = stage.database.writer().expect("a writer");
+        apply(&mut writer, &commands("acme", &deposits)).await.expect("applied");
+        let (enough, off) = match base {
+            Base::Sqlite => {
+                let raise = "BEGIN SELECT RAISE(ABORT, 'enough'); END";
+                (format!("WHEN NEW.seq > 1050 {raise}"), "DROP TRIGGER enough")
+            }
+            Base::Postgres => {
+                let raise = "CREATE FUNCTION enough() RETURNS trigger LANGUAGE plpgsql AS \
+                             $$ BEGIN RAISE EXCEPTION 'enough'; END $$";
+                execute(&stage.database, raise).await;
+                let when = "FOR EACH ROW WHEN (NEW.seq > 1050) EXECUTE FUNCTION enough()";
+                (when.to_owned(), "DROP TRIGGER enough ON checkpoints")
+            }
+        };
+        execute(&stage.database, format!("CREATE TRIGGER enough BEFORE UPDATE ON checkpoints {enough}")).await;
+        let prune = ["journal", "prune", "--before", "0s"];
+        assert_eq!(stage.run(&prune).await.status.code(), Some(1));
+        execute(&stage.database, off).await;
+        stage.done(&prune).await;
+        let told: Vec<String> = trail(&stage).await.iter().map(|entry| entry["outcome"].to_string()).collect();
+        let [.., broken_off, _, done] = told.as_slice() else { panic!("{told:?}") };
+        assert!(broken_off.starts_with("\"broken off after 9"), "{broken_off}");
+        assert!(broken_off.contains(" shortened, 0 dropped, ") && broken_off.contains("enough"), "{broken_off}");
+        assert!(done.contains("done: ") && done.contains(": 102 shortened, 0 dropped, 0 left whole"), "{done}");
+        stage.audit().await;
     })
     .await;
 }

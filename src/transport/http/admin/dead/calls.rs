@@ -13,7 +13,7 @@ use super::snapshot::{COLUMNS, GROUP_COLUMNS, Snapshot};
 use super::stage::Stage;
 use super::{KEPT, PartyLetters};
 use crate::admin::refusals::RefusalKind;
-use crate::admin::trail::{self, Deed};
+use crate::admin::trail::{self, Deed, DoneSoFar};
 use crate::clock;
 use crate::config::Role;
 use crate::dialects::http::Reply;
@@ -268,14 +268,15 @@ pub async fn run(api: &Api, asked: &AdminRequest) -> Result<Reply, Problem> {
         let (reader, actor, running) = (asked.ledger.reader.clone(), asked.actor.clone(), Arc::clone(&plan));
         let theirs = Arc::clone(&letters);
         let working = beside(&asked.ledger.reader, &plan, async move {
+            let so_far = DoneSoFar::default();
             let work = async {
                 let _turn = theirs.turn.lock().await;
                 theirs.forget();
                 let queue = theirs.open().await?;
-                let outcome = unless_lost(queue.lost(), running.carry_out(queue)).await?;
+                let outcome = unless_lost(queue.lost(), running.carry_out(queue, &so_far)).await?;
                 Ok::<_, RunError>(((), outcome))
             };
-            trail::recorded(&reader, &actor, &deed(&running), work).await?;
+            trail::recorded_in_steps(&reader, &actor, &deed(&running), &so_far, work).await?;
             running.finish();
             Ok(())
         });

@@ -16,6 +16,7 @@ use super::stage::Stage;
 use super::{KEPT, locked};
 use crate::admin::redaction::{self, without_tokens};
 use crate::admin::shown;
+use crate::admin::trail::DoneSoFar;
 use crate::clock;
 use crate::ledger::Party;
 use crate::storage::StoreError;
@@ -299,17 +300,23 @@ impl Plan {
     }
 
     /// Does what is planned, and says how it ended.
-    pub async fn carry_out(&self, mut queue: DeadQueue) -> Result<String, DeadError> {
+    pub async fn carry_out(&self, mut queue: DeadQueue, so_far: &DoneSoFar) -> Result<String, DeadError> {
         let choice = Choice::among(self.filter.clone(), &self.state().touched);
         let outcome = match self.act {
             LetterAct::Redrive => {
-                let mut tell = |so_far: &Redriven| self.note(so_far);
+                let mut tell = |summary: &Redriven| {
+                    so_far.tell(summary.counts());
+                    self.note(summary);
+                };
                 let summary = redrive(&mut queue, &self.party, choice, false, &mut tell).await?;
                 self.note(&summary);
-                format!("done: {} put back, answered {:?}", summary.put_back, summary.answered)
+                format!("done: {}", summary.counts())
             }
             LetterAct::Drop => {
-                let mut tell = |dropped| self.state().told.done = dropped;
+                let mut tell = |dropped| {
+                    so_far.tell(format!("{dropped} dropped"));
+                    self.state().told.done = dropped;
+                };
                 let (dropped, _) = drop_letters(&mut queue, choice, false, &mut tell).await?;
                 format!("done: {dropped} dropped")
             }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
+use uuid::Uuid;
 
 use super::absence;
 use crate::admin::shown;
@@ -61,7 +62,7 @@ pub struct PartyMover<F> {
     to: MoveEnd,
     /// Told how many commands are over there.
     progress: F,
-    /// Tells this mover's rows from another's.
+    /// Tells this mover's rows from another's: later than those that it found, whatever any clock says.
     since: Timestamp,
     report: MoveReport,
     /// The journal row up to which everything is over there.
@@ -93,11 +94,12 @@ impl<F: FnMut(u64) + Send> PartyMover<F> {
         }
         let here = self.stands(&self.from).await?;
         let there = self.stands(&self.to).await?;
-        if self.is_done(here, there).await? {
+        if self.is_done(here.as_ref(), there.as_ref()).await? {
             return Ok(self.report);
         }
         self.check_names().await?;
         // Of several movers the last that began has its way, here and over there.
+        self.since = since_after(clock::now(), &[here, there]);
         let since = self.since;
         let arrives =
             move |row: Option<&PartyMove>| row.is_none_or(|row| row.state != MoveState::Leaving && row.since <= since);
@@ -147,16 +149,16 @@ impl<F: FnMut(u64) + Send> PartyMover<F> {
     /// Serves the party from where it was again; what has been copied stays, and is never served. A mover that still lives
     /// finds its row gone, and gives up.
     pub async fn abandon(self) -> anyhow::Result<()> {
-        match self.stands(&self.from).await?.map(|here| (here.state, here.since)) {
-            Some((MoveState::Left, _)) => {
+        match self.stands(&self.from).await?.map(|here| here.state) {
+            Some(MoveState::Left) => {
                 bail!("party {} has left ledger {}: move it back", self.party, self.from.name)
             }
-            Some((MoveState::Arriving, _)) => {
+            Some(MoveState::Arriving) => {
                 bail!("party {} has not arrived in ledger {}", self.party, self.from.name)
             }
-            Some((MoveState::Leaving, since)) => {
-                let age = u64::try_from(clock::now().0.saturating_sub(since.0)).unwrap_or(0);
-                sleep(UNTIL_NOTICED.saturating_sub(Duration::from_micros(age))).await;
+            Some(MoveState::Leaving) => {
+                // It may have been shut out this moment, and processes must notice before they serve it again.
+                sleep(UNTIL_NOTICED).await;
                 self.take_back(|_| true).await
             }
             None => Ok(()),
@@ -199,14 +201,13 @@ impl<F: FnMut(u64) + Send> PartyMover<F> {
     }
 
     /// Whether nothing is left to do; an error where the move makes no sense.
-    async fn is_done(&self, here: Option<PartyMove>, there: Option<PartyMove>) -> anyhow::Result<bool> {
+    async fn is_done(&self, here: Option<&PartyMove>, there: Option<&PartyMove>) -> anyhow::Result<bool> {
         let (party, from, to) = (&self.party, &self.from.name, &self.to.name);
         // What arrives from a third ledger was given up: the party is here.
-        let there = there.as_ref();
         if let Some(PartyMove { state: MoveState::Leaving, other, .. }) = there {
             bail!("party {party} is on its way from ledger {to} to {other}");
         }
-        match here.as_ref().map(|here| (here.state, &here.other)) {
+        match here.map(|here| (here.state, &here.other)) {
             Some((MoveState::Arriving, other)) => {
                 bail!("party {party} has not arrived in ledger {from}: its move from {other} comes first")
             }
@@ -367,5 +368,18 @@ impl<F: FnMut(u64) + Send> PartyMover<F> {
         }
         self.report.accounts = here.accounts();
         Ok(())
+    }
+}
+
+/// A moment for a mover that begins `now` by its own clock: later than those of the rows that stand, whose movers' clocks may
+/// have been ahead. Where it is not the clock's, two that find the same rows must not come to the same.
+fn since_after(now: Timestamp, stand: &[Option<PartyMove>]) -> Timestamp {
+    let latest = stand.iter().flatten().map(|row| row.since).max();
+    match latest {
+        Some(latest) if latest >= now => {
+            let [.., low, high] = Uuid::new_v4().into_bytes();
+            Timestamp(latest.0.saturating_add(1).saturating_add(u16::from_be_bytes([high, low]).into()))
+        }
+        Some(_) | None => now,
     }
 }

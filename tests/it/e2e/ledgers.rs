@@ -335,6 +335,26 @@ async fn of_two_movers_at_once_the_party_ends_in_one_ledger() {
     .await;
 }
 
+/// What a mover left whose clock was ahead keeps nobody out until that moment has come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_a_clock_ahead_began_is_carried_on() {
+    on_both(async |base| {
+        let (stage, second) = two_ledgers(base).await;
+        with_money(&stage).await;
+        stage.done(&["migrate", "--ledger", "second"]).await;
+        let tomorrow = purser::clock::now().0 + 86_400_000_000;
+        for (database, state, other) in [(&stage.database, "leaving", "second"), (&second, "arriving", "default")] {
+            execute(database, format!("INSERT INTO party_moves VALUES ('acme', '{state}', '{other}', {tomorrow})"))
+                .await;
+        }
+        stage.done(&["party", "move", "--party", "acme", "--to", "second"]).await;
+        assert_eq!(number(&stage.database, "SELECT count(*) FROM party_moves WHERE state = 'left'").await, 1);
+        assert_eq!(number(&second, "SELECT count(*) FROM party_moves").await, 0);
+        stage.audit().await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_party_whose_players_are_in_another_ledger_is_not_served() {
     let (mut stage, _) = two_ledgers(Base::Sqlite).await;

@@ -86,7 +86,7 @@ pub enum Database {
     Postgres(String),
 }
 
-/// One lane's writer. `load` begins a transaction; `commit` or `abandon` ends it.
+/// One lane's writer. `load` begins a transaction; `commit`, `confirm` or `abandon` ends it.
 pub trait Store: Send + 'static {
     /// Locks the players of `keys` in key order, then reads all that `keys` names.
     fn load(&mut self, keys: &ReadSet) -> impl Future<Output = Result<State, StoreError>> + Send;
@@ -94,6 +94,15 @@ pub trait Store: Send + 'static {
     /// Writes the batch and commits. When this fails, nothing was written, or (if the connection was lost) the
     /// next load will tell.
     fn commit(&mut self, batch: Batch) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Ends the transaction without writing, once whatever it has read is as safe as what is committed: it may have been
+    /// committed by somebody who was not told so, and what was never acknowledged may be lost with its host.
+    fn confirm(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async {
+            self.abandon().await;
+            Ok(())
+        }
+    }
 
     /// Ends the transaction without writing.
     fn abandon(&mut self) -> impl Future<Output = ()> + Send;

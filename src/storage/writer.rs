@@ -52,6 +52,13 @@ impl Store for Writer {
         }
     }
 
+    async fn confirm(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => store.confirm().await,
+            Self::Postgres(store) => store.confirm().await,
+        }
+    }
+
     async fn abandon(&mut self) {
         match self {
             Self::Sqlite(store) => store.abandon().await,

@@ -35,7 +35,7 @@ async fn attempt(
     let mut state = store.load(keys).await?;
     let (batch, verdicts) = fold(&mut state, commands.iter().map(|keyed| (keyed, false)));
     if batch.is_empty() {
-        store.abandon().await;
+        store.confirm().await?;
     } else {
         store.commit(batch).await?;
     }

@@ -10,7 +10,7 @@ use futures_util::{FutureExt, join};
 
 use super::partners::{self, UpsertTransactions, UpsertVoids};
 use super::records::RowTypes;
-use super::session::{classify_read, classify_write, connect, probe};
+use super::session::{classify_read, classify_write, connect, probe, take_writer_number};
 use super::shop;
 use super::statements::{
     AdvanceWriter, ChangeOrders, CommitsOfOthers, InsertAccounts, InsertJournal, InsertOrders, InsertPlayers,
@@ -32,9 +32,6 @@ use crate::storage::{Store, StoreError};
 
 /// How long one round trip may take before the connection is given up. Longer than the server's own lock timeout.
 pub const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Advisory locks of this class say which writer numbers are taken ("PURS").
-const WRITER_LOCKS: i32 = 0x5055_5253;
 
 /// Numbers that are taken one by one to get past those that a replay brings: a second's worth.
 const MOST_PASSED: i64 = 1_000_000;
@@ -130,6 +127,17 @@ impl Store for PostgresStore {
             None => Err(StoreError::Outage("not connected".to_owned())),
         };
         self.settle(committed).await
+    }
+
+    /// The locks that were taken are a transaction's own writing, so its commit waits for the standby like any other, and
+    /// with that for all that was committed before. A row is seen without the standby having it where its own wait was
+    /// cancelled, or the server was started again meanwhile.
+    async fn confirm(&mut self) -> Result<(), StoreError> {
+        let confirmed = match &mut self.session {
+            Some(session) => in_time(session.execute("COMMIT")).await,
+            None => Err(StoreError::Outage("not connected".to_owned())),
+        };
+        self.settle(confirmed).await
     }
 
     async fn abandon(&mut self) {
@@ -379,23 +387,4 @@ fn is_torn(keys: &ReadSet, state: &State) -> bool {
         PastCommand::Pruned(_) => None,
     });
     served.any(|key| is_unknown(&key))
-}
-
-/// The lowest number that no other session writes under. The server gives it back when the session ends.
-async fn take_writer_number(conn: &mut AsyncPgConnection) -> QueryResult<i32> {
-    use diesel::sql_types::{Bool, Integer};
-    let mut id = 1;
-    loop {
-        let locked = diesel::select(
-            diesel::dsl::sql::<Bool>("pg_try_advisory_lock(")
-                .bind::<Integer, _>(WRITER_LOCKS)
-                .sql(", ")
-                .bind::<Integer, _>(id)
-                .sql(")"),
-        );
-        if locked.get_result::<bool>(conn).await? {
-            return Ok(id);
-        }
-        id += 1;
-    }
 }

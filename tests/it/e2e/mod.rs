@@ -41,6 +41,7 @@ mod hosts;
 pub mod ledgers;
 mod cluster;
 mod disk;
+mod standby;
 mod clocks;
 pub mod collector;
 mod traces;

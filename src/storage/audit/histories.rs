@@ -5,8 +5,9 @@
 //! dropped stays in the index, and what an older program pruned does not say whose it was: neither is asked for, and neither
 //! is wrong.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
 use super::{AuditReport, TOLD};
@@ -19,7 +20,7 @@ use crate::storage::queries::{AnyConnection, classify, on};
 use crate::storage::schema::{history_pages, history_position, journal};
 
 /// A segment as it is stored.
-#[derive(Clone, Copy, Queryable)]
+#[derive(Clone, Copy)]
 struct StoredSegment {
     /// Its first number.
     first: i64,
@@ -192,13 +193,24 @@ impl HistoriesAudit {
     }
 }
 
-/// Every segment, the lowest first: two numbers for 16,384 rows of the journal.
+/// Every segment, the lowest first: two numbers for 16,384 rows of the journal. Where the database would sort a record of
+/// every page to count them, they are counted as they come by.
 fn segments(conn: &mut AnyConnection) -> Result<Vec<StoredSegment>, StoreError> {
-    let segments = history_pages::table.group_by(history_pages::first);
-    let segments = segments.select((history_pages::first, diesel::dsl::count_star()));
-    let mut segments: Vec<StoredSegment> = on!(conn, conn => segments.load(conn)).map_err(classify)?;
-    segments.sort_unstable_by_key(|segment| segment.first);
-    Ok(segments)
+    let mut counted: BTreeMap<i64, i64> = BTreeMap::new();
+    match conn {
+        AnyConnection::Sqlite(conn) => {
+            let pages = history_pages::table.select(history_pages::first);
+            for first in pages.load_iter::<i64, DefaultLoadingMode>(conn).map_err(classify)? {
+                *counted.entry(first.map_err(classify)?).or_default() += 1;
+            }
+        }
+        AnyConnection::Postgres(conn) => {
+            let segments = history_pages::table.group_by(history_pages::first);
+            let segments = segments.select((history_pages::first, diesel::dsl::count_star()));
+            counted.extend(segments.load::<(i64, i64)>(conn).map_err(classify)?);
+        }
+    }
+    Ok(counted.into_iter().map(|(first, pages)| StoredSegment { first, pages }).collect())
 }
 
 /// What a row must be found by.

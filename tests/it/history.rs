@@ -1,29 +1,26 @@
 //! A player's history and the commands of a correlation id: what the index and the rows behind it say is what a scan of the
 //! journal says, whoever wrote the index, and wherever they were interrupted.
 
+mod followers;
+mod neighbours;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use purser::ledger::command::{KeyedCommand, Timestamp};
-use purser::ledger::{Command, Party, PlayerId, ReadSet};
+use purser::ledger::{Command, Party, PlayerId};
 use purser::storage::history::index::{self, IndexStep, Indexer};
 use purser::storage::history::{self, HistoryAnswer, HistoryRow, RecordedCommand};
-use purser::storage::lookups::{self, ChainPlace};
 use purser::storage::queries::AnyConnection;
-use purser::storage::{Store, StoreError};
 use tokio::runtime::Runtime;
 
-use crate::databases::{Fresh, apply, decide_all};
-use crate::e2e::play::{rng, seed};
+use crate::databases::{Fresh, apply};
 use crate::memory::{Memory, next_number};
 use crate::patience::{until, within_deadline};
 use crate::properties::check_few;
 use crate::properties::histories::History;
 use crate::script::commands;
-use rand::RngExt;
 
 /// Rows of a test's segments: few, so that there are many.
 const SEGMENT: usize = 7;
@@ -234,36 +231,6 @@ async fn a_command_of_every_act_is_its_players() {
     }
 }
 
-/// On Postgres a number is taken before it is committed, and another may be faster.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_committed_late_is_in_the_index_and_what_never_is_holds_up_nobody() {
-    let fresh = Fresh::postgres().await;
-    let mut writer = fresh.writer();
-    apply(&mut writer, &commands("acme", "open alice CHF\nopen bob CHF")).await.expect("applied");
-    let (mut slow, late) = (fresh.writer(), commands("acme", "deposit alice 5 CHF key=late"));
-    let mut state = slow.load(&ReadSet::of(&late)).await.expect("loaded");
-    apply(&mut writer, &commands("acme", "deposit bob 5 CHF key=early")).await.expect("applied");
-    let mut following = Following::begin(&fresh, 2).await;
-    let mut steps = async || following.steps(20).await.0;
-    assert_eq!(steps().await, 2, "what comes after the gap waits");
-    assert_eq!(numbers(&of_player(&fresh, "bob", None, 9).await), [4, 2]);
-    slow.commit(decide_all(&mut state, &late).0).await.expect("committed");
-    assert_eq!(steps().await, 2);
-    assert_eq!(numbers(&of_player(&fresh, "alice", None, 9).await), [3, 1]);
-    // This one takes its number in vain.
-    slow.load(&ReadSet::of(&late)).await.expect("loaded");
-    apply(&mut writer, &commands("acme", "deposit bob 5 CHF key=1\ndeposit bob 5 CHF key=2")).await.expect("applied");
-    assert_eq!(steps().await, 0);
-    slow.abandon().await;
-    let mut indexed = 0;
-    until("the gap is known to be one", async || {
-        indexed += steps().await;
-        indexed == 2
-    })
-    .await;
-    assert_eq!(numbers(&of_player(&fresh, "bob", None, 9).await), [7, 6, 4, 2]);
-}
-
 /// A replay brings numbers that were given elsewhere, and the next ones come after them: what is between was never there to be
 /// looked through.
 #[tokio::test(flavor = "multi_thread")]
@@ -275,142 +242,4 @@ async fn numbers_that_were_left_out_are_not_what_the_index_is_behind() {
     apply(&mut writer, &commands("acme", "deposit bob 5 CHF key=1")).await.expect("applied");
     assert_eq!(numbers(&of_player(&fresh, "bob", None, 9).await), [5_000_001, 2]);
     assert_eq!(numbers(&of_player(&fresh, "alice", None, 9).await), [1]);
-}
-
-/// Several processes follow at once, one of which is killed now and then between any two of its statements; commands come
-/// from several writers meanwhile.
-#[tokio::test(flavor = "multi_thread")]
-async fn followers_who_meet_and_are_killed_leave_every_row_in_the_index_once() {
-    const EACH: usize = 400;
-    let seed = seed();
-    for fresh in Fresh::both().await {
-        let fresh = Arc::new(fresh);
-        let done = Arc::new(AtomicBool::new(false));
-        let followers: Vec<_> = (0..3_u64)
-            .map(|number| tokio::spawn(meet(Arc::clone(&fresh), Arc::clone(&done), seed.wrapping_add(number))))
-            .collect();
-        let players: &[&str] = if fresh.kind() == "SQLite" { &["alice"] } else { &["alice", "bob", "carol"] };
-        let feeding = players.iter().map(|player| {
-            let bets = (0..EACH).map(|number| format!("bet {player} {player}{number} r1 1 CHF\n"));
-            let text =
-                format!("open {player} CHF\ndeposit {player} 1000 CHF key={player}\n{}", bets.collect::<String>());
-            tokio::spawn(crate::storage::feed(fresh.writer(), commands("acme", &text), 16))
-        });
-        for fed in feeding.collect::<Vec<_>>() {
-            within_deadline("the writers", fed).await.expect("fed");
-        }
-        let all = players.len() * (EACH + 2);
-        until("nearly all is in the index", async || {
-            fresh.number("SELECT number FROM history_position").await > i64::try_from(all - SEGMENT).expect("few")
-        })
-        .await;
-        done.store(true, Ordering::Relaxed);
-        for follower in followers {
-            within_deadline("the followers", follower).await.expect("no panic");
-        }
-        let mut known = Known::default();
-        known.learn(&fresh).await;
-        for player in players {
-            let ought = known.left(&fresh, |(whose, _)| whose.as_deref() == Some(player)).await;
-            assert_eq!(ought.len(), EACH + 2);
-            assert_eq!(numbers(&of_player(&fresh, player, None, 1_000).await), ought, "{}", fresh.kind());
-        }
-        let bytes = fresh.number("SELECT SUM(LENGTH(entries)) FROM history_pages WHERE kind = 1").await;
-        let position = fresh.number("SELECT number FROM history_position").await;
-        let indexed = fresh.number(format!("SELECT COUNT(*) FROM journal WHERE seq <= {position}")).await;
-        assert_eq!(bytes, indexed * 10, "an entry each: {}", fresh.kind());
-    }
-}
-
-/// Follows with a connection that breaks now and then, as a killed process's does.
-async fn meet(fresh: Arc<Fresh>, done: Arc<AtomicBool>, seed: u64) {
-    let mut rng = rng(seed);
-    while !done.load(Ordering::Relaxed) {
-        let steps = rng.random_range(1..40_u32);
-        let following = fresh.database.query(move |conn| {
-            index::prepare(conn)?;
-            let mut indexer = Indexer::new(SEGMENT);
-            for _ in 0..steps {
-                indexer.step(conn)?;
-            }
-            Ok(())
-        });
-        match following.await {
-            Ok(()) | Err(StoreError::Contention(_)) => {}
-            Err(error) => panic!("{error}"),
-        }
-        crate::patience::pause().await;
-    }
-}
-
-/// Ends the follower's session where it stands: the transaction has moved the position, and not written all pages.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_segment_is_written_whole_or_not_at_all() {
-    for fresh in Fresh::both().await {
-        let mut writer = fresh.writer();
-        let text: String = (0..20).map(|number| format!("deposit alice 1 CHF key={number}\n")).collect();
-        apply(&mut writer, &commands("acme", &format!("open alice CHF\n{text}"))).await.expect("applied");
-        // The correlation ids' pages are written last. The database takes none of them.
-        let refuse = match fresh.kind() {
-            "SQLite" => {
-                "CREATE TRIGGER half BEFORE INSERT ON history_pages WHEN NEW.first > 7 \
-                 BEGIN SELECT RAISE(ABORT, 'half'); END"
-            }
-            _ => "ALTER TABLE history_pages ADD CONSTRAINT half CHECK (first <= 7)",
-        };
-        fresh.execute(refuse).await;
-        let following = fresh.database.query(|conn| {
-            let mut indexer = Indexer::new(SEGMENT);
-            loop {
-                indexer.step(conn)?;
-            }
-        });
-        let ended: Result<(), StoreError> = following.await;
-        assert!(matches!(ended, Err(StoreError::Rejected(_))), "{}: {ended:?}", fresh.kind());
-        assert_eq!(fresh.number("SELECT number FROM history_position").await, 7, "{}", fresh.kind());
-        let all: Vec<i64> = (1..=21).rev().collect();
-        assert_eq!(numbers(&of_player(&fresh, "alice", None, 100).await), all, "{}", fresh.kind());
-        let repair = match fresh.kind() {
-            "SQLite" => "DROP TRIGGER half",
-            _ => "ALTER TABLE history_pages DROP CONSTRAINT half",
-        };
-        fresh.execute(repair).await;
-        assert_eq!(follow(&fresh, SEGMENT).await, 14, "{}", fresh.kind());
-        assert_eq!(numbers(&of_player(&fresh, "alice", None, 100).await), all, "{}", fresh.kind());
-    }
-}
-
-async fn chain_of(fresh: &Fresh, number: i64, reach: i64) -> ChainPlace {
-    let found = fresh.database.query(move |conn| lookups::entry(conn, number, reach)).await.expect("asked");
-    found.expect("a row").chain
-}
-
-/// What pruning carried of a chain is followed by the first row after it alone: where others may lie between, nobody knows.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_row_whose_predecessor_is_far_away_is_not_said_to_be_wrong() {
-    // On SQLite there is one chain: whoever writes continues it.
-    let fresh = Fresh::postgres().await;
-    let (kind, mut ours, mut theirs) = (fresh.kind(), fresh.writer(), fresh.writer());
-    apply(&mut ours, &commands("acme", "open alice CHF")).await.expect("applied");
-    assert_eq!(fresh.prune(EVERYTHING).await.whole, 1, "{kind}");
-    apply(&mut ours, &commands("acme", "deposit alice 5 CHF key=2")).await.expect("applied");
-    let text = "open bob CHF\ndeposit bob 5 CHF key=4\ndeposit bob 5 CHF key=5";
-    apply(&mut theirs, &commands("beta", text)).await.expect("applied");
-    apply(&mut ours, &commands("acme", "deposit alice 5 CHF key=6")).await.expect("applied");
-    let told = async |number, reach| {
-        let ChainPlace { previous, next, follows, is_sealed, holds } = chain_of(&fresh, number, reach).await;
-        let [previous, next, follows] = [previous, next, follows].map(|row| row.map(|row| row.seq));
-        (previous, next, follows, is_sealed, holds)
-    };
-    assert_eq!(told(1, 9).await, (None, Some(2), None, true, Some(true)), "sealed ({kind})");
-    assert_eq!(told(2, 9).await, (Some(1), Some(6), Some(1), false, Some(true)), "the first after it ({kind})");
-    assert_eq!(told(3, 9).await, (None, Some(4), None, false, Some(true)), "a chain's first ({kind})");
-    assert_eq!(told(6, 9).await, (Some(2), None, Some(2), false, Some(true)), "{kind}");
-    assert_eq!(told(6, 3).await, (None, None, None, false, None), "{kind}");
-    fresh.execute("UPDATE journal SET hash = (SELECT hash FROM journal WHERE seq = 4) WHERE seq = 6").await;
-    assert_eq!(told(6, 9).await.4, Some(false), "{kind}");
-    fresh.execute("DELETE FROM players WHERE player = 'alice'").await;
-    let nobodys = fresh.database.query(|conn| lookups::entry(conn, 2, 9)).await;
-    let Err(StoreError::Rejected(why)) = nobodys else { panic!("{nobodys:?}") };
-    assert!(why.contains("account: is of nobody"), "{why}");
 }

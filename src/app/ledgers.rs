@@ -14,7 +14,7 @@ use crate::admin::audits::Audits;
 use crate::config::{Config, DatabaseUrl};
 use crate::ledger::{LedgerName, Party};
 use crate::metrics::LedgerLabel;
-use crate::storage::{Database, Reader, StoreError, sqlite};
+use crate::storage::{Database, NextTry, Reader, RetriedWork, RetryBudget, sqlite};
 use crate::transport::http::admin::ledgers::{OperatedLedger, OperatedLedgers};
 use crate::transport::http::places;
 use crate::wallet::{AbsentParties, BetBacklogs, Bounds, DatabaseHealth, Health, LiveWallet, Sequencer, Shared};
@@ -121,6 +121,7 @@ impl ServedLedger {
     /// Brings the schema up to date; waits for a database that is not there yet.
     pub async fn migrate(&self) -> anyhow::Result<()> {
         let ledger = &self.name;
+        let mut budget = RetryBudget::new(RetriedWork::Schema);
         loop {
             match self.database.migrate().await {
                 Ok(applied) => {
@@ -134,7 +135,8 @@ impl ServedLedger {
                     self.lanes_health.send_replace(Health::Ready);
                     return Ok(());
                 }
-                Err(StoreError::Outage(why)) => {
+                Err(error) if budget.after(&error) == NextTry::Wait => {
+                    let why = error.why();
                     tracing::warn!(%ledger, error = why, "the database is away; trying again");
                     self.lanes_health.send_replace(Health::Away(why));
                     tokio::time::sleep(DATABASE_PAUSE).await;

@@ -27,7 +27,7 @@ use crate::storage::journal::{self, ToldUntil};
 use crate::storage::party_moves::beside::BesideJournal;
 use crate::storage::party_moves::tally::PartyTally;
 use crate::storage::party_moves::{self, Changed, MoveState, PartyMove};
-use crate::storage::{Database, StoreError, Writer};
+use crate::storage::{Database, NextTry, RetriedWork, RetryBudget, StoreError, Writer};
 use crate::wallet::replay::{Replay, ReplayedAs};
 
 /// Commands that are replayed together.
@@ -44,8 +44,7 @@ const MOST_ROUNDS: u32 = 10;
 /// Processes look for who is absent each so often; by then nobody writes what no writer guards.
 const UNTIL_NOTICED: Duration = absence::LOOK.saturating_mul(3);
 
-/// How often, and after what pause, a writer that hangs is waited for.
-const BARRIER_TRIES: u32 = 10;
+/// After what pause a writer that hangs is waited for again.
 const BARRIER_PAUSE: Duration = Duration::from_millis(500);
 
 /// A ledger at one end of the move.
@@ -307,15 +306,10 @@ impl<F: FnMut(u64) + Send> PartyMover<F> {
 
     /// Waits for the batches that have begun; a writer that hangs is not waited for in one go.
     async fn barrier(&self) -> Result<i64, StoreError> {
-        let mut tries = 1;
+        let mut budget = RetryBudget::new(RetriedWork::Barrier);
         loop {
             match self.from.database.query(party_moves::barrier).await {
-                Err(StoreError::Contention(_) | StoreError::Conflict(_) | StoreError::Outage(_))
-                    if tries < BARRIER_TRIES =>
-                {
-                    tries += 1;
-                    sleep(BARRIER_PAUSE).await;
-                }
+                Err(error) if budget.after(&error) == NextTry::Again => sleep(BARRIER_PAUSE).await,
                 passed => return passed,
             }
         }

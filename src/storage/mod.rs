@@ -4,7 +4,7 @@
 //! transaction and a constant number of round trips. Everything else reads: [`Balances`] for `balance.get`, and
 //! [`queries`] for people.
 //!
-//! Reading order: [`schema`], [`rows`], [`transfers`], [`batch_rows`], [`usernames`], [`sqlite`], [`postgres`], [`balances`], [`queries`],
+//! Reading order: [`schema`], [`rows`], [`transfers`], [`batch_rows`], [`usernames`], [`sqlite`], [`postgres`], [`retry`], [`balances`], [`queries`],
 //! [`questions`], [`shop`],
 //! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`],
 //! [`approvals`], [`party_moves`], [`sessions`], [`letter_plans`], [`lookups`], [`audit`], [`last_audit`], [`backup`].
@@ -22,6 +22,7 @@ pub(crate) mod shop;
 pub mod sqlite;
 pub mod postgres;
 mod writer;
+mod retry;
 mod balances;
 pub mod queries;
 mod reader;
@@ -50,6 +51,7 @@ use crate::ledger::{Batch, OrderId, Party, ReadSet, State};
 
 pub use balances::{BalanceKey, Balances};
 pub use reader::Reader;
+pub use retry::{NextTry, RetriedWork, RetryBudget};
 pub use writer::Writer;
 
 /// What went wrong, by what is to be done about it.
@@ -71,6 +73,16 @@ pub enum StoreError {
     /// The database will not take this batch: find out which command it is.
     #[error("the database refused: {0}")]
     Rejected(String),
+}
+
+impl StoreError {
+    /// What the database said, or what is wrong, without what kind of error it is.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Outage(why) | Self::Conflict(why) | Self::Contention(why) | Self::Rejected(why) => why.clone(),
+            Self::PartyMoved(_) => self.to_string(),
+        }
+    }
 }
 
 fn names(parties: &[Party]) -> String {

@@ -2,10 +2,7 @@
 
 use crate::ledger::command::{Command, KeyedCommand};
 use crate::ledger::{FoldVerdict, Outcome, ReadSet, fold};
-use crate::storage::{Store, StoreError};
-
-/// How often a batch is tried again because another writer was faster.
-const CONFLICT_RETRIES: u32 = 10;
+use crate::storage::{NextTry, RetriedWork, RetryBudget, Store, StoreError};
 
 /// Decides and commits one command.
 pub async fn apply(store: &mut impl Store, command: Command) -> Result<Outcome, StoreError> {
@@ -17,10 +14,10 @@ pub async fn apply(store: &mut impl Store, command: Command) -> Result<Outcome, 
 pub async fn apply_all(store: &mut impl Store, commands: Vec<Command>) -> Result<Vec<Outcome>, StoreError> {
     let commands: Vec<KeyedCommand> = commands.into_iter().map(Command::keyed).collect();
     let keys = ReadSet::of(&commands);
-    let mut conflicts = 0;
+    let mut budget = RetryBudget::new(RetriedWork::WithoutLane);
     let verdicts = loop {
         match attempt(store, &keys, &commands).await {
-            Err(StoreError::Conflict(_) | StoreError::Contention(_)) if conflicts < CONFLICT_RETRIES => conflicts += 1,
+            Err(error) if budget.after(&error) == NextTry::Again => {}
             attempted => break attempted?,
         }
     };

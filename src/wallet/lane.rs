@@ -17,17 +17,8 @@ use super::waiting::{Patience, WaitingRoom};
 use super::{Answer, Bounds, Health, LedgerView, Submission};
 use crate::ledger::{FoldVerdict, OrderIds, ReadSet, fold};
 use crate::metrics;
-use crate::storage::{Store, StoreError};
+use crate::storage::{NextTry, RetriedWork, RetryBudget, Store, StoreError};
 use crate::telemetry::BatchTrace;
-
-/// How often a batch is tried again because somebody else was faster, before its commands are tried apart.
-const CONFLICT_RETRIES: u32 = 10;
-
-/// How often a single command is refused before it is called the culprit.
-const CULPRIT_TRIES: u32 = 3;
-
-/// After so many deadlocks in a row the database is called away, and the pauses grow.
-const CONTENTION_RETRIES: u32 = 10;
 
 /// The longest pause between tries of a batch or command that was refused.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -196,28 +187,11 @@ impl<S: Store> Lane<S> {
 
     /// Brings a batch to its end, however long that takes.
     async fn work(&mut self, mut batch: Vec<Item>) {
-        let mut conflicts = 0;
-        loop {
-            match self.attempt(&batch).await {
-                Ok(judged) => return self.answer(batch, judged),
-                Err(StoreError::Outage(why)) => self.wait_for_database(why).await,
-                Err(StoreError::PartyMoved(parties)) => {
-                    // Dropped without an answer: nothing was promised, and whoever asked comes again, to whoever serves
-                    // them then.
-                    self.note_answer();
-                    batch.retain(|item| !parties.contains(&item.submission.keyed.command.party));
-                    if batch.is_empty() {
-                        return;
-                    }
-                }
-                Err(StoreError::Conflict(_) | StoreError::Contention(_)) if conflicts < CONFLICT_RETRIES => {
-                    conflicts += 1;
-                    self.retry_pause().await;
-                }
-                Err(StoreError::Conflict(why) | StoreError::Contention(why) | StoreError::Rejected(why)) => {
-                    tracing::warn!(commands = batch.len(), error = why, "a batch failed; trying its commands apart");
-                    return self.isolate(batch).await;
-                }
+        match self.persist(&mut batch, RetriedWork::LaneBatch).await {
+            Ok(judged) => self.answer(batch, judged),
+            Err(why) => {
+                tracing::warn!(commands = batch.len(), error = why, "a batch failed; trying its commands apart");
+                self.isolate(batch).await;
             }
         }
     }
@@ -225,50 +199,50 @@ impl<S: Store> Lane<S> {
     /// Tries each command of a failed batch alone: only the culprit is parked, its neighbours go through.
     async fn isolate(&mut self, batch: Vec<Item>) {
         for item in batch {
-            let item = [item];
-            match self.try_alone(&item).await {
-                Ok(judged) => self.answer(item, judged),
+            let mut alone = vec![item];
+            match self.persist(&mut alone, RetriedWork::LaneCommand).await {
+                Ok(judged) => self.answer(alone, judged),
                 Err(why) if self.culprits < CULPRITS_IN_A_ROW => {
                     self.culprits += 1;
-                    let [item] = item;
-                    log_culprit(&item, &why);
                     self.note_answer();
-                    item.submission.answering.tell(Answer::Failed, None);
+                    for item in alone {
+                        log_culprit(&item, &why);
+                        item.submission.answering.tell(Answer::Failed, None);
+                    }
                 }
                 Err(why) => {
                     // So many in a row: rather than park everything that comes, try it again with what comes next; which
                     // must be let in for that.
                     self.wait_for_database(why).await;
                     self.note_answer();
-                    self.released.extend(item);
+                    self.released.extend(alone);
                 }
             }
         }
     }
 
-    /// The verdict on a command by itself, or why the database does not take it. A conflict is no refusal: the next
-    /// try sees what the other writer wrote, so only one that is met again and again is the command's own. Contention
-    /// never is.
-    async fn try_alone(&mut self, item: &[Item; 1]) -> Result<Vec<Judged>, String> {
-        let (mut refusals, mut conflicts, mut contentions) = (0, 0, 0);
+    /// What came of a batch that is committed, tried for as long as that may help; or why the database does not take it.
+    /// Commands of parties that have moved are dropped from it.
+    async fn persist(&mut self, batch: &mut Vec<Item>, work: RetriedWork) -> Result<Vec<Judged>, String> {
+        let mut budget = RetryBudget::new(work);
         loop {
-            match self.attempt(item).await {
+            let error = match self.attempt(batch).await {
                 Ok(judged) => return Ok(judged),
-                // Dropped without an answer, as in a batch.
-                Err(StoreError::PartyMoved(_)) => {
+                Err(error) => error,
+            };
+            match budget.after(&error) {
+                NextTry::Again => self.retry_pause().await,
+                NextTry::Wait => self.wait_for_database(error.why()).await,
+                NextTry::Without(parties) => {
+                    // Without an answer: nothing was promised, and whoever asked comes again, to whoever serves them then.
                     self.note_answer();
-                    return Ok(Vec::new());
+                    batch.retain(|item| !parties.contains(&item.submission.keyed.command.party));
+                    if batch.is_empty() {
+                        return Ok(Vec::new());
+                    }
                 }
-                Err(StoreError::Outage(why)) => self.wait_for_database(why).await,
-                Err(StoreError::Contention(why)) if contentions >= CONTENTION_RETRIES => {
-                    self.wait_for_database(why).await
-                }
-                Err(StoreError::Contention(_)) => contentions += 1,
-                Err(StoreError::Conflict(_)) if conflicts < CONFLICT_RETRIES => conflicts += 1,
-                Err(StoreError::Rejected(_)) if refusals + 1 < CULPRIT_TRIES => refusals += 1,
-                Err(StoreError::Conflict(why) | StoreError::Rejected(why)) => return Err(why),
+                NextTry::GiveUp => return Err(error.why()),
             }
-            self.retry_pause().await;
         }
     }
 

@@ -11,12 +11,9 @@ use crate::ledger::decide::Decision;
 use crate::ledger::outcome::Retention;
 use crate::ledger::recorded::Recorded;
 use crate::ledger::{Outcome, PlayerKey, ReadSet, State, fold_where};
-use crate::storage::{Store, StoreError};
+use crate::storage::{NextTry, RetriedWork, RetryBudget, Store, StoreError};
 
 use super::dry_run::DryRun;
-
-/// How often a batch is tried again because another writer was faster.
-const CONFLICT_RETRIES: u32 = 10;
 
 /// What became of a recorded command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,14 +66,10 @@ impl<S: Store> Replay<S> {
         let kept: Vec<&Recorded> = batch.iter().filter(|recorded| recorded.kept).collect();
         let mut keys = ReadSet::of(kept.iter().map(|recorded| &recorded.keyed));
         keys.transactions.numbers.extend(kept.iter().filter_map(|recorded| recorded.number()));
-        let mut conflicts = 0;
+        let mut budget = RetryBudget::new(RetriedWork::WithoutLane);
         let compared = loop {
             match self.attempt(&keys, &kept).await {
-                Err(ReplayError::Store(StoreError::Conflict(_) | StoreError::Contention(_)))
-                    if conflicts < CONFLICT_RETRIES =>
-                {
-                    conflicts += 1;
-                }
+                Err(ReplayError::Store(error)) if budget.after(&error) == NextTry::Again => {}
                 attempted => break attempted?,
             }
         };

@@ -187,13 +187,8 @@ async fn database(config: &Config, ledger: LedgerName) -> Result<String, String>
         Ok(SchemaState::Ahead { unknown }) => {
             Err(format!("{url} was migrated by a newer purser ({}); use that one", unknown.join(", ")))
         }
-        Err(
-            StoreError::Outage(why)
-            | StoreError::Conflict(why)
-            | StoreError::Contention(why)
-            | StoreError::Rejected(why),
-        ) => Err(format!("{url} cannot be used: {why}")),
         Err(moved @ StoreError::PartyMoved(_)) => Err(moved.to_string()),
+        Err(error) => Err(format!("{url} cannot be used: {}", error.why())),
     }
 }
 

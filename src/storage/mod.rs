@@ -4,7 +4,7 @@
 //! transaction and a constant number of round trips. Everything else reads: [`Balances`] for `balance.get`, and
 //! [`queries`] for people.
 //!
-//! Reading order: [`schema`], [`rows`], [`transfers`], [`batch_rows`], [`usernames`], [`sqlite`], [`postgres`], [`retry`], [`balances`], [`queries`],
+//! Reading order: [`schema`], [`rows`], [`transfers`], [`batch_rows`], [`usernames`], [`loaded`], [`sqlite`], [`postgres`], [`retry`], [`balances`], [`queries`],
 //! [`questions`], [`shop`],
 //! [`journal`], [`follow`], [`history`], [`pruning`], [`grants`], [`passwords`], [`trail`],
 //! [`approvals`], [`party_moves`], [`sessions`], [`letter_plans`], [`lookups`], [`audit`], [`last_audit`], [`backup`].
@@ -14,6 +14,7 @@ pub(crate) mod migrations;
 mod rows;
 pub mod transfers;
 mod batch_rows;
+mod loaded;
 mod pruned_command;
 mod checkpoint;
 pub mod usernames;
@@ -47,9 +48,10 @@ pub(crate) mod backup;
 use std::future::Future;
 use std::path::PathBuf;
 
-use crate::ledger::{Batch, OrderId, Party, ReadSet, State};
+use crate::ledger::{OrderId, Party, ReadSet};
 
 pub use balances::{BalanceKey, Balances};
+pub use loaded::{Loaded, StoreTransaction};
 pub use reader::Reader;
 pub use retry::{NextTry, RetriedWork, RetryBudget};
 pub use writer::Writer;
@@ -98,26 +100,17 @@ pub enum Database {
     Postgres(String),
 }
 
-/// One lane's writer. `load` begins a transaction; `commit`, `confirm` or `abandon` ends it.
+/// One lane's writer. It answers nothing else while somebody has what it loaded.
 pub trait Store: Send + 'static {
-    /// Locks the players of `keys` in key order, then reads all that `keys` names.
-    fn load(&mut self, keys: &ReadSet) -> impl Future<Output = Result<State, StoreError>> + Send;
+    type Transaction<'store>: StoreTransaction
+    where
+        Self: 'store;
 
-    /// Writes the batch and commits. When this fails, nothing was written, or (if the connection was lost) the
-    /// next load will tell.
-    fn commit(&mut self, batch: Batch) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// Ends the transaction without writing, once whatever it has read is as safe as what is committed: it may have been
-    /// committed by somebody who was not told so, and what was never acknowledged may be lost with its host.
-    fn confirm(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send {
-        async {
-            self.abandon().await;
-            Ok(())
-        }
-    }
-
-    /// Ends the transaction without writing.
-    fn abandon(&mut self) -> impl Future<Output = ()> + Send;
+    /// Begins a transaction, locks the players of `keys` in key order, then reads all that `keys` names.
+    fn load(
+        &mut self,
+        keys: &ReadSet,
+    ) -> impl Future<Output = Result<Loaded<Self::Transaction<'_>>, StoreError>> + Send;
 
     /// A number that is another one whenever another writer has committed since it was asked for. Outside of a
     /// transaction, and cheap: it is asked for many times a second.

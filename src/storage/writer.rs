@@ -1,14 +1,20 @@
 //! A writer on whichever database is configured.
 
-use super::postgres::PostgresStore;
-use super::sqlite::SqliteStore;
-use super::{Balances, Database, Store, StoreError};
-use crate::ledger::{Batch, OrderId, Party, ReadSet, State};
+use super::postgres::{PostgresStore, PostgresTransaction};
+use super::sqlite::{SqliteStore, SqliteTransaction};
+use super::{Balances, Database, Loaded, Store, StoreError, StoreTransaction};
+use crate::ledger::{Batch, OrderId, Party, ReadSet};
 
 /// One lane's writer.
 pub enum Writer {
     Sqlite(SqliteStore),
     Postgres(Box<PostgresStore>),
+}
+
+/// A transaction of one.
+pub enum WriterTransaction<'store> {
+    Sqlite(SqliteTransaction<'store>),
+    Postgres(PostgresTransaction<'store>),
 }
 
 impl Database {
@@ -37,32 +43,29 @@ impl Database {
     }
 }
 
+impl StoreTransaction for WriterTransaction<'_> {
+    async fn commit(self, batch: Batch) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit(batch).await,
+            Self::Postgres(transaction) => transaction.commit(batch).await,
+        }
+    }
+
+    async fn confirm(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => transaction.confirm().await,
+            Self::Postgres(transaction) => transaction.confirm().await,
+        }
+    }
+}
+
 impl Store for Writer {
-    async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
-        match self {
-            Self::Sqlite(store) => store.load(keys).await,
-            Self::Postgres(store) => store.load(keys).await,
-        }
-    }
+    type Transaction<'store> = WriterTransaction<'store>;
 
-    async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+    async fn load(&mut self, keys: &ReadSet) -> Result<Loaded<WriterTransaction<'_>>, StoreError> {
         match self {
-            Self::Sqlite(store) => store.commit(batch).await,
-            Self::Postgres(store) => store.commit(batch).await,
-        }
-    }
-
-    async fn confirm(&mut self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(store) => store.confirm().await,
-            Self::Postgres(store) => store.confirm().await,
-        }
-    }
-
-    async fn abandon(&mut self) {
-        match self {
-            Self::Sqlite(store) => store.abandon().await,
-            Self::Postgres(store) => store.abandon().await,
+            Self::Sqlite(store) => Ok(store.load(keys).await?.within(WriterTransaction::Sqlite)),
+            Self::Postgres(store) => Ok(store.load(keys).await?.within(WriterTransaction::Postgres)),
         }
     }
 

@@ -29,12 +29,12 @@ async fn attempt(
     keys: &ReadSet,
     commands: &[KeyedCommand],
 ) -> Result<Vec<FoldVerdict>, StoreError> {
-    let mut state = store.load(keys).await?;
-    let (batch, verdicts) = fold(&mut state, commands.iter().map(|keyed| (keyed, false)));
+    let mut loaded = store.load(keys).await?;
+    let (batch, verdicts) = fold(&mut loaded.state, commands.iter().map(|keyed| (keyed, false)));
     if batch.is_empty() {
-        store.confirm().await?;
+        loaded.confirm().await?;
     } else {
-        store.commit(batch).await?;
+        loaded.commit(batch).await?;
     }
     Ok(verdicts)
 }

@@ -257,27 +257,28 @@ impl<S: Store> Lane<S> {
     async fn transact(&mut self, batch: &[Item], trace: &mut BatchTrace) -> Result<Vec<Judged>, StoreError> {
         let began = Instant::now();
         let keys = ReadSet::of(batch.iter().map(|item| &item.submission.keyed));
-        let mut state = self.store.load(&keys).await?;
+        let mut loaded = self.store.load(&keys).await?;
         trace.step("load");
         let commands = batch.iter().map(|item| (&item.submission.keyed, item.may_wait));
         // A panic in the core is a bug, but the batch is only data: treat it as a batch that cannot be applied.
-        let folded = catch_unwind(AssertUnwindSafe(|| fold(&mut state, commands)));
+        let folded = catch_unwind(AssertUnwindSafe(|| fold(&mut loaded.state, commands)));
         let Ok((decided, verdicts)) = folded else {
-            self.store.abandon().await;
             return Err(StoreError::Rejected("deciding the batch panicked".to_owned()));
         };
         trace.step("decide");
-        if !decided.is_empty() {
-            self.store.commit(decided).await?;
+        let state = if !decided.is_empty() {
+            let state = loaded.commit(decided).await?;
             trace.step("commit");
             self.culprits = 0;
+            state
         } else if verdicts.iter().any(|verdict| matches!(verdict, FoldVerdict::Decided { .. })) {
             // A repeat is answered from a row: it must be no less safe than if it was written now.
-            self.store.confirm().await?;
+            let state = loaded.confirm().await?;
             trace.step("commit");
+            state
         } else {
-            self.store.abandon().await;
-        }
+            loaded.roll_back()
+        };
         self.note_answer();
         metrics::batch(batch.len(), began.elapsed());
         let judged = verdicts.into_iter().zip(batch).map(|(verdict, item)| (verdict, item.view(&state)));

@@ -85,17 +85,12 @@ impl<S: Store> Replay<S> {
         let mut judge = Judge::new(self.held.clone());
         if let Some(dry_run) = &mut self.dry_run {
             let loaded = self.store.load(&DryRun::wider(keys)).await?;
-            self.store.abandon().await;
-            judge.fold(dry_run.recall(loaded), kept)?;
+            judge.fold(dry_run.recall(loaded.roll_back()), kept)?;
         } else {
-            let mut state = self.store.load(keys).await?;
-            match judge.fold(&mut state, kept) {
-                Ok(batch) if !batch.is_empty() => self.store.commit(batch).await?,
-                Ok(_) => self.store.abandon().await,
-                Err(error) => {
-                    self.store.abandon().await;
-                    return Err(error);
-                }
+            let mut loaded = self.store.load(keys).await?;
+            let batch = judge.fold(&mut loaded.state, kept)?;
+            if !batch.is_empty() {
+                loaded.commit(batch).await?;
             }
         }
         self.held = judge.held;

@@ -192,12 +192,10 @@ async fn administer(sql: &str) {
 
 /// Loads, folds and commits `commands` as one batch.
 pub async fn apply(store: &mut impl Store, commands: &[KeyedCommand]) -> Result<Vec<Outcome>, StoreError> {
-    let mut state = store.load(&ReadSet::of(commands)).await?;
-    let (batch, outcomes) = decide_all(&mut state, commands);
-    if batch.is_empty() {
-        store.abandon().await;
-    } else {
-        store.commit(batch).await?;
+    let mut loaded = store.load(&ReadSet::of(commands)).await?;
+    let (batch, outcomes) = decide_all(&mut loaded.state, commands);
+    if !batch.is_empty() {
+        loaded.commit(batch).await?;
     }
     Ok(outcomes)
 }

@@ -66,10 +66,10 @@ async fn a_batch_whose_orders_do_not_tell_of_all_that_is_kept_is_refused() {
     for fresh in Fresh::both().await {
         let mut store = fresh.writer();
         let all = commands("acme", "open alice CHF\ndeposit alice 100 CHF\nbet alice o1 r1 5 CHF");
-        let mut state = store.load(&ReadSet::of(&all)).await.expect("loaded");
-        let (mut batch, _) = decide_all(&mut state, &all);
+        let mut loaded = store.load(&ReadSet::of(&all)).await.expect("loaded");
+        let (mut batch, _) = decide_all(&mut loaded.state, &all);
         batch.orders.clear();
-        let Err(StoreError::Rejected(why)) = store.commit(batch).await else { panic!("committed") };
+        let Err(StoreError::Rejected(why)) = loaded.commit(batch).await else { panic!("committed") };
         assert!(why.contains("1 commands are kept about orders that tell 0 numbers"), "{why}");
         assert_eq!(fresh.number("SELECT COUNT(*) FROM journal").await, 0, "{}", fresh.kind());
         apply(&mut store, &all).await.expect("the store goes on");

@@ -30,10 +30,10 @@ fn next() -> Vec<KeyedCommand> {
 /// Commits what is decided of [`NEXT`], changed by `change`.
 async fn committed(fresh: &Fresh, change: impl FnOnce(&mut Batch)) -> Result<(), StoreError> {
     let (mut writer, next) = (fresh.writer(), next());
-    let mut state = writer.load(&ReadSet::of(&next)).await.expect("loaded");
-    let mut batch = decide_all(&mut state, &next).0;
+    let mut loaded = writer.load(&ReadSet::of(&next)).await.expect("loaded");
+    let mut batch = decide_all(&mut loaded.state, &next).0;
     change(&mut batch);
-    writer.commit(batch).await
+    loaded.commit(batch).await.map(drop)
 }
 
 fn assert_refused(fresh: &Fresh, committed: Result<(), StoreError>, says: &str) {
@@ -64,10 +64,14 @@ async fn a_key_is_not_sold_again_whatever_was_decided() {
         committed(&fresh, |batch| sold = batch.shop.purchases[0].keys.clone()).await.expect("committed");
         let again = written_for(&parse("acme", "buy alice b2 card 1 30 CHF"), 9).0;
         let mut writer = fresh.writer();
-        let mut state = writer.load(&ReadSet::of(&again)).await.expect("loaded");
-        let mut batch = decide_all(&mut state, &again).0;
+        let mut loaded = writer.load(&ReadSet::of(&again)).await.expect("loaded");
+        let mut batch = decide_all(&mut loaded.state, &again).0;
         batch.shop.purchases[0].keys = sold;
-        assert_refused(&fresh, writer.commit(batch).await, "the gift-card key that was sold is not there any more");
+        assert_refused(
+            &fresh,
+            loaded.commit(batch).await.map(drop),
+            "the gift-card key that was sold is not there any more",
+        );
         assert_sound(&fresh).await;
     }
 }
@@ -100,7 +104,8 @@ async fn a_row_that_cannot_be_read_is_named() {
         for fresh in Fresh::both().await {
             apply(&mut fresh.writer(), &commands("acme", STORY)).await.expect("applied");
             fresh.execute(sql).await;
-            let loaded = fresh.writer().load(&ReadSet::of(&commands("acme", asked))).await;
+            let mut writer = fresh.writer();
+            let loaded = writer.load(&ReadSet::of(&commands("acme", asked))).await;
             assert_refused(&fresh, loaded.map(drop), says);
         }
     }

@@ -266,8 +266,7 @@ async fn held(writer: &mut Writer, commands: &[KeyedCommand]) -> State {
     let mut keys = ReadSet::of(commands);
     // What an operator's approval moved is found by the key of the approval.
     keys.transactions.named.extend(commands.iter().map(|keyed| keyed.key));
-    let mut state = writer.load(&keys).await.expect("loaded");
-    writer.abandon().await;
+    let mut state = writer.load(&keys).await.expect("loaded").roll_back();
     state.numbers.clear();
     sort_accounts(&mut state);
     state

@@ -254,10 +254,10 @@ async fn a_file_that_somebody_holds_is_an_outage_until_they_let_go() {
     let stage = Stage::set(LONG_GRACE).await;
     let mut other = stage.fresh.writer();
     // A loaded store holds the file's only write lock; the lane's own wait for it ends as an outage.
-    other.load(&ReadSet::default()).await.expect("loaded");
+    let held = other.load(&ReadSet::default()).await.expect("loaded");
     let asked = stage.ask_all("bet alice o1 r1 100 CHF -> 201 placed\nwin alice o1 r1 5 -> 200 settled 5").await;
     stage.is(|health| *health != Health::Ready).await;
-    other.abandon().await;
+    drop(held);
     assert_answers(asked).await;
     stage.is(|health| *health == Health::Ready).await;
     stage.ends_well().await;

@@ -1,6 +1,8 @@
-//! The stores against their databases: several writers at once ([`races`]), the planner, statements, refusals.
+//! The stores against their databases: several writers at once ([`races`]), transactions that nobody
+//! ends ([`dropped`]), the planner, statements, refusals.
 
 mod races;
+mod dropped;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -90,10 +92,10 @@ async fn a_batch_whose_account_is_gone_by_the_time_that_it_is_written_leaves_not
     let mut store = fresh.writer();
     apply(&mut store, &commands("acme", "open alice CHF\ndeposit alice 100 CHF")).await.expect("applied");
     let bet = commands("acme", "bet alice o1 r1 5 CHF");
-    let mut state = store.load(&ReadSet::of(&bet)).await.expect("loaded");
-    let (batch, _) = decide_all(&mut state, &bet);
+    let mut loaded = store.load(&ReadSet::of(&bet)).await.expect("loaded");
+    let (batch, _) = decide_all(&mut loaded.state, &bet);
     fresh.execute("DELETE FROM accounts WHERE side = 'player'").await;
-    let gone = store.commit(batch).await;
+    let gone = loaded.commit(batch).await.map(drop);
     assert!(matches!(gone, Err(StoreError::Conflict(_))), "{gone:?}");
     for (table, rows) in [("journal", 2), ("orders", 0)] {
         assert_eq!(fresh.number(format!("SELECT COUNT(*) FROM {table}")).await, rows, "{table}");
@@ -134,11 +136,11 @@ async fn a_row_that_was_given_no_number_of_its_own_is_not_written() {
     for fresh in Fresh::both().await {
         let mut store = fresh.writer();
         let batch = commands("acme", "open alice CHF\ndeposit alice 100 CHF");
-        let mut state = store.load(&ReadSet::of(&batch)).await.expect("loaded");
+        let mut loaded = store.load(&ReadSet::of(&batch)).await.expect("loaded");
         // As though nothing had been reserved: entries are numbered by their positions.
-        state.numbers.clear();
-        let (decided, _) = decide_all(&mut state, &batch);
-        let refused = store.commit(decided).await;
+        loaded.state.numbers.clear();
+        let (decided, _) = decide_all(&mut loaded.state, &batch);
+        let refused = loaded.commit(decided).await.map(drop);
         let told = format!("{refused:?}");
         assert!(told.contains("journal row 0 would follow row 0 of its chain"), "{}: {told}", fresh.kind());
         assert_eq!(fresh.number("SELECT COUNT(*) FROM journal").await, 0);
@@ -284,11 +286,12 @@ async fn whoever_follows_the_journal_misses_nothing_that_is_committed_out_of_ord
         }
         // One takes its number, and another is faster.
         let (mut slow, late) = (fresh.writer(), commands("acme", "deposit alice 5 CHF key=late"));
-        let mut state = slow.load(&ReadSet::of(&late)).await.expect("loaded");
+        let mut slowly = slow.load(&ReadSet::of(&late)).await.expect("loaded");
         apply(&mut writer, &commands("beta", "deposit alice 5 CHF key=b")).await.expect("applied");
         apply(&mut writer, &commands("acme", "deposit bob 5 CHF key=early")).await.expect("applied");
         assert_eq!(looked(&fresh, &mut follower).await, ["early"]);
-        slow.commit(decide_all(&mut state, &late).0).await.expect("committed");
+        let decided = decide_all(&mut slowly.state, &late).0;
+        slowly.commit(decided).await.expect("committed");
         assert_eq!(looked(&fresh, &mut follower).await, ["late"]);
         assert_eq!(looked(&fresh, &mut follower).await, Vec::<String>::new());
     }

@@ -33,8 +33,10 @@ async fn of_two_who_are_opened_at_once_the_second_is_refused_its_name() {
     // Both see that nobody has the name.
     let mut seen = first.load(&ReadSet::of(&alice)).await.expect("loaded");
     let mut seen_by_second = second.load(&ReadSet::of(&bob)).await.expect("loaded");
-    first.commit(decide_all(&mut seen, &alice).0).await.expect("committed");
-    let lost = second.commit(decide_all(&mut seen_by_second, &bob).0).await;
+    let opened = decide_all(&mut seen.state, &alice).0;
+    seen.commit(opened).await.expect("committed");
+    let opened = decide_all(&mut seen_by_second.state, &bob).0;
+    let lost = seen_by_second.commit(opened).await.map(drop);
     assert!(matches!(lost, Err(StoreError::Conflict(_))), "{lost:?}");
     assert_eq!(insist(&mut second, &bob).await.0, [TAKEN]);
     assert_eq!(insist(&mut second, &alice).await.0, [OPENED]);

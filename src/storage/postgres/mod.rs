@@ -2,7 +2,7 @@
 //!
 //! Two round trips a batch: begin, lock and read; then write and commit. Statements that are joined on one
 //! connection are sent in the order in which they are first polled, provided that they are prepared already: that is
-//! why [`PostgresStore`] prepares every statement when a session begins.
+//! why [`writer`] prepares every statement when a session begins.
 
 mod address;
 mod sqlstates;
@@ -13,7 +13,8 @@ mod shop;
 mod records;
 mod usernames;
 mod writer;
+mod store;
 
 pub use address::Address;
 pub use session::{away, classify_question, classify_read, connect, is_of_postgres};
-pub use writer::{PostgresStore, ROUND_TRIP_TIMEOUT};
+pub use store::{PostgresStore, PostgresTransaction, ROUND_TRIP_TIMEOUT};

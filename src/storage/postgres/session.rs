@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use diesel::QueryResult;
 use diesel::result::{DatabaseErrorKind, Error};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::UnixStream;
@@ -31,9 +30,6 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_iso
     SET lock_timeout = '10s'; \
     SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '15s'; SET timezone = 'UTC'; \
     SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL";
-
-/// Advisory locks of this class say which writer numbers are taken ("PURS").
-const WRITER_LOCKS: i32 = 0x5055_5253;
 
 /// Connects to the database that `url` names, at the first of its hosts that lets us in and is what the URL asks for.
 ///
@@ -147,7 +143,7 @@ pub fn classify_read(error: Error) -> StoreError {
     }
 }
 
-/// An error while a batch is written. Only what can be the batch's own fault is called so; [`probe`] asks again.
+/// An error while a batch is written. Only what can be the batch's own fault is called so; `Session::probe` asks again.
 pub fn classify_write(error: Error) -> StoreError {
     sort(error, FAULTS_OF_WRITES)
 }
@@ -182,31 +178,5 @@ fn sort(error: Error, faults: &[&str]) -> StoreError {
         },
         Error::BrokenTransactionManager => StoreError::Outage(text),
         _ => StoreError::Rejected(text),
-    }
-}
-
-/// Whether the session can still write: what tells a refused batch from a database in trouble.
-pub async fn probe(conn: &mut AsyncPgConnection, writer: i32) -> Result<(), StoreError> {
-    conn.batch_execute(&format!("ROLLBACK; UPDATE writers SET last_seq = last_seq WHERE id = {writer}"))
-        .await
-        .map_err(away)
-}
-
-/// The lowest number that no other session writes under. The server gives it back when the session ends.
-pub async fn take_writer_number(conn: &mut AsyncPgConnection) -> QueryResult<i32> {
-    use diesel::sql_types::{Bool, Integer};
-    let mut id = 1;
-    loop {
-        let locked = diesel::select(
-            diesel::dsl::sql::<Bool>("pg_try_advisory_lock(")
-                .bind::<Integer, _>(WRITER_LOCKS)
-                .sql(", ")
-                .bind::<Integer, _>(id)
-                .sql(")"),
-        );
-        if locked.get_result::<bool>(conn).await? {
-            return Ok(id);
-        }
-        id += 1;
     }
 }

@@ -1,7 +1,6 @@
-//! A lane's writer on Postgres.
+//! The session that a lane's batches are written in: what it reads of one, and what it writes.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use diesel::{QueryDsl, QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -10,7 +9,7 @@ use futures_util::{FutureExt, join};
 
 use super::partners::{self, UpsertTransactions, UpsertVoids};
 use super::records::RowTypes;
-use super::session::{classify_read, classify_write, connect, probe, take_writer_number};
+use super::session::{away, classify_read, classify_write, connect};
 use super::shop;
 use super::statements::{
     AdvanceWriter, ChangeOrders, CommitsOfOthers, InsertAccounts, InsertJournal, InsertOrders, InsertPlayers,
@@ -20,7 +19,8 @@ use super::statements::{
 use super::usernames::{self, InsertUsernames};
 use crate::ledger::player::Username;
 use crate::ledger::state::PastCommand;
-use crate::ledger::{Batch, OrderId, Outcome, Party, PlayerKey, ReadSet, State};
+use crate::ledger::{Batch, OrderId, Outcome, PlayerKey, ReadSet, State};
+use crate::storage::StoreError;
 use crate::storage::batch_rows::{BatchRows, Found};
 use crate::storage::partners::LoadedPartners;
 use crate::storage::party_moves::PartyAdmission;
@@ -28,10 +28,9 @@ use crate::storage::rows::{
     AccountRow, Bytes, DecidedRow, NumberedRow, OrderRow, PlayerRow, WriterRow, bytes, not_its_own, state_of, uuid,
 };
 use crate::storage::schema::party_moves;
-use crate::storage::{Store, StoreError};
 
-/// How long one round trip may take before the connection is given up. Longer than the server's own lock timeout.
-pub const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(20);
+/// Advisory locks of this class say which writer numbers are taken ("PURS").
+const WRITER_LOCKS: i32 = 0x5055_5253;
 
 /// Numbers that are taken one by one to get past those that a replay brings: a second's worth.
 const MOST_PASSED: i64 = 1_000_000;
@@ -42,14 +41,8 @@ const MOST_PASSED: i64 = 1_000_000;
 const WRITER_SETTINGS: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; \
      SET enable_mergejoin = off; SET jit = off";
 
-/// Writes one lane's batches. Reconnects by itself at the next `load` after an outage.
-pub struct PostgresStore {
-    url: String,
-    admission: PartyAdmission,
-    session: Option<Session>,
-}
-
-struct Session {
+/// A session that writes, and what it knows of the batch that is loaded.
+pub struct Session {
     conn: AsyncPgConnection,
     types: RowTypes,
     admission: PartyAdmission,
@@ -72,110 +65,8 @@ struct ReadRows {
     numbers: Vec<i64>,
 }
 
-impl PostgresStore {
-    pub fn new(url: String) -> Self {
-        Self { url, admission: PartyAdmission::default(), session: None }
-    }
-
-    /// One that may write what a party brings that arrives.
-    pub fn for_arrival(url: String, party: Party) -> Self {
-        Self { admission: PartyAdmission::of_arriving(party), ..Self::new(url) }
-    }
-
-    async fn session(&mut self) -> Result<&mut Session, StoreError> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => in_time(Session::begin(&self.url, self.admission.clone())).await?,
-        };
-        Ok(self.session.insert(session))
-    }
-
-    /// Leaves no transaction open behind an error, and no session behind an outage. A refusal by a database that can
-    /// no longer write is an outage, too.
-    async fn settle<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
-        let Err(mut error) = result else { return result };
-        match (&error, &mut self.session) {
-            (StoreError::Outage(_), _) | (_, None) => {}
-            (StoreError::Rejected(_), Some(session)) => {
-                if let Err(outage) = in_time(probe(&mut session.conn, session.writer.id)).await {
-                    error = outage;
-                }
-            }
-            (StoreError::Conflict(_) | StoreError::Contention(_) | StoreError::PartyMoved(_), Some(_)) => {
-                self.abandon().await;
-            }
-        }
-        if matches!(error, StoreError::Outage(_)) {
-            self.session = None;
-        }
-        Err(error)
-    }
-}
-
-impl Store for PostgresStore {
-    async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
-        let loaded = match self.session().await {
-            Ok(session) => in_time(session.load(keys)).await,
-            Err(error) => Err(error),
-        };
-        self.settle(loaded).await
-    }
-
-    async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let committed = match &mut self.session {
-            Some(session) => in_time(session.commit(&batch)).await,
-            None => Err(StoreError::Outage("not connected".to_owned())),
-        };
-        self.settle(committed).await
-    }
-
-    /// The locks that were taken are a transaction's own writing, so its commit waits for the standby like any other, and
-    /// with that for all that was committed before. A row is seen without the standby having it where its own wait was
-    /// cancelled, or the server was started again meanwhile.
-    async fn confirm(&mut self) -> Result<(), StoreError> {
-        let confirmed = match &mut self.session {
-            Some(session) => in_time(session.execute("COMMIT")).await,
-            None => Err(StoreError::Outage("not connected".to_owned())),
-        };
-        self.settle(confirmed).await
-    }
-
-    async fn abandon(&mut self) {
-        if let Some(session) = &mut self.session
-            && in_time(session.execute("ROLLBACK")).await.is_err()
-        {
-            self.session = None;
-        }
-    }
-
-    async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
-        let asked = match self.session().await {
-            Ok(session) => in_time(session.commits_of_others()).await,
-            Err(error) => Err(error),
-        };
-        self.settle(asked).await
-    }
-
-    async fn known_orders(&mut self, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
-        let asked = match self.session().await {
-            Ok(session) => in_time(session.known_orders(orders)).await,
-            Err(error) => Err(error),
-        };
-        self.settle(asked).await
-    }
-}
-
-/// Bounds a round trip. It runs outside of tokio's cooperative budget: a statement that yields between two others of
-/// its pipeline would be sent after them, and a COMMIT could overtake the writes that it is to commit.
-async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(ROUND_TRIP_TIMEOUT, tokio::task::unconstrained(work)).await {
-        Ok(result) => result,
-        Err(_) => Err(StoreError::Outage("no answer in time".to_owned())),
-    }
-}
-
 impl Session {
-    async fn begin(url: &str, admission: PartyAdmission) -> Result<Self, StoreError> {
+    pub async fn begin(url: &str, admission: PartyAdmission) -> Result<Self, StoreError> {
         let mut conn = connect(url).await?;
         conn.batch_execute(WRITER_SETTINGS).await.map_err(classify_read)?;
         let id = take_writer_number(&mut conn).await.map_err(classify_read)?;
@@ -212,11 +103,18 @@ impl Session {
         self.execute("ROLLBACK").await
     }
 
-    async fn execute(&mut self, sql: &str) -> Result<(), StoreError> {
+    pub async fn execute(&mut self, sql: &str) -> Result<(), StoreError> {
         self.conn.batch_execute(sql).await.map_err(classify_read)
     }
 
-    async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
+    /// Whether it can still write: what tells a refused batch from a database in trouble. It ends the transaction.
+    pub async fn probe(&mut self) -> Result<(), StoreError> {
+        let writer = self.writer.id;
+        let touch = format!("ROLLBACK; UPDATE writers SET last_seq = last_seq WHERE id = {writer}");
+        self.conn.batch_execute(&touch).await.map_err(away)
+    }
+
+    pub async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
         let read = self.read(keys).await?;
         // Mostly every player was there to be locked, and nothing can be torn.
         let unknown_players = read.players.len() < keys.players.len();
@@ -291,11 +189,11 @@ impl Session {
         numbered.into_iter().map(own).collect()
     }
 
-    async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
+    pub async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
         CommitsOfOthers { id: self.writer.id }.get_result::<i64>(&mut self.conn).await.map_err(classify_read)
     }
 
-    async fn known_orders(&mut self, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
+    pub async fn known_orders(&mut self, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
         let ids = orders.iter().map(|order| bytes(order.uuid())).collect();
         let known = KnownOrders { ids }.load::<Bytes>(&mut self.conn).await.map_err(classify_read)?;
         known.iter().map(|id| Ok(OrderId::from_uuid(uuid(id)?))).collect()
@@ -322,7 +220,7 @@ impl Session {
     }
 
     /// One round trip as well. Where a statement fails, the ones after it fail with it, and the commit rolls back.
-    async fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    pub async fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let mut rows = BatchRows::of(batch, &self.writer, &self.found)?;
         let Some(writer) = rows.writer else {
             return Err(StoreError::Rejected("a batch without a writer".to_owned()));
@@ -387,4 +285,23 @@ fn is_torn(keys: &ReadSet, state: &State) -> bool {
         PastCommand::Pruned(_) => None,
     });
     served.any(|key| is_unknown(&key))
+}
+
+/// The lowest number that no other session writes under. The server gives it back when the session ends.
+async fn take_writer_number(conn: &mut AsyncPgConnection) -> QueryResult<i32> {
+    use diesel::sql_types::{Bool, Integer};
+    let mut id = 1;
+    loop {
+        let locked = diesel::select(
+            diesel::dsl::sql::<Bool>("pg_try_advisory_lock(")
+                .bind::<Integer, _>(WRITER_LOCKS)
+                .sql(", ")
+                .bind::<Integer, _>(id)
+                .sql(")"),
+        );
+        if locked.get_result::<bool>(conn).await? {
+            return Ok(id);
+        }
+        id += 1;
+    }
 }

@@ -21,20 +21,21 @@ async fn what_is_committed_late_is_in_the_index_and_what_never_is_holds_up_nobod
     let mut writer = fresh.writer();
     apply(&mut writer, &commands("acme", "open alice CHF\nopen bob CHF")).await.expect("applied");
     let (mut slow, late) = (fresh.writer(), commands("acme", "deposit alice 5 CHF key=late"));
-    let mut state = slow.load(&ReadSet::of(&late)).await.expect("loaded");
+    let mut slowly = slow.load(&ReadSet::of(&late)).await.expect("loaded");
     apply(&mut writer, &commands("acme", "deposit bob 5 CHF key=early")).await.expect("applied");
     let mut following = Following::begin(&fresh, 2).await;
     let mut steps = async || following.steps(20).await.0;
     assert_eq!(steps().await, 2, "what comes after the gap waits");
     assert_eq!(numbers(&of_player(&fresh, "bob", None, 9).await), [4, 2]);
-    slow.commit(decide_all(&mut state, &late).0).await.expect("committed");
+    let decided = decide_all(&mut slowly.state, &late).0;
+    slowly.commit(decided).await.expect("committed");
     assert_eq!(steps().await, 2);
     assert_eq!(numbers(&of_player(&fresh, "alice", None, 9).await), [3, 1]);
     // This one takes its number in vain.
-    slow.load(&ReadSet::of(&late)).await.expect("loaded");
+    let in_vain = slow.load(&ReadSet::of(&late)).await.expect("loaded");
     apply(&mut writer, &commands("acme", "deposit bob 5 CHF key=1\ndeposit bob 5 CHF key=2")).await.expect("applied");
     assert_eq!(steps().await, 0);
-    slow.abandon().await;
+    drop(in_vain);
     let mut indexed = 0;
     until("the gap is known to be one", async || {
         indexed += steps().await;

@@ -61,8 +61,7 @@ async fn what_would_be_decided_otherwise_is_not_written_and_holds_back_what_its_
         }
         let mut writer = fresh.writer();
         let all = commands("acme", story);
-        let state = writer.load(&ReadSet::of(&all)).await.expect("loaded");
-        writer.abandon().await;
+        let state = writer.load(&ReadSet::of(&all)).await.expect("loaded").roll_back();
         assert!(state.orders.is_empty(), "a refused bet was not placed ({})", fresh.kind());
         audited(&fresh).await;
     }

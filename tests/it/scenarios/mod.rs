@@ -128,7 +128,6 @@ async fn look(store: &mut impl Store, question: &Asked, names: &Names) -> String
         Asked::Queued(name) => drop(keys.transactions.voids.insert(names.number(name))),
         Asked::Offer(id) => drop(keys.shop.offers.insert(*id, 0)),
     }
-    let state = store.load(&keys).await.expect("loaded");
-    store.abandon().await;
+    let state = store.load(&keys).await.expect("loaded").roll_back();
     held(&state, question, names)
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use purser::ledger::command::KeyedCommand;
-use purser::ledger::{Batch, OrderId, Party, ReadSet, State};
-use purser::storage::{Store, StoreError, Writer};
+use purser::ledger::{Batch, OrderId, Party, ReadSet};
+use purser::storage::{Loaded, Store, StoreError, StoreTransaction, Writer};
 use purser::wallet::{Answer, Answering, BetBacklogs, Bounds, CommandSource, Health, Sequencer, Shared, Submission};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -46,45 +46,41 @@ pub struct OnCue {
     cues: Arc<Cues>,
 }
 
-impl Store for OnCue {
-    async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
-        self.cues.gate.acquire().await.expect("the gate is never closed").forget();
-        self.store.load(keys).await
-    }
+/// A real transaction, of such a store.
+pub struct OnCueTransaction<'store> {
+    transaction: <Writer as Store>::Transaction<'store>,
+    cues: &'store Cues,
+}
 
-    async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+impl StoreTransaction for OnCueTransaction<'_> {
+    async fn commit(self, batch: Batch) -> Result<(), StoreError> {
         let mishap = self.cues.mishaps.lock().expect("nobody panics with it").pop_front();
-        let away = || Err(StoreError::Outage("on cue".to_owned()));
+        let why = || "on cue".to_owned();
         match mishap {
             None => {
                 self.cues.batches.fetch_add(1, Ordering::Relaxed);
-                self.store.commit(batch).await
+                self.transaction.commit(batch).await
             }
-            Some(Mishap::Conflict) => {
-                self.store.abandon().await;
-                Err(StoreError::Conflict("on cue".to_owned()))
-            }
-            Some(Mishap::Contention) => {
-                self.store.abandon().await;
-                Err(StoreError::Contention("on cue".to_owned()))
-            }
-            Some(Mishap::AwayBefore) => {
-                self.store.abandon().await;
-                away()
-            }
-            Some(Mishap::Moved) => {
-                self.store.abandon().await;
-                Err(StoreError::PartyMoved(vec![Party::parse("acme").expect("a party")]))
-            }
+            Some(Mishap::Conflict) => Err(StoreError::Conflict(why())),
+            Some(Mishap::Contention) => Err(StoreError::Contention(why())),
+            Some(Mishap::AwayBefore) => Err(StoreError::Outage(why())),
+            Some(Mishap::Moved) => Err(StoreError::PartyMoved(vec![Party::parse("acme").expect("a party")])),
             Some(Mishap::AwayAfter) => {
-                self.store.commit(batch).await?;
-                away()
+                self.transaction.commit(batch).await?;
+                Err(StoreError::Outage(why()))
             }
         }
     }
+}
 
-    async fn abandon(&mut self) {
-        self.store.abandon().await;
+impl Store for OnCue {
+    type Transaction<'store> = OnCueTransaction<'store>;
+
+    async fn load(&mut self, keys: &ReadSet) -> Result<Loaded<OnCueTransaction<'_>>, StoreError> {
+        self.cues.gate.acquire().await.expect("the gate is never closed").forget();
+        let cues = &self.cues;
+        let loaded = self.store.load(keys).await?;
+        Ok(loaded.within(|transaction| OnCueTransaction { transaction, cues }))
     }
 
     async fn commits_of_others(&mut self) -> Result<i64, StoreError> {

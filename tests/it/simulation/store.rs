@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::ledger::{Batch, OrderId, ReadSet, State};
-use purser::storage::{Store, StoreError};
+use purser::ledger::{Batch, OrderId, ReadSet};
+use purser::storage::{Loaded, Store, StoreError, StoreTransaction};
 use tokio::sync::OwnedMutexGuard;
 
 use super::books::Read;
@@ -19,14 +19,15 @@ const SLOWEST_MS: u64 = 3000;
 
 pub struct BadLine {
     world: Arc<World>,
-    begun: Option<Transaction>,
     /// Conflicts on cue since the last commit.
     conflicts: u32,
 }
 
-struct Transaction {
+/// Its locks are given back with it.
+pub struct BadLineTransaction<'store> {
+    line: &'store mut BadLine,
     read: Read,
-    _locks: Vec<OwnedMutexGuard<()>>,
+    locks: Vec<OwnedMutexGuard<()>>,
 }
 
 /// A lane tries a batch eleven times before it tries its commands apart, each of them as often. What a lane must bear
@@ -39,7 +40,7 @@ const CONFLICT_AGAIN: f64 = 0.85;
 
 impl BadLine {
     pub fn new(world: Arc<World>) -> Self {
-        Self { world, begun: None, conflicts: 0 }
+        Self { world, conflicts: 0 }
     }
 
     async fn travel(&self) {
@@ -77,80 +78,77 @@ fn away() -> StoreError {
     StoreError::Outage("away".to_owned())
 }
 
-impl Store for BadLine {
-    async fn load(&mut self, keys: &ReadSet) -> Result<State, StoreError> {
-        // A transaction that was lost gives its locks back.
-        self.begun = None;
-        self.travel().await;
-        if self.world.is_away() || self.world.strikes(self.world.weather.load_away) {
-            self.world.failed("away at load", 1);
-            return Err(away());
-        }
-        let locks = self.world.books().locks(keys);
-        let mut held = Vec::new();
-        for lock in locks {
-            held.push(lock.lock_owned().await);
-        }
-        let (state, read) = self.world.books().load(keys);
-        self.begun = Some(Transaction { read, _locks: held });
-        self.travel().await;
-        Ok(state)
-    }
-
-    async fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let Some(begun) = self.begun.take() else { return Err(away()) };
-        self.travel().await;
+impl StoreTransaction for BadLineTransaction<'_> {
+    async fn commit(self, batch: Batch) -> Result<(), StoreError> {
+        let Self { line, read, locks } = self;
+        line.travel().await;
         let rows = batch.entries.len();
-        match self.mishap(rows) {
+        match line.mishap(rows) {
             None => {
-                let written = self.world.write(batch, &begun.read);
+                let written = line.world.write(batch, &read);
                 match &written {
                     Ok(()) => {
-                        self.conflicts = 0;
-                        self.travel().await;
+                        line.conflicts = 0;
+                        line.travel().await;
                     }
-                    Err(StoreError::Rejected(_)) => self.world.failed("rejected", rows),
-                    Err(_) => self.world.failed("conflict by itself", rows),
+                    Err(StoreError::Rejected(_)) => line.world.failed("rejected", rows),
+                    Err(_) => line.world.failed("conflict by itself", rows),
                 }
                 written
             }
             Some(Mishap::Conflict) => {
-                self.world.failed("conflict", rows);
+                line.world.failed("conflict", rows);
                 Err(StoreError::Conflict("on cue".to_owned()))
             }
             Some(Mishap::Contention) => {
-                self.world.failed("contention", rows);
+                line.world.failed("contention", rows);
                 Err(StoreError::Contention("on cue".to_owned()))
             }
             Some(Mishap::AwayBefore) => {
-                self.world.failed("away before the commit", rows);
+                line.world.failed("away before the commit", rows);
                 Err(away())
             }
             Some(Mishap::AwayAfter) => {
-                self.world.write(batch, &begun.read)?;
-                self.world.failed("away after the commit", rows);
+                line.world.write(batch, &read)?;
+                line.world.failed("away after the commit", rows);
                 Err(away())
             }
             Some(Mishap::InFlight) => {
-                self.world.failed("away during the commit", rows);
-                let flight = Duration::from_millis(self.world.pick(0..=LONGEST_FLIGHT_MS));
-                self.world.trouble(flight);
-                let world = Arc::clone(&self.world);
+                line.world.failed("away during the commit", rows);
+                let flight = Duration::from_millis(line.world.pick(0..=LONGEST_FLIGHT_MS));
+                line.world.trouble(flight);
+                let world = Arc::clone(&line.world);
                 // The database goes on by itself, whatever becomes of the process.
                 tokio::spawn(async move {
                     // With its locks.
-                    let begun = begun;
+                    let _locks = locks;
                     World::pass(flight).await;
                     // Nobody is there to be told.
-                    drop(world.write(batch, &begun.read));
+                    drop(world.write(batch, &read));
                 });
                 Err(away())
             }
         }
     }
+}
 
-    async fn abandon(&mut self) {
-        self.begun = None;
+impl Store for BadLine {
+    type Transaction<'store> = BadLineTransaction<'store>;
+
+    async fn load(&mut self, keys: &ReadSet) -> Result<Loaded<BadLineTransaction<'_>>, StoreError> {
+        self.travel().await;
+        if self.world.is_away() || self.world.strikes(self.world.weather.load_away) {
+            self.world.failed("away at load", 1);
+            return Err(away());
+        }
+        let waited_for = self.world.books().locks(keys);
+        let mut locks = Vec::new();
+        for lock in waited_for {
+            locks.push(lock.lock_owned().await);
+        }
+        let (state, read) = self.world.books().load(keys);
+        self.travel().await;
+        Ok(Loaded::new(state, BadLineTransaction { line: self, read, locks }))
     }
 
     async fn commits_of_others(&mut self) -> Result<i64, StoreError> {

@@ -58,7 +58,8 @@ async fn of_two_at_the_same_moment_the_second_is_decided_again() {
 
         let mut early = second.load(&ReadSet::of(&loser)).await.expect("loaded");
         apply(&mut first, &winner).await.expect("applied");
-        let refused = second.commit(decide_all(&mut early, &loser).0).await;
+        let decided = decide_all(&mut early.state, &loser).0;
+        let refused = early.commit(decided).await.map(drop);
         assert!(matches!(refused, Err(StoreError::Conflict(_))), "{loser:?}: {refused:?}");
         let (outcomes, _) = insist(&mut second, &loser).await;
         assert_eq!(told(outcomes[0]), *answer, "{loser:?}");
@@ -91,8 +92,8 @@ async fn two_players_at_the_same_moment_are_told_by_themselves_what_binds_them_a
         let (one, other) = (commands(&party, one), commands(&party, other));
         let mut early = second.load(&ReadSet::of(&other)).await.expect("loaded");
         apply(&mut first, &one).await.expect("applied");
-        let (batch, outcomes) = decide_all(&mut early, &other);
-        second.commit(batch).await.expect("committed");
+        let (batch, outcomes) = decide_all(&mut early.state, &other);
+        early.commit(batch).await.expect("committed");
         assert_eq!(told(outcomes[0]), *answer, "{other:?}");
         let again = apply(&mut first, &other).await.expect("applied");
         assert_eq!(again, outcomes, "the same again");
@@ -108,10 +109,10 @@ async fn a_player_who_is_opened_while_a_batch_is_read_is_read_again() {
     let (mut holder, mut reader, mut opener) = (fresh.writer(), fresh.writer(), fresh.writer());
     apply(&mut opener, &commands("acme", "open alice CHF")).await.expect("applied");
     // The lock on alice stops the reader between looking for bob and looking for what he was answered.
-    holder.load(&ReadSet::of(&commands("acme", "deposit alice 5 CHF"))).await.expect("loaded");
+    let held = holder.load(&ReadSet::of(&commands("acme", "deposit alice 5 CHF"))).await.expect("loaded");
     let batch = commands("acme", "deposit alice 5 CHF key=a\nopen bob CHF\ndeposit bob 5 CHF key=b");
     let reading = tokio::spawn(async move {
-        let torn = reader.load(&ReadSet::of(&batch)).await;
+        let torn = reader.load(&ReadSet::of(&batch)).await.map(drop);
         assert!(matches!(torn, Err(StoreError::Conflict(_))), "{torn:?}");
         insist(&mut reader, &batch).await.0
     });
@@ -122,7 +123,7 @@ async fn a_player_who_is_opened_while_a_batch_is_read_is_read_again() {
     })
     .await;
     apply(&mut opener, &commands("acme", "open bob CHF")).await.expect("applied");
-    holder.abandon().await;
+    drop(held);
     let outcomes = within_deadline("the reader", reading).await.expect("read");
     let told: Vec<String> = outcomes.into_iter().map(told).collect();
     assert_eq!(told, ["200 deposited 5", "200 opened", "200 deposited 5"]);

@@ -1,22 +1,30 @@
 //! The embedded migrations, and which of them a database has.
 
-use diesel::migration::MigrationSource;
+use diesel::migration::{self, MigrationSource};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
-use diesel::sqlite::Sqlite;
-use diesel_async::{AsyncMigrationHarness, SimpleAsyncConnection};
+use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::postgres::{MigrationScript, Migrator};
 use super::queries::{AnyConnection, classify};
 use super::usernames::{self, Nameless};
-use super::{Database, StoreError, postgres, sqlite};
+use super::{Database, StoreError, sqlite};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// One program at a time brings a Postgres schema up to date; the lock ends with the session.
-const TAKE_TURNS: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock(1347768915)";
+/// Which migrations a database has.
+pub(super) const VERSIONS: &str = "SELECT version FROM __diesel_schema_migrations";
+
+/// One of them.
+#[derive(QueryableByName)]
+pub(super) struct Applied {
+    #[diesel(sql_type = Text)]
+    pub version: String,
+}
 
 /// How a database's schema stands to this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,15 +82,11 @@ impl Database {
                 let migrating = tokio::task::spawn_blocking(move || {
                     let mut conn = sqlite::connect(&path)?;
                     // Another process may be at the same step: whoever comes second finds it done.
-                    migrate(&mut conn, SQLITE).or_else(|_| migrate(&mut conn, SQLITE))
+                    migrate_sqlite(&mut conn).or_else(|_| migrate_sqlite(&mut conn))
                 });
                 migrating.await.map_err(|error| StoreError::Rejected(error.to_string()))?
             }
-            Self::Postgres(url) => {
-                let mut conn = postgres::connect(url).await?;
-                conn.batch_execute(TAKE_TURNS).await.map_err(postgres::classify_read)?;
-                migrate(&mut AsyncMigrationHarness::new(conn), POSTGRES)
-            }
+            Self::Postgres(url) => migrate_postgres(url).await,
         }
     }
 
@@ -109,14 +113,8 @@ fn written_down(conn: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
         #[diesel(sql_type = BigInt)]
         count: i64,
     }
-    #[derive(QueryableByName)]
-    struct Applied {
-        #[diesel(sql_type = Text)]
-        version: String,
-    }
     const HERE: &str = "SELECT count(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
     const THERE: &str = "SELECT count(to_regclass('__diesel_schema_migrations')) AS count";
-    const VERSIONS: &str = "SELECT version FROM __diesel_schema_migrations";
     let versions: Vec<Applied> = match conn {
         AnyConnection::Sqlite(conn) => {
             let table: Count = sql_query(HERE).get_result(conn).map_err(classify)?;
@@ -130,34 +128,54 @@ fn written_down(conn: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
     Ok(versions.into_iter().map(|applied| applied.version).collect())
 }
 
-fn applied<DB: diesel::backend::Backend>(conn: &mut impl MigrationHarness<DB>) -> Result<Vec<String>, StoreError> {
+/// What is missing where these have been applied.
+fn missing(applied: &[String]) -> Result<Vec<String>, StoreError> {
+    match compare(applied) {
+        SchemaState::UpToDate(_) => Ok(Vec::new()),
+        SchemaState::Behind { missing } => Ok(missing),
+        SchemaState::Ahead { unknown } => Err(StoreError::Rejected(format!(
+            "the database was migrated by a newer purser (it has {}); use that one",
+            unknown.join(", ")
+        ))),
+    }
+}
+
+async fn migrate_postgres(url: &str) -> Result<Vec<String>, StoreError> {
+    let mut migrator = Migrator::begin(url).await?;
+    let missing = missing(&migrator.applied().await?)?;
+    let scripts = postgres_scripts().map_err(|error| StoreError::Rejected(error.to_string()))?;
+    for script in scripts.iter().filter(|script| missing.contains(&script.version)) {
+        migrator.apply(script).await?;
+    }
+    Ok(missing)
+}
+
+/// In their order.
+fn postgres_scripts() -> migration::Result<Vec<MigrationScript>> {
+    let migrations = MigrationSource::<Pg>::migrations(&POSTGRES)?;
+    let scripts = migrations.iter().map(|migration| MigrationScript::of(migration.as_ref()));
+    let mut scripts = scripts.collect::<migration::Result<Vec<_>>>()?;
+    scripts.sort_by(|one, other| one.version.cmp(&other.version));
+    Ok(scripts)
+}
+
+fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+    let missing = missing(&applied(conn)?)?;
+    if missing.is_empty() {
+        return Ok(missing);
+    }
+    let Err(error) = conn.run_pending_migrations(SQLITE).map(drop) else { return Ok(missing) };
+    // What is wrong with a migration that failed is told in words only; whether the database is still there tells the
+    // next question.
+    let error = StoreError::Rejected(error.to_string());
+    applied(conn)?;
+    Err(error)
+}
+
+fn applied(conn: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
     let versions = conn.applied_migrations().map_err(|error| match error.downcast() {
         Ok(error) => classify(*error),
         Err(error) => StoreError::Rejected(error.to_string()),
     })?;
     Ok(versions.iter().map(ToString::to_string).collect())
-}
-
-fn migrate<DB: diesel::backend::Backend>(
-    conn: &mut impl MigrationHarness<DB>,
-    migrations: EmbeddedMigrations,
-) -> Result<Vec<String>, StoreError>
-where
-    EmbeddedMigrations: MigrationSource<DB>,
-{
-    match compare(&applied(conn)?) {
-        SchemaState::UpToDate(_) => Ok(Vec::new()),
-        SchemaState::Ahead { unknown } => Err(StoreError::Rejected(format!(
-            "the database was migrated by a newer purser (it has {}); use that one",
-            unknown.join(", ")
-        ))),
-        SchemaState::Behind { missing } => {
-            let Err(error) = conn.run_pending_migrations(migrations).map(drop) else { return Ok(missing) };
-            // What is wrong with a migration that failed is told in words only; whether the database is still there
-            // tells the next question.
-            let error = StoreError::Rejected(error.to_string());
-            applied(conn)?;
-            Err(error)
-        }
-    }
 }

@@ -12,6 +12,7 @@ mod order_numbers;
 mod journal_transfers;
 mod properties;
 mod storage;
+mod migrations;
 mod tampering;
 mod slices;
 mod pruning;

@@ -14,7 +14,10 @@ mod records;
 mod usernames;
 mod writer;
 mod store;
+mod script;
+mod migrate;
 
 pub use address::Address;
+pub use migrate::{MigrationScript, Migrator};
 pub use session::{away, classify_question, classify_read, connect, is_of_postgres};
 pub use store::{PostgresStore, PostgresTransaction, ROUND_TRIP_TIMEOUT};

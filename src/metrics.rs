@@ -7,7 +7,7 @@ mod samples;
 use std::time::Duration;
 
 pub use interval::Interval;
-pub use samples::Samples;
+pub use samples::{Sample, Samples};
 
 use metrics::{Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -41,7 +41,7 @@ enum Kind {
 }
 
 /// Every metric, with its HELP. (`process_*` has its own.)
-const DESCRIPTIONS: [(Kind, &str, &str); 23] = [
+const DESCRIPTIONS: [(Kind, &str, &str); 24] = [
     (Kind::Counter, "purser_requests_total", "Requests from queues that were answered and acked."),
     (
         Kind::Histogram,
@@ -67,6 +67,11 @@ const DESCRIPTIONS: [(Kind, &str, &str); 23] = [
         Kind::Gauge,
         "purser_audit_last_success_timestamp_seconds",
         "When an audit beside serve last found nothing wrong, in seconds since 1970; 0 where none has.",
+    ),
+    (
+        Kind::Gauge,
+        "purser_audit_sound",
+        "1 where the last audit beside serve found nothing wrong, 0 where it did, -1 where it was not carried to its end.",
     ),
     (
         Kind::Gauge,
@@ -261,6 +266,11 @@ pub fn spans_lost(why: SpanLoss, spans: u64) {
 pub fn audit_succeeded(ledger: &LedgerLabel, at_micros: i64) {
     #[expect(clippy::cast_precision_loss, reason = "seconds since 1970, far below 2^52")]
     ledger.gauge("purser_audit_last_success_timestamp_seconds").set((at_micros / 1_000_000) as f64);
+}
+
+/// What the last audit of a ledger came to, where there was one.
+pub fn audit_verdict(ledger: &LedgerLabel, verdict: f64) {
+    ledger.gauge("purser_audit_sound").set(verdict);
 }
 
 /// Journal rows that the index of a ledger's histories has not reached.

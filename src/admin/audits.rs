@@ -55,7 +55,8 @@ pub struct EndedShown {
     pub ended_at: String,
     pub is_sound: bool,
     pub digest: Value,
-    /// As `purser audit --json` prints it; `error` alone where it could not be carried to its end.
+    /// As `purser audit --json` prints it. Where it could not be carried to its end `error`, and beside it the `findings` of
+    /// the one before, if there were any.
     pub report: Value,
 }
 
@@ -116,16 +117,21 @@ impl Audits {
     async fn run(&self, reader: &Reader, running: &Running) -> Result<((), String), StoreError> {
         let progress = Arc::clone(&running.progress);
         let audited = self.database.query(move |conn| audit::run_with(conn, &progress)).await;
-        let (is_sound, outcome, report) = match &audited {
-            Ok(report) => told(report)?,
-            Err(error) => (false, String::new(), serde_json::json!({ "error": error.to_string() }).to_string()),
+        let times = (running.began_at.0, clock::now().0);
+        let report = match audited {
+            Ok(report) => report,
+            Err(error) => {
+                let why = error.to_string();
+                reader.ask(move |conn| last_audit::write_broken_off(conn, times, &why)).await?;
+                return Err(error);
+            }
         };
-        if audited.is_ok() && !is_sound {
+        let (is_sound, outcome, report) = told(&report)?;
+        if !is_sound {
             tracing::error!(outcome, "the ledger is not sound");
         }
-        let times = (running.began_at.0, clock::now().0);
         reader.ask(move |conn| last_audit::write(conn, times, report.clone(), is_sound)).await?;
-        audited.map(|_| ((), outcome))
+        Ok(((), outcome))
     }
 
     /// What runs, and what the last one found.

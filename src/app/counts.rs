@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use crate::clock;
 use crate::ledger::Party;
 use crate::metrics::{self, LedgerLabel};
-use crate::storage::{Reader, approvals, last_audit, voids};
+use crate::storage::last_audit::{self, AuditVerdict};
+use crate::storage::{Reader, approvals, voids};
 
 const EVERY: Duration = Duration::from_secs(15);
 
@@ -16,7 +17,10 @@ const EVERY: Duration = Duration::from_secs(15);
 pub async fn keep(reader: Reader, label: LedgerLabel, parties: Vec<Party>, mut draining: watch::Receiver<bool>) {
     loop {
         if let Ok(last) = reader.ask(last_audit::read).await {
-            metrics::audit_succeeded(&label, last.map_or(0, |last| last.succeeded_at));
+            metrics::audit_succeeded(&label, last.as_ref().map_or(0, |last| last.succeeded_at));
+            if let Some(last) = last {
+                metrics::audit_verdict(&label, told(last.verdict()));
+            }
         }
         if let Ok(waiting) = reader.ask(|conn| approvals::pending(conn, clock::now())).await {
             metrics::approvals_pending(&label, waiting);
@@ -31,5 +35,13 @@ pub async fn keep(reader: Reader, label: LedgerLabel, parties: Vec<Party>, mut d
         if tokio::time::timeout(EVERY, drained).await.is_ok() {
             return;
         }
+    }
+}
+
+fn told(verdict: AuditVerdict) -> f64 {
+    match verdict {
+        AuditVerdict::Sound => 1.0,
+        AuditVerdict::Unsound => 0.0,
+        AuditVerdict::BrokenOff => -1.0,
     }
 }

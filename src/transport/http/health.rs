@@ -3,7 +3,7 @@
 use super::operating::Readiness;
 use super::runbook::{self, Pieces, Remedy};
 use crate::ledger::{LedgerName, Party};
-use crate::metrics::Samples;
+use crate::metrics::{Sample, Samples};
 use crate::transport::amqp::Broker;
 
 /// Rows that the index of histories may be behind: as the alert has it.
@@ -70,6 +70,7 @@ pub fn troubles<'a>(
         let detail = "this process finishes what it has, and ends".to_owned();
         found.push(Trouble::of_alert(Level::Bad, "Draining", None, detail, "PurserNotReady"));
     }
+    found.extend(of_audits(samples));
     parties.for_each(|party| found.extend(of_party(samples, party)));
     let behind = samples.of("purser_history_behind_rows").map(|sample| sample.value).fold(0.0, f64::max);
     if behind > BEHIND {
@@ -116,6 +117,18 @@ fn of_brokers(readiness: &Readiness) -> Vec<Trouble> {
         }
     }
     found
+}
+
+/// By what the last audits found. Who started them need not look at what came of them.
+fn of_audits(samples: &Samples) -> Vec<Trouble> {
+    let unsound = samples.of("purser_audit_sound").filter(|sample| sample.value == 0.0);
+    let trouble = |sample: &Sample| {
+        let ledger = Some(sample.label("ledger")).filter(|ledger| !ledger.is_empty());
+        let of = ledger.map_or_else(String::new, |ledger| format!(" of ledger {ledger}"));
+        let detail = format!("the last audit{of} has findings");
+        Trouble::of_row("The ledger is not sound", None, detail, "`purser audit` names rows")
+    };
+    unsound.map(trouble).collect()
 }
 
 /// By what was last counted of its queues and voids.
@@ -180,7 +193,9 @@ mod tests {
                        purser_queue_consumers{party=\"acme\",queue=\"v1.0.acme.dead\"} 0\n\
                        purser_queue_messages{party=\"acme\",queue=\"v1.0.acme.dead\"} 3\n\
                        purser_queue_messages{party=\"acme\",queue=\"v1.0.acme.order.bet\"} 3\n\
-                       purser_voids_pending{party=\"acme\"} 2\npurser_history_behind_rows 200000\n";
+                       purser_voids_pending{party=\"acme\"} 2\npurser_history_behind_rows 200000\n\
+                       purser_audit_sound 1\npurser_audit_sound{ledger=\"old\"} -1\n";
+        let unsound = "purser_audit_sound 0\npurser_audit_sound{ledger=\"second\"} 0\n";
         for (readiness, samples, expected) in [
             (readiness(Health::Ready, vec![("acme", fine())], false), "", vec![]),
             (readiness(Health::Away("x".to_owned()), vec![], false), "", vec!["The database is away"]),
@@ -197,6 +212,7 @@ mod tests {
                 vec!["Queues or exchanges are not as expected"],
             ),
             (readiness(Health::Ready, vec![], true), "", vec!["Draining"]),
+            (readiness(Health::Ready, vec![], false), unsound, vec!["The ledger is not sound"; 2]),
             (
                 readiness(Health::Ready, vec![], false),
                 samples,

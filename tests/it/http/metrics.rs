@@ -6,6 +6,7 @@ use std::path::Path;
 use purser::dialects::egpp::Operation;
 use serde_json::{Value, json};
 
+use super::admin::execute;
 use super::client::now;
 use super::server;
 use crate::e2e::stage::{ACME, Base, Stage};
@@ -74,9 +75,14 @@ async fn played() -> (Stage, Wire) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_documented_alerted_on_and_drawn_is_there() {
     let (stage, _wire) = played().await;
+    // Without an audit there is nothing to say of one.
+    let audited = "INSERT INTO last_audit (id, began_at, ended_at, report, succeeded_at) VALUES (1, 1, 2, '{}', 2)";
+    assert!(execute(&stage, audited).await);
     until("all is shown", async || {
         let shown = metrics(&stage).await;
-        value(&shown, r#"purser_voids_pending{party="acme"}"#).is_some() && shown.contains("purser_queue_messages{")
+        value(&shown, r#"purser_voids_pending{party="acme"}"#).is_some()
+            && shown.contains("purser_queue_messages{")
+            && value(&shown, "purser_audit_sound").is_some()
     })
     .await;
     let shown = metrics(&stage).await;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{execute, open, post, problem, shown};
 use crate::e2e::stage::{Base, Stage, on_both};
 use crate::http::client::now;
+use crate::http::console::{page, sign_in};
 use crate::patience::until;
 
 /// What is known once no audit runs.
@@ -26,10 +27,18 @@ async fn start(stage: &Stage) {
     assert_eq!(started.json()["running"]["by"], "the-operator");
 }
 
-async fn last_success(stage: &Stage) -> f64 {
+async fn gauge(stage: &Stage, name: &str) -> Option<f64> {
     let metrics = reqwest::get(stage.url("/metrics")).await.expect("an answer").text().await.expect("text");
-    let line = metrics.lines().find_map(|line| line.strip_prefix("purser_audit_last_success_timestamp_seconds "));
-    line.map_or(-1.0, |value| value.parse().expect("a number"))
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map(|value| value.parse().expect("a number"))
+}
+
+async fn last_success(stage: &Stage) -> f64 {
+    gauge(stage, "purser_audit_last_success_timestamp_seconds").await.unwrap_or(-1.0)
+}
+
+async fn verdict(stage: &Stage) -> Option<f64> {
+    gauge(stage, "purser_audit_sound").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,6 +47,8 @@ async fn an_audit_beside_serve_finds_what_the_command_finds_and_is_remembered() 
         let mut stage = open(base).await;
         let none = shown(&stage, Role::Operator, "/audit").await;
         assert_eq!(none, json!({ "running": null, "last": null, "succeeded_at": null }));
+        until("the metric is there", async || last_success(&stage).await == 0.0).await;
+        assert_eq!(verdict(&stage).await, None, "nobody has asked");
         start(&stage).await;
         let sound = ended(&stage).await;
         let command: Value = serde_json::from_str(&stage.done(&["audit", "--json"]).await).expect("JSON");
@@ -65,6 +76,22 @@ async fn an_audit_beside_serve_finds_what_the_command_finds_and_is_remembered() 
         let wrong = ended(&stage).await;
         assert_eq!((&wrong["last"]["is_sound"], &wrong["succeeded_at"]), (&json!(false), &sound["succeeded_at"]));
         assert_ne!(wrong["last"]["report"]["findings"], json!([]));
+        until("the alert's metric says so", async || verdict(&stage).await == Some(0.0)).await;
+        let page = page(&stage, &sign_in(&stage, Role::Viewer).await, "/health").await;
+        assert!(page.contains("The ledger is not sound") && page.contains("compare with the last backup"), "{page}");
+
+        // One that breaks off does not make it sound.
+        assert!(execute(&stage, "ALTER TABLE approvals RENAME TO elsewhere").await);
+        start(&stage).await;
+        let broken = ended(&stage).await;
+        assert!(execute(&stage, "ALTER TABLE elsewhere RENAME TO approvals").await);
+        let last = &broken["last"];
+        assert_eq!(last["report"]["findings"], wrong["last"]["report"]["findings"], "{broken}");
+        assert!(last["report"]["error"].is_string() && last["is_sound"] == json!(false), "{broken}");
+        stage.stop().await;
+        stage.serve();
+        stage.until_ready().await;
+        until("it is told after a restart", async || verdict(&stage).await == Some(0.0)).await;
     })
     .await;
 }

@@ -21,6 +21,12 @@ use crate::storage::{Reader, StoreError};
 /// The outcome of an act that is about to be done.
 pub(super) const BEGUN: &str = "begun";
 
+/// Begins the name of a user of the system's, who acts on the command line.
+pub(crate) const OS_USER: &str = "os:";
+
+/// Begins what stands for the name of a user who has none, before the number.
+pub(crate) const UID: &str = "uid ";
+
 /// Characters of a target or an outcome that are kept.
 const MAX_TEXT: usize = 1_000;
 

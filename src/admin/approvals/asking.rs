@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::deciding::{is_nameless, nameless};
 use super::{Approval, ApprovalState, Standing, is_decided, under};
 use crate::admin::refusals::RefusalKind;
 use crate::admin::trail::{Actor, Deed, entry};
@@ -139,6 +140,10 @@ fn wait(
     }
     if queries::player(conn, PlayerKey::of(&fresh.party, &fresh.player))?.is_none() {
         return Ok(closed(RefusalKind::Unknown, "there is no such player".to_owned()));
+    }
+    if is_nameless(&fresh.asked_by) {
+        // Nobody could tell whether the second person is another one.
+        return Ok(closed(RefusalKind::Conflict, nameless(&fresh.asked_by)));
     }
     approvals::insert(conn, fresh)?;
     Ok((Road::Waits(Box::new(fresh.clone())), Some(format!("waits for approval {}", fresh.id))))

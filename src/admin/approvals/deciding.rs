@@ -4,7 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Approval, ApprovalState, Standing, is_decided};
-use crate::admin::trail::{Actor, BEGUN, Deed, concluded, entry};
+use crate::admin::trail::{Actor, BEGUN, Deed, OS_USER, UID, concluded, entry};
 use crate::clock;
 use crate::ledger::command::Timestamp;
 use crate::storage::queries::AnyConnection;
@@ -21,6 +21,10 @@ pub enum Denial {
     Unknown,
     #[error("{0} asked for it, and whoever asks does not decide")]
     OwnRequest(String),
+    #[error("{}", nameless(.0))]
+    Nameless(String),
+    #[error("{0} asked for it, and the system had no name for that one: reject it, and ask again")]
+    AskedByNameless(String),
     #[error("{0}")]
     Conflict(String),
 }
@@ -106,6 +110,13 @@ fn denial(
     if is_same_person(&approval.asked_by, &actor.who) {
         return Ok(Some(Denial::OwnRequest(approval.asked_by.clone())));
     }
+    // Whoever has no name may be the one who asked under one.
+    if is_nameless(&actor.who) {
+        return Ok(Some(Denial::Nameless(actor.who.to_string())));
+    }
+    if to == ApprovalState::Approved && is_nameless(&approval.asked_by) {
+        return Ok(Some(Denial::AskedByNameless(approval.asked_by.clone())));
+    }
     let rows = approval.rows(conn)?;
     let conflict = |why: String| Some(Denial::Conflict(why));
     let is_approving = to == ApprovalState::Approved;
@@ -127,16 +138,31 @@ fn denial(
 /// Whether both are the same person: an operator's name is the system user's of that name, and whoever became another
 /// user is who signed in.
 pub fn is_same_person(one: &str, other: &str) -> bool {
-    fn person(who: &str) -> &str {
-        let who = who.split_once(", signed in as ").map_or(who, |(_, signed_in)| signed_in);
-        who.strip_prefix("os:").unwrap_or(who)
-    }
     person(one) == person(other)
+}
+
+fn person(who: &str) -> &str {
+    let who = who.split_once(", signed in as ").map_or(who, |(_, signed_in)| signed_in);
+    who.strip_prefix(OS_USER).unwrap_or(who)
+}
+
+/// Whether that is a number of the system's without a name: nobody can say which person it is.
+pub fn is_nameless(who: &str) -> bool {
+    who.starts_with(OS_USER) && person(who).starts_with(UID)
+}
+
+/// What somebody without a name is told who wants a part in what takes two.
+pub fn nameless(who: &str) -> String {
+    let uid = person(who).trim_start_matches(UID);
+    format!(
+        "this takes two people, and the system has no name for you ({who}): see that `getent passwd {uid}` finds you, or \
+         do it over HTTP with a token of your own"
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_same_person;
+    use super::{is_nameless, is_same_person, nameless};
 
     #[test]
     fn nobody_is_two_people_by_becoming_another_user() {
@@ -150,5 +176,19 @@ mod tests {
         ] {
             assert_eq!((is_same_person(one, other), is_same_person(other, one)), (same, same), "{one} and {other}");
         }
+    }
+    #[test]
+    fn a_number_of_the_systems_is_nobodys_name() {
+        for (who, expected) in [
+            ("os:uid 1234", true),
+            ("os:root, signed in as uid 1234", true),
+            ("os:uid 1234, signed in as carol", false),
+            ("os:carol", false),
+            ("carol", false),
+            ("uid 1234", false),
+        ] {
+            assert_eq!(is_nameless(who), expected, "{who}");
+        }
+        assert!(nameless("os:root, signed in as uid 1234").contains("`getent passwd 1234`"));
     }
 }

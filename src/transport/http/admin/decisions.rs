@@ -147,7 +147,7 @@ impl From<Denial> for Problem {
         let detail = denial.to_string();
         match denial {
             Denial::Unknown => Self::not_found(detail),
-            Denial::OwnRequest(_) => Self::forbidden(detail),
+            Denial::OwnRequest(_) | Denial::Nameless(_) | Denial::AskedByNameless(_) => Self::forbidden(detail),
             Denial::Conflict(_) => Self::refused(crate::admin::refusals::RefusalKind::Conflict, detail),
         }
     }

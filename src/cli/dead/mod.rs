@@ -231,10 +231,10 @@ impl Drop {
 fn line(letter: &DeadLetter) -> Line {
     let died_at = letter.died_at().filter(|seconds| *seconds >= 0).map(Timestamp::of_second);
     Line {
-        id: letter.id().to_owned(),
-        reason: letter.reason().to_owned(),
-        error: letter.error().to_owned(),
-        queue: letter.queue().to_owned(),
+        id: without_tokens(letter.id()),
+        reason: without_tokens(letter.reason()),
+        error: without_tokens(letter.error()),
+        queue: without_tokens(letter.queue()),
         died_at: died_at.map(second),
         redriven: letter.redriven(),
         bytes: letter.body().len(),

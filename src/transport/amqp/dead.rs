@@ -120,12 +120,12 @@ impl DeadLetter {
             ("app_id", properties.app_id()),
         ];
         for (name, value) in named {
-            described.extend(value.as_ref().map(|value| (name.to_owned(), value.to_string())));
+            described.extend(value.as_ref().map(|value| (name.to_owned(), without_tokens(value.as_str()))));
         }
         for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
             let hidden = name.as_str().eq_ignore_ascii_case("authorization");
-            let text = if hidden { "(hidden)".to_owned() } else { written(value) };
-            described.insert(name.to_string(), text);
+            let text = if hidden { "(hidden)".to_owned() } else { without_tokens(&written(value)) };
+            described.insert(without_tokens(name.as_str()), text);
         }
         described
     }

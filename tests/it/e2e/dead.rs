@@ -71,6 +71,9 @@ pub async fn park_with(wire: &Wire, id: &str, mut headers: FieldTable) {
     publish(&wire.channel, "", DEAD, bet(id).to_string().as_bytes(), properties).await;
 }
 
+/// {"alg":"none"} and {"sub":"alice"}.
+const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.c2ln";
+
 async fn open() -> (Stage, Wire) {
     let stage = Stage::open(Base::Sqlite, ACME).await;
     stage.add_player("acme", "alice").await;
@@ -111,6 +114,16 @@ async fn letters_are_looked_at_without_being_taken() {
         assert!(shown.contains(part), "{shown}");
     }
     assert!(!shown.contains("top-secret"));
+    // A token in a header of the provider's own, and in place of an id.
+    let mut headers = FieldTable::default();
+    for name in ["x-player", "x-purser-error"] {
+        headers.insert(short(name), AMQPValue::LongString(format!("of {TOKEN}").into()));
+    }
+    park_with(&wire, TOKEN, headers).await;
+    let told = told(&stage, &["list"]).await + &told(&stage, &["show", "--id", TOKEN]).await;
+    assert!(told.contains("x-player: of (token)") && told.contains("correlation_id: (token)"), "{told}");
+    assert!(!told.contains(TOKEN) && !told.contains("eyJzdWIi"), "{told}");
+    stage.done(&["dead", "drop", "--party", "acme", "--id", TOKEN]).await;
     until("all are back", async || wire.ready(DEAD).await == 4).await;
     let missing = stage.run(&["dead", "show", "--party", "acme", "--id", "nothing"]).await;
     assert_eq!(missing.status.code(), Some(1));

@@ -173,6 +173,14 @@ fn every_alert_has_a_section_that_says_what_to_do() {
     }
 }
 
+/// What the alerts see is not hidden from the program by the way in which it is started.
+#[test]
+fn the_unit_hides_nothing_that_alerts_are_about() {
+    let unit = file("deploy/systemd/purser.service");
+    assert!(file(RULES).contains("process_start_time_seconds"), "of /proc/stat");
+    assert!(!unit.lines().any(|line| line.trim() == "ProcSubset=pid"), "it hides /proc/stat");
+}
+
 #[test]
 fn the_dashboard_is_json_and_every_panel_asks_something() {
     let dashboard: Value = serde_json::from_str(&file("deploy/grafana/dashboards/purser.json")).expect("JSON");

@@ -27,8 +27,16 @@ pub(super) fn rest(mut section: Section) -> Result<Rest, ConfigError> {
     Ok(Rest { api_keys })
 }
 
+/// Those that are listed, or those in a file.
 fn api_keys(section: &mut Section) -> Result<Vec<Secret>, ConfigError> {
-    section.list("api_keys")?.into_iter().map(|setting| filled(setting).map(Secret::new)).collect()
+    let listed = section.list("api_keys")?;
+    match section.secrets_in_file("api_keys")? {
+        Some((file, _)) if !listed.is_empty() => {
+            Err(file.wrong(format!("and {}.api_keys must not both be given", section.place().key)))
+        }
+        Some((_, keys)) => Ok(keys),
+        None => listed.into_iter().map(|setting| filled(setting).map(Secret::new)).collect(),
+    }
 }
 
 fn filled(setting: Setting) -> Result<String, ConfigError> {

@@ -137,8 +137,11 @@ fn parse_environment(environment: &Environment) -> Result<Map<String, Value>, Co
             continue;
         };
         let wrong = |problem| ConfigError::Variable { name: name.clone(), problem };
-        let path = setting_path(rest).ok_or_else(|| wrong("must be PURSER__SECTION__KEY"))?;
         let value = parse_variable(&format!("{VARIABLE}{name}"), text);
+        // A whole section, or a list that stands beside the sections, is more than a text.
+        let is_whole = matches!(value.kind, ValueKind::Array(_) | ValueKind::Table(_));
+        let path = setting_path(rest).filter(|path| path.len() >= 2 || is_whole);
+        let path = path.ok_or_else(|| wrong("must be PURSER__SECTION__KEY"))?;
         if !insert(&mut root, &path, value) {
             return Err(wrong("sets what another variable sets too; keep one of them"));
         }
@@ -154,11 +157,13 @@ fn setting_path(rest: &str) -> Option<Vec<String>> {
             return None;
         }
         let above: Vec<&str> = path.iter().map(String::as_str).collect();
-        let names_currency =
-            matches!(above[..], ["currencies"] | ["parties", _, "limits"] | ["parties", _, _, "gbp_rates"]);
+        let names_currency = matches!(
+            above[..],
+            ["currencies"] | ["approvals", "threshold"] | ["parties", _, "limits"] | ["parties", _, _, "gbp_rates"]
+        );
         path.push(if names_currency { segment.to_ascii_uppercase() } else { segment.to_ascii_lowercase() });
     }
-    (path.len() >= 2).then_some(path)
+    Some(path)
 }
 
 /// Arrays and inline tables are TOML; everything else stays text, and so does an IPv6 address with a port.

@@ -85,8 +85,7 @@ impl Section {
     pub fn secrets(&mut self, key: &str) -> Result<Vec<(SettingPlace, Secret)>, ConfigError> {
         if !self.entries.get(key).is_some_and(|value| matches!(value.kind, ValueKind::Array(_))) {
             let Some((place, text)) = self.secret(key)? else { return Ok(Vec::new()) };
-            let lines = text.expose().lines().map(str::trim).filter(|line| !line.is_empty());
-            return Ok(lines.map(|line| (place.clone(), Secret::new(line))).collect());
+            return Ok(lines(&place, &text));
         }
         let place = SettingPlace { key: self.path_of(key), origin: None };
         let listed = self.list(key)?;
@@ -104,6 +103,17 @@ impl Section {
             }
         };
         listed.into_iter().map(one).collect()
+    }
+
+    /// Those that the file has, one a line, which `key_file` names.
+    pub fn secrets_in_file(&mut self, key: &str) -> Result<Option<(SettingPlace, Vec<Secret>)>, ConfigError> {
+        let Some((place, path)) = self.filled(&format!("{key}_file"))? else { return Ok(None) };
+        let secrets = lines(&place, &read_secret(&place, &path)?);
+        // None at all may mean that nobody has to show one.
+        if secrets.is_empty() {
+            return Err(place.wrong(format!("names {path}, which is empty")));
+        }
+        Ok(Some((place, secrets.into_iter().map(|(_, secret)| secret).collect())))
     }
 
     fn filled(&mut self, key: &str) -> Result<Option<(SettingPlace, String)>, ConfigError> {
@@ -138,6 +148,12 @@ impl Section {
 
 fn join(section: &str, key: &str) -> String {
     if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
+}
+
+/// The lines of a text, each a secret of its own.
+fn lines(place: &SettingPlace, text: &Secret) -> Vec<(SettingPlace, Secret)> {
+    let lines = text.expose().lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(|line| (place.clone(), Secret::new(line))).collect()
 }
 
 /// Editors and `echo` end a file with a newline, which is no part of the secret.

@@ -53,10 +53,12 @@ fn users(section: &mut Section) -> Result<Vec<CodeGamesUser>, ConfigError> {
         if users.iter().any(|user| user.login == login) {
             return Err(section.place().wrong("has the login of a user before it"));
         }
-        let password_hash =
-            section.require("password_hash")?.parsed("must be an Argon2id hash starting with $argon2id$", |text| {
-                text.starts_with("$argon2id$").then(|| Secret::new(text))
-            })?;
+        let (place, password_hash) = section
+            .secret("password_hash")?
+            .ok_or_else(|| section.place().wrong("needs a password_hash or password_hash_file"))?;
+        if !password_hash.expose().starts_with("$argon2id$") {
+            return Err(place.wrong("must be an Argon2id hash starting with $argon2id$"));
+        }
         let player = section.require("player")?.named(PlayerId::parse)?;
         section.finish()?;
         users.push(CodeGamesUser { login, password_hash, player });

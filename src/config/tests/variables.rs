@@ -2,6 +2,11 @@
 
 use super::*;
 
+/// A list, in a variable of its own: the hashes are those of two texts.
+const OPERATORS: &str = "[{name = \"carol\", role = \"viewer\", token_hash = \"sha256:\
+    2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90\"}, {name = \"dave\", role = \"admin\", \
+    token_hash = \"sha256:81b637d8fcd2c6da6359e6963113a1170de795e4b725b84d1e0b4cfd9ec58ce9\"}]";
+
 #[test]
 fn variables_lie_over_the_file_and_are_coerced() {
     let variables = [
@@ -14,9 +19,14 @@ fn variables_lie_over_the_file_and_are_coerced() {
         ("PURSER__PARTIES__ACME__BALANCE_SERVICE__GBP_RATES__USD", "0.5"),
         ("PURSER__PARTIES__ACME__BALANCE_SERVICE__CURRENCY_IDS__4", "CHF"),
         ("PURSER__PARTIES__ACME__GAMES", "[\"roulettefx\"]"),
+        ("PURSER__APPROVALS__THRESHOLD__CHF", "100000"),
+        ("PURSER__OPERATORS", OPERATORS),
         ("PURSER_UNRELATED", "x"),
     ];
     let config = parse_with(SAMPLE, &variables).unwrap();
+    assert_eq!(config.approvals.threshold, [(currency("CHF"), 100_000)].into());
+    let operators: Vec<_> = config.operators.iter().map(|operator| (operator.name.as_str(), operator.role)).collect();
+    assert_eq!(operators, [("carol", Role::Viewer), ("dave", Role::Admin)]);
     assert_eq!((config.amqp.prefetch, config.amqp.urls.is_empty()), (100, true));
     assert_eq!(config.http.listen.unwrap().to_string(), "[::1]:8080");
     assert_eq!(config.ledger.ordering_grace, Duration::from_millis(500));
@@ -52,7 +62,7 @@ fn variables_alone_define_a_whole_party() {
 
 #[test]
 fn a_variable_that_is_wrong_is_named() {
-    let cases: [(&[(&str, &str)], &str); 7] = [
+    let cases: [(&[(&str, &str)], &str); 9] = [
         (
             &[("PURSER__AMQP__PREFETCH", "many")],
             "amqp.prefetch (set in environment variable PURSER__AMQP__PREFETCH) must be a whole",
@@ -66,6 +76,11 @@ fn a_variable_that_is_wrong_is_named() {
             "ampq (set in environment variable PURSER__AMPQ__PREFETCH) is not a setting",
         ),
         (&[("PURSER__AMQP", "5")], "environment variable PURSER__AMQP must be PURSER__SECTION__KEY"),
+        (&[("PURSER__OPERATORS", "carol")], "environment variable PURSER__OPERATORS must be PURSER__SECTION__KEY"),
+        (
+            &[("PURSER__OPERATORS", "[{name = \"carol\", role = \"boss\"}]")],
+            "operators[0].role (set in environment variable PURSER__OPERATORS)",
+        ),
         (&[("PURSER__AMQP____URL", "5")], "must be PURSER__SECTION__KEY"),
         (&[("PURSER__AMQP__URL", "x"), ("PURSER__amqp__url", "y")], "sets what another variable sets too"),
         (&[("PURSER__PARTIES__ACME__CURRENCIES", "[CHF]")], "must be a list such as"),
@@ -91,6 +106,62 @@ fn a_secret_may_be_in_a_file_whose_last_newline_is_no_part_of_it() {
     assert_eq!(config.http.admin_token.unwrap().expose(), "secret ");
     let error = parse(&format!("[http]\nadmin_token_file = '{}'", write("empty", "\n"))).unwrap_err().to_string();
     assert!(error.contains("which is empty"), "{error}");
+}
+
+/// Where each secret is a setting; `@` stands for it.
+const HELD: [(&str, &str); 8] = [
+    ("admin_token", "[http]\n@"),
+    ("hmac_secret", "[parties.acme.jwt]\n@"),
+    (
+        "secret",
+        "[parties.acme.goplay]\npath = \"\"\ncurrency = \"CHF\"\n[[parties.acme.goplay.clients]]\nid = \"c\"\n@\n\
+         redirect_uris = [\"http://c.example/\"]",
+    ),
+    ("keys_secret", "[parties.acme.codegames]\npath = \"\"\ncurrency = \"CHF\"\n@"),
+    ("api_keys", "[parties.acme.rest]\n@"),
+    ("api_keys", "[parties.acme.balance_service]\npath = \"\"\n@"),
+    (
+        "password_hash",
+        "[parties.acme.codegames]\npath = \"\"\ncurrency = \"CHF\"\nkeys_secret = \"k\"\n\
+         [[parties.acme.codegames.users]]\nlogin = \"l\"\nplayer = \"l\"\n@",
+    ),
+    ("token_hash", "[[operators]]\nname = \"carol\"\nrole = \"viewer\"\n@"),
+];
+
+#[test]
+fn every_secret_may_be_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("secret");
+    for secret in files::SECRETS {
+        assert!(HELD.iter().any(|(name, _)| *name == secret), "{secret}");
+    }
+    for (name, toml) in HELD {
+        let written = match name {
+            "password_hash" => "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA\n".to_owned(),
+            "token_hash" => OperatorTokenHash::of("x").text(),
+            "api_keys" => {
+                "one key, thirty-two bytes long, it is\n\n another key, as long as the other one is\n".to_owned()
+            }
+            _ => "a secret that has thirty-two bytes\n".to_owned(),
+        };
+        std::fs::write(&path, written).unwrap();
+        let jwt = if name == "hmac_secret" { "" } else { "player_tokens = \"trusted\"\n" };
+        let file = format!("{name}_file = '{}'", path.display());
+        let parsed =
+            |set: &str| parse(&format!("[parties.acme]\ncurrencies = [\"CHF\"]\n{jwt}{}", toml.replace('@', set)));
+        let config = parsed(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
+        if name == "api_keys" {
+            let acme = acme(&config);
+            let keys = acme.rest.as_ref().map(|rest| &rest.api_keys).filter(|keys| !keys.is_empty());
+            let keys = keys.or(acme.balance_service.as_ref().map(|service| &service.api_keys)).unwrap();
+            let keys: Vec<_> = keys.iter().map(Secret::expose).collect();
+            assert_eq!(keys, ["one key, thirty-two bytes long, it is", "another key, as long as the other one is"]);
+            let both = parsed(&format!("api_keys = [\"k\"]\n{file}")).unwrap_err().to_string();
+            assert!(both.contains("must not both be given"), "{both}");
+        }
+        std::fs::write(&path, if name == "api_keys" { " \n\n" } else { "\n" }).unwrap();
+        assert!(parsed(&file).is_err(), "{name}: an empty file");
+    }
 }
 
 #[test]

@@ -47,7 +47,8 @@ impl Prune {
         if self.before > clock::now() {
             return Err(usage("--before lies in the future"));
         }
-        let database = self.ledger.one(config)?.change().await?;
+        let ledger = self.ledger.one(config)?;
+        let database = if self.dry_run { ledger.look_at().await? } else { ledger.change().await? };
         // What is pruned cannot be audited later: it must be right now.
         let report = database.query(audit::run).await?;
         if let Some(finding) = report.findings.first() {

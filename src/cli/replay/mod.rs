@@ -90,7 +90,8 @@ impl ReplayArgs {
 
     async fn apply(self, config: &Config) -> Ended {
         let mut pacing = self.pacing(config)?;
-        let database = self.ledger.one(config)?.change().await?;
+        let ledger = self.ledger.one(config)?;
+        let database = if self.dry_run { ledger.look_at().await? } else { ledger.change().await? };
         let writer = database.writer()?;
         let mut applying = if self.dry_run { Applying::dry_run(writer) } else { Applying::new(writer) };
         let mut summary = Summary { dry_run: self.dry_run, ..Summary::default() };

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::ledger::Outcome;
 use crate::ledger::recorded::Recorded;
 use crate::wallet::replay::{Replay as Applying, ReplayError, ReplayedAs};
-use preview::{Flow, Preview};
+use preview::{Flow, Flows, Preview};
 use source::{RecordBatch, RecordSource, SourceError};
 
 /// Commands that are applied together. What fails takes so many with it, and they are done again.
@@ -95,6 +95,7 @@ impl ReplayArgs {
         let writer = database.writer()?;
         let mut applying = if self.dry_run { Applying::dry_run(writer) } else { Applying::new(writer) };
         let mut summary = Summary { dry_run: self.dry_run, ..Summary::default() };
+        let detail = json!({ "unsealed": self.unsealed, "by_hand": preview::told(&pacing.flows) });
         let so_far = DoneSoFar::default();
         let working = async {
             self.apply_all(&mut pacing, &mut applying, &mut summary, &so_far).await?;
@@ -103,7 +104,6 @@ impl ReplayArgs {
         let ended = if self.dry_run {
             working.await.map(|((), _)| ())
         } else {
-            let detail = json!({ "unsealed": self.unsealed });
             let deed = Deed { act: "replay", party: None, target: self.file.display().to_string(), detail };
             trail::recorded_in_steps(&database, deed, &so_far, working).await
         };
@@ -146,7 +146,7 @@ impl ReplayArgs {
             let Flow { deposits, withdrawals } = flow;
             eprintln!("{party}: deposits {deposits} and withdraws {withdrawals} minor units of {currency} in all");
         }
-        Pacing::start(source, parties, self.rate).map_err(|error| failure(&error))
+        Pacing::start(source, preview.flows, parties, self.rate).map_err(|error| failure(&error))
     }
 }
 
@@ -205,18 +205,21 @@ struct Pacing {
     rate: Option<u32>,
     began: Instant,
     sent: u64,
+    /// What the whole file deposits and withdraws.
+    flows: Flows,
 }
 
 impl Pacing {
     fn start(
         source: RecordSource,
+        flows: Flows,
         parties: BTreeSet<crate::ledger::Party>,
         rate: Option<u32>,
     ) -> std::io::Result<Self> {
         let progress = output::progress_bar(source.length, "bytes");
         let size = rate.map_or(BATCH, |rate| ((rate / STEPS) as usize).clamp(1, BATCH));
         let batches = source.batches(parties, size)?;
-        Ok(Self { batches, progress, rate, began: Instant::now(), sent: 0 })
+        Ok(Self { batches, progress, rate, began: Instant::now(), sent: 0, flows })
     }
 
     /// The next records, when they are due.

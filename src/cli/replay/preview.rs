@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 
+use serde_json::{Value, json};
+
 use super::source::MAX_LINE;
 use crate::cli::journal::line;
 use crate::cli::journal::seal::{self, SealError, Sealing};
@@ -27,11 +29,23 @@ pub struct Flow {
     pub withdrawals: i128,
 }
 
+/// Of each party in each currency.
+pub type Flows = BTreeMap<(Party, Currency), Flow>;
+
+/// For the trail: what one person moves so is told by nobody's approval.
+pub fn told(flows: &Flows) -> Vec<Value> {
+    let told = |((party, currency), flow): (&(Party, Currency), &Flow)| {
+        let (deposits, withdrawals) = (flow.deposits.to_string(), flow.withdrawals.to_string());
+        json!({ "party": party, "currency": currency, "deposits_minor": deposits, "withdrawals_minor": withdrawals })
+    };
+    flows.iter().map(told).collect()
+}
+
 /// What is found out about an export.
 pub struct Preview {
     /// Absent where the file is taken as it is.
     sealing: Option<Sealing>,
-    pub flows: BTreeMap<(Party, Currency), Flow>,
+    pub flows: Flows,
 }
 
 impl Preview {

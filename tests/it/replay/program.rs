@@ -13,8 +13,54 @@ async fn stage(base: Base) -> Stage {
     stage
 }
 
+#[derive(QueryableByName)]
+struct TrailDetail {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    detail: String,
+}
+
 fn summary(output: &str) -> Value {
     serde_json::from_str(output.lines().last().expect("a line")).expect("JSON")
+}
+
+/// Neither a file nor a table is made for somebody who only looks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_makes_no_ledger() {
+    for base in [Base::Sqlite, Base::Postgres] {
+        let stage = Stage::prepare(base, ACME, &Addresses::shared()).await;
+        std::fs::write(stage.file("export.ndjson"), "").expect("written");
+        for command in [
+            ["replay", "export.ndjson", "--unsealed", "--dry-run"].as_slice(),
+            &["journal", "prune", "--before", "1h", "--dry-run"],
+        ] {
+            let ran = stage.run(command).await;
+            let says = String::from_utf8_lossy(&ran.stderr).into_owned();
+            assert_eq!((ran.status.code(), says.contains("run `purser migrate`")), (Some(1), true), "{says}");
+        }
+        assert!(!stage.file("purser.db").exists());
+        assert_eq!(stage.run(&["audit"]).await.status.code(), Some(1), "there is no schema still");
+        stage.database.migrate().await.expect("migrated");
+        stage.done(&["replay", "export.ndjson", "--unsealed", "--dry-run"]).await;
+        stage.done(&["journal", "prune", "--before", "1h", "--dry-run"]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_says_what_a_replay_moves_by_hand() {
+    let (from, to) = (stage(Base::Sqlite).await, stage(Base::Sqlite).await);
+    let moved = "open alice CHF\ndeposit alice 900 CHF key=a\ndeposit alice 200 CHF key=b\nwithdraw alice 50 CHF key=c";
+    apply(&mut from.database.writer().expect("a writer"), &commands("acme", moved)).await.expect("applied");
+    let exported = from.done(&["journal", "export", "--party", "acme"]).await;
+    to.done_with(&["replay", "-"], &exported).await;
+    let trail = to.database.query(|conn| {
+        let AnyConnection::Sqlite(conn) = conn else { panic!("not SQLite") };
+        let replays = diesel::sql_query("SELECT detail FROM trail WHERE act = 'replay' ORDER BY number");
+        replays.load::<TrailDetail>(conn).map_err(|error| StoreError::Rejected(error.to_string()))
+    });
+    let trail = trail.await.expect("a trail");
+    let detail: Value = serde_json::from_str(&trail.first().expect("an entry").detail).expect("JSON");
+    let flow = json!([{ "party": "acme", "currency": "CHF", "deposits_minor": "1100", "withdrawals_minor": "50" }]);
+    assert_eq!(detail, json!({ "unsealed": false, "by_hand": flow }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

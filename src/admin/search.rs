@@ -54,6 +54,11 @@ impl SearchPlace {
     ];
 }
 
+/// What no look by a key can find.
+const NOT_FOUND: &str = "a bet that was refused is kept under its player's own name: it is found by its correlation id or in \
+                         the player's history, not by its externalId or betId; an order of a game that is not configured any more is found by its \
+                         betId, not by its externalId";
+
 /// What was found, and where it was looked for.
 #[derive(Debug, Serialize)]
 pub struct SearchResult {
@@ -68,6 +73,8 @@ pub struct SearchResult {
     pub ledgers: Vec<LedgerName>,
     /// Ledgers that could not be looked at: what is there is missing.
     pub away: Vec<LedgerName>,
+    /// What is not found although it was looked for.
+    pub note: &'static str,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -90,7 +97,8 @@ impl SearchResult {
     /// Before anything was looked for.
     pub fn nowhere(q: &str, away: Vec<LedgerName>) -> Self {
         let (looked, passed_over) = (SearchPlace::ALL.to_vec(), Vec::new());
-        Self { q: q.to_owned(), found: vec![], looked, passed_over, parties: vec![], ledgers: vec![], away }
+        let (found, parties, ledgers, note) = (vec![], vec![], vec![], NOT_FOUND);
+        Self { q: q.to_owned(), found, looked, passed_over, parties, ledgers, away, note }
     }
 
     /// With what another ledger says.

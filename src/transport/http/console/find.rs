@@ -16,6 +16,8 @@ struct SearchPage {
     looked: String,
     passed_over: String,
     parties: String,
+    /// What is not found so.
+    note: &'static str,
     /// Whether it was looked for anything.
     is_asked: bool,
 }
@@ -40,6 +42,7 @@ pub async fn show(console: &Console, mut asked: PageRequest) -> Result<String, P
         looked: String::new(),
         passed_over: String::new(),
         parties: String::new(),
+        note: "",
         is_asked,
     };
     if is_asked {
@@ -48,6 +51,7 @@ pub async fn show(console: &Console, mut asked: PageRequest) -> Result<String, P
         page.hits = found.found.iter().map(hit).collect();
         page.looked = names(&found.looked);
         page.passed_over = names(&found.passed_over);
+        page.note = found.note;
         page.parties = found.parties.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     }
     Ok(page.render()?)

@@ -35,6 +35,7 @@ async fn an_order_is_shown_with_what_came_what_moved_and_what_a_repeat_is_answer
 
         let found = shown(&stage, Role::Viewer, "/search?q=one").await;
         let hit = in_list(&found["found"], |hit| hit["is"] == "external_id").expect("the order");
+        assert!(found["note"].as_str().is_some_and(|note| note.contains("a bet that was refused")), "{found}");
         assert_eq!(hit["party"], "acme");
         let path = hit["path"].as_str().and_then(|path| path.strip_prefix("/admin/v1")).expect("a page");
         let order = shown(&stage, Role::Viewer, path).await;

@@ -14,8 +14,8 @@ use crate::ledger::Outcome;
 use crate::storage::{Database, Reader};
 use crate::wallet::direct;
 
-/// Approvals that are listed at the most, oldest first: whoever decides begins there.
-const MOST_LISTED: i64 = 1000;
+/// Approvals that are read at a time.
+const PAGE: i64 = 1000;
 
 #[derive(Subcommand)]
 pub enum Approvals {
@@ -99,7 +99,18 @@ impl ListApprovals {
     async fn of_ledger(&self, config: &Config, ledger: LedgerChoice) -> Result<Vec<ApprovalShown>, CommandFailure> {
         let (name, config, all) = (ledger.name.clone(), config.clone(), self.all);
         let database = ledger.look_at().await?;
-        Ok(database.query(move |conn| approvals::list(conn, &config, &name, all, None, MOST_LISTED)).await?)
+        let listing = database.query(move |conn| {
+            let mut listed: Vec<ApprovalShown> = Vec::new();
+            loop {
+                let after = listed.last().map(|last| last.id);
+                let page = approvals::list(conn, &config, &name, all, after, PAGE)?;
+                if page.is_empty() {
+                    return Ok(listed);
+                }
+                listed.extend(page);
+            }
+        });
+        Ok(listing.await?)
     }
 }
 

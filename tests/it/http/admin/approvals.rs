@@ -196,6 +196,52 @@ async fn what_nobody_decides_on_expires_and_what_cannot_be_moved_is_not() {
     .await;
 }
 
+/// Whoever the system has no name for may be anybody: the one who asks, or the one who decides.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_without_a_name_has_a_part_in_what_takes_two() {
+    on_both(async |base| {
+        let stage = open(base, "").await;
+        let (reader, nobody) = (Reader::new(stage.database.clone()), |who: &str| Actor {
+            who: who.into(),
+            role: "system",
+            origin: "command line on somewhere".to_owned(),
+        });
+        let id = ask(&stage, DEPOSITS, &amount("70.00", "a")).await;
+        for who in ["os:uid 77", "os:root, signed in as uid 77"] {
+            let moving = async |_: &road::Approval| panic!("moved");
+            let who = nobody(who);
+            let approving = road::approve::<(), CommandFailure>(&reader, &who, id.parse().expect("an id"), moving);
+            let why = approving.await.map(drop).expect_err("refused").to_string();
+            assert!(why.contains("`getent passwd 77`") && why.contains("a token of your own"), "{why}");
+            let rejected = road::reject(&reader, &who, id.parse().expect("an id")).await.expect("asked");
+            assert!(matches!(rejected, Err(road::Denial::Nameless(_))), "{rejected:?}");
+        }
+        let told = outcomes(&stage, "approval approve").await;
+        assert!(told[0].starts_with("os:uid 77: refused: this takes two people"), "{told:?}");
+
+        // One that was asked for before this was so.
+        assert!(execute(&stage, "UPDATE approvals SET asked_by = 'os:uid 77'").await);
+        let (status, why) = problem(&decide(&stage, Role::Admin, &id, "approve").await);
+        assert_eq!((status, why.contains("os:uid 77 asked for it")), (403, true), "{why}");
+        assert_eq!(decide(&stage, Role::Admin, &id, "reject").await.status, 200);
+        assert_eq!(stage.balance("acme", "alice", "CHF").await, 5_000);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_lists_every_approval() {
+    let stage = open(Base::Sqlite, "").await;
+    ask(&stage, DEPOSITS, &amount("70.00", "first")).await;
+    let more = "INSERT INTO approvals SELECT randomblob(16), party, act, key || n, player, currency, amount, command, reason, \
+                asked_by, asked_from, asked_at + n % 7, expires_at, state, decided_by, decided_at FROM approvals, \
+                (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2100) SELECT n FROM c)";
+    assert!(execute(&stage, more).await);
+    let listed: Vec<Value> = serde_json::from_str(&stage.done(&["approvals", "list", "--json"]).await).expect("JSON");
+    let keys: std::collections::BTreeSet<_> = listed.iter().map(|approval| approval["key"].to_string()).collect();
+    assert_eq!((listed.len(), keys.len()), (2_101, 2_101));
+}
+
 /// Where the program ends once it is written down that somebody approves, and where it ends once the ledger has moved it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approval_that_was_cut_short_is_carried_to_its_end_once() {

@@ -13,6 +13,7 @@ use lapin::options::BasicPublishOptions;
 use lapin::{Channel, Confirmation, PublisherConfirm};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tracing::Span;
 
 use super::admission::Unfit;
 use super::direct::{self, DirectReplies};
@@ -89,15 +90,21 @@ pub async fn run(
 
 /// What an answered delivery becomes.
 pub(super) struct PreparedReply {
+    pub request: AnsweredRequest,
+    pub reply: Option<Publication>,
+    copy: Option<Publication>,
+    dead_letter: Option<Publication>,
+}
+
+/// What is kept of a delivery until it is acked.
+pub(super) struct AnsweredRequest {
     pub queue: Arc<SubscribedQueue>,
     pub tag: u64,
     received: Instant,
     correlation: String,
     told: DeliveryOutcome,
-    pub reply: Option<Publication>,
-    copy: Option<Publication>,
-    dead_letter: Option<Publication>,
     trace: Option<Arc<MessageTrace>>,
+    span: Span,
 }
 
 /// What is counted and logged of a delivery.
@@ -125,20 +132,15 @@ impl PreparedReply {
 
 /// A delivery whose reply, and dead letter where there is one, are on their way.
 pub(super) struct Published {
-    queue: Arc<SubscribedQueue>,
-    tag: u64,
-    received: Instant,
-    correlation: String,
-    told: DeliveryOutcome,
+    request: AnsweredRequest,
     reply: Option<PublisherConfirm>,
     copy: Option<PublisherConfirm>,
     dead_letter: Option<PublisherConfirm>,
-    trace: Option<Arc<MessageTrace>>,
 }
 
 fn prepare(answered: AnsweredDelivery) -> PreparedReply {
     let (told, reply, parked) = fate(&answered);
-    let AnsweredDelivery { queue, delivery, received, trace, .. } = answered;
+    let AnsweredDelivery { queue, delivery, received, trace, span, .. } = answered;
     let (place, admission) = ((&queue.handler.rules.party, queue.operation), &queue.admission);
     let reply = reply.map(|reply| message::reply(&delivery, place, admission, reply));
     let reply = reply.map(|reply| traced(reply, trace.as_deref()));
@@ -153,7 +155,8 @@ fn prepare(answered: AnsweredDelivery) -> PreparedReply {
         message::dead_letter(&delivery, place, admission, Died { reason, error: &error, at, frame_max })
     });
     let correlation = message::correlation(&delivery.properties).map(|id| id.as_str().to_owned()).unwrap_or_default();
-    PreparedReply { tag: delivery.delivery_tag, received, correlation, told, reply, copy, dead_letter, trace, queue }
+    let request = AnsweredRequest { tag: delivery.delivery_tag, received, correlation, told, trace, span, queue };
+    PreparedReply { request, reply, copy, dead_letter }
 }
 
 /// A reply whose `traceparent` is its own span's, where the request is traced; else it has the request's.
@@ -207,11 +210,11 @@ async fn publish(channel: &Channel, batch: Vec<PreparedReply>) -> lapin::Result<
 }
 
 pub(super) async fn publish_one(channel: &Channel, prepared: PreparedReply) -> lapin::Result<Published> {
-    let PreparedReply { queue, tag, received, correlation, told, reply, copy, dead_letter, trace } = prepared;
+    let PreparedReply { request, reply, copy, dead_letter } = prepared;
     let dead_letter = maybe_send(channel, dead_letter).await?;
     let copy = maybe_send(channel, copy).await?;
     let reply = maybe_send(channel, reply).await?;
-    Ok(Published { queue, tag, received, correlation, told, reply, copy, dead_letter, trace })
+    Ok(Published { request, reply, copy, dead_letter })
 }
 
 async fn maybe_send(channel: &Channel, publication: Option<Publication>) -> lapin::Result<Option<PublisherConfirm>> {
@@ -231,35 +234,37 @@ async fn send(channel: &Channel, publication: Publication) -> lapin::Result<Publ
 pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
     let mut shares: Vec<QueueShare> = Vec::new();
     let mut unroutable = Unroutable::default();
-    for published in batch {
-        if let Some(confirm) = published.dead_letter {
+    for Published { request, reply, copy, dead_letter } in batch {
+        if let Some(confirm) = dead_letter {
             is_kept(&confirm.await?, Publishing::DeadLetter)?;
         }
-        if let Some(copy) = published.copy {
+        if let Some(copy) = copy {
             // Whoever wanted it may be gone by now.
             is_kept(&copy.await?, Publishing::Reply)?;
         }
-        if let Some(reply) = published.reply {
+        if let Some(reply) = reply {
             let confirmation = reply.await?;
             if !is_kept(&confirmation, Publishing::Reply)? {
-                unroutable.add(&published.queue, &published.correlation, &confirmation);
+                unroutable.add(&request.queue, &request.correlation, &confirmation);
             }
         }
-        let of_queue = match shares.iter_mut().find(|share| Arc::ptr_eq(&share.queue, &published.queue)) {
+        let AnsweredRequest { queue, tag, received, correlation, told, trace, span } = request;
+        let of_queue = match shares.iter_mut().find(|share| Arc::ptr_eq(&share.queue, &queue)) {
             Some(of_queue) => of_queue,
-            None => shares.push_mut(QueueShare::of(published.queue)),
+            None => shares.push_mut(QueueShare::of(queue)),
         };
-        of_queue.tags.push(published.tag);
-        if let Some(trace) = published.trace {
-            trace.end(published.told.code());
+        of_queue.tags.push(tag);
+        if let Some(trace) = trace {
+            trace.end(told.code());
         }
-        match published.told {
+        match told {
             DeliveryOutcome::Silent => {}
             DeliveryOutcome::Answered(code) => {
-                of_queue.queue.times.answered(published.received.elapsed());
+                span.in_scope(|| tracing::debug!(code, "answered"));
+                of_queue.queue.times.answered(received.elapsed());
                 *of_queue.codes.entry(code).or_default() += 1;
             }
-            DeliveryOutcome::Unfit(unfit) => of_queue.unfit.entry(unfit).or_default().add(&published.correlation),
+            DeliveryOutcome::Unfit(unfit) => of_queue.unfit.entry(unfit).or_default().add(&correlation),
         }
     }
     unroutable.tell();

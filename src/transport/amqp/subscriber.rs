@@ -8,6 +8,7 @@ use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use lapin::{Channel, Consumer};
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tracing::{Instrument as _, Span};
 
 use super::acks::AckTracker;
 use super::admission::{Admission, Unfit};
@@ -15,6 +16,7 @@ use super::legible::Mended;
 use super::message;
 use super::tally::{BetTally, Cohort};
 use super::watch::ReplyWatch;
+use crate::admin::redaction::without_tokens;
 use crate::clock;
 use crate::dialects::egpp::handler::EgppRefused;
 use crate::dialects::egpp::sandbox::{self, Staged};
@@ -91,6 +93,17 @@ impl SubscribedQueue {
         Some(Arc::new(MessageTrace::begin(spans, sampled, about)))
     }
 
+    /// A span of the log's around one message. Where nobody asks for it, it is none and costs a comparison.
+    fn span(&self, delivery: &Delivery) -> Span {
+        tracing::debug_span!(
+            "command",
+            party = self.handler.rules.party.as_str(),
+            dialect = "egpp",
+            operation = self.operation.name(),
+            correlation_id = message::correlation(&delivery.properties).map(|id| without_tokens(id.as_str())),
+        )
+    }
+
     /// Acks all that is done, also behind what will not be done any more.
     pub async fn flush(&self) -> lapin::Result<()> {
         let mut acks = self.acks.lock().await;
@@ -120,6 +133,8 @@ pub struct AnsweredDelivery {
     pub received: Instant,
     /// Where it is sampled.
     pub trace: Option<Arc<MessageTrace>>,
+    /// What the log says of it is said within.
+    pub span: Span,
     pub answer: DeliveryAnswer,
 }
 
@@ -195,8 +210,9 @@ impl Subscriber {
         let counts = self.queue.operation == Operation::OrderBet;
         let undecided = counts.then(|| self.queue.tally.receive(delivery.redelivered));
         let trace = self.queue.trace(&delivery);
-        let held = Held { room, undecided, received, trace };
-        take(&self.queue, (Box::new(delivery), held), &self.sequencer, &self.answers).is_ok()
+        let span = self.queue.span(&delivery);
+        let held = Held { room, undecided, received, trace, span: span.clone() };
+        span.in_scope(|| take(&self.queue, (Box::new(delivery), held), &self.sequencer, &self.answers).is_ok())
     }
 }
 
@@ -223,6 +239,7 @@ struct Held {
     undecided: Option<Arc<Cohort>>,
     received: Instant,
     trace: Option<Arc<MessageTrace>>,
+    span: Span,
 }
 
 type Taken = (Box<Delivery>, Held);
@@ -234,10 +251,10 @@ fn take(
     answers: &AnswerSender,
 ) -> Result<(), SequencerStopped> {
     if let Err(unfit) = queue.admit(&taken.0) {
-        let (delivery, Held { received, trace, .. }) = taken;
+        let (delivery, Held { received, trace, span, .. }) = taken;
         let (queue, answer) = (Arc::clone(queue), DeliveryAnswer::Unfit(unfit));
         // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
-        drop(answers.send(AnsweredDelivery { queue, delivery, received, trace, answer }));
+        drop(answers.send(AnsweredDelivery { queue, delivery, received, trace, span, answer }));
         return Ok(());
     }
     if let Some(age_s) = age(&taken.0) {
@@ -248,10 +265,12 @@ fn take(
             // Fetching keys may take seconds; the others in the queue do not wait for it. A stopped sequencer leaves
             // the delivery unacked: it comes again.
             let (queue, sequencer, answers) = (Arc::clone(queue), sequencer.clone(), answers.clone());
-            tokio::spawn(async move {
+            let span = taken.1.span.clone();
+            let opening = async move {
                 let opened = open_with_newer_keys(&queue, &taken.0, &answers).await;
                 pass_on(&queue, taken, opened, &sequencer, &answers)
-            });
+            };
+            tokio::spawn(opening.instrument(span));
             Ok(())
         }
         opened => pass_on(queue, taken, opened, sequencer, answers),
@@ -296,8 +315,8 @@ fn pass_on(
     let (queue, sender) = (Arc::clone(queue), answers.clone());
     // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
     let send = move |queue: Arc<SubscribedQueue>, delivery, held: Held, answer| {
-        let Held { room, undecided, received, trace } = held;
-        drop(sender.send(AnsweredDelivery { queue, delivery, received, trace, answer }));
+        let Held { room, undecided, received, trace, span } = held;
+        drop(sender.send(AnsweredDelivery { queue, delivery, received, trace, span, answer }));
         drop((room, undecided));
     };
     match opened {

@@ -13,10 +13,12 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tracing::{Instrument as _, Span};
 
 use super::operating::RETRY_AFTER;
 use super::origin::{self, Origins};
 use super::server::ConnectedClient;
+use crate::admin::redaction::without_tokens;
 use crate::clock;
 use crate::dialects::http::{Dialect, Failure, Mount, MountError, PartyNote, Reply, Request, Route};
 use crate::ledger::Party;
@@ -138,12 +140,13 @@ impl BoundRoute {
         let trace = header_text(&request, "traceparent").filter(|text| telemetry::is_traceparent(text));
         let correlation = correlation(&request);
         let whose = PartyNote::of(self.party.as_ref());
+        let span = self.span(&correlation);
         let reply = match request.extensions().get::<ConnectedClient>().cloned() {
             Some(client) => {
                 let (peer, caller) = (client.address.ip(), (Arc::clone(&correlation), whose.clone()));
                 let read = self.read(parameters, request, peer, caller).await;
                 match read.and_then(|request| Ok((request, client.place.work().ok_or(Failure::Unavailable)?))) {
-                    Ok((request, _work)) => self.handle(request).await,
+                    Ok((request, _work)) => self.handle(request).instrument(span.clone()).await,
                     Err(failure) => failed(self.dialect, failure),
                 }
             }
@@ -154,7 +157,8 @@ impl BoundRoute {
             current.tell(self.facts(&reply, whose.get(), &correlation));
         }
         let party = whose.get().map_or("-", Party::as_str);
-        self.tell(&reply, (party, &correlation, trace.as_deref()), began.elapsed());
+        span.record("party", party);
+        span.in_scope(|| self.tell(&reply, (party, &correlation, trace.as_deref()), began.elapsed()));
         let mut response = response(reply);
         let own = [("x-correlation-id", Some(correlation.to_string())), ("traceparent", trace)];
         for (name, value) in own {
@@ -163,6 +167,17 @@ impl BoundRoute {
             }
         }
         response
+    }
+
+    /// A span of the log's around one call. Whose it is may be known at its end only.
+    fn span(&self, correlation: &str) -> Span {
+        tracing::debug_span!(
+            "command",
+            party = tracing::field::Empty,
+            dialect = self.dialect.name,
+            operation = self.route.operation,
+            correlation_id = without_tokens(correlation),
+        )
     }
 
     async fn handle(&self, request: Request) -> Reply {

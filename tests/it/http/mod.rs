@@ -8,6 +8,7 @@ mod codegames;
 pub mod server;
 mod connections;
 mod silence;
+mod spans;
 mod metrics;
 mod traces;
 mod goplay;

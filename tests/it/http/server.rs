@@ -11,7 +11,7 @@ use crate::e2e::services::Addresses;
 use crate::e2e::stage::{Base, Stage};
 use crate::patience::until;
 
-const PARTIES: &str = r#"
+pub const PARTIES: &str = r#"
 [ledger]
 ordering_grace = "1500ms"
 [parties.acme]

@@ -212,7 +212,8 @@ async fn own_name(connection: &Connection, party: &Party) -> Result<String, Sess
 
 impl PreparedReply {
     fn to_status_exchange(&self, reply: Publication) -> Publication {
-        let (exchange, routing_key) = message::status_route(&self.queue.handler.rules.party, self.queue.operation);
+        let queue = &self.request.queue;
+        let (exchange, routing_key) = message::status_route(&queue.handler.rules.party, queue.operation);
         Publication { exchange, routing_key, ..reply }
     }
 }

@@ -76,7 +76,7 @@ impl FileReader {
         let is_read_by_group = mode & GROUP == GROUP_READS;
         let others = match (mode & GROUP, mode & EVERYONE) {
             (0, 0) => return None,
-            (_, 0) if owner == ROOT && is_read_by_group && self.groups.contains(&group) => return None,
+            (_, 0) if is_shared_by_root && is_read_by_group && self.groups.contains(&group) => return None,
             (_, 0) => "its group",
             (_, _) => "everybody",
         };
@@ -87,7 +87,7 @@ impl FileReader {
             format!(
                 "give it to Purser's user (chown) and chmod 600 {path}, or to root and Purser's group (chgrp) and chmod 640"
             )
-        } else if owner == ROOT && mode & EVERYONE == 0 && is_read_by_group {
+        } else if owner == ROOT && mode & EVERYONE == 0 && is_read_by_group && !self.groups.contains(&group) {
             // Root cannot tell who serves.
             "right where its group is Purser's user's and nobody else's (check as that user); else chmod 600".to_owned()
         } else {
@@ -142,7 +142,7 @@ mod tests {
             (&purser, 1_000, PURSER, 0o640, Some("give it to Purser's user")),
             (&root, ROOT, PURSER, 0o640, Some("right where its group is")),
             (&root, ROOT, PURSER, 0o644, Some("chmod 600 F")),
-            (&root, ROOT, ROOT, 0o640, None),
+            (&root, ROOT, ROOT, 0o640, Some("chmod 600 F")),
         ] {
             let said = reader.objection(Access { mode, owner, group }, &"F").map(|(_, advice)| advice);
             assert_eq!(said.is_some(), advice.is_some(), "{said:?} of {mode:o} {owner}:{group}");

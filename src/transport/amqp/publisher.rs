@@ -142,8 +142,7 @@ fn prepare(answered: AnsweredDelivery) -> PreparedReply {
     let (told, reply, parked) = fate(&answered);
     let AnsweredDelivery { queue, delivery, received, trace, span, .. } = answered;
     let (place, admission) = ((&queue.handler.rules.party, queue.operation), &queue.admission);
-    let reply = reply.map(|reply| message::reply(&delivery, place, admission, reply));
-    let reply = reply.map(|reply| traced(reply, trace.as_deref()));
+    let reply = reply.map(|reply| traced(message::reply(&delivery, place, admission, reply), trace.as_deref()));
     let copy = reply.as_ref().and_then(|reply| message::copy(&delivery, admission, reply));
     let reply = match queue.watch.as_ref().and_then(|watch| watch.watcher()) {
         Some(watcher) => Some(watch::handed_over(watcher, &delivery, reply, parked.as_ref())),
@@ -254,9 +253,7 @@ pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> 
             None => shares.push_mut(QueueShare::of(queue)),
         };
         of_queue.tags.push(tag);
-        if let Some(trace) = trace {
-            trace.end(told.code());
-        }
+        trace.iter().for_each(|trace| trace.end(told.code()));
         match told {
             DeliveryOutcome::Silent => {}
             DeliveryOutcome::Answered(code) => {

@@ -56,7 +56,7 @@ async fn a_call_is_told_within_its_span_and_nobody_is_told_of_spans_who_did_not_
         until("the line is there", async || stage.log().contains("took_ms")).await;
         let log = stage.log();
         let line = log.lines().find(|line| line.contains("took_ms")).expect("a line");
-        for field in [r#"party="acme""#, r#"dialect="egpp""#, r#"operation="order.bet""#, r#"correlation_id="mine""#] {
+        for field in [r#"party="acme""#, r#"dialect="rest""#, r#"operation="order.bet""#, r#"correlation_id="mine""#] {
             assert_eq!(line.matches(field).count(), if is_told { 2 } else { 1 }, "{field}: {line}");
         }
         assert_eq!(log.contains("command{"), is_told, "{log}");

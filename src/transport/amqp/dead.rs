@@ -68,15 +68,27 @@ impl DeadLetter {
         message::correlation(&self.held.delivery.properties).map_or("", |id| id.as_str())
     }
 
+    /// Whether Purser parked it, or the broker dead-lettered it: both through the exchange of dead letters. What was sent
+    /// straight to the queue says of itself whatever its sender likes, so nothing of that is believed.
+    fn is_parked(&self) -> bool {
+        self.held.delivery.exchange.as_str() == topology::DEAD
+    }
+
     /// `malformed`, `fault`, `misrouted`, `unreadable`, `sandbox`, or the broker's own word, such as `delivery_limit`.
     pub fn reason(&self) -> &str {
         if self.held.is_mended {
             return UNREADABLE;
         }
+        if !self.is_parked() {
+            return MISROUTED;
+        }
         self.text(DEAD_REASON).or_else(|| self.text("x-first-death-reason")).unwrap_or("unknown")
     }
 
     pub fn error(&self) -> &str {
+        if !self.is_parked() {
+            return "it was sent straight to the dead letters";
+        }
         self.text(DEAD_ERROR).unwrap_or_default()
     }
 
@@ -134,8 +146,9 @@ impl DeadLetter {
         &self.held.delivery.properties
     }
 
+    /// A header that tells of its death, where that can be believed.
     fn header(&self, name: &str) -> Option<&AMQPValue> {
-        message::exact_header(self.properties(), name)
+        message::exact_header(self.properties(), name).filter(|_| self.is_parked())
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -314,7 +327,8 @@ pub fn alive(letter: &DeadLetter, copy_to: &str, own_user: Option<&str>) -> Basi
     let came_with = letter.properties();
     let is_own = own_user.is_some() && came_with.user_id().as_ref().map(|user| user.as_str()) == own_user;
     // Of a letter that the broker gave up, and not Purser, the header is whoever's who sent it.
-    let is_vouched_for = is_own || !matches!(Deaths::of(came_with), Deaths::Told(deaths) if !deaths.is_empty());
+    let was_given_up = matches!(Deaths::of(came_with), Deaths::Told(deaths) if !deaths.is_empty());
+    let is_vouched_for = is_own || letter.is_parked() && !was_given_up;
     let is_kept = |name: &str| {
         !OF_DEATH.contains(&name) && !ROUTING_HEADERS.contains(&name) && (name != ORIGINAL_USER || is_vouched_for)
     };

@@ -113,8 +113,13 @@ fn delivery(properties: BasicProperties) -> Delivery {
     delivery
 }
 
+/// As Purser parks it, and the broker.
 fn letter(properties: BasicProperties) -> DeadLetter {
-    DeadLetter::of(delivery(properties))
+    letter_from(topology::DEAD, properties)
+}
+
+fn letter_from(exchange: &str, properties: BasicProperties) -> DeadLetter {
+    DeadLetter::of(Delivery { exchange: exchange.into(), ..delivery(properties) })
 }
 
 /// Of a party that restricts nothing, whose Purser is called `x`.
@@ -154,6 +159,8 @@ fn a_letter_says_who_sent_it_and_who_gets_a_copy_by_nobody_elses_word() {
     }
     // Purser wrote it where it parked the letter itself, or has put it back before.
     let parked = BasicProperties::default().with_headers(table(vec![forged[0].clone()]));
+    let stray = dead::alive(&letter_from("", parked.clone()), "", Some("x"));
+    assert_eq!(rules.sender(&stray), None, "nobody has parked what was sent straight to the dead letters");
     assert_eq!(rules.sender(&dead::alive(&letter(parked.clone()), "", Some("x"))), Some("games"));
     let again = parked.with_headers(table(vec![forged[0].clone(), ("x-death".to_owned(), death())]));
     let again = again.with_user_id("x".into());

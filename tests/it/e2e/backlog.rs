@@ -95,7 +95,7 @@ impl Scene {
             headers.insert(name.into(), AMQPValue::LongString(value.into()));
         }
         let properties = message.properties.with_reply_to(short(&self.wire.replies)).with_headers(headers);
-        publish(&self.wire.channel, "", "v1.0.acme.dead", &message.body, properties).await;
+        publish(&self.wire.channel, "v1.0.dead", "v1.0.acme.dead", &message.body, properties).await;
     }
 
     /// Awaits an answer to everything, and asks that all is taken.

@@ -68,7 +68,7 @@ pub async fn park_with(wire: &Wire, id: &str, mut headers: FieldTable) {
         .with_reply_to(short(&wire.replies))
         .with_delivery_mode(2)
         .with_headers(headers);
-    publish(&wire.channel, "", DEAD, bet(id).to_string().as_bytes(), properties).await;
+    publish(&wire.channel, "v1.0.dead", DEAD, bet(id).to_string().as_bytes(), properties).await;
 }
 
 /// {"alg":"none"} and {"sub":"alice"}.
@@ -135,7 +135,7 @@ async fn letters_with_deep_headers_are_looked_at_and_put_back_like_others() {
     let (stage, wire) = open().await;
     let deep = format!("{}1{}", r#"{"a":"#.repeat(9_000), "}".repeat(9_000));
     let headers = format!(r#"{{"x-purser-queue":"v1.0.acme.order.bet","deep":{deep}}}"#);
-    stage.vhost.put(DEAD, &format!(r#"{{"correlation_id":"deep","headers":{headers}}}"#)).await;
+    stage.vhost.put("v1.0.dead", DEAD, &format!(r#"{{"correlation_id":"deep","headers":{headers}}}"#)).await;
     assert!(told(&stage, &["show", "--id", "deep"]).await.contains("deep: (a table of 1)"));
     until("it is back", async || wire.ready(DEAD).await == 1).await;
     assert_eq!(lines(&stage, &["redrive"]).await[0]["answered"], json!({ "400": 1 }));

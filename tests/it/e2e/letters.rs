@@ -46,7 +46,7 @@ async fn park(stage: &Stage, letters: u64) -> Peer {
         for number in 0..letters {
             let id = format!("dead-{number}");
             let properties = Properties { correlation_id: id.as_bytes(), reply_to: b"", headers: &headers };
-            assert!(peer.publish(("", DEAD), &properties, &bet(number), || true), "sent");
+            assert!(peer.publish(("v1.0.dead", DEAD), &properties, &bet(number), || true), "sent");
         }
         peer.flush(|| true);
         peer

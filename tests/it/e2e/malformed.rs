@@ -378,7 +378,7 @@ async fn what_no_client_can_read_is_parked_at_once_and_its_neighbours_are_served
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_that_no_client_can_read_are_listed_and_dropped_like_others() {
     let mut scene = Scene::open(Base::Sqlite).await;
-    send_illegible(&scene.stage, ("", DEAD)).await;
+    send_illegible(&scene.stage, ("v1.0.dead", DEAD)).await;
     let malformed = Message::new(Operation::OrderBet, "malformed", &json!([]));
     scene.wire.ask(malformed).await;
     let list = async |scene: &Scene| {

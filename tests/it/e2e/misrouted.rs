@@ -177,7 +177,7 @@ async fn a_letter_that_died_in_its_own_queue_is_put_back_and_one_that_came_astra
         ("from elsewhere", death(OWN, "acme-games.x", OWN)),
     ] {
         let (body, properties) = forged(&wire, id, headers);
-        publish(&wire.channel, "", "v1.0.acme.dead", &body, properties).await;
+        publish(&wire.channel, "v1.0.dead", "v1.0.acme.dead", &body, properties).await;
     }
     let told = redriven(&stage, "acme").await;
     assert_eq!((&told["answered"], &told["homeless"]), (&json!({ "201": 2 }), &json!(2)));
@@ -189,6 +189,28 @@ async fn a_letter_that_died_in_its_own_queue_is_put_back_and_one_that_came_astra
     publish(&wire.channel, "", OWN, &body, properties).await;
     assert_eq!(code(&wire.next_reply().await), "201");
     assert_eq!(stage.balance("acme", "alice", "CHF").await, 700);
+}
+
+/// Whoever may write to the default exchange reaches the dead letters by their name, and redriving them asks in the name of
+/// their first sender.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_was_sent_straight_to_the_dead_letters_is_nobodys_word() {
+    let restricted = ACME.replace("[parties.acme]\n", "[parties.acme]\namqp_users = [\"acme-games\"]\n");
+    let (stage, mut wire) = open(&restricted).await;
+    let say = [("x-purser-queue", OWN), ("x-purser-reason", "fault"), ("x-purser-user-id", "acme-games")];
+    for (exchange, id) in [("", "forged"), ("v1.0.dead", "parked")] {
+        let (body, properties) = forged(&wire, id, table(say.map(|(name, value)| (name, text(value)))));
+        publish(&wire.channel, exchange, "v1.0.acme.dead", &body, properties).await;
+    }
+    let told = redriven(&stage, "acme").await;
+    assert_eq!((&told["answered"], &told["homeless"]), (&json!({ "201": 1 }), &json!(1)));
+    let reply = wire.next_reply().await;
+    assert_eq!((correlation(&reply), code(&reply).as_str()), ("parked", "201"));
+    let listed = stage.done(&["dead", "list", "--party", "acme", "--json"]).await;
+    let left: Value = serde_json::from_str(&listed).expect("one line of JSON");
+    assert_eq!((&left["id"], &left["reason"], &left["queue"]), (&json!("forged"), &json!("misrouted"), &json!("")));
+    stage.done(&["dead", "drop", "--party", "acme", "--reason", "misrouted"]).await;
+    assert_eq!(wire.ready("v1.0.acme.dead").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

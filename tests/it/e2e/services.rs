@@ -162,12 +162,12 @@ impl Vhost {
         closed
     }
 
-    /// Puts `{}` into a queue, with properties that no client's stack might bear.
-    pub async fn put(&self, queue: &str, properties: &str) {
+    /// Puts `{}` into a queue through an exchange, with properties that no client's stack might bear.
+    pub async fn put(&self, exchange: &str, queue: &str, properties: &str) {
         let body = format!(
             r#"{{"routing_key":"{queue}","properties":{properties},"payload":"{{}}","payload_encoding":"string"}}"#
         );
-        let path = format!("exchanges/{}/amq.default/publish", self.name);
+        let path = format!("exchanges/{}/{exchange}/publish", self.name);
         let put = self.management_with(reqwest::Method::POST, &path, body).await;
         assert_eq!(put, br#"{"routed":true}"#);
     }

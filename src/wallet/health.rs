@@ -13,14 +13,16 @@ pub struct DatabaseHealth {
 }
 
 impl DatabaseHealth {
-    pub fn is_there(&self) -> bool {
-        self.away().is_none()
+    /// Whether the database answers, be it to refuse.
+    pub fn answers(&self) -> bool {
+        ![&self.lanes, &self.reader].into_iter().any(|health| health.borrow().is_away())
     }
 
-    /// Why the database is away, where it is.
+    /// Why the database cannot be used, where it cannot.
     pub fn away(&self) -> Option<String> {
         [&self.lanes, &self.reader].into_iter().find_map(|health| match &*health.borrow() {
             Health::Ready => None,
+            Health::Refusing(why) => Some(format!("it refuses whatever it is to write: {why}")),
             Health::Away(why) => Some(why.clone()),
         })
     }
@@ -42,18 +44,18 @@ impl LedgersHealth {
 
     /// Whether every one is there.
     pub fn are_there(&self) -> bool {
-        self.0.iter().all(|(_, health)| health.is_there())
+        self.each().all(|(_, is_there)| is_there)
     }
 
-    /// Whether none is there. Parties whose ledger is there are served while another is away.
+    /// Whether none answers. Parties whose ledger is there are served while another is away.
     pub fn are_all_away(&self) -> bool {
-        self.0.iter().all(|(_, health)| !health.is_there())
+        self.0.iter().all(|(_, health)| !health.answers())
     }
 
     /// Whether each is there. One alone is called by no name.
     pub fn each(&self) -> impl Iterator<Item = (Option<&LedgerName>, bool)> {
         let name = |ledger| (self.0.len() > 1).then_some(ledger);
-        self.0.iter().map(move |(ledger, health)| (name(ledger), health.is_there()))
+        self.0.iter().map(move |(ledger, health)| (name(ledger), health.away().is_none()))
     }
 
     /// Those that are away, and why. One alone is called by no name.

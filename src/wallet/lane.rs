@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -23,7 +24,7 @@ use crate::telemetry::BatchTrace;
 /// The longest pause between tries of a batch or command that was refused.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// After so many culprits without a single commit between them, it is the database that is at fault.
+/// After so many culprits without a single commit between them, on whichever lane, it is the database that is at fault.
 const CULPRITS_IN_A_ROW: u32 = 5;
 
 /// The shortest and the longest pause while the database is away.
@@ -59,18 +60,25 @@ pub struct Lane<S> {
     /// Whose bet has become known: first in the next batch.
     released: Vec<Item>,
     start: Instant,
-    culprits: u32,
+    /// Of all lanes, since any of them has committed.
+    culprits: Arc<AtomicU32>,
     /// Draws the lengths of pauses, so that lanes which met once do not meet again.
     jitter: StdRng,
 }
 
 impl<S: Store> Lane<S> {
-    pub fn new(store: S, inbox: mpsc::UnboundedReceiver<Submission>, shared: Shared, jitter: StdRng) -> Self {
+    pub fn new(
+        store: S,
+        inbox: mpsc::UnboundedReceiver<Submission>,
+        shared: Shared,
+        culprits: Arc<AtomicU32>,
+        jitter: StdRng,
+    ) -> Self {
         let Shared { bounds, backlogs, health } = shared;
         let waiting = WaitingRoom::new(bounds.ordering_grace, bounds.crowding_limit);
         let (fair_queue, look, released, start) =
             (FairQueue::default(), OrderLook::default(), Vec::new(), Instant::now());
-        Self { store, inbox, fair_queue, bounds, health, backlogs, waiting, look, released, start, culprits: 0, jitter }
+        Self { store, inbox, fair_queue, bounds, health, backlogs, waiting, look, released, start, culprits, jitter }
     }
 
     /// Works until every handle is dropped and everything taken is answered.
@@ -202,8 +210,8 @@ impl<S: Store> Lane<S> {
             let mut alone = vec![item];
             match self.persist(&mut alone, RetriedWork::LaneCommand).await {
                 Ok(judged) => self.answer(alone, judged),
-                Err(why) if self.culprits < CULPRITS_IN_A_ROW => {
-                    self.culprits += 1;
+                Err(why) if self.culprits.load(Ordering::Relaxed) < CULPRITS_IN_A_ROW => {
+                    self.culprits.fetch_add(1, Ordering::Relaxed);
                     self.note_answer();
                     for item in alone {
                         log_culprit(&item, &why);
@@ -211,10 +219,9 @@ impl<S: Store> Lane<S> {
                     }
                 }
                 Err(why) => {
-                    // So many in a row: rather than park everything that comes, try it again with what comes next; which
-                    // must be let in for that.
-                    self.wait_for_database(why).await;
-                    self.note_answer();
+                    // So many in a row: rather than park everything that comes, try it again with what comes next.
+                    self.note_trouble(Health::Refusing(why));
+                    self.outage_pause().await;
                     self.released.extend(alone);
                 }
             }
@@ -269,7 +276,8 @@ impl<S: Store> Lane<S> {
         let state = if !decided.is_empty() {
             let state = loaded.commit(decided).await?;
             trace.step("commit");
-            self.culprits = 0;
+            self.culprits.store(0, Ordering::Relaxed);
+            self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
             state
         } else if verdicts.iter().any(|verdict| matches!(verdict, FoldVerdict::Decided { .. })) {
             // A repeat is answered from a row: it must be no less safe than if it was written now.
@@ -305,19 +313,32 @@ impl<S: Store> Lane<S> {
         metrics::waiting(self.waiting.len());
     }
 
-    /// The database has answered, whatever it said.
+    /// The database has answered, whatever it said. That it takes what it is to write, only a commit shows.
     fn note_answer(&self) {
-        self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
+        self.health.send_if_modified(|health| {
+            let was_away = health.is_away();
+            if was_away {
+                *health = Health::Ready;
+            }
+            was_away
+        });
     }
 
     /// Waits while the database is away, and says so.
     async fn wait_for_database(&mut self, why: String) {
-        let away = Health::Away(why);
-        let told = self.health.send_if_modified(|health| std::mem::replace(health, away.clone()) != away);
-        if let (true, Health::Away(why)) = (told, &away) {
-            tracing::warn!(error = why, "the database is away; consumption pauses");
-        }
+        self.note_trouble(Health::Away(why));
         self.outage_pause().await;
+    }
+
+    fn note_trouble(&self, now: Health) {
+        let is_news = self.health.send_if_modified(|health| std::mem::replace(health, now.clone()) != now);
+        match now {
+            Health::Away(error) if is_news => tracing::warn!(error, "the database is away; consumption pauses"),
+            Health::Refusing(error) if is_news => {
+                tracing::warn!(error, "the database refuses whatever it is to write; trying again");
+            }
+            _ => {}
+        }
     }
 
     /// Of a drawn length, so that two writers which met do not meet again.

@@ -45,7 +45,7 @@ impl LiveWallet {
     }
 
     async fn decide_on_lane(&self, command: Command) -> Result<DecidedCommand, WalletError> {
-        if !self.health.is_there() {
+        if !self.health.answers() {
             return Err(WalletError::Unavailable);
         }
         let deciding = async {
@@ -80,7 +80,7 @@ impl LiveWallet {
         player: PlayerId,
         pocket: Pocket,
     ) -> Result<Option<i64>, WalletError> {
-        if !is_ready(&self.health.reader) {
+        if self.health.reader.borrow().is_away() {
             return Err(WalletError::Unavailable);
         }
         let asking = async {
@@ -163,10 +163,6 @@ fn answered<T>(answer: Result<T, StoreError>) -> Result<T, WalletError> {
     })
 }
 
-fn is_ready(health: &watch::Receiver<Health>) -> bool {
-    *health.borrow() == Health::Ready
-}
-
 /// Waits for an answer, but not while the database is away for longer than a moment.
 async fn unless_away<T>(
     health: &watch::Receiver<Health>,
@@ -181,11 +177,11 @@ async fn unless_away<T>(
 /// Ends when the database has been away for a while.
 async fn outage(mut health: watch::Receiver<Health>) {
     loop {
-        if health.wait_for(|health| *health != Health::Ready).await.is_err() {
+        if health.wait_for(Health::is_away).await.is_err() {
             return std::future::pending().await;
         }
         tokio::time::sleep(OUTAGE_PATIENCE).await;
-        if !is_ready(&health) {
+        if health.borrow().is_away() {
             return;
         }
     }

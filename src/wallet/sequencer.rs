@@ -6,6 +6,7 @@
 //! until its bet can no longer lie in the queue ([`super::backlog`], [`super::survey`]).
 //! Parties fill a batch in [`super::fair_queue`], so that a flood from one does not hold up the others.
 
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -92,7 +93,16 @@ pub struct SequencerStopped;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     Ready,
+    /// The database answers, and refuses whatever it is to write. Work is let in all the same: nothing else can show that it
+    /// takes some again.
+    Refusing(String),
     Away(String),
+}
+
+impl Health {
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Away(_))
+    }
 }
 
 /// The bounds of the lanes.
@@ -120,10 +130,11 @@ impl Lanes {
         let crowding_limit = shared.bounds.crowding_limit / stores.len().max(1);
         let shared = Shared { bounds: Bounds { crowding_limit, ..shared.bounds }, ..shared };
         let mut tasks = Vec::new();
+        let culprits = Arc::new(AtomicU32::new(0));
         let lanes = stores.into_iter().map(|store| {
             let (sender, inbox) = mpsc::unbounded_channel();
             let jitter = StdRng::from_rng(&mut seeds);
-            let lane = Lane::new(store, inbox, shared.clone(), jitter);
+            let lane = Lane::new(store, inbox, shared.clone(), Arc::clone(&culprits), jitter);
             tasks.push(tokio::spawn(lane.run()));
             sender
         });

@@ -141,6 +141,26 @@ async fn many_that_break_their_batches_do_not_stop_the_lane() {
     stage.ends_well().await;
 }
 
+/// More than look like a database in trouble, with nothing between them that goes through.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_refuses_everything_is_not_called_ready_until_it_takes_something() {
+    let stage = Stage::set(LONG_GRACE).await;
+    stage.fresh.refuse_poison().await;
+    let poison: String = (0..7).map(|number| format!("bet alice poison{number} r1 1 CHF -> failed\n")).collect();
+    let asked = stage.ask_all(&poison).await;
+    stage.is(|health| *health != Health::Ready).await;
+    assert!(matches!(&*stage.health.borrow(), Health::Refusing(why) if why.contains("poison")), "work is let in");
+    let mut health = stage.health.clone();
+    health.mark_unchanged();
+    let tried = stage.cues.batches.load(Ordering::Relaxed);
+    until("it is tried again", async || stage.cues.batches.load(Ordering::Relaxed) > tried + 12).await;
+    assert!(!health.has_changed().expect("the lane runs"), "{:?}", stage.health.borrow());
+    stage.plays("bet bob o1 r1 1 CHF -> 201 placed").await;
+    assert_answers(asked).await;
+    stage.is(|health| *health == Health::Ready).await;
+    stage.ends_well().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_pauses_and_loses_nothing() {
     use Mishap::{AwayAfter, AwayBefore, Conflict};

@@ -96,7 +96,9 @@ impl Readiness {
         let away = self.databases.away();
         let Some((ledger, why)) = away.first() else { return Ok("ready".to_owned()) };
         match ledger {
-            Some(ledger) if !self.databases.are_all_away() => Ok(format!("ready, but away for ledger {ledger}: {why}")),
+            Some(ledger) if self.databases.each().any(|(_, is_there)| is_there) => {
+                Ok(format!("ready, but away for ledger {ledger}: {why}"))
+            }
             _ => Err(format!("away: {why}")),
         }
     }

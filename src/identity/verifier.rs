@@ -28,6 +28,8 @@ pub struct TokenVerifier {
 struct State {
     /// None until a first set has been fetched.
     keys: Option<Arc<KeySet>>,
+    /// How many sets there have been.
+    version: u64,
     cache: Cache,
 }
 
@@ -50,7 +52,8 @@ impl TokenVerifier {
             audience: jwt.audience.clone(),
             end: jwt.require_exp,
         };
-        let state = Mutex::new(State { keys: keys.map(Arc::new), cache: Cache::default() });
+        let state =
+            Mutex::new(State { version: u64::from(keys.is_some()), keys: keys.map(Arc::new), cache: Cache::default() });
         Ok(Self { expected, ring, state })
     }
 
@@ -97,6 +100,11 @@ impl TokenVerifier {
         self.lock().keys.is_some()
     }
 
+    /// Another number with each key set; 0 before the first.
+    pub fn keys_version(&self) -> u64 {
+        self.lock().version
+    }
+
     /// What of the key set at hand checks no tokens.
     pub fn passed_over(&self) -> Vec<PassedOver> {
         self.lock().keys.as_ref().map(|keys| keys.passed_over().to_vec()).unwrap_or_default()
@@ -139,7 +147,8 @@ impl TokenVerifier {
     }
 
     fn install(&self, keys: KeySet) {
-        *self.lock() = State { keys: Some(Arc::new(keys)), cache: Cache::default() };
+        let mut state = self.lock();
+        *state = State { keys: Some(Arc::new(keys)), version: state.version + 1, cache: Cache::default() };
     }
 
     /// No panic can leave the state half changed, so a poisoned lock is as good as any.

@@ -124,14 +124,16 @@ impl EgppHandler {
         self.admit(operation, request, envelope)
     }
 
-    /// Opens a message, with newer keys where those at hand do not know a token's signer.
-    pub async fn open_with_newer_keys(
-        &self,
-        operation: Operation,
-        body: &[u8],
-        envelope: &Envelope<'_>,
-    ) -> Result<Opened, EgppRefused> {
-        self.with_newer_keys(|| self.open(operation, body, envelope)).await
+    /// Fetches the party's keys again, where they were not just asked for.
+    pub async fn fetch_newer_keys(&self) {
+        if let Some(verifier) = &self.verifier {
+            verifier.refresh().await;
+        }
+    }
+
+    /// Another number with each key set; 0 where there is none.
+    pub fn keys_version(&self) -> u64 {
+        self.verifier.as_ref().map_or(0, |verifier| verifier.keys_version())
     }
 
     /// Makes an attempt, and another with newer keys where the first met a token of an unknown key.

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`nodes`] (where the broker is), [`connection`] (how it is reached), [`topology`] (what is declared),
 //! [`adopted`] (what may differ), [`comparison`] (how it is found), [`legible`] (what lapin can read), [`admission`] (what
-//! is a request), [`message`] (a delivery and its reply), [`subscriber`] (one queue), [`publisher`] (replies, confirms,
+//! is a request), [`message`] (a delivery and its reply), [`subscriber`] (one queue), [`key_line`] (who waits for
+//! newer keys), [`publisher`] (replies, confirms,
 //! acks), [`direct`] (replies by direct reply-to), [`acks`] (which tags may be acked), [`tally`] (which bets are
 //! undecided), [`peers`] (which bets are undecided elsewhere), [`watch`] (a sandbox's replies, handed to whoever judges its
 //! provider), [`watcher`] (who that is), [`depths`] (how much lies in the queues), [`session`] (one
@@ -17,6 +18,7 @@ pub mod comparison;
 pub mod legible;
 pub mod admission;
 pub mod message;
+mod key_line;
 pub mod subscriber;
 pub mod publisher;
 pub mod direct;

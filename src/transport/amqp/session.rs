@@ -6,6 +6,7 @@
 //! Any error ends the session as a whole. What was unacked comes again in the next one and is answered from the
 //! journal; answers of a dead session are dropped.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use super::legible::Mended;
 use super::peers::{Membership, Peers};
 use super::publisher;
 pub use super::session_error::SessionError;
-use super::subscriber::{AnswerSender, SubscribedQueue, Subscriber};
+use super::subscriber::{AnswerSender, SubscribedQueue, Subscriber, Taken};
 use super::supervisor::Broker;
 use super::tally::BetTally;
 use super::topology::{self, Mismatch, short};
@@ -153,6 +154,8 @@ impl Session<'_> {
         tracing::info!(party = %self.party(), queues = consumed.len(), "subscribed");
         let mut draining = self.context.draining.clone();
         let (mut cancelled, mut give_back_at) = (false, None);
+        // Not dropped before the session ends: what is in it is undecided.
+        let mut unanswered = Vec::new();
         loop {
             tokio::select! {
                 published = &mut publisher => {
@@ -171,7 +174,7 @@ impl Session<'_> {
                     return Ok(membership.left().await?);
                 }
                 Some(ended) = subscribers.join_next() => {
-                    ended??;
+                    unanswered.push(ended??);
                     if !cancelled {
                         return Err(SessionError::Cancelled);
                     }
@@ -207,11 +210,11 @@ impl Session<'_> {
     }
 
     /// Starts a subscriber for each queue.
-    fn start(&self, queues: Vec<Subscribed>, answers: &AnswerSender) -> JoinSet<lapin::Result<()>> {
+    fn start(&self, queues: Vec<Subscribed>, answers: &AnswerSender) -> JoinSet<lapin::Result<VecDeque<Taken>>> {
         let mut subscribers = JoinSet::new();
         for (queue, consumer, asked) in queues {
             let (sequencer, answers) = (self.context.sequencer.clone(), answers.clone());
-            subscribers.spawn(Subscriber { queue, consumer, asked, sequencer, answers }.run());
+            subscribers.spawn(Subscriber::new(queue, consumer, asked, sequencer, answers).run());
         }
         subscribers
     }

@@ -1,5 +1,6 @@
 //! One queue's durable subscriber: takes deliveries, opens them, and submits what they ask.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use tracing::{Instrument as _, Span};
 
 use super::acks::AckTracker;
 use super::admission::{Admission, Unfit};
+use super::key_line::KeyLine;
 use super::legible::Mended;
 use super::message;
 use super::tally::{BetTally, Cohort};
@@ -26,8 +28,8 @@ use crate::metrics::QueueTimes;
 use crate::telemetry::{MessageTrace, Received, Spans};
 use crate::wallet::{Answer, Answering, BalanceAsk, CommandSource, Sequencer, SequencerStopped, Submission};
 
-/// Pause between attempts to fetch a party's first keys.
-const KEYS_PAUSE: Duration = Duration::from_secs(1);
+/// How long those who wait for keys may still get them once their queue is read no more: what one fetch may take.
+const LAST_FETCH: Duration = Duration::from_secs(3);
 
 /// One queue of one party, and the channel that consumes it.
 pub struct SubscribedQueue {
@@ -154,17 +156,39 @@ pub type AnswerSender = mpsc::UnboundedSender<AnsweredDelivery>;
 
 /// A queue's subscriber: where its deliveries come from, and what becomes of them.
 pub struct Subscriber {
-    pub queue: Arc<SubscribedQueue>,
-    pub consumer: Consumer,
+    queue: Arc<SubscribedQueue>,
+    consumer: Consumer,
     /// Whoever wants to know that all is received that lies ready.
-    pub asked: mpsc::Receiver<oneshot::Sender<()>>,
-    pub sequencer: Sequencer,
-    pub answers: AnswerSender,
+    asked: mpsc::Receiver<oneshot::Sender<()>>,
+    sequencer: Sequencer,
+    answers: AnswerSender,
+    line: KeyLine,
 }
 
 impl Subscriber {
-    /// Takes deliveries until the consumer is cancelled or its channel closes.
-    pub async fn run(mut self) -> lapin::Result<()> {
+    pub fn new(
+        queue: Arc<SubscribedQueue>,
+        consumer: Consumer,
+        asked: mpsc::Receiver<oneshot::Sender<()>>,
+        sequencer: Sequencer,
+        answers: AnswerSender,
+    ) -> Self {
+        let line = KeyLine::new(Arc::clone(&queue.handler));
+        Self { queue, consumer, asked, sequencer, answers, line }
+    }
+
+    /// Takes deliveries until the consumer is cancelled or its channel closes. What it leaves is not answered: it comes
+    /// again in the next session, and counts as undecided in this one for as long as it is kept.
+    pub async fn run(mut self) -> lapin::Result<VecDeque<Taken>> {
+        self.consume().await?;
+        // Keys that were asked for may be there within a moment.
+        if !self.line.is_empty() && tokio::time::timeout(LAST_FETCH, self.line.fetched()).await.is_ok() {
+            self.settle(Lacking::IsRefused).await;
+        }
+        Ok(self.line.left())
+    }
+
+    async fn consume(&mut self) -> lapin::Result<()> {
         loop {
             let delivery = tokio::select! {
                 Some(received) = self.asked.recv() => {
@@ -173,6 +197,12 @@ impl Subscriber {
                     }
                     // Who asked may be gone.
                     let _ = received.send(());
+                    continue;
+                }
+                () = self.line.fetched() => {
+                    if !self.settle(Lacking::IsRefused).await {
+                        break;
+                    }
                     continue;
                 }
                 delivery = self.consumer.next() => delivery,
@@ -204,16 +234,60 @@ impl Subscriber {
     }
 
     /// Takes a delivery once there is room for it. Says whether to go on.
-    async fn take(&self, delivery: Delivery) -> bool {
+    async fn take(&mut self, delivery: Delivery) -> bool {
         let received = Instant::now();
         let Ok(room) = Arc::clone(&self.queue.room).acquire_owned().await else { return false };
         let counts = self.queue.operation == Operation::OrderBet;
         let undecided = counts.then(|| self.queue.tally.receive(delivery.redelivered));
         let trace = self.queue.trace(&delivery);
         let span = self.queue.span(&delivery);
-        let held = Held { room, undecided, received, trace, span: span.clone() };
-        span.in_scope(|| take(&self.queue, (Box::new(delivery), held), &self.sequencer, &self.answers).is_ok())
+        let taken = (Box::new(delivery), Held { room, undecided, received, trace, span });
+        if let Err(unfit) = self.queue.admit(&taken.0) {
+            let ((delivery, Held { received, trace, span, .. }), answer) = (taken, DeliveryAnswer::Unfit(unfit));
+            let queue = Arc::clone(&self.queue);
+            // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
+            drop(self.answers.send(AnsweredDelivery { queue, delivery, received, trace, span, answer }));
+            return true;
+        }
+        if let Some(age_s) = age(&taken.0) {
+            self.queue.times.received(age_s);
+        }
+        (!self.line.may_go_on() || self.settle(Lacking::Waits).await) && self.open(taken, Lacking::Waits)
     }
+
+    /// Opens those who waited for keys, in their order. Says whether to go on.
+    async fn settle(&mut self, lacking: Lacking) -> bool {
+        for taken in self.line.take() {
+            if !self.open(taken, lacking) {
+                return false;
+            }
+            tokio::task::coop::consume_budget().await;
+        }
+        true
+    }
+
+    /// Opens a delivery, and passes on what it asks. Says whether to go on.
+    fn open(&mut self, taken: Taken, lacking: Lacking) -> bool {
+        let version = self.queue.handler.keys_version();
+        let span = taken.1.span.clone();
+        span.in_scope(|| match open(&self.queue, &taken.0) {
+            Err(EgppRefused::UnknownKey) if lacking == Lacking::Waits => {
+                self.line.push(taken, version);
+                true
+            }
+            // A stopped sequencer leaves the delivery unacked: it comes again.
+            opened => pass_on(&self.queue, taken, opened, &self.sequencer, &self.answers).is_ok(),
+        })
+    }
+}
+
+/// What becomes of a delivery whose token names a key that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lacking {
+    /// Newer keys are asked for.
+    Waits,
+    /// They were asked for, and it is none of them.
+    IsRefused,
 }
 
 /// Tells the session of a delivery that is let go of without an answer.
@@ -234,7 +308,7 @@ impl Drop for Unanswered {
 }
 
 /// What a delivery holds until it is answered: the room that it takes up, and its place among the undecided bets.
-struct Held {
+pub struct Held {
     room: OwnedSemaphorePermit,
     undecided: Option<Arc<Cohort>>,
     received: Instant,
@@ -242,40 +316,8 @@ struct Held {
     span: Span,
 }
 
-type Taken = (Box<Delivery>, Held);
-
-fn take(
-    queue: &Arc<SubscribedQueue>,
-    taken: Taken,
-    sequencer: &Sequencer,
-    answers: &AnswerSender,
-) -> Result<(), SequencerStopped> {
-    if let Err(unfit) = queue.admit(&taken.0) {
-        let (delivery, Held { received, trace, span, .. }) = taken;
-        let (queue, answer) = (Arc::clone(queue), DeliveryAnswer::Unfit(unfit));
-        // The publisher outlives its answers, unless the session is dead; then the delivery comes again in the next.
-        drop(answers.send(AnsweredDelivery { queue, delivery, received, trace, span, answer }));
-        return Ok(());
-    }
-    if let Some(age_s) = age(&taken.0) {
-        queue.times.received(age_s);
-    }
-    match open(queue, &taken.0) {
-        Err(EgppRefused::UnknownKey) => {
-            // Fetching keys may take seconds; the others in the queue do not wait for it. A stopped sequencer leaves
-            // the delivery unacked: it comes again.
-            let (queue, sequencer, answers) = (Arc::clone(queue), sequencer.clone(), answers.clone());
-            let span = taken.1.span.clone();
-            let opening = async move {
-                let opened = open_with_newer_keys(&queue, &taken.0, &answers).await;
-                pass_on(&queue, taken, opened, &sequencer, &answers)
-            };
-            tokio::spawn(opening.instrument(span));
-            Ok(())
-        }
-        opened => pass_on(queue, taken, opened, sequencer, answers),
-    }
-}
+/// A delivery, and what it holds.
+pub type Taken = (Box<Delivery>, Held);
 
 /// Seconds since it was sent, where its sender says when.
 fn age(delivery: &Delivery) -> Option<i64> {
@@ -286,22 +328,6 @@ fn age(delivery: &Delivery) -> Option<i64> {
 fn open(queue: &SubscribedQueue, delivery: &Delivery) -> Result<Opened, EgppRefused> {
     let envelope = message::envelope(&delivery.properties, clock::now());
     queue.handler.open(queue.operation, &delivery.data, &envelope)
-}
-
-/// Opens a delivery once the party's keys are fetched again. While none were ever had, a token can be neither taken nor
-/// refused: that is an outage, so it waits, for as long as the session lives.
-async fn open_with_newer_keys(
-    queue: &SubscribedQueue,
-    delivery: &Delivery,
-    answers: &AnswerSender,
-) -> Result<Opened, EgppRefused> {
-    loop {
-        let envelope = message::envelope(&delivery.properties, clock::now());
-        match queue.handler.open_with_newer_keys(queue.operation, &delivery.data, &envelope).await {
-            Err(EgppRefused::KeysUnavailable) if !answers.is_closed() => tokio::time::sleep(KEYS_PAUSE).await,
-            opened => return opened,
-        }
-    }
 }
 
 /// Submits what was opened; what could not be opened is answered at once.
@@ -363,7 +389,7 @@ fn answer_of(refused: &EgppRefused) -> DeliveryAnswer {
             DeliveryAnswer::Malformed(malformed.0.clone(), status::of_malformed(malformed))
         }
         EgppRefused::Denied(denied) => DeliveryAnswer::Denied(status::of_denied(denied)),
-        // Without keys it comes here only where its session is dead, and then nobody is told.
+        // Without keys it waits.
         EgppRefused::UnknownKey | EgppRefused::KeysUnavailable => DeliveryAnswer::Denied(status::of_unknown_key()),
     }
 }

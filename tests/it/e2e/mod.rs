@@ -13,6 +13,7 @@ pub mod wire;
 mod raw;
 mod codes;
 mod tokens;
+mod keys;
 mod malformed;
 mod frames;
 mod misrouted;

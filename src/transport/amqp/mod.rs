@@ -4,7 +4,7 @@
 //! [`adopted`] (what may differ), [`comparison`] (how it is found), [`legible`] (what lapin can read), [`admission`] (what
 //! is a request), [`message`] (a delivery and its reply), [`subscriber`] (one queue), [`key_line`] (who waits for
 //! newer keys), [`publisher`] (replies, confirms,
-//! acks), [`direct`] (replies by direct reply-to), [`acks`] (which tags may be acked), [`tally`] (which bets are
+//! acks), [`unroutable`] (replies that no queue takes), [`direct`] (replies by direct reply-to), [`acks`] (which tags may be acked), [`tally`] (which bets are
 //! undecided), [`peers`] (which bets are undecided elsewhere), [`watch`] (a sandbox's replies, handed to whoever judges its
 //! provider), [`watcher`] (who that is), [`depths`] (how much lies in the queues), [`session`] (one
 //! connection's life), [`supervisor`] (the next one), [`dead`] (what operators do with dead letters), [`choice`]
@@ -21,6 +21,7 @@ pub mod message;
 mod key_line;
 pub mod subscriber;
 pub mod publisher;
+mod unroutable;
 pub mod direct;
 pub mod acks;
 pub mod tally;

@@ -6,19 +6,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, try_join_all};
 use lapin::options::BasicPublishOptions;
 use lapin::{Channel, Confirmation, PublisherConfirm};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::{Instant as Deadline, timeout_at};
 use tracing::Span;
 
 use super::admission::Unfit;
 use super::direct::{self, DirectReplies};
 use super::message::{self, Died, MISROUTED, Publication, UNREADABLE};
 use super::subscriber::{AnsweredDelivery, DeliveryAnswer, SubscribedQueue};
+use super::unroutable::Unroutable;
 use super::{topology, watch};
 use crate::clock;
 use crate::dialects::egpp::{EgppReply, status};
@@ -32,6 +34,10 @@ const MAX_BATCH: usize = 512;
 /// Batches that wait for their confirms at the same time. One would leave the broker idle between batches; many
 /// would only delay acks.
 const MAX_UNCONFIRMED_BATCHES: usize = 4;
+
+/// How long a batch keeps its place while something of it is not confirmed. A reply queue that confirms nothing, its quorum
+/// being lost, would else fill all places and keep the party's other replies waiting for as long.
+const PLACE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Correlation ids that a line of the log names, of messages that are no requests.
 const MAX_NAMED: usize = 5;
@@ -74,8 +80,9 @@ pub async fn run(
                 let slot = Arc::clone(&slots).acquire_owned().await;
                 let published = publish(&channel, others).await?;
                 confirming.spawn(async move {
-                    let _slot = slot;
-                    conclude(published).await
+                    let late = conclude_in_time(published).await?;
+                    drop(slot);
+                    conclude(late).await
                 });
             }
             Some(concluded) = confirming.join_next() => concluded??,
@@ -136,6 +143,29 @@ pub(super) struct Published {
     reply: Option<PublisherConfirm>,
     copy: Option<PublisherConfirm>,
     dead_letter: Option<PublisherConfirm>,
+    /// The confirm of a reply that no queue took.
+    untaken: Option<Confirmation>,
+}
+
+impl Published {
+    /// Waits for its confirms. Dropped and begun again, it goes on where it was.
+    async fn confirmed(&mut self) -> Result<(), PublishError> {
+        if let Some(confirm) = &mut self.dead_letter {
+            is_kept(&confirm.await?, Publishing::DeadLetter)?;
+            self.dead_letter = None;
+        }
+        if let Some(copy) = &mut self.copy {
+            // Whoever wanted it may be gone by now.
+            is_kept(&copy.await?, Publishing::Reply)?;
+            self.copy = None;
+        }
+        if let Some(reply) = &mut self.reply {
+            let confirmation = reply.await?;
+            self.reply = None;
+            self.untaken = (!is_kept(&confirmation, Publishing::Reply)?).then_some(confirmation);
+        }
+        Ok(())
+    }
 }
 
 fn prepare(answered: AnsweredDelivery) -> PreparedReply {
@@ -213,7 +243,7 @@ pub(super) async fn publish_one(channel: &Channel, prepared: PreparedReply) -> l
     let dead_letter = maybe_send(channel, dead_letter).await?;
     let copy = maybe_send(channel, copy).await?;
     let reply = maybe_send(channel, reply).await?;
-    Ok(Published { request, reply, copy, dead_letter })
+    Ok(Published { request, reply, copy, dead_letter, untaken: None })
 }
 
 async fn maybe_send(channel: &Channel, publication: Option<Publication>) -> lapin::Result<Option<PublisherConfirm>> {
@@ -229,23 +259,38 @@ async fn send(channel: &Channel, publication: Publication) -> lapin::Result<Publ
     channel.basic_publish(exchange, routing_key, options, &body, properties).await
 }
 
-/// Waits for a batch's confirms, then acks what they cover.
-pub(super) async fn conclude(batch: Vec<Published>) -> Result<(), PublishError> {
+/// Waits for all of a batch's confirms, and acks what they cover as they come.
+pub(super) async fn conclude(mut batch: Vec<Published>) -> Result<(), PublishError> {
+    while !batch.is_empty() {
+        batch = conclude_in_time(batch).await?;
+    }
+    Ok(())
+}
+
+/// Waits for a batch's confirms, but not for long, and acks what they cover. The rest is returned.
+async fn conclude_in_time(batch: Vec<Published>) -> Result<Vec<Published>, PublishError> {
+    let deadline = Deadline::now() + PLACE_PATIENCE;
+    let (mut confirmed, mut late) = (Vec::with_capacity(batch.len()), Vec::new());
+    for mut published in batch {
+        // What is there is taken, however late it is.
+        match timeout_at(deadline, published.confirmed()).await {
+            Ok(ended) => {
+                ended?;
+                confirmed.push(published);
+            }
+            Err(_) => late.push(published),
+        }
+    }
+    ack_confirmed(confirmed).await?;
+    Ok(late)
+}
+
+async fn ack_confirmed(batch: Vec<Published>) -> Result<(), PublishError> {
     let mut shares: Vec<QueueShare> = Vec::new();
     let mut unroutable = Unroutable::default();
-    for Published { request, reply, copy, dead_letter } in batch {
-        if let Some(confirm) = dead_letter {
-            is_kept(&confirm.await?, Publishing::DeadLetter)?;
-        }
-        if let Some(copy) = copy {
-            // Whoever wanted it may be gone by now.
-            is_kept(&copy.await?, Publishing::Reply)?;
-        }
-        if let Some(reply) = reply {
-            let confirmation = reply.await?;
-            if !is_kept(&confirmation, Publishing::Reply)? {
-                unroutable.add(&request.queue, &request.correlation, &confirmation);
-            }
+    for Published { request, untaken, .. } in batch {
+        if let Some(confirmation) = &untaken {
+            unroutable.add(&request.queue, &request.correlation, confirmation);
         }
         let AnsweredRequest { queue, tag, received, correlation, told, trace, span } = request;
         let of_queue = match shares.iter_mut().find(|share| Arc::ptr_eq(&share.queue, &queue)) {
@@ -300,54 +345,6 @@ impl QueueShare {
                 "messages that are no requests to this queue; they move nothing and are not answered"
             );
         }
-    }
-}
-
-/// A batch's replies that no queue took. All are one party's, since a session is.
-#[derive(Default)]
-struct Unroutable {
-    count: u64,
-    first: Option<FirstUnroutable>,
-}
-
-struct FirstUnroutable {
-    queue: Arc<SubscribedQueue>,
-    routing_key: String,
-    correlation: String,
-}
-
-impl Unroutable {
-    /// What came back names itself: lapin may have handed it to another reply's confirm.
-    fn add(&mut self, queue: &Arc<SubscribedQueue>, correlation: &str, confirmation: &Confirmation) {
-        self.count += 1;
-        if self.first.is_some() {
-            return;
-        }
-        let returned = match confirmation {
-            Confirmation::Ack(returned) | Confirmation::Nack(returned) => returned.as_ref(),
-            Confirmation::NotRequested => None,
-        };
-        let returned = returned.map(|message| &message.delivery);
-        let its_own = returned.and_then(|delivery| message::correlation(&delivery.properties));
-        self.first = Some(FirstUnroutable {
-            queue: Arc::clone(queue),
-            routing_key: returned.map(|delivery| delivery.routing_key.to_string()).unwrap_or_default(),
-            correlation: its_own.map_or(correlation, |id| id.as_str()).to_owned(),
-        });
-    }
-
-    /// One line, however many there are.
-    fn tell(&self) {
-        let Some(first) = &self.first else { return };
-        let party = first.queue.handler.rules.party.as_str();
-        metrics::unroutable(party, self.count);
-        tracing::warn!(
-            party,
-            replies = self.count,
-            routing_key = first.routing_key,
-            correlation_id = first.correlation,
-            "replies could not be routed, of which this is the first; the provider can ask again with the same messages"
-        );
     }
 }
 

@@ -1,9 +1,14 @@
 //! Replies that nobody can be given.
 
+use std::time::{Duration, Instant};
+
 use lapin::BasicProperties;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable};
 
 use super::faults::with_alice;
-use super::stage::{Stage, on_both};
+use super::services::Own;
+use super::stage::{ACME, Base, Stage, on_both};
 use super::wire::{Wire, bet, code, consume, publish};
 use crate::patience::until;
 
@@ -83,4 +88,46 @@ async fn direct_name_of_nobody(stage: &Stage) -> String {
     publish(&wire.channel, "", &wire.replies, b"to itself", properties).await;
     let delivery = wire.next_reply().await;
     delivery.properties.reply_to().as_ref().expect("a direct name").as_str().to_owned()
+}
+
+/// A queue whose quorum is lost confirms nothing. On one node that is a queue whose process stands still.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_queue_that_confirms_nothing_keeps_no_others_waiting() {
+    /// More than there are places for batches without a confirm.
+    const HELD: u32 = 6;
+    let own = Own::start(&["broker"]).await;
+    let mut stage = Stage::prepare(Base::Sqlite, ACME, &own.addresses).await;
+    stage.serve();
+    stage.until_ready().await;
+    stage.add_player("acme", "alice").await;
+    stage.deposit("acme", "alice", "1000.00", "CHF").await;
+    let mut wire = Wire::connect(&stage).await;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    wire.channel.queue_declare("held".into(), options, arguments).await.expect("a queue");
+    let process = async |does: &str| {
+        let url = stage.vhost.amqp_url();
+        let vhost = url.rsplit('/').next().expect("a virtual host");
+        let name = format!("rabbit_misc:r(<<\"{vhost}\">>, queue, <<\"held\">>)");
+        let code = format!("{{ok, Q}} = rabbit_amqqueue:lookup({name}), ok = sys:{does}(amqqueue:get_pid(Q)).");
+        own.run(&["rabbitmqctl", "-q", "eval", &code]).await;
+    };
+    process("suspend").await;
+    for order in 1..=HELD {
+        let mut message = bet(&format!("held-{order}"));
+        message.properties = message.properties.with_reply_to("held".into());
+        wire.send(message).await;
+        // One at a time, so that none shares a batch with another.
+        let left = 100_000 - 100 * i64::from(order);
+        until("it is decided", async || stage.balance("acme", "alice", "CHF").await == left).await;
+    }
+    let asked = Instant::now();
+    assert_eq!(code(&wire.ask(bet("other")).await), "201");
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    process("resume").await;
+    until("the others come late", async || wire.ready("held").await == HELD).await;
+    // All are acked.
+    stage.stop().await;
+    assert_eq!(wire.ready("v1.0.acme.order.bet").await, 0);
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::shown::{self, Exact};
 use super::{Invalid, Viewing};
 use crate::config::{Config, PartyConfig, StakeLimits};
+use crate::dialects::egpp::sandbox;
 use crate::ledger::accounts::OpenPlayer;
 use crate::ledger::command::Timestamp;
 use crate::ledger::player::Profile;
@@ -163,6 +164,7 @@ impl NewPlayer {
     /// The act that makes the player. Errors name the field first.
     pub fn open(self, party: &Party, settings: &PartyConfig) -> Result<OpenPlayer, Invalid> {
         let player = PlayerId::parse(&self.player).map_err(|error| Invalid(format!("player {error}")))?;
+        may_be_added(&player, party, settings)?;
         let named = self.currency.as_deref().map(Currency::parse).transpose();
         let named = named.map_err(|error| Invalid(format!("currency {error}")))?;
         let home_currency = named
@@ -187,6 +189,15 @@ impl NewPlayer {
         }
         Ok(OpenPlayer { player, profile: Profile { home_currency, username, nickname, email, gender } })
     }
+}
+
+/// In earnest nobody is called like one of the players with whom providers practise: what is tried out with them must move
+/// no money.
+pub fn may_be_added(player: &PlayerId, party: &Party, settings: &PartyConfig) -> Result<(), Invalid> {
+    if sandbox::is_test_player(player) && !settings.is_sandbox {
+        return Err(Invalid(format!("player {player} is for sandboxes, and party {party} is none (sandbox = true)")));
+    }
+    Ok(())
 }
 
 /// What stands in the way of a new player.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::{CommandFailure, Ended, crowd, failed, output, party_or_first, trail, usage};
+use super::{CommandFailure, Ended, crowd, failed, invalid, output, party_or_first, trail, usage};
+use crate::admin::players::may_be_added;
 use crate::admin::trail::Deed;
 use crate::app;
 use crate::cli::ledger_choice::LedgerChoice;
@@ -238,6 +239,9 @@ impl PlayArgs {
         let minor = parse_decimal(fund, config.exponent(currency));
         let minor = minor.map_err(|error| usage(format!("--fund {error}")))?;
         let amount = Amount::new(minor).map_err(|_| usage("--fund must be more than nothing"))?;
+        if let Some(settings) = config.parties.get(&message.party) {
+            may_be_added(&message.player, &message.party, settings).map_err(invalid)?;
+        }
         crowd::check_threshold(config, currency, amount)?;
         let database = LedgerChoice::of_party(config, &message.party)?.change().await?;
         let key = uuid::Uuid::new_v4().to_string();

@@ -1,5 +1,5 @@
 //! The test players of a sandbox party, who behave as they are named, so that a provider can practise every kind of
-//! trouble. This is all there is of it; outside of a sandbox nobody asks here, and the names are like any other.
+//! trouble. This is all there is of it; outside of a sandbox nobody is added under these names.
 //!
 //! | player | `order.bet` | the other operations |
 //! |---|---|---|
@@ -20,6 +20,9 @@ use super::status::{self, EgppReply};
 use super::{Opened, Operation};
 use crate::ledger::command::Act;
 use crate::ledger::{AccountRefusal, OrderAct, OrderRefusal, PlayerId, Refusal};
+
+/// All of them.
+const TEST_PLAYERS: [&str; 6] = ["test-491", "test-492", "test-495", "test-500", "test-slow", "test-silent"];
 
 /// How long `test-slow` is kept waiting.
 pub const DELAY: Duration = Duration::from_secs(2);
@@ -53,6 +56,11 @@ impl Staged {
             Self::Silent => Some((SANDBOX, "a sandbox's test-silent is never answered")),
         }
     }
+}
+
+/// Whether this is the name of a test player.
+pub fn is_test_player(player: &PlayerId) -> bool {
+    TEST_PLAYERS.contains(&player.as_str())
 }
 
 /// What a sandbox makes of a request that was let through.
@@ -144,6 +152,10 @@ mod tests {
             ("Test-500", ["ordinary"; 5]),
             ("alice", ["ordinary"; 5]),
         ];
+        for (player, behaves) in players {
+            let is_special = behaves.iter().any(|told| *told != "ordinary");
+            assert_eq!(is_test_player(&PlayerId::parse(player).unwrap()), is_special, "{player}");
+        }
         let (sandbox, others) = (handler("sandbox = true"), [handler(""), handler("sandbox = false")]);
         for (player, expected) in players {
             let all = |handler: &EgppHandler| {

@@ -134,9 +134,12 @@ fn token(party: &str, player: &str) -> String {
 async fn test_players_behave_as_they_are_named_in_a_sandbox_and_nowhere_else() {
     on_both(async |base| {
         let stage = Stage::open(base, PARTIES).await;
-        for party in ["acme", "earnest"] {
-            stage.add_player(party, "test-slow").await;
-            stage.deposit(party, "test-slow", "1.00", "CHF").await;
+        stage.add_player("acme", "test-slow").await;
+        stage.deposit("acme", "test-slow", "1.00", "CHF").await;
+        for player in ["test-491", "test-492", "test-495", "test-500", "test-slow", "test-silent"] {
+            let added = stage.run(&["player", "add", "--party", "earnest", "--player", player]).await;
+            let why = String::from_utf8_lossy(&added.stderr);
+            assert!(added.status.code() == Some(2) && why.contains("is for sandboxes"), "{why}");
         }
         let mut wire = Wire::connect(&stage).await;
         for (player, expected) in [("test-491", "491"), ("test-492", "492"), ("test-495", "495"), ("test-500", "500")] {
@@ -153,7 +156,7 @@ async fn test_players_behave_as_they_are_named_in_a_sandbox_and_nowhere_else() {
         let sent = Instant::now();
         assert_eq!(code(&wire.ask(bet("acme", "test-slow", "slow")).await), "201");
         assert!(sent.elapsed() >= Duration::from_secs(2), "{:?}", sent.elapsed());
-        assert_eq!(code(&wire.ask(bet("earnest", "test-slow", "slow")).await), "201");
+        assert_eq!(code(&wire.ask(bet("earnest", "test-slow", "slow")).await), "495");
         assert_eq!(stage.balance("acme", "test-slow", "CHF").await, 0);
         // Never answered, and parked; whoever asks after it is.
         let mut silent = bet("acme", "test-silent", "silent");

@@ -11,7 +11,7 @@ use super::page::{self, SignInPage};
 use super::parameters::{FormParameters, Repeated};
 use super::request::{AuthorizationRequest, Wrong};
 use super::scope;
-use super::ticket::{cookie_of, is_https, set_cookie};
+use super::ticket::{cookie_of, is_forwarded_https, set_cookie};
 use super::wire::OauthError;
 use crate::config::Secret;
 use crate::dialects::http::{HandlerError, Reply, Request};
@@ -93,7 +93,7 @@ impl<'a> SignInRequest<'a> {
             username: username.to_owned(),
             at: request.at,
             from: Standing::Stranger(request.address),
-            is_https: is_https(request),
+            is_https: handler.is_https || is_forwarded_https(request),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use url::Url;
+
 use super::ticket::TicketKey;
 use crate::config::{GoPlay, OauthClient};
 use crate::identity::grants::Client;
@@ -16,13 +18,22 @@ pub struct GoPlayHandler {
     pub exponent: u32,
     pub tickets: TicketKey,
     pub passwords: PasswordChecker,
+    /// Whether the configuration says that browsers come by https.
+    pub is_https: bool,
     throttle: Mutex<Throttle>,
 }
 
 impl GoPlayHandler {
-    pub fn new(party: Party, settings: GoPlay, exponent: u32, passwords: PasswordChecker) -> Self {
+    pub fn new(
+        party: Party,
+        settings: GoPlay,
+        exponent: u32,
+        public_url: Option<&Url>,
+        passwords: PasswordChecker,
+    ) -> Self {
         let tickets = TicketKey::of_secrets(settings.clients.iter().map(|client| &client.secret));
-        Self { party, settings, exponent, tickets, passwords, throttle: Mutex::new(Throttle::new(PEOPLE)) }
+        let is_https = public_url.is_some_and(|url| url.scheme() == "https");
+        Self { party, settings, exponent, tickets, passwords, is_https, throttle: Mutex::new(Throttle::new(PEOPLE)) }
     }
 
     pub fn configured(&self, id: &str) -> Option<&OauthClient> {

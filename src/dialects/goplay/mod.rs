@@ -46,8 +46,10 @@ const NO_BODY: usize = 1024;
 fn mounts(context: &MountContext<'_>) -> Result<Vec<Mount>, MountError> {
     let goplays = context.parties.iter().filter_map(|party| Some((party.party, party.settings.goplay.as_ref()?)));
     let mounts = goplays.map(|(party, goplay)| {
-        let exponent = context.config.exponent(goplay.currency);
-        let handler = Arc::new(GoPlayHandler::new(party.clone(), goplay.clone(), exponent, context.passwords.clone()));
+        let config = context.config;
+        let (exponent, public_url) = (config.exponent(goplay.currency), config.http.public_url.as_ref());
+        let passwords = context.passwords.clone();
+        let handler = Arc::new(GoPlayHandler::new(party.clone(), goplay.clone(), exponent, public_url, passwords));
         Mount { dialect: &DIALECT, party: Some(party.clone()), path: goplay.path.clone(), routes: routes(&handler) }
     });
     Ok(mounts.collect())

@@ -51,7 +51,7 @@ fn handler() -> Arc<GoPlayHandler> {
         vip: vec![VipLevel { name: "gold".to_owned(), price_minor: PRICE }],
         clients: vec![client("vip-shop"), client("<other>")],
     };
-    Arc::new(GoPlayHandler::new(acme(), settings, 2, PasswordChecker::default()))
+    Arc::new(GoPlayHandler::new(acme(), settings, 2, None, PasswordChecker::default()))
 }
 
 fn request(method: Method, query: &str, body: &[u8], headers: &[(&str, &str)]) -> Request {

@@ -60,7 +60,7 @@ pub fn cookie_of(request: &Request) -> Option<&str> {
 }
 
 /// Whether the browser's side is encrypted, as the proxy in front says.
-pub fn is_https(request: &Request) -> bool {
+pub fn is_forwarded_https(request: &Request) -> bool {
     request.header("x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
 }
 

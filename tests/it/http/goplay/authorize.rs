@@ -27,7 +27,7 @@ fn check_headers(response: &Response) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_names_the_client_and_what_it_may_do() {
     on_both(async |base| {
-        let stage = open(base).await;
+        let mut stage = open(base).await;
         for (scope, may, may_not) in [
             ("", "buy VIP status", "nothing else"),
             ("profile", "see your nickname", "buy VIP"),
@@ -43,6 +43,13 @@ async fn the_page_names_the_client_and_what_it_may_do() {
         }
         let behind_tls = Call::new("GET", format!("/oauth/authorize?{}", encode(&with(&ASKING, &[]))));
         let response = behind_tls.header("x-forwarded-proto", "https").send(&stage).await;
+        assert!(response.header("set-cookie").ends_with("; Secure"));
+        // The configuration says the same of a proxy that does not.
+        stage.replace_in_config("[http]\n", "[http]\npublic_url = \"https://pay.example/purser\"\n");
+        stage.stop().await;
+        stage.serve();
+        stage.until_ready().await;
+        let response = ask(&stage, &with(&ASKING, &[])).await;
         assert!(response.header("set-cookie").ends_with("; Secure"));
     })
     .await;

@@ -10,6 +10,7 @@ use super::ledgers::ServedLedger;
 use super::{broker, report};
 use crate::config::Config;
 use crate::dialects::egpp::{EgppHandler, Operation};
+use crate::ledger::Party;
 use crate::telemetry::Spans;
 use crate::transport::amqp::admission::Admission;
 use crate::transport::amqp::direct::SharedNodes;
@@ -59,18 +60,34 @@ pub fn subscribe(
             draining: draining.clone(),
         })
     });
-    contexts.map(|context| tokio::spawn(supervise(context, ledger.absent()))).collect()
+    contexts.map(|context| tokio::spawn(serve(context, ledger.absent()))).collect()
+}
+
+async fn serve(context: Context, absent: watch::Receiver<AbsentParties>) {
+    let supervised =
+        SupervisedParty { party: context.handler.rules.party.clone(), broker: context.broker.clone(), absent };
+    let start = |stopping| tokio::spawn(Supervisor::new(Context { draining: stopping, ..context.clone() }).run());
+    supervise(supervised, context.draining.clone(), start).await;
+}
+
+struct SupervisedParty {
+    party: Party,
+    broker: watch::Sender<Broker>,
+    absent: watch::Receiver<AbsentParties>,
 }
 
 /// Serves a party's queues until the program drains, but for while the party is absent: then they are not read, and what
-/// was taken is answered or goes back.
-async fn supervise(context: Context, mut absent: watch::Receiver<AbsentParties>) {
-    let party = context.handler.rules.party.clone();
-    let mut draining = context.draining.clone();
+/// was taken is answered or goes back. Whatever `start` starts ends once it is told to stop.
+async fn supervise(
+    supervised: SupervisedParty,
+    mut draining: watch::Receiver<bool>,
+    start: impl Fn(watch::Receiver<bool>) -> JoinHandle<()>,
+) {
+    let SupervisedParty { party, broker, mut absent } = supervised;
     while !*draining.borrow() {
         let why = absent.borrow_and_update().get(&party).cloned();
         if let Some(why) = why {
-            context.broker.send_replace(Broker::Away(why));
+            broker.send_replace(Broker::Away(why));
             tokio::select! {
                 changed = absent.changed() => if changed.is_err() { return },
                 _ = draining.wait_for(|draining| *draining) => return,
@@ -78,7 +95,7 @@ async fn supervise(context: Context, mut absent: watch::Receiver<AbsentParties>)
             continue;
         }
         let (stop, stopping) = watch::channel(false);
-        let mut served = tokio::spawn(Supervisor::new(Context { draining: stopping, ..context.clone() }).run());
+        let mut served = start(stopping);
         let ended = tokio::select! {
             _ = absent.wait_for(|absent| absent.contains_key(&party)) => None,
             _ = draining.wait_for(|draining| *draining) => None,
@@ -92,5 +109,31 @@ async fn supervise(context: Context, mut absent: watch::Receiver<AbsentParties>)
         }
         stop.send_replace(true);
         report("amqp", served.await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_party_whose_supervisor_has_panicked_is_served_again() {
+        let (party, broker) = (Party::parse("acme").unwrap(), watch::channel(Broker::Away(String::new())).0);
+        let (_absent, nobody) = watch::channel(AbsentParties::default());
+        let (drain, draining) = watch::channel(false);
+        let starts = AtomicU32::new(0);
+        let start = |mut stopping: watch::Receiver<bool>| {
+            let is_first = starts.fetch_add(1, Ordering::Relaxed) == 0;
+            let drain = drain.clone();
+            tokio::spawn(async move {
+                assert!(!is_first, "a bug");
+                drain.send_replace(true);
+                drop(stopping.wait_for(|stopping| *stopping).await);
+            })
+        };
+        supervise(SupervisedParty { party, broker, absent: nobody }, draining, start).await;
+        assert_eq!(starts.into_inner(), 2);
     }
 }

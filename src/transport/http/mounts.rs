@@ -288,3 +288,44 @@ pub(super) fn correlation(request: &axum::extract::Request) -> Arc<str> {
     let fits = |text: &String| !text.is_empty() && text.chars().count() <= MAX_CORRELATION;
     theirs.filter(fits).unwrap_or_else(|| uuid::Uuid::new_v4().to_string()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Method;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::dialects::http::handled_by;
+
+    #[test]
+    fn whatever_would_answer_the_same_request_twice_is_a_mistake_of_the_configuration() {
+        async fn nobody(_: Arc<()>, _: SharedWallet, _: Request) -> Result<Reply, Failure> {
+            Err(Failure::NotFound)
+        }
+        let route = |method, path| {
+            let (handle, document) = (handled_by(&Arc::new(()), nobody), Value::default);
+            Route { method, path, operation: "bet", max_body: 0, handle, document }
+        };
+        let mount = |path: &str, route| {
+            let dialect = &crate::dialects::egpp::rest::DIALECT;
+            Mount { dialect, party: Party::parse("acme").ok(), path: path.to_owned(), routes: vec![route] }
+        };
+        let (get, post) = (|| Some(Method::GET), || Some(Method::POST));
+        for (one, other, is_mistake) in [
+            (("/a", get(), "/bets"), ("/a", get(), "/bets"), true),
+            (("/a", get(), "/bets"), ("/a", post(), "/bets"), false),
+            (("/a", get(), "/bets"), ("/b", get(), "/bets"), false),
+            (("/a", None, "/bets"), ("/a", None, "/bets"), true),
+            (("/a", None, "/bets"), ("/a", post(), "/bets"), true),
+            (("/a", post(), "/bets"), ("/a", None, "/bets"), true),
+            (("/a", None, "/bets/{bet}"), ("/a/bets", get(), "/{order}"), true),
+            (("/a", None, "/bets/{bet}"), ("/a/bets", get(), "/1"), false),
+        ] {
+            let mounts = [one, other].map(|(prefix, method, path)| mount(prefix, route(method, path)));
+            let checked = check(&mounts);
+            let why = checked.as_ref().map_err(ToString::to_string).err().unwrap_or_default();
+            assert_eq!(why.contains("is another dialect's or party's, too"), is_mistake, "{why}");
+            assert_eq!(checked.is_err(), is_mistake);
+        }
+    }
+}

@@ -6,11 +6,12 @@ use purser::dialects::egpp::Operation;
 use purser::storage::Database;
 
 use purser::transport::amqp::topology::short;
+use serde_json::json;
 
 use super::play::{Plan, Play, invite, rng, seed};
 use super::services::{Addresses, Own};
 use super::stage::{ACME, Base, Stage, on_both};
-use super::wire::{Wire, bet, code};
+use super::wire::{Message, Wire, bet, code};
 use crate::patience::until;
 
 /// Long enough for what happens in the middle of it.
@@ -230,6 +231,32 @@ async fn a_queue_with_other_arguments_is_named_and_left_alone_while_the_others_a
         assert_eq!(log.matches("subscribed").count(), 1, "{log}");
         assert_eq!(wire.consumers(queue).await, Some(0));
         assert_eq!(stage.get("/healthz").await.expect("it lives").0, 200);
+    })
+    .await;
+}
+
+/// Whoever waits for a bet finds out that none can be in a queue that nobody reads and that holds none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_without_its_bet_queue_is_served_by_the_others_and_its_results_are_told() {
+    on_both(async |base| {
+        let queue = "v1.0.acme.order.bet";
+        let mut stage = Stage::prepare(base, ACME, &Addresses::shared()).await;
+        let mut wire = Wire::connect(&stage).await;
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-max-length".into(), AMQPValue::LongInt(7));
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        wire.channel.queue_declare(queue.into(), options, arguments).await.expect("a queue");
+        stage.serve();
+        until("/readyz names the queue", async || stage.readyz_says("broker", queue).await).await;
+        stage.add_player("acme", "alice").await;
+        let question = json!({ "currency": "CHF", "playerId": "alice" });
+        let told = wire.ask(Message::new(Operation::BalanceGet, "balance", &question)).await;
+        assert_eq!(told.data, br#"{"balance":0,"currency":"CHF","playerId":"alice"}"#);
+        let order = json!({ "game": "wallstroulette", "externalId": "never", "playerId": "alice" });
+        let cancel = Message::new(Operation::OrderBetCancel, "cancel", &order);
+        assert_eq!(code(&wire.ask(cancel).await), "493");
+        assert_eq!(stage.log().matches("subscribed").count(), 1, "{}", stage.log());
+        stage.stop().await;
     })
     .await;
 }

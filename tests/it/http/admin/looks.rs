@@ -3,7 +3,7 @@ use purser::dialects::egpp::Operation;
 use purser::transport::amqp::topology::short;
 use serde_json::{Value, json};
 
-use super::{get, open, post, shown};
+use super::{get, open, post, problem, shown};
 use crate::e2e::stage::{Stage, on_both};
 use crate::e2e::wire::{Message, Wire, bet, code};
 use crate::http::client::Call;
@@ -154,6 +154,73 @@ async fn a_player_is_shown_with_buckets_and_limits_and_without_what_is_nobodys_b
         let body = json!({ "amount": "100.00", "currency": "CHF", "key": key, "reason": "again" });
         let again = post(Role::Operator, "/parties/acme/players/alice/deposits", &body).send(&stage).await;
         assert_eq!((by_admin["body"].as_str(), again.status), (Some(&*again.text()), 201));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_is_a_table_with_the_columns_that_its_rows_have() {
+    on_both(async |base| {
+        let stage = open(base).await;
+        let mut wire = Wire::connect(&stage).await;
+        wire.ask(bet("one")).await;
+        let path = "/parties/acme/players/alice/history";
+        let csv = get(Role::Viewer, path).header("accept", "text/csv").send(&stage).await.text();
+        let mut lines = csv.split("\r\n");
+        let columns = lines.next().unwrap_or_default();
+        assert_eq!(columns, "number,at,act,correlation,outcome,is_pruned,is_kept,command");
+        let listed = shown(&stage, Role::Viewer, path).await;
+        let rows = listed["items"].as_array().expect("rows");
+        for (row, line) in rows.iter().zip(lines.by_ref()) {
+            let members = row.as_object().expect("a row");
+            assert_eq!(members.len(), columns.split(',').count(), "{row}");
+            assert!(columns.split(',').all(|column| members.contains_key(column)), "{row}");
+            let begins = format!("{},{},{},", row["number"], row["at"].as_str().unwrap(), row["act"].as_str().unwrap());
+            assert!(line.starts_with(&begins), "{line}");
+            assert!(line.contains(",false,true,\"{"), "{line}");
+        }
+        assert_eq!((rows.len(), lines.collect::<Vec<_>>()), (3, vec![""]));
+    })
+    .await;
+}
+
+/// Accounts of the house's, names of no player, numbers of nothing; and in the end a row that is damaged.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_to_nobody_is_answered_like_anything_else() {
+    on_both(async |base| {
+        let stage = open(base).await;
+        let deposit = shown(&stage, Role::Viewer, "/journal/2").await;
+        let cashier = &deposit["transfers"][0]["debit"];
+        assert_eq!((&cashier["side"], &cashier["player"]), (&json!("cashier"), &Value::Null));
+        let id = cashier["id"].as_str().expect("an id");
+        for q in [id, "cashier", "house", "nobody", "a%00b"] {
+            assert_eq!(shown(&stage, Role::Viewer, &format!("/search?q={q}")).await["found"], json!([]), "{q}");
+        }
+        for (path, status) in [
+            ("/parties/acme/players/nobody".to_owned(), 404),
+            (format!("/parties/acme/players/{id}"), 404),
+            ("/parties/acme/players/a%00b".to_owned(), 400),
+            ("/parties/nowhere/players/alice".to_owned(), 404),
+            (format!("/orders/{id}"), 404),
+            ("/transactions/2".to_owned(), 404),
+            ("/transactions/-1".to_owned(), 404),
+            ("/journal/0".to_owned(), 404),
+            (format!("/journal/{}", i64::MAX), 404),
+            ("/journal/9223372036854775808".to_owned(), 400),
+        ] {
+            assert_eq!(problem(&get(Role::Viewer, &path).send(&stage).await).0, status, "{path}");
+        }
+        assert_eq!(shown(&stage, Role::Viewer, "/parties/acme/players/nobody/history").await["items"], json!([]));
+        let body = json!({ "amount": "1.00", "currency": "CHF", "key": "k", "reason": "none" });
+        let deposited = post(Role::Operator, "/parties/acme/players/nobody/deposits", &body).send(&stage).await;
+        assert_eq!(problem(&deposited).0, 404);
+
+        assert!(super::execute(&stage, "DELETE FROM players WHERE player = 'alice'").await);
+        let damaged = problem(&get(Role::Viewer, "/journal/2").send(&stage).await);
+        assert_eq!(damaged, (500, "a fault of ours; the log says more".to_owned()));
+        assert!(stage.log().contains("account: is of nobody"), "{}", stage.log());
+        assert_eq!(problem(&get(Role::Viewer, "/parties/acme/players/alice").send(&stage).await).0, 404);
+        assert_eq!(shown(&stage, Role::Viewer, "/search?q=alice").await["found"], json!([]));
     })
     .await;
 }

@@ -198,7 +198,7 @@ async fn what_belongs_to_nobody_is_answered_like_anything_else() {
         }
         for (path, status) in [
             ("/parties/acme/players/nobody".to_owned(), 404),
-            (format!("/parties/acme/players/{id}"), 404),
+            (format!("/parties/acme/players/{id}"), 400),
             ("/parties/acme/players/a%00b".to_owned(), 400),
             ("/parties/nowhere/players/alice".to_owned(), 404),
             (format!("/orders/{id}"), 404),

@@ -5,7 +5,7 @@ use super::call::Members;
 use super::code::{BalanceServiceCode, CallRefused};
 use super::handler::{BalanceServiceHandler, CallContext, SCOPE, result};
 use super::kind::Family;
-use super::model::{Inserted, Memo, Said};
+use super::model::{Inserted, Memo, SaidOfAdjustment};
 use super::outcome::CallDone;
 use super::params::{self, AdjustParams};
 use crate::dialects::http::exact::WireAmount;
@@ -212,7 +212,7 @@ fn in_ledger_words(
     change: Change,
     amounts: &Amounts,
 ) -> Result<Adjust, CallRefused> {
-    let said = Said {
+    let said = SaidOfAdjustment {
         currency_id: wanted.currency_id,
         allow_bonus: wanted.allow_bonus,
         allow_ring_fenced: wanted.allow_ring_fenced,

@@ -34,7 +34,7 @@ pub struct Memo {
 
 /// What the party's configuration makes a currency and the buckets of a stake of: an adjustment's `said`.
 #[derive(Debug, Serialize)]
-pub struct Said {
+pub struct SaidOfAdjustment {
     pub currency_id: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_bonus: Option<bool>,

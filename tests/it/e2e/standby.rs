@@ -22,7 +22,7 @@ async fn a_repeat_waits_for_the_standby_that_its_first_time_did_not_wait_out() {
     let mut wire = Wire::connect(&stage).await;
     execute(&stage.database, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
     execute(&stage.database, "SELECT pg_reload_conf()").await;
-    wire.send(bet("o1")).await;
+    wire.send_all([bet("o1")]).await;
     let waits = async |but: i64| number(&stage.database, format!("{WAITING} AND pid <> {but}")).await == 1;
     until("the bet waits for a standby", async || waits(0).await).await;
     let first = number(&stage.database, WAITING.replace("count(*)", "min(pid)")).await;

@@ -1,7 +1,7 @@
 //! The composition root: the only file that knows every module.
 
 pub(crate) mod ledgers;
-mod absence;
+pub(crate) mod absence;
 pub(crate) mod party_move;
 mod subscriptions;
 mod history;

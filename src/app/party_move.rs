@@ -160,8 +160,21 @@ impl<F: FnMut(u64) + Send> PartyMover<F> {
                 sleep(UNTIL_NOTICED).await;
                 self.take_back(|_| true).await
             }
-            None => Ok(()),
+            None => self.disown_the_other().await,
         }
+    }
+
+    /// Where both ledgers have the party and no move is between them, what is over there is never served, as after a move
+    /// that was given up.
+    async fn disown_the_other(&self) -> anyhow::Result<()> {
+        let party = self.party.clone();
+        let there = self.to.database.query(move |conn| party_moves::those_in(conn, &[party])).await;
+        // It may be away, which is a reason to give up.
+        if there.unwrap_or_default().is_empty() || !self.has_anything(&self.from).await? {
+            return Ok(());
+        }
+        self.to.database.migrate().await.with_context(|| format!("ledger {}", self.to.name))?;
+        self.change(&self.to, Some(self.row(MoveState::Arriving, &self.from)), |row| row.is_none()).await
     }
 
     /// Takes the party's row away here where it is leaving, by the mover that `whose` says.
@@ -227,18 +240,21 @@ impl<F: FnMut(u64) + Send> PartyMover<F> {
             },
             Some((MoveState::Leaving, _)) | None => {}
         }
-        if there.is_none() && self.has_players(&self.to).await? {
-            bail!("ledger {to} has players of party {party}, too: which of the two is it served from?");
+        if there.is_none() && self.has_anything(&self.to).await? {
+            bail!(
+                "ledger {to} has players or offers of party {party}, too: the same with --abandon keeps it in {from}, and \
+                 never serves what is in {to}"
+            );
         }
-        if !self.has_players(&self.from).await? {
-            bail!("ledger {from} has no players of party {party}: there is nothing to move");
+        if !self.has_anything(&self.from).await? {
+            bail!("ledger {from} has no players and no offers of party {party}: there is nothing to move");
         }
         Ok(false)
     }
 
-    async fn has_players(&self, end: &MoveEnd) -> Result<bool, StoreError> {
+    async fn has_anything(&self, end: &MoveEnd) -> Result<bool, StoreError> {
         let party = self.party.clone();
-        end.database.query(move |conn| party_moves::has_players(conn, &party)).await
+        end.database.query(move |conn| party_moves::has_anything(conn, &party)).await
     }
 
     /// Lets the party in over there, where it arrives by this move, or by one that was broken off.

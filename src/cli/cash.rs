@@ -55,7 +55,7 @@ impl CashArgs {
         });
         let (act, of, target) = (direction.as_str(), Some(party.clone()), transfer.player.to_string());
         let deed = Deed { act, party: of, target, detail };
-        let database = LedgerChoice::of_party(config, &party)?.change().await?;
+        let database = LedgerChoice::to_change(config, &party).await?;
         let request = ApprovalRequest {
             party: party.clone(),
             player: transfer.player.clone(),

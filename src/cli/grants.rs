@@ -138,7 +138,7 @@ impl EndGrants {
     }
 
     async fn end_one(&self, config: &Config, party: Party, grant: Uuid) -> Ended {
-        let database = LedgerChoice::of_party(config, &party)?.change().await?;
+        let database = LedgerChoice::to_change(config, &party).await?;
         let (of, at) = (party.clone(), clock::now());
         let deed = deed(&party, format!("grant {grant}"));
         let before = trail::recorded(&database, deed, async {
@@ -164,7 +164,7 @@ impl EndGrants {
     }
 
     async fn end_of_player(&self, config: &Config, party: Party, player: PlayerId) -> Ended {
-        let database = LedgerChoice::of_party(config, &party)?.change().await?;
+        let database = LedgerChoice::to_change(config, &party).await?;
         let key = PlayerKey::of(&party, &player);
         if database.query(move |conn| queries::player(conn, key)).await?.is_none() {
             return Err(failed(format!("there is no player {player} of party {party}")));

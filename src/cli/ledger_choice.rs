@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{CommandFailure, failed, usage};
-use crate::app::ledgers;
 use crate::app::party_move::MoveEnd;
+use crate::app::{absence, ledgers};
 use crate::config::{Config, DatabaseUrl};
 use crate::ledger::{LedgerName, Party};
 use crate::storage::Database;
@@ -54,6 +54,18 @@ impl LedgerChoice {
     /// The ledger that a party is in.
     pub fn of_party(config: &Config, party: &Party) -> Result<Self, CommandFailure> {
         Self::named(config, config.ledger_of(party))
+    }
+
+    /// The database of the ledger that a party is in, for a command that changes something of it. A party that is in another
+    /// ledger than the configuration says is not changed: from here nobody would serve what it has there.
+    pub async fn to_change(config: &Config, party: &Party) -> Result<Database, CommandFailure> {
+        let ledger = Self::of_party(config, party)?;
+        let name = ledger.name.clone();
+        let database = ledger.change().await?;
+        match absence::of_changed(config, &name, &database, party).await? {
+            Some(why) => Err(failed(format!("party {party} is not in ledger {name}: {why}"))),
+            None => Ok(database),
+        }
     }
 
     /// The ledger of this name.

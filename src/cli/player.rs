@@ -79,7 +79,7 @@ impl Add {
         let player = open.player.clone();
         let password = if self.password_stdin { Some(read_password()?) } else { None };
 
-        let database = LedgerChoice::of_party(config, &party)?.change().await?;
+        let database = LedgerChoice::to_change(config, &party).await?;
         let (of, target, detail) =
             (Some(party.clone()), player.to_string(), json!({ "password": self.password_stdin }));
         let deed = Deed { act: "player add", party: of, target, detail };
@@ -153,7 +153,7 @@ impl Password {
         let (party, _) = party(config, &self.party)?;
         let player = PlayerId::parse(&self.player).map_err(|error| usage(format!("--player {error}")))?;
         let hash = password::hash(&read_password()?)?;
-        let database = LedgerChoice::of_party(config, &party)?.change().await?;
+        let database = LedgerChoice::to_change(config, &party).await?;
         let (of, whose, at) = (party.clone(), player.clone(), clock::now());
         let (act, target) = ("player password", player.to_string());
         let deed = Deed { act, party: Some(party.clone()), target, detail: Value::Null };

@@ -137,7 +137,7 @@ impl Line {
 impl Resolve {
     async fn run(self, config: &Config, approve: bool) -> Ended {
         let (party, _) = party(config, &self.party)?;
-        let database = LedgerChoice::of_party(config, &party)?.change().await?;
+        let database = LedgerChoice::to_change(config, &party).await?;
         let (of, source) = (party.clone(), self.source);
         let queued = database.query(move |conn| voids::find(conn, &of, source)).await?;
         let queued = queued.ok_or_else(|| no_void(&party, source))?;

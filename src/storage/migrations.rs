@@ -9,7 +9,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::postgres::{MigrationScript, Migrator};
-use super::queries::{AnyConnection, classify};
+use super::queries::{AnyConnection, classify, on};
 use super::usernames::{self, Nameless};
 use super::{Database, StoreError, sqlite};
 
@@ -108,24 +108,28 @@ impl Database {
 
 /// The versions that the database has. Diesel's own question would create the table that it asks.
 fn written_down(conn: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
+    if !has_table(conn, "__diesel_schema_migrations")? {
+        return Ok(Vec::new());
+    }
+    let versions: Vec<Applied> = on!(conn, conn => sql_query(VERSIONS).load(conn)).map_err(classify)?;
+    Ok(versions.into_iter().map(|applied| applied.version).collect())
+}
+
+/// Whether there is such a table: a schema may be older than this program, or not there at all.
+pub(super) fn has_table(conn: &mut AnyConnection, table: &str) -> Result<bool, StoreError> {
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
         count: i64,
     }
-    const HERE: &str = "SELECT count(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
-    const THERE: &str = "SELECT count(to_regclass('__diesel_schema_migrations')) AS count";
-    let versions: Vec<Applied> = match conn {
-        AnyConnection::Sqlite(conn) => {
-            let table: Count = sql_query(HERE).get_result(conn).map_err(classify)?;
-            if table.count > 0 { sql_query(VERSIONS).load(conn).map_err(classify)? } else { Vec::new() }
-        }
-        AnyConnection::Postgres(conn) => {
-            let table: Count = sql_query(THERE).get_result(conn).map_err(classify)?;
-            if table.count > 0 { sql_query(VERSIONS).load(conn).map_err(classify)? } else { Vec::new() }
-        }
-    };
-    Ok(versions.into_iter().map(|applied| applied.version).collect())
+    const HERE: &str = "SELECT count(*) AS count FROM sqlite_master WHERE name = ?";
+    const THERE: &str = "SELECT count(to_regclass($1)) AS count";
+    let found: Count = match conn {
+        AnyConnection::Sqlite(conn) => sql_query(HERE).bind::<Text, _>(table).get_result(conn),
+        AnyConnection::Postgres(conn) => sql_query(THERE).bind::<Text, _>(table).get_result(conn),
+    }
+    .map_err(classify)?;
+    Ok(found.count > 0)
 }
 
 /// What is missing where these have been applied.

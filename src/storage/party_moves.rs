@@ -13,9 +13,10 @@ use diesel::sqlite::SqliteConnection;
 
 use super::StoreError;
 use super::grants::in_transaction;
+use super::migrations::has_table;
 use super::queries::{AnyConnection, classify, on};
 use super::rows::damaged;
-use super::schema::{journal, party_moves, players, purchases, transactions};
+use super::schema::{journal, offers, party_moves, players, purchases, transactions};
 use crate::ledger::command::Timestamp;
 use crate::ledger::{LedgerName, Party, ReadSet};
 
@@ -225,9 +226,30 @@ pub fn taken(conn: &mut AnyConnection, party: &Party, names: &[i64]) -> Result<O
     Ok(named.or(bought))
 }
 
-/// Whether the ledger has players of the party.
-pub fn has_players(conn: &mut AnyConnection, party: &Party) -> Result<bool, StoreError> {
+/// Whether the ledger has anything of the party that a move brings along. Whoever has neither players nor offers can have
+/// done nothing.
+pub fn has_anything(conn: &mut AnyConnection, party: &Party) -> Result<bool, StoreError> {
     let theirs = players::table.filter(players::party.eq(party.as_str())).select(players::id).limit(1);
-    let found: Option<Vec<u8>> = on!(conn, conn => theirs.first(conn)).optional().map_err(classify)?;
-    Ok(found.is_some())
+    let offered = offers::table.filter(offers::party.eq(party.as_str())).select(offers::id).limit(1);
+    let player: Option<Vec<u8>> = on!(&mut *conn, conn => theirs.first(conn)).optional().map_err(classify)?;
+    let offer: Option<Vec<u8>> = on!(conn, conn => offered.first(conn)).optional().map_err(classify)?;
+    Ok(player.or(offer).is_some())
+}
+
+/// Those of the parties of whom the ledger has anything, and who have not left it nor still arrive. Its schema may be older
+/// than this program, or not there at all.
+pub fn those_in(conn: &mut AnyConnection, parties: &[Party]) -> Result<Vec<Party>, StoreError> {
+    let mut there = Vec::new();
+    if !has_table(conn, "players")? {
+        return Ok(there);
+    }
+    for party in parties {
+        if has_anything(conn, party)? {
+            there.push(party.clone());
+        }
+    }
+    let moves = if has_table(conn, "party_moves")? { all(conn)? } else { Vec::new() };
+    let is_gone = |party: &Party| moves.iter().any(|moved| moved.party == *party && moved.state != MoveState::Leaving);
+    there.retain(|party| !is_gone(party));
+    Ok(there)
 }

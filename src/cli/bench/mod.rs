@@ -115,7 +115,7 @@ impl Bench {
             provider.expect_service().await?;
             providers.push(Arc::new(provider));
         }
-        let database = LedgerChoice::of_party(config, &party)?.change().await?;
+        let database = LedgerChoice::to_change(config, &party).await?;
         let currency = settings.currencies.first().copied().ok_or_else(|| usage("the party has no currency"))?;
         let game = settings.games.first().cloned().ok_or_else(|| usage("the party has no games"))?;
         let run = format!("{:06x}", rand::random::<u32>() & 0x00ff_ffff);

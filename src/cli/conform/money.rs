@@ -70,7 +70,7 @@ async fn fund(config: &Config, name: &str, currency: &str, names: &[String]) -> 
     let money = Amount::new(MONEY)?;
     crowd::check_threshold(config, currency, money)?;
     let players = names.iter().map(|name| PlayerId::parse(name)).collect::<Result<Vec<_>, _>>()?;
-    let opening = LedgerChoice::of_party(config, &party)?.change().await;
+    let opening = LedgerChoice::to_change(config, &party).await;
     let database = opening.map_err(|error| usage(format!("the ledger: {error}")))?;
     crowd::invite(&database, &party, currency, &players, money).await
 }

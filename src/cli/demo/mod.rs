@@ -80,7 +80,7 @@ impl Demo {
             .await
             .map_err(|error| failed(format!("cannot reach the broker: {error}")))?;
         provider.expect_service().await?;
-        let database = LedgerChoice::of_party(config, &party)?.change().await?;
+        let database = LedgerChoice::to_change(config, &party).await?;
         let currency = settings.currencies.first().copied().ok_or_else(|| usage("the party has no currency"))?;
         crowd::check_threshold(config, currency, Amount::new(rounds::MONEY)?)?;
         let game = settings.games.first().cloned().ok_or_else(|| usage("the party has no games"))?;

@@ -83,7 +83,7 @@ impl Import {
         });
         let stockings = stockings.collect::<Result<Vec<Stocking>, CommandFailure>>()?;
 
-        let database = LedgerChoice::of_party(config, &party)?.change().await?;
+        let database = LedgerChoice::to_change(config, &party).await?;
         let of = party.clone();
         let known = database.query(move |conn| shop::offers_of(conn, &of)).await?;
         let known: HashSet<&str> = known.iter().map(|state| &*state.offer.id).collect();

@@ -243,7 +243,7 @@ impl PlayArgs {
             may_be_added(&message.player, &message.party, settings).map_err(invalid)?;
         }
         crowd::check_threshold(config, currency, amount)?;
-        let database = LedgerChoice::of_party(config, &message.party)?.change().await?;
+        let database = LedgerChoice::to_change(config, &message.party).await?;
         let key = uuid::Uuid::new_v4().to_string();
         let wallet = message.wallet.as_ref().map(Wallet::to_string);
         let detail = json!({ "amount": fund, "currency": currency, "wallet": wallet, "key": key, "for": "play" });

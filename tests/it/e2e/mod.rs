@@ -40,6 +40,7 @@ mod outages;
 mod takeover;
 mod hosts;
 pub mod ledgers;
+mod absence;
 mod cluster;
 mod disk;
 mod standby;

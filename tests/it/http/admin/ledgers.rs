@@ -62,8 +62,10 @@ async fn while_one_ledger_is_away_the_others_answer_and_it_is_named() {
     on_both(async |base| {
         let mut stage = Stage::prepare(base, "", &Addresses::shared()).await;
         let threshold = "[approvals]\nthreshold = { CHF = 100 }\n";
-        stage.reconfigure(&(parties("postgres://nobody@127.0.0.1:1/nothing") + threshold + &operators()));
+        // Before its first player is opened, every other ledger must say that it has none of the party's.
+        stage.reconfigure(&parties(&format!("sqlite://{}", stage.file("second.db").display())));
         stage.add_player("acme", "alice").await;
+        stage.reconfigure(&(parties("postgres://nobody@127.0.0.1:1/nothing") + threshold + &operators()));
         stage.serve();
         until("the first ledger is served", async || {
             stage.readyz().await.is_some_and(|(status, report)| {

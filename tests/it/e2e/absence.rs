@@ -1,0 +1,127 @@
+//! Parties that are not served from the ledger that they are configured for, and what else one ledger may not do to the
+//! parties of another.
+
+use purser::storage::Database;
+use serde_json::json;
+
+use super::ledgers::{moved, two_ledgers, two_ledgers_and, until_all_are_served};
+use super::services::{execute, number};
+use super::stage::{Base, Stage, on_both};
+use crate::patience::until;
+
+/// Until `/readyz` says this of acme.
+async fn until_acme_is(stage: &Stage, says: &str) {
+    until(says, async || {
+        let report = stage.readyz().await.map(|(_, report)| report["parties"]["acme"].to_string());
+        report.is_some_and(|acme| acme.contains(says))
+    })
+    .await;
+}
+
+async fn refused(stage: &Stage, arguments: &[&str]) -> String {
+    let ran = stage.run_with(arguments, "[]").await;
+    let why = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(!ran.status.success(), "{arguments:?} {why}");
+    why
+}
+
+async fn players(database: &Database) -> i64 {
+    number(database, "SELECT count(*) FROM players WHERE party = 'acme'").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_whose_players_are_in_another_ledger_is_not_served_nor_changed() {
+    on_both(async |base| {
+        let shop = "[parties.acme.codegames]\npath = \"/hub\"\ncurrency = \"CHF\"\nkeys_secret = \
+                    \"what the gift-card keys are sealed with, known to nobody\"\n";
+        let (mut stage, second) = two_ledgers_and(base, shop).await;
+        stage.done(&["migrate"]).await;
+        stage.add_player("acme", "alice").await;
+        let configuration = moved(&stage);
+        stage.reconfigure(&configuration);
+        let commands: [&[&str]; 5] = [
+            &["player", "add", "--party", "acme", "--player", "bob"],
+            &["player", "password", "--party", "acme", "--player", "bob"],
+            &["deposit", "--party", "acme", "--player", "bob", "--currency", "CHF", "--amount", "1"],
+            &["offers", "import", "--party", "acme", "-"],
+            &["play", "bet", "--party", "acme", "--player", "bob", "--currency", "CHF", "--amount", "1", "--fund", "5"],
+        ];
+        for command in commands {
+            let why = refused(&stage, command).await;
+            assert!(why.contains("its players are in ledger default: `purser party move"), "{command:?}: {why}");
+        }
+        assert_eq!(players(&second).await, 0);
+        stage.serve();
+        until_acme_is(&stage, "away: its players are in ledger default").await;
+        stage.stop().await;
+        // Nothing is in the way of the move.
+        stage.done(&["party", "move", "--party", "acme", "--from", "default", "--to", "second"]).await;
+        stage.add_player("acme", "bob").await;
+        assert_eq!(players(&second).await, 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_that_two_ledgers_have_is_served_by_neither_until_one_gives_it_up() {
+    on_both(async |base| {
+        let (mut stage, second) = two_ledgers(base).await;
+        stage.done(&["migrate"]).await;
+        stage.add_player("acme", "alice").await;
+        let bob = match base {
+            Base::Sqlite => "x'0b0b'",
+            Base::Postgres => "'\\x0b0b'",
+        };
+        let stray =
+            format!("INSERT INTO players (id, party, player, home_currency) VALUES ({bob}, 'acme', 'bob', 'CHF')");
+        execute(&second, stray).await;
+        stage.serve();
+        until_acme_is(&stage, "away: ledger second has players of it, too").await;
+        let mover = ["party", "move", "--party", "acme", "--to", "second"];
+        let why = refused(&stage, &mover).await;
+        assert!(why.contains("the same with --abandon keeps it in default"), "{why}");
+        stage.done(&[mover.as_slice(), &["--abandon"]].concat()).await;
+        until_acme_is(&stage, "ready").await;
+        stage.deposit("acme", "alice", "1", "CHF").await;
+        // Where nothing is wrong, giving up changes nothing.
+        stage.done(&[mover.as_slice(), &["--abandon"]].concat()).await;
+        stage.deposit("acme", "alice", "1", "CHF").await;
+        stage.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_never_made_has_nobodys_players() {
+    let (mut stage, _) = two_ledgers(Base::Postgres).await;
+    let Database::Postgres(url) = &stage.database else { panic!("{:?}", stage.database) };
+    execute(&stage.database, "CREATE SCHEMA third").await;
+    let between = if url.contains('?') { '&' } else { '?' };
+    let third = format!("[ledgers.third]\nurl = \"{url}{between}options=-c%20search_path%3Dthird\"\n[ledgers.second]");
+    stage.replace_in_config("[ledgers.second]", &third);
+    stage.add_player("acme", "alice").await;
+    stage.serve();
+    until_all_are_served(&mut stage).await;
+    // Beta is new, and asked for in the third, too.
+    until("beta is served", async || {
+        stage.readyz().await.is_some_and(|(_, report)| report["parties"]["beta"] == "ready")
+    })
+    .await;
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_with_offers_and_no_players_moves() {
+    on_both(async |base| {
+        let shop = "[parties.acme.codegames]\npath = \"/hub\"\ncurrency = \"CHF\"\nkeys_secret = \
+                    \"what the gift-card keys are sealed with, known to nobody\"\n";
+        let (stage, second) = two_ledgers_and(base, shop).await;
+        stage.done(&["migrate"]).await;
+        let offers = json!([{ "id": 562, "name": "Card", "price": "9.00", "currency": "CHF", "keys": ["KEY-1"] }]);
+        stage.done_with(&["offers", "import", "--party", "acme", "-"], &offers.to_string()).await;
+        stage.done(&["party", "move", "--party", "acme", "--to", "second"]).await;
+        assert_eq!(number(&second, "SELECT count(*) FROM offers WHERE party = 'acme'").await, 1);
+        stage.audit().await;
+    })
+    .await;
+}

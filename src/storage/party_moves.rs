@@ -13,8 +13,9 @@ use diesel::sqlite::SqliteConnection;
 
 use super::StoreError;
 use super::grants::in_transaction;
+use super::journal::BY_INDEX;
 use super::migrations::has_table;
-use super::queries::{AnyConnection, classify, on};
+use super::queries::{AnyConnection, classify, on, snapshot};
 use super::rows::damaged;
 use super::schema::{journal, offers, party_moves, players, purchases, transactions};
 use crate::ledger::command::Timestamp;
@@ -199,8 +200,18 @@ pub fn barrier(conn: &mut AnyConnection) -> Result<i64, StoreError> {
     })
 }
 
-/// A page of the numbers that partners know the party's transactions and orders of keys by, upwards from one.
+/// A page of the numbers that partners know the party's transactions and orders of keys by, upwards from one. All pages
+/// together look at each row once, the other parties' as well: however long that takes, the party is served meanwhile.
 pub fn names(conn: &mut AnyConnection, party: &Party, after: i64) -> Result<Vec<i64>, StoreError> {
+    snapshot(conn, |conn| {
+        if let AnyConnection::Postgres(conn) = conn {
+            conn.batch_execute(BY_INDEX).map_err(classify)?;
+        }
+        page_of_names(conn, party, after)
+    })
+}
+
+fn page_of_names(conn: &mut AnyConnection, party: &Party, after: i64) -> Result<Vec<i64>, StoreError> {
     let named = transactions::table.filter(transactions::party.eq(party.as_str()).and(transactions::number.gt(after)));
     let bought = purchases::table.filter(purchases::party.eq(party.as_str()).and(purchases::number.gt(after)));
     let (named, bought) = (named.select(transactions::number), bought.select(purchases::number));

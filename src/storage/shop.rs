@@ -263,10 +263,8 @@ pub(crate) fn has_made_order(conn: &mut AnyConnection, number: i64) -> Result<bo
 }
 
 /// What a ledger holds of a party's, added up: of each query, what it is and how much. See [`super::party_moves`].
-pub(super) const SUMS: [&str; 3] = [
+pub(super) const SUMS: [&str; 2] = [
     "SELECT 'players ' || coalesce(vip, 'without a level') AS what, CAST(count(*) AS TEXT) AS held FROM players WHERE party = ",
     "SELECT 'offers ' || currency AS what, CAST(count(*) AS TEXT) || ' with ' || CAST(sum(stock) AS TEXT) || ' keys at ' \
      || CAST(sum(price) AS TEXT) AS held FROM offers WHERE party = ",
-    "SELECT 'purchases ' || buyer AS what, CAST(count(*) AS TEXT) || ' for ' || CAST(sum(paid) AS TEXT) AS held \
-     FROM purchases WHERE party = ",
 ];

@@ -8,7 +8,7 @@ use crate::storage::StoreError;
 use crate::storage::approvals::ApprovalRow;
 use crate::storage::grants::{GrantRow, TokenRow, in_transaction};
 use crate::storage::party_moves::{PartyMove, of_party};
-use crate::storage::queries::{AnyConnection, classify, on};
+use crate::storage::queries::{AnyConnection, classify, on, snapshot};
 use crate::storage::rows::Bytes;
 use crate::storage::schema::{approvals, credentials, grant_tokens, grants, players};
 
@@ -25,8 +25,12 @@ pub struct BesideJournal {
 }
 
 impl BesideJournal {
-    /// What a ledger has of a party's.
+    /// What a ledger has of a party's, however long reading it takes.
     pub fn of(conn: &mut AnyConnection, party: &Party) -> Result<Self, StoreError> {
+        snapshot(conn, |conn| Self::read(conn, party))
+    }
+
+    fn read(conn: &mut AnyConnection, party: &Party) -> Result<Self, StoreError> {
         let name = party.as_str();
         let ids = || grants::table.filter(grants::party.eq(name)).select(grants::id);
         let secrets = credentials::table

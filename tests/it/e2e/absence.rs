@@ -125,3 +125,55 @@ async fn a_party_with_offers_and_no_players_moves() {
     })
     .await;
 }
+
+/// Rows of somebody else's: so many that nobody reads them all to find a few.
+const OTHERS: u32 = 30_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_leaves_a_large_ledger_without_anybody_reading_the_others_rows() {
+    const TABLES: [&str; 4] = ["orders", "transactions", "accounts", "players"];
+    let (stage, _) = two_ledgers(Base::Postgres).await;
+    stage.done(&["migrate"]).await;
+    for player in ["alice", "bob"] {
+        stage.add_player("acme", player).await;
+        stage.deposit("acme", player, "1", "CHF").await;
+    }
+    for rows in [
+        "players (id, party, player, home_currency) SELECT sha256(n::text::bytea), 'beta', n::text, 'CHF'",
+        "accounts (id, party, side, player, currency, bucket, wallet, product, balance, staked_day, staked) SELECT \
+         sha256(n::text::bytea), 'beta', 'player', sha256(n::text::bytea), 'CHF', 'real', '', 0, 0, 0, 0",
+        "orders (id, party, game, external_id, player, state, paid) SELECT sha256(n::text::bytea), 'beta', 'g', n::text, \
+         sha256(n::text::bytea), 'lost', 0",
+        "transactions (number, key, party, player, scope, kind, region, partner, reference, currency, product, moved_real, \
+         moved_bonus, moved_ring_fenced, moved_gbt_bonus, external, state, memo) SELECT 1000000 + n, \
+         sha256(n::text::bytea), 'beta', sha256(n::text::bytea), '', 1, 1, 1, n::text, 'CHF', 0, 1, 0, 0, 0, 0, 'done', ''",
+    ] {
+        let table = rows.split(' ').next().expect("a table");
+        let insert = format!("INSERT INTO {rows} FROM generate_series(1, {OTHERS}) AS n");
+        execute(
+            &stage.database,
+            format!("ALTER TABLE {table} SET (autovacuum_enabled = off); {insert}; ANALYZE {table}"),
+        )
+        .await;
+    }
+    let mut before = Vec::new();
+    for table in TABLES {
+        before.push(read(&stage.database, table).await);
+    }
+    stage.done(&["party", "move", "--party", "acme", "--to", "second"]).await;
+    // A session reports its statistics when it ends, at the latest.
+    until("the mover's statistics", async || {
+        let looked = "SELECT n_tup_ins + n_tup_upd FROM pg_stat_user_tables WHERE schemaname = 'public' AND relname = 'party_moves'";
+        number(&stage.database, looked).await >= 2
+    })
+    .await;
+    for (table, before) in TABLES.into_iter().zip(before) {
+        assert_eq!(read(&stage.database, table).await, before, "{table}");
+    }
+}
+
+/// Rows of a table that were read by going through all of it.
+async fn read(database: &Database, table: &str) -> i64 {
+    let read = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE schemaname = 'public' AND relname";
+    number(database, format!("{read} = '{table}'")).await
+}

@@ -6,7 +6,7 @@
 //! Whoever waits holds a place in its queue's prefetch. So that a flood of results without bets cannot hold up the
 //! queue, a source with more than `crowding_limit` commands whose patience has begun gets a tenth of the grace.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -26,13 +26,15 @@ pub enum Patience {
     Since(Duration),
 }
 
+/// Whose commands are counted together, and come due in turns with the others'.
+type PartySource = (CommandSource, Party);
+
 /// A command that waits.
 #[derive(Debug)]
 struct Waiter<T> {
     item: T,
-    source: CommandSource,
+    source: PartySource,
     order: OrderIds,
-    party: Party,
     patience: Patience,
 }
 
@@ -46,8 +48,10 @@ pub struct WaitingRoom<T> {
     by_order: BTreeMap<OrderId, Vec<u64>>,
     /// Those whose bets may still be in the queue.
     by_mark: BTreeMap<Party, BTreeSet<(Mark, u64)>>,
-    /// Those whose patience has begun, and when.
-    by_source: BTreeMap<CommandSource, BTreeSet<(Duration, u64)>>,
+    /// Those whose patience has begun, and when. What comes over HTTP is of one source, so the party tells them apart.
+    by_source: BTreeMap<PartySource, BTreeSet<(Duration, u64)>>,
+    /// Whose command was the last to come due: whoever is after it is first next time.
+    last_due: Option<PartySource>,
     next_ticket: u64,
 }
 
@@ -60,6 +64,7 @@ impl<T> WaitingRoom<T> {
             by_order: BTreeMap::new(),
             by_mark: BTreeMap::new(),
             by_source: BTreeMap::new(),
+            last_due: None,
             next_ticket: 0,
         }
     }
@@ -73,8 +78,8 @@ impl<T> WaitingRoom<T> {
     }
 
     /// How long a command of this source may wait at present, once its patience has begun.
-    pub fn grace_of(&self, source: CommandSource) -> Duration {
-        let waiting = self.by_source.get(&source).map_or(0, BTreeSet::len);
+    fn grace_of(&self, source: &PartySource) -> Duration {
+        let waiting = self.by_source.get(source).map_or(0, BTreeSet::len);
         if waiting > self.crowding_limit { self.grace / CROWDED_SHARE } else { self.grace }
     }
 
@@ -85,11 +90,12 @@ impl<T> WaitingRoom<T> {
         for id in order.both() {
             self.by_order.entry(id).or_default().push(ticket);
         }
+        let source = (source, party);
         match patience {
-            Patience::From(mark) => _ = self.by_mark.entry(party.clone()).or_default().insert((mark, ticket)),
-            Patience::Since(since) => _ = self.by_source.entry(source).or_default().insert((since, ticket)),
+            Patience::From(mark) => _ = self.by_mark.entry(source.1.clone()).or_default().insert((mark, ticket)),
+            Patience::Since(since) => _ = self.by_source.entry(source.clone()).or_default().insert((since, ticket)),
         }
-        self.waiters.insert(ticket, Waiter { item, source, order, party, patience });
+        self.waiters.insert(ticket, Waiter { item, source, order, patience });
     }
 
     /// Lets the patience begin of all whose bets have left the queue.
@@ -101,7 +107,7 @@ impl<T> WaitingRoom<T> {
                 waiting.pop_first();
                 if let Some(waiter) = self.waiters.get_mut(&ticket) {
                     waiter.patience = Patience::Since(now);
-                    self.by_source.entry(waiter.source).or_default().insert((now, ticket));
+                    self.by_source.entry(waiter.source.clone()).or_default().insert((now, ticket));
                 }
             }
         }
@@ -128,14 +134,29 @@ impl<T> WaitingRoom<T> {
         tickets.into_iter().filter_map(|ticket| self.leave(ticket)).collect()
     }
 
-    /// At most `limit` of those whose patience has ended.
+    /// At most `limit` of those whose patience has ended, the sources in turns: one that has always some must not keep the
+    /// others waiting.
     pub fn due(&mut self, now: Duration, limit: usize) -> Vec<(T, Patience)> {
+        let last = self.last_due.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let until_last = self.last_due.as_ref().map(|last| self.by_source.range(..=last));
+        let in_turns = self.by_source.range((last, Bound::Unbounded)).chain(until_last.into_iter().flatten());
+        let due = in_turns.map(|(source, waiting)| {
+            let grace = self.grace_of(source);
+            (source, waiting.iter().take_while(move |(since, _)| *since + grace <= now))
+        });
+        let mut due: VecDeque<_> = due.collect();
         let mut tickets = Vec::new();
-        for (source, waiting) in &self.by_source {
-            let grace = self.grace_of(*source);
-            let due = waiting.iter().take_while(|(since, _)| *since + grace <= now);
-            tickets.extend(due.take(limit - tickets.len()).map(|(_, ticket)| *ticket));
+        while tickets.len() < limit
+            && let Some((source, mut theirs)) = due.pop_front()
+        {
+            if let Some((_, ticket)) = theirs.next() {
+                tickets.push((source, *ticket));
+                due.push_back((source, theirs));
+            }
         }
+        let last_due = tickets.last().map(|(source, _)| (*source).clone());
+        let tickets: Vec<u64> = tickets.into_iter().map(|(_, ticket)| ticket).collect();
+        self.last_due = last_due.or(self.last_due.take());
         tickets.into_iter().filter_map(|ticket| self.leave(ticket)).collect()
     }
 
@@ -143,7 +164,7 @@ impl<T> WaitingRoom<T> {
     pub fn next_due(&self) -> Option<Duration> {
         let firsts = self.by_source.iter().filter_map(|(source, waiting)| {
             let (since, _) = waiting.first()?;
-            Some(*since + self.grace_of(*source))
+            Some(*since + self.grace_of(source))
         });
         firsts.min()
     }
@@ -167,10 +188,10 @@ impl<T> WaitingRoom<T> {
         }
         match waiter.patience {
             Patience::From(mark) => {
-                if let Some(waiting) = self.by_mark.get_mut(&waiter.party) {
+                if let Some(waiting) = self.by_mark.get_mut(&waiter.source.1) {
                     waiting.remove(&(mark, ticket));
                     if waiting.is_empty() {
-                        self.by_mark.remove(&waiter.party);
+                        self.by_mark.remove(&waiter.source.1);
                     }
                 }
             }
@@ -270,10 +291,12 @@ mod tests {
         for number in 0..3 {
             room.park("flood", RESULTS, (acme(), orders(number)), Patience::Since(ms(0)));
         }
-        assert_eq!((room.grace_of(RESULTS), room.next_due()), (ms(200), Some(ms(200))));
-        assert_eq!(room.grace_of(OTHERS), ms(2000));
+        let beta = Party::parse("beta").unwrap();
+        let grace = |room: &WaitingRoom<_>, source, party: &Party| room.grace_of(&(source, party.clone()));
+        assert_eq!((grace(&room, RESULTS, &acme()), room.next_due()), (ms(200), Some(ms(200))));
+        assert_eq!((grace(&room, OTHERS, &acme()), grace(&room, RESULTS, &beta)), (ms(2000), ms(2000)));
         room.release(order(0));
-        assert_eq!((room.grace_of(RESULTS), room.next_due()), (ms(2000), Some(ms(2000))));
+        assert_eq!((grace(&room, RESULTS, &acme()), room.next_due()), (ms(2000), Some(ms(2000))));
     }
 
     #[test]
@@ -285,6 +308,23 @@ mod tests {
         room.park("other", OTHERS, (acme(), orders(9)), Patience::Since(ms(0)));
         assert_eq!(room.due(ms(2000), 3).len(), 3);
         assert_eq!(room.due(ms(2000), 3).len(), 3);
+    }
+
+    #[test]
+    fn a_source_that_always_has_some_due_keeps_nobody_waiting() {
+        let mut room = room();
+        for source in 2..6 {
+            let orders = orders(u128::from(source));
+            room.park("other", CommandSource(source), (acme(), orders), Patience::Since(ms(0)));
+        }
+        let mut others = 0;
+        for _ in 0..2 {
+            for number in 0..5 {
+                room.park("flood", RESULTS, (acme(), orders(10 + number)), Patience::Since(ms(0)));
+            }
+            others += items(room.due(ms(2000), 3)).iter().filter(|item| **item == "other").count();
+        }
+        assert_eq!(others, 4);
     }
 
     #[test]

@@ -210,10 +210,10 @@ pub fn batch(commands: usize, took: Duration) {
     histogram!("purser_batch_seconds").record(took.as_secs_f64());
 }
 
-/// Commands that wait for their bet, after a batch.
-pub fn waiting(commands: usize) {
+/// Commands that wait for their bet in one ledger.
+pub fn waiting(ledger: &LedgerLabel, commands: usize) {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    gauge!("purser_waiting_commands").set(commands as f64);
+    ledger.gauge("purser_waiting_commands").set(commands as f64);
 }
 
 /// Manual voids that wait for an operator.

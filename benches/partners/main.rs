@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use clap::Parser;
-use purser::ledger::Command;
+use purser::ledger::{Command, LedgerName};
 use purser::storage::{Database, audit};
 use purser::wallet::{Answer, Answering, BetBacklogs, Bounds, CommandSource, Health, Sequencer, Shared, Submission};
 use tokio::sync::{oneshot, watch};
@@ -66,8 +66,15 @@ async fn main() -> anyhow::Result<()> {
 async fn measure(arguments: &Arguments, place: &str, database: Database, at_once: usize) -> anyhow::Result<()> {
     database.migrate().await?;
     let (lanes, _) = watch::channel(Health::Ready);
-    let bounds = Bounds { max_batch: MAX_BATCH, ordering_grace: Duration::ZERO, crowding_limit: MAX_BATCH };
-    let shared = Shared { bounds, backlogs: BetBacklogs::default(), health: Arc::new(lanes) };
+    let ordering_grace = Duration::ZERO;
+    let bounds =
+        Bounds { max_batch: MAX_BATCH, ordering_grace, crowding_limit: MAX_BATCH, requests_at_once: MAX_BATCH };
+    let shared = Shared {
+        ledger: LedgerName::default_ledger(),
+        bounds,
+        backlogs: BetBacklogs::default(),
+        health: Arc::new(lanes),
+    };
     let reader = watch::channel(Health::Ready).0;
     let (sequencer, tasks) = Sequencer::start(vec![database.writer()?], database.balances(), shared, reader);
     let mut history = History::new(Kind::Partners, arguments.players)?;

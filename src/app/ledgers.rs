@@ -13,11 +13,10 @@ use super::{counts, history};
 use crate::admin::audits::Audits;
 use crate::config::{Config, DatabaseUrl};
 use crate::ledger::{LedgerName, Party};
-use crate::metrics::LedgerLabel;
 use crate::storage::{Database, NextTry, Reader, RetriedWork, RetryBudget, sqlite};
 use crate::transport::http::admin::ledgers::{OperatedLedger, OperatedLedgers};
 use crate::transport::http::places;
-use crate::wallet::{AbsentParties, BetBacklogs, Bounds, DatabaseHealth, Health, LiveWallet, Sequencer, Shared};
+use crate::wallet::{AbsentParties, BetBacklogs, Bounds, DatabaseHealth, Health, LiveWallet, Sequencer, Shared, label};
 
 /// Writers on Postgres. Two would decide one batch while the other commits, but halve the batches: on two cores that
 /// took a fifth more processor time for each command (see `docs/PERFORMANCE.md`).
@@ -48,11 +47,6 @@ pub fn operated(config: &Config) -> Option<OperatedLedgers> {
     }))
 }
 
-/// How a ledger's gauges are told from another's.
-pub fn label(ledger: &LedgerName) -> LedgerLabel {
-    if ledger.is_default() { LedgerLabel::none() } else { LedgerLabel::named(ledger.as_str()) }
-}
-
 /// A ledger that is served.
 pub struct ServedLedger {
     pub name: LedgerName,
@@ -79,9 +73,11 @@ impl ServedLedger {
             max_batch: config.ledger.max_batch,
             ordering_grace: config.ledger.ordering_grace,
             crowding_limit: usize::from(config.amqp.prefetch) / CROWD_SHARE_OF_PREFETCH,
+            requests_at_once: places::WORKING,
         };
         let backlogs = BetBacklogs::of(parties.iter().filter(|_| !config.amqp.urls.is_empty()).cloned());
-        let shared = Shared { bounds, backlogs: backlogs.clone(), health: Arc::new(lanes_health.clone()) };
+        let lanes_are = Arc::new(lanes_health.clone());
+        let shared = Shared { ledger: name.clone(), bounds, backlogs: backlogs.clone(), health: lanes_are };
         let lanes = match &database {
             Database::Sqlite(_) => 1,
             Database::Postgres(_) => POSTGRES_LANES,

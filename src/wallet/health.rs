@@ -4,6 +4,12 @@ use tokio::sync::watch;
 
 use super::Health;
 use crate::ledger::LedgerName;
+use crate::metrics::LedgerLabel;
+
+/// How a ledger's gauges are told from another's.
+pub fn label(ledger: &LedgerName) -> LedgerLabel {
+    if ledger.is_default() { LedgerLabel::none() } else { LedgerLabel::named(ledger.as_str()) }
+}
 
 /// Whether the database can be written, by the lanes' word, and read, by the balance reader's.
 #[derive(Clone)]

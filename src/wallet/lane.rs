@@ -12,12 +12,13 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::backlog::BetBacklogs;
 use super::fair_queue::FairQueue;
+use super::health::label;
 use super::item::{Item, log_culprit, mark_who_may_wait};
 use super::look::OrderLook;
 use super::waiting::{Patience, WaitingRoom};
 use super::{Answer, Bounds, Health, LedgerView, Submission};
-use crate::ledger::{FoldVerdict, OrderIds, ReadSet, fold};
-use crate::metrics;
+use crate::ledger::{FoldVerdict, LedgerName, OrderIds, ReadSet, fold};
+use crate::metrics::{self, LedgerLabel};
 use crate::storage::{NextTry, RetriedWork, RetryBudget, Store, StoreError};
 use crate::telemetry::BatchTrace;
 
@@ -41,6 +42,7 @@ type Judged = (FoldVerdict, Option<Box<LedgerView>>);
 /// What all lanes of a process share.
 #[derive(Clone)]
 pub struct Shared {
+    pub ledger: LedgerName,
     pub bounds: Bounds,
     pub backlogs: BetBacklogs,
     pub health: Arc<watch::Sender<Health>>,
@@ -51,6 +53,7 @@ pub struct Lane<S> {
     inbox: mpsc::UnboundedReceiver<Submission>,
     /// The new ones.
     fair_queue: FairQueue<Submission>,
+    label: LedgerLabel,
     bounds: Bounds,
     health: Arc<watch::Sender<Health>>,
     backlogs: BetBacklogs,
@@ -74,11 +77,26 @@ impl<S: Store> Lane<S> {
         culprits: Arc<AtomicU32>,
         jitter: StdRng,
     ) -> Self {
-        let Shared { bounds, backlogs, health } = shared;
+        let Shared { ledger, bounds, backlogs, health } = shared;
+        let label = label(&ledger);
         let waiting = WaitingRoom::new(bounds.ordering_grace, bounds.crowding_limit);
         let (fair_queue, look, released, start) =
             (FairQueue::default(), OrderLook::default(), Vec::new(), Instant::now());
-        Self { store, inbox, fair_queue, bounds, health, backlogs, waiting, look, released, start, culprits, jitter }
+        Self {
+            store,
+            inbox,
+            fair_queue,
+            label,
+            bounds,
+            health,
+            backlogs,
+            waiting,
+            look,
+            released,
+            start,
+            culprits,
+            jitter,
+        }
     }
 
     /// Works until every handle is dropped and everything taken is answered.
@@ -101,6 +119,7 @@ impl<S: Store> Lane<S> {
             // Before anything is looked at, or a change in between would be missed.
             changed.as_mut().enable();
             self.mind_the_waiting().await;
+            metrics::waiting(&self.label, self.waiting.len());
             // After the look, which may take a while: a bet that came meanwhile is there before anybody gives up.
             while let Ok(submission) = self.inbox.try_recv() {
                 self.put_in(submission);
@@ -152,7 +171,7 @@ impl<S: Store> Lane<S> {
         drop(self.waiting.give_back(&self.backlogs));
         if self.look.is_due(Instant::now()) {
             // Whoever asked over HTTP and went away asks again: where many wait, his place is another's.
-            if self.waiting.len() > self.bounds.crowding_limit / 2 {
+            if self.waiting.len() > self.bounds.crowding_limit.min(self.bounds.requests_at_once) / 2 {
                 drop(self.waiting.let_go(Item::is_abandoned));
             }
             for order in self.look.at(&mut self.store, &self.waiting).await {
@@ -310,7 +329,6 @@ impl<S: Store> Lane<S> {
                 self.released.extend(self.waiting.release(order).into_iter().map(Item::back));
             }
         }
-        metrics::waiting(self.waiting.len());
     }
 
     /// The database has answered, whatever it said. That it takes what it is to write, only a commit shows.

@@ -29,6 +29,7 @@ mod dry_run;
 
 pub use backlog::BetBacklogs;
 pub use by_party::{AbsentParties, PartyWallet, WalletByParty};
+pub(crate) use health::label;
 pub use health::{DatabaseHealth, LedgersHealth};
 pub use lane::Shared;
 pub use live::LiveWallet;

@@ -114,6 +114,9 @@ pub struct Bounds {
     pub ordering_grace: Duration,
     /// Waiting commands of one source, in all lanes together, above which its patience is cut (see [`super::waiting`]).
     pub crowding_limit: usize,
+    /// HTTP requests whose commands may be under way side by side, in all lanes together: those that nobody waits for any
+    /// more must not take all of their places.
+    pub requests_at_once: usize,
 }
 
 /// The lanes' end that commands are put in at. Their inboxes have no bounds of their own: whoever submits has one (each
@@ -127,8 +130,10 @@ impl Lanes {
     pub fn start<S: Store>(stores: Vec<S>, shared: Shared, seed: u64) -> (Self, Vec<JoinHandle<()>>) {
         let mut seeds = StdRng::seed_from_u64(seed);
         // Every lane has a waiting room of its own; together they must leave room in the source's prefetch.
-        let crowding_limit = shared.bounds.crowding_limit / stores.len().max(1);
-        let shared = Shared { bounds: Bounds { crowding_limit, ..shared.bounds }, ..shared };
+        let lanes = stores.len().max(1);
+        let (crowding_limit, requests_at_once) =
+            (shared.bounds.crowding_limit / lanes, shared.bounds.requests_at_once / lanes);
+        let shared = Shared { bounds: Bounds { crowding_limit, requests_at_once, ..shared.bounds }, ..shared };
         let mut tasks = Vec::new();
         let culprits = Arc::new(AtomicU32::new(0));
         let lanes = stores.into_iter().map(|store| {

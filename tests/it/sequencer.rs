@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::patience::{until, within_deadline};
 use crate::script::commands;
-use stage::{Mishap, Stage, answer, assert_answers};
+use stage::{Mishap, REQUESTS_AT_ONCE, Stage, answer, assert_answers};
 
 /// So long that no test waits for it.
 const LONG_GRACE: Duration = Duration::from_secs(3600);
@@ -220,6 +220,26 @@ async fn of_a_crowd_whoever_nobody_waits_for_any_more_gives_his_place_up() {
     assert!(within_deadline("the places are free", given_up).await.iter().all(Result::is_err));
     stage.plays("bet alice o1 r1 100 CHF -> 201 placed").await;
     assert_eq!(stage.balance("alice").await, 900);
+    stage.ends_well().await;
+}
+
+/// Fewer than are a crowd on this stage, and more than half of the requests that may be under way.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_nobody_waits_for_give_their_places_back_where_a_crowd_is_more_than_there_may_be() {
+    let stage = Stage::set(LONG_GRACE).await;
+    let asker = Arc::new(());
+    let mut places = Vec::new();
+    for order in 0..REQUESTS_AT_ONCE {
+        let (place, given_up) = oneshot::channel::<()>();
+        let answering = Answering::WithView { tell: Box::new(move |_, _| drop(place)), asker: Arc::downgrade(&asker) };
+        let keyed = commands("acme", &format!("win alice never-{order} r1 250 CHF")).remove(0);
+        assert!(stage.sequencer.submit(Submission { keyed, source: QUEUE, answering, trace: None }).is_ok());
+        places.push(given_up);
+    }
+    // By then all that came before it wait.
+    stage.plays("bet bob o1 r1 100 CHF -> 201 placed").await;
+    drop(asker);
+    assert!(within_deadline("the places are free", join_all(places)).await.iter().all(Result::is_err));
     stage.ends_well().await;
 }
 

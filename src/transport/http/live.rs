@@ -176,7 +176,7 @@ impl Live {
             operations: operations(before, now, seconds),
             queues: queues(now),
             ages: self.ages(before, now),
-            waiting: now.value("purser_waiting_commands", &[]).unwrap_or(0.0),
+            waiting: now.sum("purser_waiting_commands").unwrap_or(0.0),
             batch_commands: (batches.count > 0.0).then(|| batches.sum / batches.count),
             connections: self.readiness.brokers.iter().map(connection).collect(),
             health: health::troubles(&self.readiness, now, self.parties.iter()).iter().map(trouble).collect(),

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use super::client::{Call, now};
 use crate::e2e::services::Addresses;
@@ -105,22 +106,44 @@ async fn while_the_database_is_away_callers_are_told_when_to_ask_again() {
     stage.audit().await;
 }
 
+fn result_without_bet(stage: &Stage, order: &str) -> JoinHandle<reqwest::Result<reqwest::Response>> {
+    let body = json!({ "result": "lose", "game": "wallstroulette", "round": 1, "externalId": order });
+    let order = purser::ledger::orders::OrderKey {
+        game: purser::ledger::Game::parse("wallstroulette").expect("a game"),
+        external_id: purser::ledger::ExternalId::parse(order).expect("an id"),
+    };
+    let id = purser::ledger::OrderId::of(&crate::e2e::stage::party("acme"), &order).uuid().to_string();
+    let url = stage.url(&format!("/v1/order/{id}"));
+    tokio::spawn(reqwest::Client::new().put(url).bearer_auth(token("alice")).json(&body).send())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_is_counted_by_ledger_and_not_once_he_has_gone() {
+    let mut stage = Stage::prepare(Base::Sqlite, "", &Addresses::shared()).await;
+    let second = format!("[ledgers.second]\nurl = \"sqlite://{}\"\n[parties.acme]", stage.file("second.db").display());
+    let parties = PARTIES.replace("[parties.acme]\n", &format!("{second}\nledger = \"second\"\n"));
+    stage.reconfigure(&parties.replace("1500ms", "1m"));
+    // So that one who has gone is looked for among a few.
+    stage.replace_in_config("[amqp]", "[amqp]\nprefetch = 2");
+    stage.add_player("acme", "alice").await;
+    stage.serve();
+    stage.until_ready().await;
+    let are_waiting = async |commands: u32| {
+        let metrics = reqwest::get(stage.url("/metrics")).await.expect("metrics").text().await.expect("text");
+        metrics.contains(&format!("purser_waiting_commands{{ledger=\"second\"}} {commands}\n"))
+    };
+    let waiting = [result_without_bet(&stage, "one"), result_without_bet(&stage, "two")];
+    until("both wait", async || are_waiting(2).await).await;
+    waiting.iter().for_each(JoinHandle::abort);
+    until("nobody waits", async || are_waiting(0).await).await;
+    stage.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_under_way_is_answered_before_the_program_ends() {
     let mut stage = open(Base::Sqlite, &Addresses::shared()).await;
     // A result without its bet waits for it; meanwhile the program is told to end.
-    let body = json!({ "result": "lose", "game": "wallstroulette", "round": 1, "externalId": "never" });
-    let order = purser::ledger::orders::OrderKey {
-        game: purser::ledger::Game::parse("wallstroulette").expect("a game"),
-        external_id: purser::ledger::ExternalId::parse("never").expect("an id"),
-    };
-    let id = purser::ledger::OrderId::of(&crate::e2e::stage::party("acme"), &order).uuid().to_string();
-    let path = format!("/v1/order/{id}");
-    let waiting = {
-        let url = stage.url(&path);
-        let request = reqwest::Client::new().put(url).bearer_auth(token("alice")).json(&body);
-        tokio::spawn(request.send())
-    };
+    let waiting = result_without_bet(&stage, "never");
     until("it waits", async || {
         let metrics = reqwest::get(stage.url("/metrics")).await.expect("metrics").text().await.expect("text");
         metrics.contains("purser_waiting_commands 1")

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use purser::ledger::command::KeyedCommand;
-use purser::ledger::{Batch, OrderId, Party, ReadSet};
+use purser::ledger::{Batch, LedgerName, OrderId, Party, ReadSet};
 use purser::storage::{Loaded, Store, StoreError, StoreTransaction, Writer};
 use purser::wallet::{Answer, Answering, BetBacklogs, Bounds, CommandSource, Health, Sequencer, Shared, Submission};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -16,6 +16,9 @@ use super::QUEUE;
 use crate::databases::Fresh;
 use crate::patience::within_deadline;
 use crate::script::{commands, told};
+
+/// HTTP requests that may be under way.
+pub const REQUESTS_AT_ONCE: usize = 8;
 
 /// What happens to one commit that is to go wrong.
 #[derive(Debug, Clone, Copy)]
@@ -118,9 +121,10 @@ impl Stage {
             batches: AtomicU32::new(0),
         });
         let store = OnCue { store: fresh.writer(), cues: Arc::clone(&cues) };
-        let bounds = Bounds { max_batch: 64, ordering_grace, crowding_limit: 20 };
+        let bounds = Bounds { max_batch: 64, ordering_grace, crowding_limit: 20, requests_at_once: REQUESTS_AT_ONCE };
         let (lanes, health) = watch::channel(Health::Ready);
-        let shared = Shared { bounds, backlogs, health: Arc::new(lanes) };
+        let ledger = LedgerName::default_ledger();
+        let shared = Shared { ledger, bounds, backlogs, health: Arc::new(lanes) };
         let balances = fresh.database.balances();
         let (sequencer, tasks) = Sequencer::start(vec![store], balances, shared, watch::channel(Health::Ready).0);
         let stage = Self { fresh, sequencer, tasks, health, cues };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use purser::ledger::LedgerName;
 use purser::transport::amqp::tally::Cohort;
 use purser::wallet::{Answer, Answering, BetBacklogs, CommandSource, Health, Lanes, Shared, Submission};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -49,7 +50,8 @@ impl Process {
         let stores = (0..world.lanes).map(|_| BadLine::new(Arc::clone(world))).collect();
         let backlogs = BetBacklogs::of([acme()]);
         let health = Arc::new(watch::channel(Health::Ready).0);
-        let shared = Shared { bounds: world.bounds, backlogs: backlogs.clone(), health };
+        let shared =
+            Shared { ledger: LedgerName::default_ledger(), bounds: world.bounds, backlogs: backlogs.clone(), health };
         let (handle, lanes) = Lanes::start(stores, shared, world.pick(0..=u64::MAX));
         let session = world.sessions.join(number);
         let stop = Arc::new(Semaphore::new(0));

@@ -131,6 +131,7 @@ impl History {
                 max_batch: *[1, 4, 512, 512].choose(&mut rng).expect("some"),
                 ordering_grace: GRACE,
                 crowding_limit: *[2, 8, 1000].choose(&mut rng).expect("some"),
+                requests_at_once: 1000,
             },
             lanes: rng.random_range(1..=2),
             prefetch: *[8, 1000].choose(&mut rng).expect("some"),

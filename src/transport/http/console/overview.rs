@@ -78,7 +78,7 @@ pub async fn show(console: &Console, asked: PageRequest) -> Result<String, Probl
         paces: moments.last().map_or_else(Vec::new, |moment| paces(moment)),
         parties: config.parties.iter().map(|(party, settings)| line(party, settings.is_sandbox)).collect(),
         operations: ["balances", "bets", "results", "cancels"],
-        waiting: counted(&samples, "purser_waiting_commands", &[]),
+        waiting: told_count(samples.sum("purser_waiting_commands")),
         approvals: told_count(samples.sum("purser_approvals_pending")),
         troubles: health::troubles(readiness, &samples, config.parties.keys()),
         database: if readiness.databases.are_there() { "ready" } else { "away" },

@@ -179,7 +179,8 @@ pub async fn serve(
         lanes.extend(tasks);
     }
     let databases = LedgersHealth::of(ledgers.iter().map(|ledger| (ledger.name.clone(), ledger.health.clone())));
-    let readiness = Readiness { databases, brokers, draining: draining.clone() };
+    let absent = ledgers.iter().flat_map(|ledger| ledger.parties.iter().map(|party| (party.clone(), ledger.absent())));
+    let readiness = Readiness { databases, brokers, absent: absent.collect(), draining: draining.clone() };
     // Before anything is served: it may be that the settings are wrong.
     let spans = Spans::start(&config.telemetry)?;
     let http = start_http(&config, readiness, mounts, &ledgers, spans.clone()).await?;

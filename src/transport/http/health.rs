@@ -94,6 +94,11 @@ fn of_brokers(readiness: &Readiness) -> Vec<Trouble> {
     let is_away = |state: &Broker| matches!(state, Broker::Away(_));
     let are_all_away = readiness.brokers.iter().all(|(_, state)| is_away(&state.borrow()));
     let mut found = Vec::new();
+    if readiness.brokers.is_empty() {
+        let sees = "`/readyz`: `off, and away for P";
+        let trouble = |(party, why)| Trouble::of_row("A party is not served", Some(&party), why, sees);
+        found.extend(readiness.absent().into_iter().map(trouble));
+    }
     for (party, state) in &readiness.brokers {
         match &*state.borrow() {
             Broker::Away(why) if are_all_away => {
@@ -178,8 +183,15 @@ mod tests {
         Readiness {
             databases: LedgersHealth::of_one(DatabaseHealth { lanes: health.clone(), reader: health }),
             brokers: brokers.into_iter().map(|(name, state)| (party(name), watch::channel(state).1)).collect(),
+            absent: Vec::new(),
             draining: watch::channel(is_draining).1,
         }
+    }
+
+    /// Where there is no broker, and acme is away.
+    fn without_acme() -> Readiness {
+        let absent = watch::channel([(party("acme"), "moves".to_owned())].into()).1;
+        Readiness { absent: vec![(party("acme"), absent)], ..readiness(Health::Ready, vec![], false) }
     }
 
     /// Every state says what to do, in the words of the document.
@@ -213,6 +225,7 @@ mod tests {
             ),
             (readiness(Health::Ready, vec![], true), "", vec!["Draining"]),
             (readiness(Health::Ready, vec![], false), unsound, vec!["The ledger is not sound"; 2]),
+            (without_acme(), "", vec!["A party is not served"]),
             (
                 readiness(Health::Ready, vec![], false),
                 samples,

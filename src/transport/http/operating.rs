@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::ledger::Party;
 use crate::metrics;
 use crate::transport::amqp::Broker;
-use crate::wallet::LedgersHealth;
+use crate::wallet::{AbsentParties, LedgersHealth};
 
 /// Seconds after which a caller should ask again while something is away.
 pub const RETRY_AFTER: &str = "1";
@@ -26,6 +26,8 @@ pub struct Readiness {
     pub databases: LedgersHealth,
     /// None where no broker is configured.
     pub brokers: Vec<(Party, watch::Receiver<Broker>)>,
+    /// Every party, with those of its ledger who are not served from it.
+    pub absent: Vec<(Party, watch::Receiver<AbsentParties>)>,
     pub draining: watch::Receiver<bool>,
 }
 
@@ -82,13 +84,25 @@ impl Readiness {
         let database = self.report_databases();
         let broker = self.report_broker();
         let ready = database.is_ok() && broker.is_ok() && !*self.draining.borrow();
-        let parties = self.brokers.iter().map(|(party, broker)| (party.clone(), told(&broker.borrow()))).collect();
+        let mut parties: BTreeMap<Party, String> =
+            self.brokers.iter().map(|(party, broker)| (party.clone(), told(&broker.borrow()))).collect();
+        for (party, why) in self.absent() {
+            parties.entry(party).or_insert_with(|| format!("away: {why}"));
+        }
         Report {
             ready,
             database: database.unwrap_or_else(|why| why),
             broker: broker.unwrap_or_else(|why| why),
             parties,
         }
+    }
+
+    /// Parties that are not served, and why. Where there is a broker, their connections say so, too.
+    pub fn absent(&self) -> Vec<(Party, String)> {
+        let why = |(party, absent): &(Party, watch::Receiver<AbsentParties>)| {
+            Some((party.clone(), absent.borrow().get(party)?.clone()))
+        };
+        self.absent.iter().filter_map(why).collect()
     }
 
     /// `Err` where none can be used: the parties of a ledger that is there are served while another is away.
@@ -123,9 +137,17 @@ impl Readiness {
                 Err(format!("not as expected: {} (see `purser check`)", unexpected.join(", ")))
             }
             Some((party, why)) => Ok(format!("ready, but away for {party}: {why}")),
-            None if self.brokers.is_empty() => Ok("off".to_owned()),
+            None if self.brokers.is_empty() => self.report_without_broker(),
             None => Ok("ready".to_owned()),
         }
+    }
+
+    /// `Err` where nobody is served over HTTP either.
+    fn report_without_broker(&self) -> Result<String, String> {
+        let absent = self.absent();
+        let Some((party, why)) = absent.first() else { return Ok("off".to_owned()) };
+        let says = format!("off, and away for {party}: {why}");
+        if absent.len() == self.absent.len() { Err(says) } else { Ok(says) }
     }
 }
 

@@ -177,3 +177,33 @@ async fn read(database: &Database, table: &str) -> i64 {
     let read = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE schemaname = 'public' AND relname";
     number(database, format!("{read} = '{table}'")).await
 }
+
+/// The parties of two ledgers, over HTTP alone.
+async fn without_broker() -> Stage {
+    let (stage, _) = two_ledgers(Base::Sqlite).await;
+    let text = std::fs::read_to_string(stage.config()).expect("a configuration file");
+    let amqp = text.lines().find(|line| line.starts_with("url = \"amqp")).expect("a broker");
+    stage.replace_in_config(amqp, "url = \"\"");
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_broker_it_is_said_who_is_not_served() {
+    let mut stage = without_broker().await;
+    stage.done(&["migrate"]).await;
+    for party in ["acme", "beta"] {
+        stage.add_player(party, "alice").await;
+    }
+    stage.serve();
+    stage.until_ready().await;
+    until("nobody is away", async || stage.readyz().await.is_some_and(|(_, report)| report["broker"] == "off")).await;
+    execute(&stage.database, "INSERT INTO party_moves VALUES ('acme', 'left', 'second', 0)").await;
+    until_acme_is(&stage, "away: has moved to ledger second").await;
+    let (status, report) = stage.readyz().await.expect("answered");
+    assert_eq!((status, report["parties"].as_object().map(serde_json::Map::len)), (200, Some(1)), "{report}");
+    assert!(report["broker"].as_str().is_some_and(|says| says.starts_with("off, and away for acme: has moved")));
+    let second = Database::Sqlite(stage.file("second.db"));
+    execute(&second, "INSERT INTO party_moves VALUES ('beta', 'left', 'default', 0)").await;
+    until("nobody is served", async || stage.readyz_says("broker", "off, and away for acme").await).await;
+    stage.stop().await;
+}

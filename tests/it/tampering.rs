@@ -182,3 +182,19 @@ async fn check_pruned(story: &str, before: Timestamp, cases: &[Case]) {
         assert_eq!(fresh.audit().await.findings, Vec::<String>::new(), "{kind}");
     }
 }
+
+/// As after its move from another ledger.
+#[tokio::test(flavor = "multi_thread")]
+async fn stakes_of_a_party_whose_bets_are_of_earlier_days_than_others_are_found_out() {
+    for fresh in Fresh::both().await {
+        for (party, day) in [("beta", 20), ("acme", 10)] {
+            let story = format!("open alice CHF\ndeposit alice 1000 CHF\nbet alice one r1 7 CHF at={day}");
+            apply(&mut fresh.writer(), &commands(party, &story)).await.expect("applied");
+        }
+        assert_eq!(fresh.audit().await.findings, Vec::<String>::new(), "{}", fresh.kind());
+        fresh.execute("UPDATE accounts SET staked = 8 WHERE party = 'acme' AND side = 'player'").await;
+        let findings = fresh.audit().await.findings;
+        let found = "is an account that has staked something else on its last day (acme 8 on day 10)";
+        assert!(findings.iter().any(|finding| finding.contains(found)), "{}: {findings:?}", fresh.kind());
+    }
+}

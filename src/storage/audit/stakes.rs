@@ -1,6 +1,6 @@
 //! For which accounts the orders tell what their players have staked on the last day: the daily limits go by it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::ledger::account::{AccountId, Pocket};
 use crate::ledger::{Bucket, Currency, PlayerKey, Wallet};
@@ -13,7 +13,8 @@ const MOST_DISORDERED: usize = 100_000;
 /// account may have begun the later day twice, and the orders do not tell what it counted: such accounts are left out.
 #[derive(Default)]
 pub(super) struct Stakes {
-    latest: Option<i32>,
+    /// By party: one that has moved here brings the days of its bets along, behind those of others.
+    latest: HashMap<String, i32>,
     disordered: HashSet<Bytes>,
 }
 
@@ -21,8 +22,10 @@ impl Stakes {
     /// Takes note of an order when its bet comes by, in the journal's order.
     pub(super) fn bet(&mut self, row: &OrderRow) {
         let Some(day) = row.day else { return };
-        if self.latest.is_none_or(|latest| day >= latest) {
-            self.latest = Some(day);
+        if self.latest.get(&row.party).is_none_or(|latest| day > *latest) {
+            self.latest.insert(row.party.clone(), day);
+        }
+        if self.latest.get(&row.party) == Some(&day) {
             return;
         }
         if let (Some(account), true) = (staked_from(row), self.disordered.len() < MOST_DISORDERED) {

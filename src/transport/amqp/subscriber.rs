@@ -9,7 +9,7 @@ use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use lapin::{Channel, Consumer};
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tracing::{Instrument as _, Span};
+use tracing::Span;
 
 use super::acks::AckTracker;
 use super::admission::{Admission, Unfit};

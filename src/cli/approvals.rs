@@ -135,20 +135,29 @@ impl Decide {
         self.tell(&approval, "rejected: nothing is moved")
     }
 
-    /// The ledger whose approval it is; where none has it, the last one says so.
+    /// The database of the ledger whose approval it is. One that is away hinders nobody who is found in another.
     async fn find(&self, config: &Config) -> Result<Database, CommandFailure> {
-        let (mut ledgers, id) = (self.ledger.all(config)?, self.id);
-        let last = ledgers.pop().ok_or_else(|| failed("no party is configured"))?;
+        let (ledgers, mut unsaid) = (self.ledger.all(config)?, Vec::new());
+        let is_only = ledgers.len() == 1;
         for ledger in ledgers {
+            if is_only {
+                return ledger.change().await;
+            }
             let name = ledger.name.clone();
-            let database = ledger.change().await?;
-            let found = database.query(move |conn| crate::storage::approvals::find(conn, id)).await?;
-            // What a party left behind that has moved is decided on where it is now.
-            if found.is_some_and(|approval| config.ledger_of(&approval.party) == name) {
-                return Ok(database);
+            match self.is_in(config, ledger).await {
+                Ok(true) => return LedgerChoice::named(config, name)?.change().await,
+                Ok(false) => {}
+                Err(why) => unsaid.push(format!("; ledger {name} could not be looked at: {why}")),
             }
         }
-        last.change().await
+        Err(failed(format!("there is no approval {}{}", self.id, unsaid.concat())))
+    }
+
+    async fn is_in(&self, config: &Config, ledger: LedgerChoice) -> Result<bool, CommandFailure> {
+        let (name, id) = (ledger.name.clone(), self.id);
+        let found = ledger.look_at().await?.query(move |conn| crate::storage::approvals::find(conn, id)).await?;
+        // What a party left behind that has moved is decided on where it is now.
+        Ok(found.is_some_and(|approval| config.ledger_of(&approval.party) == name))
     }
 
     fn tell(&self, approval: &Approval, what: &str) -> Ended {

@@ -2,10 +2,10 @@
 //! parties of another.
 
 use purser::storage::Database;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::ledgers::{moved, two_ledgers, two_ledgers_and, until_all_are_served};
-use super::services::{execute, number};
+use super::ledgers::{moved, parties, two_ledgers, two_ledgers_and, until_all_are_served};
+use super::services::{Addresses, execute, number};
 use super::stage::{Base, Stage, on_both};
 use crate::patience::until;
 
@@ -206,4 +206,29 @@ async fn without_a_broker_it_is_said_who_is_not_served() {
     execute(&second, "INSERT INTO party_moves VALUES ('beta', 'left', 'default', 0)").await;
     until("nobody is served", async || stage.readyz_says("broker", "off, and away for acme").await).await;
     stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_is_decided_on_while_another_ledger_is_away() {
+    let mut stage = Stage::prepare(Base::Sqlite, "", &Addresses::shared()).await;
+    let configuration = |first: &str| {
+        let second = format!("sqlite://{}", stage.file("second.db").display());
+        let parties = parties(&second).replace("[parties.beta]", "[parties.beta]\n# second");
+        format!("{parties}[ledgers.a]\nurl = \"{first}\"\n[approvals]\nthreshold = {{ CHF = 100 }}\n")
+    };
+    let there = configuration(&format!("sqlite://{}", stage.file("a.db").display()));
+    let away = configuration("postgres://nobody@127.0.0.1:1/nothing");
+    stage.reconfigure(&there);
+    stage.add_player("beta", "alice").await;
+    let asked = ["deposit", "--party", "beta", "--player", "alice", "--currency", "CHF", "--amount", "5", "--json"];
+    let waits: Value = serde_json::from_str(&stage.done(&asked).await).expect("JSON");
+    let id = waits["id"].as_str().expect("an id").to_owned();
+    let second = Database::Sqlite(stage.file("second.db"));
+    execute(&second, "UPDATE approvals SET asked_by = 'somebody else'").await;
+    stage.reconfigure(&away);
+    let nobodys = "00000000-0000-4000-8000-000000000000";
+    let why = refused(&stage, &["approvals", "approve", nobodys]).await;
+    assert!(why.contains(&format!("there is no approval {nobodys}; ledger a could not be looked at")), "{why}");
+    let approved = stage.done(&["approvals", "approve", &id]).await;
+    assert!(approved.contains("deposit of player alice: moved"), "{approved}");
 }

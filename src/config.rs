@@ -204,6 +204,11 @@ impl Config {
             self.warnings
                 .push("amqp.prefetch is below ledger.max_batch, so that no batch will ever be full".to_owned());
         }
+        if self.amqp.urls.is_empty() && self.http.listen.is_some() {
+            self.warnings.push(
+                "amqp.url is empty: results and cancels over HTTP wait ledger.ordering_grace for their bet, and for none that lies in a queue; where other processes read the parties' queues, a cancel here that gives up has its bet refused there".to_owned(),
+            );
+        }
         let database = Some("database.url".to_owned()).filter(|_| self.database.url.is_exposed());
         let exposed = self.ledgers.iter().filter(|(_, settings)| settings.url.is_exposed());
         let ledgers: Vec<String> = exposed.map(|(name, _)| format!("ledgers.{name}.url")).collect();

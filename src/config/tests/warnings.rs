@@ -22,6 +22,7 @@ fn what_is_unwise_is_a_warning() {
     let unrated = format!("{TRUSTED}balance_service = {{ path = \"/a\", currency_ids = {{ 2 = \"EUR\" }} }}");
     let cases = [
         ("[amqp]\nprefetch = 100", "amqp.prefetch is below ledger.max_batch"),
+        ("[amqp]\nurl = \"\"", "amqp.url is empty: results and cancels over HTTP"),
         (&short, "parties.acme.jwt.hmac_secret (set in test.toml) has 5 bytes"),
         (&short, "parties.acme.rest.api_keys is empty"),
         (&plain, "plain http"),

@@ -194,6 +194,8 @@ async fn without_a_broker_it_is_said_who_is_not_served() {
     for party in ["acme", "beta"] {
         stage.add_player(party, "alice").await;
     }
+    let checked = stage.done(&["check"]).await;
+    assert!(checked.contains("warn  amqp.url is empty: results and cancels over HTTP"), "{checked}");
     stage.serve();
     stage.until_ready().await;
     until("nobody is away", async || stage.readyz().await.is_some_and(|(_, report)| report["broker"] == "off")).await;

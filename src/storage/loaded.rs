@@ -13,15 +13,7 @@ pub trait StoreTransaction: Send {
 
     /// Ends the transaction without writing, once whatever it has read is as safe as what is committed: it may have been
     /// committed by somebody who was not told so, and what was never acknowledged may be lost with its host.
-    fn confirm(self) -> impl Future<Output = Result<(), StoreError>> + Send
-    where
-        Self: Sized,
-    {
-        async move {
-            drop(self);
-            Ok(())
-        }
-    }
+    fn confirm(self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// What a batch is decided against. It goes nowhere unless it is committed.

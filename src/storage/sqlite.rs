@@ -149,6 +149,11 @@ impl StoreTransaction for SqliteTransaction<'_> {
         self.decided.send((Box::new(batch), answer)).map_err(|_| thread_ended())?;
         answered.await.map_err(|_| thread_ended())?
     }
+
+    /// What is there to be read is on the disk.
+    async fn confirm(self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 impl Store for SqliteStore {

@@ -86,6 +86,7 @@ impl OrderLook {
 mod tests {
     use super::*;
     use crate::ledger::{Batch, OrderIds, Party, ReadSet, State};
+    use crate::storage::{Loaded, StoreTransaction};
     use crate::wallet::CommandSource;
     use crate::wallet::waiting::Patience;
     use uuid::Uuid;
@@ -110,16 +111,25 @@ mod tests {
         }
     }
 
-    impl Store for FarAway {
-        async fn load(&mut self, _: &ReadSet) -> Result<State, StoreError> {
-            Ok(State::default())
-        }
+    /// Nothing is loaded from there.
+    struct Nothing;
 
-        async fn commit(&mut self, _: Batch) -> Result<(), StoreError> {
+    impl StoreTransaction for Nothing {
+        async fn commit(self, _: Batch) -> Result<(), StoreError> {
             Ok(())
         }
 
-        async fn abandon(&mut self) {}
+        async fn confirm(self) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    impl Store for FarAway {
+        type Transaction<'store> = Nothing;
+
+        async fn load(&mut self, _: &ReadSet) -> Result<Loaded<Nothing>, StoreError> {
+            Ok(Loaded::new(State::default(), Nothing))
+        }
 
         async fn commits_of_others(&mut self) -> Result<i64, StoreError> {
             Ok(i64::from(self.is_committed().await))

@@ -74,6 +74,10 @@ impl StoreTransaction for OnCueTransaction<'_> {
             }
         }
     }
+
+    async fn confirm(self) -> Result<(), StoreError> {
+        self.transaction.confirm().await
+    }
 }
 
 impl Store for OnCue {

@@ -130,6 +130,11 @@ impl StoreTransaction for BadLineTransaction<'_> {
             }
         }
     }
+
+    async fn confirm(self) -> Result<(), StoreError> {
+        self.line.travel().await;
+        Ok(())
+    }
 }
 
 impl Store for BadLine {

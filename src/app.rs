@@ -94,7 +94,7 @@ fn broker_files(config: &Config) -> Files {
 }
 
 /// The files that connections to databases and broker are made with, where they speak TLS.
-pub struct Encryption {
+pub(crate) struct Encryption {
     /// By the ledger whose database it is.
     pub databases: BTreeMap<LedgerName, Files>,
     pub broker: Option<Files>,

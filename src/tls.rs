@@ -43,7 +43,7 @@ pub enum TlsError {
 }
 
 impl Files {
-    pub fn client_config(&self) -> Result<ClientConfig, TlsError> {
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, TlsError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -75,7 +75,7 @@ impl Files {
     }
 
     /// What a failed handshake means and what to do about it; `None` where the trouble is another.
-    pub fn explain(&self, error: &(dyn Error + 'static)) -> Option<String> {
+    pub(crate) fn explain(&self, error: &(dyn Error + 'static)) -> Option<String> {
         let Some(said) = find::<rustls::Error>(error) else {
             return find::<io::Error>(error).filter(|error| is_broken_off(error)).map(|error| self.explain_end(error));
         };

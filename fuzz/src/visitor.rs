@@ -9,7 +9,7 @@ use purser::identity::grants::{Client, Grant, GrantAct, GrantAnswer, GrantRefusa
 use purser::identity::pkce::Challenge;
 use purser::identity::sealing::Vault;
 use purser::ledger::accounts::{Cash, OpenPlayer};
-use purser::ledger::command::Timestamp;
+use purser::ledger::command::{CommandKey, Timestamp};
 use purser::ledger::orders::OrderKey;
 use purser::ledger::orders::{CancelOrder, PlaceBet, Terms};
 use purser::ledger::player::Profile;
@@ -87,6 +87,10 @@ impl WalletPort for FuzzedWallet {
         let accounts = player.map(|player| &player.accounts[..]).unwrap_or_default();
         assert!(accounts.iter().all(|account| account.balance >= 0), "below zero by {written}");
         now(decided)
+    }
+
+    fn kept_command(&self, party: Party, key: CommandKey) -> WalletFuture<'_, Option<Command>> {
+        self.ledger.kept_command(party, key)
     }
 
     fn balance(&self, party: Party, player: PlayerId, pocket: Pocket) -> WalletFuture<'_, Option<i64>> {

@@ -34,13 +34,13 @@ const SEES_EMAIL: Role = Role::Operator;
 
 /// Whoever looks, and what they may see.
 #[derive(Debug, Clone)]
-pub struct Viewing {
+pub(crate) struct Viewing {
     pub config: Arc<Config>,
     pub role: Role,
 }
 
 impl Viewing {
-    pub fn sees_email(&self) -> bool {
+    pub(crate) fn sees_email(&self) -> bool {
         self.role >= SEES_EMAIL
     }
 }

@@ -54,7 +54,7 @@ pub struct Deed {
 
 /// An entry, as it is shown.
 #[derive(Debug, Serialize)]
-pub struct TrailShown {
+pub(crate) struct TrailShown {
     pub number: Exact,
     pub at: String,
     pub who: String,
@@ -95,7 +95,7 @@ impl TrailShown {
 
 /// How far an act of several steps has come. Where it breaks off, what is told here is done and stays so.
 #[derive(Debug, Clone, Default)]
-pub struct DoneSoFar(Arc<Mutex<String>>);
+pub(crate) struct DoneSoFar(Arc<Mutex<String>>);
 
 impl DoneSoFar {
     /// Says what is done by now: `3 applied`.
@@ -121,7 +121,7 @@ pub async fn recorded<T, E: From<StoreError> + Display>(
 }
 
 /// The same for an act of several steps, which tells each that is done.
-pub async fn recorded_in_steps<T, E: From<StoreError> + Display>(
+pub(crate) async fn recorded_in_steps<T, E: From<StoreError> + Display>(
     reader: &Reader,
     actor: &Actor,
     deed: &Deed,

@@ -49,7 +49,7 @@ pub enum SpokenDialect {
 
 impl SpokenDialect {
     /// The trading API, which every wallet speaks.
-    pub const TRADING: [Self; 2] = [Self::Amqp, Self::Rest];
+    pub(crate) const TRADING: [Self; 2] = [Self::Amqp, Self::Rest];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl SpokenDialect {
     }
 
     /// Whether players are shown by tokens of the party's.
-    pub fn shows_tokens(self) -> bool {
+    pub(crate) fn shows_tokens(self) -> bool {
         matches!(self, Self::Amqp | Self::Rest | Self::Quickplay)
     }
 }

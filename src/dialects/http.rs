@@ -87,7 +87,8 @@ impl Route {
 }
 
 /// Makes a request a reply. Where it fails, the dialect's [`Failure`] is the reply.
-pub type Handler = Arc<dyn Fn(SharedWallet, Request) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
+pub(crate) type Handler =
+    Arc<dyn Fn(SharedWallet, Request) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
 
 /// The handler of a route: an `async fn` of what the mount's requests share, the wallet, and the request.
 pub fn handled_by<S, A, E>(
@@ -170,12 +171,12 @@ impl Request {
     }
 
     /// The body's pairs where it is a form, decoded, in their order.
-    pub fn form_pairs(&self) -> Vec<(String, String)> {
+    pub(crate) fn form_pairs(&self) -> Vec<(String, String)> {
         url::form_urlencoded::parse(&self.body).into_owned().collect()
     }
 
     /// Whether the body says that it is of this type, whatever parameters follow.
-    pub fn is_content_type(&self, expected: &str) -> bool {
+    pub(crate) fn is_content_type(&self, expected: &str) -> bool {
         let media_type = self.header("content-type").and_then(|value| value.split(';').next());
         media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(expected))
     }

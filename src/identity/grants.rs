@@ -45,7 +45,7 @@ impl TokenHash {
 
 /// What a text that was handed out is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrantTokenKind {
+pub(crate) enum GrantTokenKind {
     Code,
     Access,
     Refresh,
@@ -161,7 +161,7 @@ pub enum GrantRefusal {
 
 /// A code or token as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptToken {
+pub(crate) struct KeptToken {
     pub granted: Granted,
     pub kind: GrantTokenKind,
     pub expires: Timestamp,

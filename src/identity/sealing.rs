@@ -28,7 +28,7 @@ pub struct Vault {
 /// The secret is not the one that the key was sealed with, or the sealed key was tampered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a gift-card key cannot be opened: is keys_secret the one that it was imported with?")]
-pub struct Unopenable;
+pub(crate) struct Unopenable;
 
 /// The system has no randomness to give, or no memory for a cipher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ impl Vault {
         Ok(SealedKey { id, sealed: STANDARD_NO_PAD.encode(sealed).into() })
     }
 
-    pub fn unseal(&self, sealed: &str) -> Result<String, Unopenable> {
+    pub(crate) fn unseal(&self, sealed: &str) -> Result<String, Unopenable> {
         self.opened(sealed).ok_or(Unopenable)
     }
 

@@ -148,7 +148,7 @@ impl Account {
     }
 
     /// Minor units staked from this account on `day`.
-    pub fn staked_on(&self, day: i32) -> i64 {
+    pub(crate) fn staked_on(&self, day: i32) -> i64 {
         if self.staked.day == day { self.staked.minor } else { 0 }
     }
 }

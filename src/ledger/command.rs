@@ -23,7 +23,7 @@ pub struct Timestamp(pub i64);
 
 impl Timestamp {
     /// A whole second since 1970-01-01 UTC, or the end of time.
-    pub fn of_second(second: i64) -> Self {
+    pub(crate) fn of_second(second: i64) -> Self {
         Self(second.saturating_mul(MICROS_PER_SECOND))
     }
 
@@ -120,7 +120,7 @@ impl CommandKey {
     }
 
     /// An order's commands differ in the two bits that its id leaves clear.
-    pub fn of_order(id: OrderId, operation: OrderOperation) -> Self {
+    pub(crate) fn of_order(id: OrderId, operation: OrderOperation) -> Self {
         let mut bytes = id.uuid().into_bytes();
         bytes[15] |= operation as u8;
         Self(Uuid::from_bytes(bytes))
@@ -139,7 +139,7 @@ impl CommandKey {
     }
 
     /// What an order's bet, result and cancel are kept under.
-    pub fn of_order_commands(order: OrderId) -> [Self; 3] {
+    pub(crate) fn of_order_commands(order: OrderId) -> [Self; 3] {
         OrderOperation::ALL.map(|operation| Self::of_order(order, operation))
     }
 

@@ -19,7 +19,7 @@ pub struct Recorded {
 impl Recorded {
     /// The command with the name that it gave: a transaction or an order of keys is called by the number that it had,
     /// since its partner knows it by that.
-    pub fn with_number(mut self) -> Self {
+    pub(crate) fn with_number(mut self) -> Self {
         let given = match self.outcome {
             Outcome::Done(Done::Transaction(done)) => done.given(self.seq),
             Outcome::Done(Done::Shop(done)) => done.given(),
@@ -60,7 +60,7 @@ pub struct KeptRow<'a> {
 
 /// One row of a journal by which something was done, with what it moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DoneRow {
+pub(crate) struct DoneRow {
     /// The journal's number.
     pub seq: i64,
     pub keyed: KeyedCommand,

@@ -112,7 +112,7 @@ impl PlayerState {
 
     /// Minor units that the player has staked on `day` in the currency of `pocket`, over all wallets.
     /// `None` where the sum passes 64 bits.
-    pub fn staked_on(&self, day: i32, pocket: &Pocket) -> Option<i64> {
+    pub(crate) fn staked_on(&self, day: i32, pocket: &Pocket) -> Option<i64> {
         let same_currency = self.accounts.iter().filter(|account| account.pocket.currency == pocket.currency);
         same_currency.map(|account| account.staked_on(day)).try_fold(0_i64, i64::checked_add)
     }

@@ -105,7 +105,7 @@ impl Provider {
     }
 
     /// Fails where no Purser consumes the party's queues.
-    pub async fn expect_service(&self) -> Result<(), ProviderError> {
+    pub(crate) async fn expect_service(&self) -> Result<(), ProviderError> {
         let probe = self._connection.create_channel().await?;
         for operation in Operation::ALL {
             let name = topology::request_queue(&self.party, operation);

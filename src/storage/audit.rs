@@ -94,7 +94,7 @@ impl Book {
 
 /// How far an audit has come, for whoever waits for it.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     reached: AtomicI64,
     last: AtomicI64,
 }

@@ -116,7 +116,7 @@ impl SqliteStore {
     }
 
     /// One that may write what a party brings that arrives.
-    pub fn open_for_arrival(path: PathBuf, party: Party) -> std::io::Result<Self> {
+    pub(crate) fn open_for_arrival(path: PathBuf, party: Party) -> std::io::Result<Self> {
         Self::start(path, order_index::LONGEST_TAIL, PartyAdmission::of_arriving(party))
     }
 

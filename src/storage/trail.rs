@@ -45,7 +45,7 @@ pub struct NewEntry {
 /// An entry as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = trail)]
-pub struct TrailRow {
+pub(crate) struct TrailRow {
     pub number: i64,
     pub id: Bytes,
     pub at: i64,
@@ -64,7 +64,7 @@ pub struct TrailRow {
 /// Where the trail ends.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, AsChangeset)]
 #[diesel(table_name = trail_heads)]
-pub struct TrailHead {
+pub(crate) struct TrailHead {
     pub number: i64,
     pub hash: Bytes,
 }

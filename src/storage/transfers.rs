@@ -22,7 +22,7 @@ pub(crate) const WIDTH: usize = 40;
 
 /// A transfer as it lies in its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TransferBytes<'a> {
+pub(crate) struct TransferBytes<'a> {
     pub debit: &'a [u8; 16],
     pub credit: &'a [u8; 16],
     /// Minor units, at least 1.

@@ -16,7 +16,7 @@ use crate::ledger::{Party, PlayerId, PlayerKey};
 
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = usernames)]
-pub struct UsernameRow {
+pub(crate) struct UsernameRow {
     pub party: String,
     pub username: String,
     pub player: Bytes,

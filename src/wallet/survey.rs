@@ -60,7 +60,7 @@ pub struct Surveys {
 
 impl Survey {
     /// Whether nobody is missing: every consumer has answered, and everyone who is leaving.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         let consuming = self.answers.keys().filter(|session| !self.leaving.contains(session)).count();
         consuming >= self.consumers && self.leaving.iter().all(|session| self.answers.contains_key(session))
     }

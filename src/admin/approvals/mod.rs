@@ -31,7 +31,7 @@ pub use crate::storage::approvals::Approval;
 
 /// An approval, as it is shown.
 #[derive(Debug, Serialize)]
-pub struct ApprovalShown {
+pub(crate) struct ApprovalShown {
     pub id: Uuid,
     /// `pending`, `approved` (and not moved yet), `moved`, `rejected` or `expired`.
     pub state: &'static str,

@@ -16,7 +16,7 @@ use super::Ended;
 use crate::config::Config;
 
 #[derive(Subcommand)]
-pub enum Journal {
+pub(crate) enum Journal {
     /// Write every command with its outcome to standard output, one JSON object a line.
     Export(export::Export),
     /// Show a row and what it moved, the rows of a correlation id, or a player's history.

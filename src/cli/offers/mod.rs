@@ -26,7 +26,7 @@ use crate::wallet::direct;
 
 /// Manage gift-card offers.
 #[derive(Subcommand)]
-pub enum Offers {
+pub(crate) enum Offers {
     /// Set names and prices of gift-card offers and add keys: a JSON array, all of it or nothing.
     Import(Import),
     /// Show the offers with their prices and stocks.
@@ -34,7 +34,7 @@ pub enum Offers {
 }
 
 #[derive(Args)]
-pub struct Import {
+pub(crate) struct Import {
     #[arg(long)]
     party: String,
     /// `[{"id": 562, "name": "…", "price": "956.30", "currency": "KZT", "keys": ["…"]}, …]`; `-` reads standard input.
@@ -44,7 +44,7 @@ pub struct Import {
 }
 
 #[derive(Args)]
-pub struct ListOffers {
+pub(crate) struct ListOffers {
     #[arg(long)]
     party: String,
     #[arg(long)]

@@ -59,7 +59,7 @@ impl Method {
 
 /// A call, taken apart.
 #[derive(Debug)]
-pub struct ParsedCall {
+pub(crate) struct ParsedCall {
     pub method: Method,
     pub params: Members,
 }
@@ -90,7 +90,7 @@ fn unreadable(error: &serde_json::Error) -> CallRefused {
 
 /// The members of an object in the order in which they came, names in lower case. None is there twice.
 #[derive(Debug)]
-pub struct Members(Vec<(String, Box<RawValue>)>);
+pub(crate) struct Members(Vec<(String, Box<RawValue>)>);
 
 impl Members {
     /// A member's value; one that is null is as good as absent.
@@ -100,7 +100,7 @@ impl Members {
     }
 
     /// The first of these names that no member has.
-    pub fn first_missing(&self, names: &[&'static str]) -> Option<&'static str> {
+    pub(crate) fn first_missing(&self, names: &[&'static str]) -> Option<&'static str> {
         names.iter().copied().find(|name| self.get(name).is_none())
     }
 

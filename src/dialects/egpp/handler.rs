@@ -125,26 +125,29 @@ impl EgppHandler {
     }
 
     /// Fetches the party's keys again, where they were not just asked for.
-    pub async fn fetch_newer_keys(&self) {
+    pub(crate) async fn fetch_newer_keys(&self) {
         if let Some(verifier) = &self.verifier {
             verifier.refresh().await;
         }
     }
 
     /// Another number with each key set; 0 where there is none.
-    pub fn keys_version(&self) -> u64 {
+    pub(crate) fn keys_version(&self) -> u64 {
         self.verifier.as_ref().map_or(0, |verifier| verifier.keys_version())
     }
 
     /// Makes an attempt, and another with newer keys where the first met a token of an unknown key.
-    pub async fn with_newer_keys<T>(&self, attempt: impl Fn() -> Result<T, EgppRefused>) -> Result<T, EgppRefused> {
+    pub(crate) async fn with_newer_keys<T>(
+        &self,
+        attempt: impl Fn() -> Result<T, EgppRefused>,
+    ) -> Result<T, EgppRefused> {
         let Some(verifier) = &self.verifier else { return attempt() };
         let settled = verifier.with_newer_keys(attempt, |refused| *refused == EgppRefused::UnknownKey).await;
         settled.unwrap_or(Err(EgppRefused::KeysUnavailable))
     }
 
     /// Lets a well-formed request through, once it is known whose it is.
-    pub fn admit(
+    pub(crate) fn admit(
         &self,
         operation: Operation,
         request: EgppRequest,
@@ -159,7 +162,7 @@ impl EgppHandler {
     }
 
     /// The player that the message is about, once every token in it is verified and all agree.
-    pub fn identify(
+    pub(crate) fn identify(
         &self,
         operation: Operation,
         field: &PlayerField,

@@ -62,7 +62,7 @@ pub fn expected(row: &KeptRow<'_>, act: &OrderAct) -> Option<ExpectedOrder> {
 
 /// The same where the command was pruned. What is left beside key and outcome: the state in which it left its order, and a digest of
 /// the order as it began.
-pub fn expected_of_pruned(
+pub(crate) fn expected_of_pruned(
     seq: i64,
     key: CommandKey,
     outcome: Outcome,

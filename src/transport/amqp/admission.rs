@@ -61,7 +61,7 @@ impl Admission {
     }
 
     /// Judges a delivery of `queue`.
-    pub fn admit(&self, queue: &str, delivery: &Delivery, is_mended: bool) -> Result<(), Unfit> {
+    pub(crate) fn admit(&self, queue: &str, delivery: &Delivery, is_mended: bool) -> Result<(), Unfit> {
         let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
         let deaths = Deaths::of(&delivery.properties);
         if is_own_exchange(exchange) || deaths.any(|death| is_own_exchange(death.exchange)) {
@@ -111,20 +111,20 @@ impl Admission {
 
     /// Whether the request may have its reply sent to this queue. Purser's own requests, those of `purser demo`, ask for
     /// queues that the broker has named.
-    pub fn may_reply_to(&self, queue: &str, properties: &BasicProperties) -> bool {
+    pub(crate) fn may_reply_to(&self, queue: &str, properties: &BasicProperties) -> bool {
         self.reply_queues.is_empty()
             || self.reply_queues.iter().any(|prefix| queue.starts_with(prefix.as_str()))
             || self.is_own_request(properties)
     }
 
     /// Whether a copy of the reply may be asked for: by Purser alone, since it writes where the sender could not.
-    pub fn may_have_copy(&self, properties: &BasicProperties) -> bool {
+    pub(crate) fn may_have_copy(&self, properties: &BasicProperties) -> bool {
         self.is_own(properties)
     }
 }
 
 /// What the broker calls Purser: whoever the URL signs in as, unless a certificate does.
-pub fn own_user(settings: &AmqpSettings) -> Option<String> {
+pub(crate) fn own_user(settings: &AmqpSettings) -> Option<String> {
     if settings.user.is_some() {
         return settings.user.clone();
     }
@@ -162,7 +162,7 @@ impl<'a> Deaths<'a> {
     }
 
     /// Whether all of them were in this queue, of a message that was sent to it.
-    pub fn are_of(&self, queue: &str) -> bool {
+    pub(crate) fn are_of(&self, queue: &str) -> bool {
         let Self::Told(deaths) = self else { return false };
         let is_of_queue = |death: &Death<'_>| {
             death.queue == queue && death.routing_key == queue && matches!(death.exchange, REQUESTS | "")

@@ -37,7 +37,7 @@ pub async fn connect(settings: &AmqpSettings) -> Result<Connection, SessionError
 
 /// Opens a connection to the first node that lets us in. What is delivered over it and could not be read as it came is
 /// marked.
-pub async fn connect_and_mark(
+pub(crate) async fn connect_and_mark(
     settings: &AmqpSettings,
     mended: Option<Mended>,
 ) -> Result<(Connection, Node), SessionError> {
@@ -60,7 +60,7 @@ pub async fn connect_and_mark(
 }
 
 /// Opens a connection to this node, by the first of its addresses that answers.
-pub async fn connect_to(
+pub(crate) async fn connect_to(
     settings: &AmqpSettings,
     node: Node,
     mended: Option<Mended>,

@@ -93,7 +93,7 @@ impl DeadLetter {
     }
 
     /// The error as people see it: without tokens, and no longer than a line or two.
-    pub fn shown_error(&self) -> String {
+    pub(crate) fn shown_error(&self) -> String {
         without_tokens(self.error()).chars().take(MAX_ERROR).collect()
     }
 
@@ -246,13 +246,17 @@ impl DeadQueue {
 
     /// Whether copies of the answers can be had: Purser heeds that wish from itself alone, by the name that the broker
     /// vouches for.
-    pub fn may_have_copies(&self) -> bool {
+    pub(crate) fn may_have_copies(&self) -> bool {
         self.own_user.is_some()
     }
 
     /// Publishes letters to their homes, and takes each out of the dead letters once the broker has it there. `copy_to`
     /// gets a copy of what they will be answered.
-    pub async fn put_back(&mut self, letters: Vec<(DeadLetter, String)>, copy_to: &str) -> Result<(), DeadError> {
+    pub(crate) async fn put_back(
+        &mut self,
+        letters: Vec<(DeadLetter, String)>,
+        copy_to: &str,
+    ) -> Result<(), DeadError> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let publishing = letters.iter().map(|(letter, home)| {
             let properties = alive(letter, copy_to, self.own_user.as_deref());
@@ -269,12 +273,12 @@ impl DeadQueue {
     }
 
     /// Takes the letter out for good.
-    pub async fn drop_letter(&mut self, letter: &DeadLetter) -> Result<(), DeadError> {
+    pub(crate) async fn drop_letter(&mut self, letter: &DeadLetter) -> Result<(), DeadError> {
         Ok(self.letters.take_out(&letter.held).await?)
     }
 
     /// Lets everything that is still held go back to its place, and reads from the front again.
-    pub async fn begin_again(&mut self) -> Result<(), DeadError> {
+    pub(crate) async fn begin_again(&mut self) -> Result<(), DeadError> {
         Ok(self.letters.begin_again().await?)
     }
 
@@ -308,7 +312,7 @@ impl DeadQueue {
 }
 
 /// Does the work, unless the connection is [`lost`](DeadQueue::lost) meanwhile.
-pub async fn unless_lost<T, E: From<DeadError>>(
+pub(crate) async fn unless_lost<T, E: From<DeadError>>(
     lost: impl Future<Output = lapin::Error>,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {

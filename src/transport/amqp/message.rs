@@ -31,25 +31,25 @@ const NEEDED_HEADERS: [&str; 2] = ["authorization", "traceparent"];
 pub(super) const ROUTING_HEADERS: [&str; 3] = ["CC", "BCC", COPY_TO];
 
 /// What a dead letter says of its death: why, what exactly, where from, and when (seconds since 1970).
-pub const DEAD_REASON: &str = "x-purser-reason";
-pub const DEAD_ERROR: &str = "x-purser-error";
-pub const DEAD_QUEUE: &str = "x-purser-queue";
-pub const DEAD_AT: &str = "x-purser-dead-at";
+pub(crate) const DEAD_REASON: &str = "x-purser-reason";
+pub(crate) const DEAD_ERROR: &str = "x-purser-error";
+pub(crate) const DEAD_QUEUE: &str = "x-purser-queue";
+pub(crate) const DEAD_AT: &str = "x-purser-dead-at";
 
 /// The reason of a dead letter that was no request to the queue that it was found in.
-pub const MISROUTED: &str = "misrouted";
+pub(crate) const MISROUTED: &str = "misrouted";
 
 /// And of one that nobody could read as it came.
-pub const UNREADABLE: &str = "unreadable";
+pub(crate) const UNREADABLE: &str = "unreadable";
 
 /// Who sent the message first: the broker refuses another's `user_id`.
-pub const ORIGINAL_USER: &str = "x-purser-user-id";
+pub(crate) const ORIGINAL_USER: &str = "x-purser-user-id";
 
 /// How often a dead letter has been put back.
-pub const REDRIVEN: &str = "x-purser-redriven";
+pub(crate) const REDRIVEN: &str = "x-purser-redriven";
 
 /// A queue that gets a copy of the reply: whoever puts a dead letter back wants to know what became of it.
-pub const COPY_TO: &str = "x-purser-copy-to";
+pub(crate) const COPY_TO: &str = "x-purser-copy-to";
 
 /// The length of a W3C `traceparent`.
 const TRACEPARENT: usize = 55;
@@ -109,7 +109,7 @@ pub struct Publication {
 }
 
 /// The queue that a delivery came from: whose it is, and for which operation.
-pub type QueuePlace<'a> = (&'a Party, Operation);
+pub(crate) type QueuePlace<'a> = (&'a Party, Operation);
 
 /// The reply to a delivery: to its reply queue, or to the status exchange where it names none that a reply may go to.
 pub fn reply(
@@ -148,7 +148,7 @@ pub(super) fn traced(traceparent: &str) -> FieldTable {
 }
 
 /// Where replies go that have no queue to go to.
-pub fn status_route(party: &Party, operation: Operation) -> (ShortString, ShortString) {
+pub(crate) fn status_route(party: &Party, operation: Operation) -> (ShortString, ShortString) {
     (STATUS.into(), short(&topology::request_queue(party, operation)))
 }
 

@@ -59,7 +59,7 @@ impl BrokerNodes {
     }
 
     /// All of them, the most promising first.
-    pub fn in_turn(&self) -> Vec<Node> {
+    pub(crate) fn in_turn(&self) -> Vec<Node> {
         let (first, count) = (self.memory().first, self.count());
         (0..count).map(|place| Node((first + place) % count)).collect()
     }
@@ -93,12 +93,12 @@ impl BrokerNodes {
     }
 
     /// It has let us in.
-    pub fn note_success(&self, node: Node) {
+    pub(crate) fn note_success(&self, node: Node) {
         *self.memory() = Memory { first: node.0, failed_rounds: 0 };
     }
 
     /// It is lost, or was not to be had: others are tried before it is again.
-    pub fn note_loss(&self, node: Node) {
+    pub(crate) fn note_loss(&self, node: Node) {
         let mut memory = self.memory();
         if memory.first == node.0 {
             memory.first = (node.0 + 1) % self.count().max(1);
@@ -106,7 +106,7 @@ impl BrokerNodes {
     }
 
     /// None was to be had.
-    pub fn note_failed_round(&self) {
+    pub(crate) fn note_failed_round(&self) {
         let mut memory = self.memory();
         memory.failed_rounds = memory.failed_rounds.saturating_add(1);
     }

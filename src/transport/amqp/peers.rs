@@ -88,7 +88,7 @@ pub(super) enum PeerMessage {
 
 /// A session among its party's.
 #[derive(Clone)]
-pub struct Membership {
+pub(crate) struct Membership {
     channel: Channel,
     session: SessionId,
     party: Party,
@@ -157,7 +157,7 @@ struct Asking {
 }
 
 /// Answers the others, and surveys when somebody waits.
-pub struct Peers {
+pub(crate) struct Peers {
     membership: Membership,
     /// The bet queue, where this session consumes it.
     bets: Option<Arc<SubscribedQueue>>,

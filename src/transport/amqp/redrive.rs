@@ -84,7 +84,7 @@ pub async fn redrive(
 
 /// Takes letters out for good; dry, counts them. Tells how many were meant, as it goes, and returns that with how many were
 /// looked at.
-pub async fn drop_letters(
+pub(crate) async fn drop_letters(
     queue: &mut DeadQueue,
     mut choice: Choice,
     is_dry: bool,

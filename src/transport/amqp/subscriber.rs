@@ -64,7 +64,7 @@ pub struct SubscribedQueue {
 
 impl SubscribedQueue {
     /// Returns when everything that lies ready on this side has been received; at once where nothing is received any more.
-    pub async fn receive_all(&self) {
+    pub(crate) async fn receive_all(&self) {
         let (received, all) = oneshot::channel();
         if self.receive.send(received).await.is_ok() {
             // A subscriber that ends meanwhile has received all that it ever will.
@@ -152,10 +152,10 @@ pub enum DeliveryAnswer {
 }
 
 /// Where answers go. Unbounded, since there are never more of them than deliveries, and the prefetch bounds those.
-pub type AnswerSender = mpsc::UnboundedSender<AnsweredDelivery>;
+pub(crate) type AnswerSender = mpsc::UnboundedSender<AnsweredDelivery>;
 
 /// A queue's subscriber: where its deliveries come from, and what becomes of them.
-pub struct Subscriber {
+pub(crate) struct Subscriber {
     queue: Arc<SubscribedQueue>,
     consumer: Consumer,
     /// Whoever wants to know that all is received that lies ready.

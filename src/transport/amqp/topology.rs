@@ -19,7 +19,7 @@ pub const STATUS: &str = "v1.0.status";
 pub const DEAD: &str = "v1.0.dead";
 
 /// What the sessions of a party tell each other, in all processes.
-pub const PEERS: &str = "v1.0.peers";
+pub(crate) const PEERS: &str = "v1.0.peers";
 
 /// A dead letter must never be dropped for having been looked at too often, so its queue's limit is out of reach.
 /// (Leaving it away would not do: newer brokers then set one of 20.)
@@ -84,17 +84,17 @@ pub fn is_ours(queue: &str) -> bool {
 }
 
 /// What is told to all sessions of a party is routed by this.
-pub fn peers_key(party: &Party) -> String {
+pub(crate) fn peers_key(party: &Party) -> String {
     format!("v1.0.{party}.peers")
 }
 
 /// One session's own queue, for what others tell it.
-pub fn peer_queue(party: &Party, session: uuid::Uuid) -> String {
+pub(crate) fn peer_queue(party: &Party, session: uuid::Uuid) -> String {
     format!("v1.0.{party}.peers.{session}")
 }
 
 /// The queue of whoever watches a sandbox party's replies.
-pub fn watch_queue(party: &Party, watcher: uuid::Uuid) -> String {
+pub(crate) fn watch_queue(party: &Party, watcher: uuid::Uuid) -> String {
     format!("v1.0.{party}.watch.{watcher}")
 }
 
@@ -145,7 +145,7 @@ impl Part {
         }
     }
 
-    pub async fn declare_with(
+    pub(crate) async fn declare_with(
         &self,
         channel: &Channel,
         declaring: Declaring,

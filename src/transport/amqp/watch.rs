@@ -21,7 +21,7 @@ use super::publisher::Parked;
 use super::topology::short;
 
 /// How long a watcher has the replies after it was heard of. It calls every second; five calls may be lost.
-pub const LEASE: Duration = Duration::from_secs(5);
+pub(crate) const LEASE: Duration = Duration::from_secs(5);
 
 /// What is shown of a request's body: more than any request may have.
 const MAX_SHOWN_BODY: usize = 128 * 1024;
@@ -48,7 +48,7 @@ impl ReplyWatch {
 /// What a watcher's queue gets.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
-pub enum ToWatcher {
+pub(crate) enum ToWatcher {
     /// A session has heard of the watcher.
     Heard {
         session: Uuid,
@@ -58,7 +58,7 @@ pub enum ToWatcher {
 
 /// A request that was dealt with, and what is to be said.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct WatchedExchange {
+pub(crate) struct WatchedExchange {
     pub request: WatchedRequest,
     pub reply: Option<WatchedReply>,
     pub parked: Option<WatchedParking>,
@@ -66,7 +66,7 @@ pub struct WatchedExchange {
 
 /// A request as it came, but for its tokens.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct WatchedRequest {
+pub(crate) struct WatchedRequest {
     pub exchange: String,
     pub routing_key: String,
     pub correlation_id: Option<String>,
@@ -89,7 +89,7 @@ impl WatchedRequest {
 
 /// A reply, and where it is to go.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct WatchedReply {
+pub(crate) struct WatchedReply {
     pub exchange: String,
     pub routing_key: String,
     pub correlation_id: Option<String>,
@@ -101,7 +101,7 @@ pub struct WatchedReply {
 
 /// Why the request is among the dead letters.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct WatchedParking {
+pub(crate) struct WatchedParking {
     pub reason: String,
     pub error: String,
 }

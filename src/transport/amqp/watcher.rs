@@ -20,7 +20,7 @@ use crate::ledger::Party;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A watcher's connection, its queue, and a connection for direct replies: the broker ends one over a forged name.
-pub struct Watcher {
+pub(crate) struct Watcher {
     settings: AmqpSettings,
     party: Party,
     id: Uuid,
@@ -68,7 +68,7 @@ impl Watcher {
     }
 
     /// Sends a reply on to its provider.
-    pub async fn send_on(&mut self, reply: &WatchedReply) -> Result<(), SessionError> {
+    pub(crate) async fn send_on(&mut self, reply: &WatchedReply) -> Result<(), SessionError> {
         if direct::is_direct(&reply.routing_key) {
             // Nobody may be waiting any more, or the name is forged: the broker then ends that connection alone.
             if let Err(error) = self.send_directly(reply).await {

@@ -60,25 +60,6 @@ impl MemoryWallet {
         self.lock().decide(command)
     }
 
-    pub fn set_password_hash(&self, player: PlayerKey, hash: &str) {
-        self.lock().password_hashes.insert(player, Secret::new(hash));
-    }
-
-    /// The next command is answered with this, whatever the ledger would say.
-    pub fn answer_next(&self, outcome: Outcome) {
-        self.lock().scripted.push_back(outcome);
-    }
-
-    /// What it was asked since this was last called, by the names of the port's methods.
-    pub fn take_asked(&self) -> Vec<&'static str> {
-        std::mem::take(&mut self.lock().asked)
-    }
-
-    /// The commands that it was asked to decide, since this was last called.
-    pub fn take_commands(&self) -> Vec<Command> {
-        std::mem::take(&mut self.lock().commands)
-    }
-
     /// No panic can leave the books half changed but one in the ledger, which ends the test as well.
     fn lock(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
@@ -93,6 +74,29 @@ impl MemoryWallet {
         books.asked.push(name);
         let answer = answer(&mut books);
         Box::pin(std::future::ready(answer))
+    }
+}
+
+/// What the unit tests of handlers set and ask.
+#[cfg(test)]
+impl MemoryWallet {
+    pub(crate) fn set_password_hash(&self, player: PlayerKey, hash: &str) {
+        self.lock().password_hashes.insert(player, Secret::new(hash));
+    }
+
+    /// The next command is answered with this, whatever the ledger would say.
+    pub(crate) fn answer_next(&self, outcome: Outcome) {
+        self.lock().scripted.push_back(outcome);
+    }
+
+    /// What it was asked since this was last called, by the names of the port's methods.
+    pub(crate) fn take_asked(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.lock().asked)
+    }
+
+    /// The commands that it was asked to decide, since this was last called.
+    pub(crate) fn take_commands(&self) -> Vec<Command> {
+        std::mem::take(&mut self.lock().commands)
     }
 }
 

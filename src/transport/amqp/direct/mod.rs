@@ -40,7 +40,7 @@ const MAX_BATCH: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What one party's sessions know of direct replies, and keep from one to the next.
-pub type SharedNodes = Arc<std::sync::Mutex<ProvenNodes>>;
+pub(crate) type SharedNodes = Arc<std::sync::Mutex<ProvenNodes>>;
 
 /// Sends one party's direct replies.
 pub struct DirectReplies {

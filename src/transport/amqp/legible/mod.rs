@@ -53,7 +53,7 @@ impl Mended {
 type Socket = AsyncTcpStream<<Tokio as Reactor>::TcpStream>;
 
 /// The runtime that lapin is given.
-pub type LegibleRuntime = Runtime<RuntimeParts<Tokio, LegibleReactor>>;
+pub(crate) type LegibleRuntime = Runtime<RuntimeParts<Tokio, LegibleReactor>>;
 
 pub fn runtime() -> LegibleRuntime {
     Runtime::new(RuntimeParts::new(Tokio::current(), LegibleReactor(Tokio::current())))
@@ -62,7 +62,7 @@ pub fn runtime() -> LegibleRuntime {
 /// Connects to this address of the URL's host, with TLS where there is a connector. A broker that has not let us in within
 /// `patience` is given up: lapin, whose thread and socket outlive whoever gave up waiting, would wait for ever. It would trust the system's authorities beside the configured one,
 /// so the handshake is made here.
-pub async fn dial(
+pub(crate) async fn dial(
     uri: &AMQPUri,
     (address, patience): (IpAddr, Duration),
     tls: Option<&RustlsConnector>,

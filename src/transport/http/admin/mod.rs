@@ -63,7 +63,7 @@ const LEDGER: &str = "ledger";
 const NAME: &str = "admin";
 
 /// What operators' calls are answered with.
-pub struct Api {
+pub(crate) struct Api {
     pub config: Arc<Config>,
     /// Shared with the console, so that guesses count wherever they are made.
     pub operators: Arc<Operators>,

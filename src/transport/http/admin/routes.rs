@@ -255,7 +255,7 @@ pub const ROUTES: [AdminRoute; 25] = [
 
 /// What a request's path leads to.
 #[derive(Debug)]
-pub enum FoundRoute {
+pub(crate) enum FoundRoute {
     Route(&'static AdminRoute, PathParameters),
     /// The path is there, for these methods.
     Methods(Vec<&'static str>),
@@ -264,7 +264,7 @@ pub enum FoundRoute {
 
 /// The values of a path's `{name}` segments, decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PathParameters(Vec<(&'static str, String)>);
+pub(crate) struct PathParameters(Vec<(&'static str, String)>);
 
 impl PathParameters {
     /// The route's own paths name them, so the empty text stands for a mistake of ours, and names nothing.

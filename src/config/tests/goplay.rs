@@ -17,8 +17,12 @@ fn the_samples_levels_are_typed_and_go_up() {
 
 #[test]
 fn levels_may_come_from_a_variable() {
-    let variables = [("PURSER__PARTIES__ACME__GOPLAY__VIP", "{gold = \"1.50\"}")];
-    let config = parse_with(SAMPLE, &variables).unwrap();
+    let variables = [
+        ("PURSER__PARTIES__ACME__GOPLAY__PATH", ""),
+        ("PURSER__PARTIES__ACME__GOPLAY__CURRENCY", "CHF"),
+        ("PURSER__PARTIES__ACME__GOPLAY__VIP", "{gold = \"1.50\"}"),
+    ];
+    let config = parse_with(TRUSTED, &variables).unwrap();
     assert_eq!(levels(acme(&config).goplay.as_ref().unwrap()), [("gold", 150)]);
 }
 

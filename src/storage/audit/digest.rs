@@ -16,42 +16,42 @@ use crate::storage::schema::{transactions, voids};
 use crate::storage::shop::LevelRow;
 
 /// Something that a row consists of. Each has a fixed length or is preceded by its length.
-pub(super) trait Part {
+pub(super) trait DigestPart {
     fn add(&self, hasher: &mut Sha256);
 }
 
-impl Part for [u8] {
+impl DigestPart for [u8] {
     fn add(&self, hasher: &mut Sha256) {
         hasher.update((self.len() as u64).to_be_bytes());
         hasher.update(self);
     }
 }
 
-impl Part for Bytes {
+impl DigestPart for Bytes {
     fn add(&self, hasher: &mut Sha256) {
         self.as_slice().add(hasher);
     }
 }
 
-impl Part for String {
+impl DigestPart for String {
     fn add(&self, hasher: &mut Sha256) {
         self.as_bytes().add(hasher);
     }
 }
 
-impl Part for i64 {
+impl DigestPart for i64 {
     fn add(&self, hasher: &mut Sha256) {
         hasher.update(self.to_be_bytes());
     }
 }
 
-impl Part for i32 {
+impl DigestPart for i32 {
     fn add(&self, hasher: &mut Sha256) {
         i64::from(*self).add(hasher);
     }
 }
 
-impl<T: Part> Part for Option<T> {
+impl<T: DigestPart> DigestPart for Option<T> {
     fn add(&self, hasher: &mut Sha256) {
         hasher.update([u8::from(self.is_some())]);
         if let Some(part) = self {
@@ -95,7 +95,7 @@ impl Digest {
 
     pub fn add_player(&mut self, row: &PlayerRow, LevelRow { level }: &LevelRow) {
         let PlayerRow { id, party, player, home_currency, username, nickname, email, gender } = row;
-        let parts: [&dyn Part; 9] = [id, party, player, home_currency, username, nickname, email, gender, level];
+        let parts: [&dyn DigestPart; 9] = [id, party, player, home_currency, username, nickname, email, gender, level];
         add(&mut self.people, "player", &parts);
     }
 
@@ -128,7 +128,7 @@ impl Digest {
     }
 }
 
-fn add(hasher: &mut Sha256, table: &str, parts: &[&dyn Part]) {
+fn add(hasher: &mut Sha256, table: &str, parts: &[&dyn DigestPart]) {
     table.as_bytes().add(hasher);
     for part in parts {
         part.add(hasher);
@@ -142,14 +142,14 @@ pub(super) struct PartnersDigest {
 }
 
 impl PartnersDigest {
-    pub(super) fn row(&mut self, table: &str, parts: &[&dyn Part]) {
+    pub(super) fn row(&mut self, table: &str, parts: &[&dyn DigestPart]) {
         add(&mut self.hasher, table, parts);
     }
 
     fn add_transactions(&mut self, conn: &mut AnyConnection) -> Result<(), StoreError> {
         each_row!(conn, transactions by number from i64::MIN, |row: TransactionRow| {
             let TransactionRow { number, key, party, player, scope, kind, region, partner, reference, .. } = &row;
-            let name: [&dyn Part; 9] = [number, key, party, player, scope, kind, region, partner, reference];
+            let name: [&dyn DigestPart; 9] = [number, key, party, player, scope, kind, region, partner, reference];
             self.row("transaction", &name);
             let TransactionRow { moved_real, moved_bonus, moved_ring_fenced, moved_gbt_bonus, external, .. } = &row;
             self.row("moved", &[moved_real, moved_bonus, moved_ring_fenced, moved_gbt_bonus, external]);

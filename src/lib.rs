@@ -23,6 +23,7 @@ pub mod transport;
 pub mod config;
 pub mod clock;
 pub mod tls;
+mod redaction;
 mod metrics;
 mod telemetry;
 pub mod provider;

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::ledgers;
 use crate::config::Config;
@@ -21,12 +23,12 @@ pub const LOOK: Duration = Duration::from_secs(1);
 /// How long another ledger may take to say whether it has a party's players.
 const OTHERS_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Why nobody is served before anybody has been asked.
+const UNKNOWN: &str = "it is not known yet whether it is served from here";
+
 /// Before it is known who is absent, everybody is.
 pub fn unknown(parties: &[Party]) -> AbsentParties {
-    parties
-        .iter()
-        .map(|party| (party.clone(), "it is not known yet whether it is served from here".to_owned()))
-        .collect()
+    parties.iter().map(|party| (party.clone(), UNKNOWN.to_owned())).collect()
 }
 
 /// What other ledgers say of a party.
@@ -46,11 +48,23 @@ pub struct Absence {
     reader: Reader,
     /// Parties that belong here: they are here and nowhere else, or nowhere.
     at_home: BTreeSet<Party>,
+    /// What other ledgers have said of those that are not known to.
+    said: BTreeMap<Party, Option<Elsewhere>>,
+    asking: Option<Asking>,
+}
+
+/// What other ledgers were asked, who may take longer than a look: nobody's move is noticed later for that.
+struct Asking {
+    since: Instant,
+    parties: Vec<Party>,
+    /// Until it is there.
+    answer: Option<JoinHandle<BTreeMap<Party, Elsewhere>>>,
 }
 
 impl Absence {
     pub fn new(config: Arc<Config>, ledger: LedgerName, parties: Vec<Party>, reader: Reader) -> Self {
-        Self { config, ledger, parties, reader, at_home: BTreeSet::new() }
+        let (at_home, said) = (BTreeSet::new(), BTreeMap::new());
+        Self { config, ledger, parties, reader, at_home, said, asking: None }
     }
 
     /// Tells who is absent, until the program drains. While the database is away, what was known last stands: nothing is
@@ -67,10 +81,44 @@ impl Absence {
                     has_changed
                 });
             }
-            let drained = draining.wait_for(|draining| *draining);
-            if tokio::time::timeout(LOOK, drained).await.is_ok() {
-                return;
+            tokio::select! {
+                _ = draining.wait_for(|draining| *draining) => return,
+                () = self.answered() => {}
+                () = tokio::time::sleep(LOOK) => {}
             }
+        }
+    }
+
+    /// Ends when other ledgers have answered.
+    async fn answered(&mut self) {
+        let Some(Asking { parties, answer, .. }) = &mut self.asking else { return std::future::pending().await };
+        let Some(asked) = answer else { return std::future::pending().await };
+        // It ends without an answer with the program alone.
+        if let Ok(mut elsewhere) = asked.await {
+            self.said.extend(parties.drain(..).map(|party| (party.clone(), elsewhere.remove(&party))));
+        }
+        *answer = None;
+    }
+
+    /// Asks other ledgers of these, where they are not being asked and were not a moment ago.
+    fn ask(&mut self, parties: Vec<Party>) {
+        let is_soon =
+            self.asking.as_ref().is_some_and(|asking| asking.answer.is_some() || asking.since.elapsed() < LOOK);
+        if parties.is_empty() || is_soon {
+            return;
+        }
+        let (config, ledger, asked) = (Arc::clone(&self.config), self.ledger.clone(), parties.clone());
+        let answer = tokio::spawn(async move { elsewhere(&config, &ledger, &asked).await });
+        self.asking = Some(Asking { since: Instant::now(), parties, answer: Some(answer) });
+    }
+
+    /// Why a party that no move is told of is absent, by what is known so far.
+    fn why_absent(&self, party: &Party, is_here: bool) -> Option<String> {
+        match self.said.get(party) {
+            Some(elsewhere) => why_absent(&self.ledger, party, is_here, elsewhere.as_ref()),
+            // Who is here is served whatever becomes of other ledgers.
+            None if is_here && self.asking.as_ref().is_some_and(|asking| asking.since.elapsed() >= LOOK) => None,
+            None => Some(UNKNOWN.to_owned()),
         }
     }
 
@@ -94,15 +142,20 @@ impl Absence {
         let mut absent: AbsentParties = moves.map(|moved| (moved.party.clone(), told(&self.ledger, &moved))).collect();
         let is_new = |party: &&Party| !self.at_home.contains(*party) && !absent.contains_key(*party);
         let new: Vec<Party> = self.parties.iter().filter(is_new).cloned().collect();
-        if !new.is_empty() {
-            let elsewhere = elsewhere(&self.config, &self.ledger, &new).await;
-            for party in new {
-                match why_absent(&self.ledger, &party, here.contains(&party), elsewhere.get(&party)) {
-                    Some(why) => _ = absent.insert(party, why),
-                    None => _ = self.at_home.insert(party),
+        let mut undecided = Vec::new();
+        for party in new {
+            match self.why_absent(&party, here.contains(&party)) {
+                Some(why) => {
+                    absent.insert(party.clone(), why);
+                    undecided.push(party);
+                }
+                None => {
+                    self.said.remove(&party);
+                    self.at_home.insert(party);
                 }
             }
         }
+        self.ask(undecided);
         Ok(absent)
     }
 }
@@ -163,9 +216,10 @@ fn why_absent(ledger: &LedgerName, party: &Party, is_here: bool, elsewhere: Opti
             Some(format!("it is new here, and ledger {other} does not say whether it has its players: {why}"))
         }
         (true, Elsewhere::In(other)) => Some(format!(
-            "ledger {other} has players of it, too, and no move is between them: `{} --abandon` keeps it in {ledger}, and \
-             never serves what is in {other}",
-            command(ledger, other)
+            "ledger {other} has players of it, too, and no move is between them: if those in {ledger} are in earnest, \
+             `{} --abandon` never serves what is in {other}; if those in {other} are, `{} --abandon`, and configure it for that",
+            command(ledger, other),
+            command(other, ledger)
         )),
         // Parties are served whatever becomes of other ledgers.
         (true, Elsewhere::Unsaid(..)) => None,

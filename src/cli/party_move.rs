@@ -54,15 +54,15 @@ impl MoveParty {
         from.database.migrate().await?;
         if self.abandon {
             let abandoning = async {
-                mover.abandon().await?;
-                Ok(((), "done".to_owned()))
+                let is_served = mover.abandon().await?;
+                Ok((is_served, "done".to_owned()))
             };
-            trail::recorded(&from.database, deed.clone(), abandoning).await?;
+            let is_served = trail::recorded(&from.database, deed.clone(), abandoning).await?;
             // It may be away, which is a reason to give up.
             if let Err(why) = Self::tell_other(&to, deed).await {
                 eprintln!("the trail of ledger {} does not have it: {}", to.name, output::safe(&why.to_string()));
             }
-            return self.tell_abandoned(&party, &from.name);
+            return self.tell_abandoned(&party, (&from.name, &to.name), is_served);
         }
         to.database.migrate().await?;
         let with_outcome = |report: MoveReport| {
@@ -111,11 +111,16 @@ impl MoveParty {
         trail::recorded(&to.database, deed, async { Ok(((), "done".to_owned())) }).await
     }
 
-    fn tell_abandoned(&self, party: &Party, from: &LedgerName) -> Ended {
+    fn tell_abandoned(&self, party: &Party, (from, to): (&LedgerName, &LedgerName), is_served: bool) -> Ended {
         if self.json {
-            output::json(&json!({ "party": party, "served_from": from }))?;
-        } else {
+            output::json(&json!({ "party": party, "served_from": is_served.then_some(from) }))?;
+        } else if is_served {
             output::line(&format!("party {party} is served from ledger {from} again"))?;
+        } else {
+            output::line(&format!(
+                "what ledger {from} has of party {party} is not given up for ledger {to} any more; nothing is said of which is \
+                 in earnest"
+            ))?;
         }
         Ok(true)
     }

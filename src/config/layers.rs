@@ -140,8 +140,10 @@ fn parse_environment(environment: &Environment) -> Result<Map<String, Value>, Co
         let value = parse_variable(&format!("{VARIABLE}{name}"), text);
         // A whole section, or a list that stands beside the sections, is more than a text.
         let is_whole = matches!(value.kind, ValueKind::Array(_) | ValueKind::Table(_));
-        let path = setting_path(rest).filter(|path| path.len() >= 2 || is_whole);
-        let path = path.ok_or_else(|| wrong("must be PURSER__SECTION__KEY"))?;
+        let path = setting_path(rest).ok_or_else(|| wrong("must be PURSER__SECTION__KEY"))?;
+        if path.len() < 2 && !is_whole {
+            return Err(wrong("must be a list or a table in TOML, or be called PURSER__SECTION__KEY"));
+        }
         if !insert(&mut root, &path, value) {
             return Err(wrong("sets what another variable sets too; keep one of them"));
         }

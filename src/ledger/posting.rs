@@ -60,7 +60,7 @@ impl<'a> Posting<'a> {
         self.post(pocket, amount, Direction::Credit, from)
     }
 
-    /// What an account that was posted to has staked by now.
+    /// Sets what an account that was posted to has staked on its day, which is what a daily limit counts. It moves nothing.
     pub fn stake(&mut self, pocket: &Pocket, staked: Staked) {
         let posted = self.accounts.iter_mut().find(|account| account.pocket == *pocket);
         assert!(posted.is_some(), "a stake counts for an account that nothing was posted to");

@@ -109,6 +109,16 @@ fn every_outcome_reads_and_writes_as_it_always_has() {
     }
 }
 
+/// Its `command` and `outcome` are written by hand.
+#[test]
+fn the_schema_of_a_journal_line_names_every_outcome() {
+    let schema = include_str!("../../schemas/journal/line.json");
+    for text in DONE.iter().chain(&REFUSED) {
+        let name = text.split('"').nth(1).unwrap();
+        assert!(schema.contains(&format!("\"{name}\"")), "{name}");
+    }
+}
+
 /// The names of an enum, as it lists them to whoever asks for one that there is not.
 fn names<T: DeserializeOwned>(none: &str) -> Vec<String> {
     let Err(error) = serde_json::from_str::<T>(none) else { panic!("{none} is a name") };

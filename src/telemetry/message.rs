@@ -8,6 +8,7 @@ use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status};
 
 use super::command::CommandTrace;
 use super::{Ended, Spans, context, new_id};
+use crate::redaction::without_tokens;
 
 /// What is known of a message when it comes.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +74,7 @@ impl MessageTrace {
             KeyValue::new("purser.operation", about.operation),
         ];
         if let Some(correlation) = about.correlation {
-            attributes.push(KeyValue::new("messaging.message.conversation_id", correlation.to_owned()));
+            attributes.push(KeyValue::new("messaging.message.conversation_id", without_tokens(correlation)));
         }
         Self {
             command: CommandTrace::new(spans, parent.as_ref()),

@@ -13,6 +13,7 @@ use opentelemetry::trace::{SpanContext, SpanKind, Status};
 use super::command::CommandTrace;
 use super::message::Sampled;
 use super::{Ended, Spans, context};
+use crate::redaction::without_tokens;
 
 tokio::task_local! {
     static CURRENT: Arc<RequestTrace>;
@@ -129,7 +130,7 @@ impl RequestFacts {
             KeyValue::new("purser.dialect", dialect),
             KeyValue::new("purser.operation", operation),
             KeyValue::new("purser.code", code),
-            KeyValue::new("purser.correlation_id", correlation),
+            KeyValue::new("purser.correlation_id", without_tokens(&correlation)),
         ];
         attributes.extend(route.map(|route| KeyValue::new("http.route", route)));
         attributes.extend(party.map(|party| KeyValue::new("purser.party", party)));

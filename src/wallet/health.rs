@@ -32,6 +32,14 @@ impl DatabaseHealth {
             Health::Away(why) => Some(why.clone()),
         })
     }
+
+    fn word(&self) -> &'static str {
+        match (self.away(), self.answers()) {
+            (None, _) => "ready",
+            (Some(_), true) => "refuses to write",
+            (Some(_), false) => "away",
+        }
+    }
 }
 
 /// The same of every ledger that parties are in.
@@ -62,6 +70,12 @@ impl LedgersHealth {
     pub fn each(&self) -> impl Iterator<Item = (Option<&LedgerName>, bool)> {
         let name = |ledger| (self.0.len() > 1).then_some(ledger);
         self.0.iter().map(move |(ledger, health)| (name(ledger), health.away().is_none()))
+    }
+
+    /// How each is, in a word or two. One alone is called by no name.
+    pub fn words(&self) -> impl Iterator<Item = (Option<&LedgerName>, &'static str)> {
+        let name = |ledger| (self.0.len() > 1).then_some(ledger);
+        self.0.iter().map(move |(ledger, health)| (name(ledger), health.word()))
     }
 
     /// Those that are away, and why. One alone is called by no name.

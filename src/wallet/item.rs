@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::waiting::Patience;
 use super::{Answering, LedgerView, Submission};
 use crate::ledger::{OrderId, State};
+use crate::redaction::without_tokens;
 
 /// A submission, and what is known of its waiting.
 pub(super) struct Item {
@@ -15,11 +16,13 @@ pub(super) struct Item {
     pub gives_up: bool,
     /// Whether it may wait for its bet; said anew of every batch.
     pub may_wait: bool,
+    /// Whether the database has refused it, so that it is tried again until it does not.
+    pub is_refused: bool,
 }
 
 impl Item {
     pub fn new(submission: Submission) -> Self {
-        Self { submission, patience: None, gives_up: false, may_wait: true }
+        Self { submission, patience: None, gives_up: false, may_wait: true, is_refused: false }
     }
 
     /// One that waited until now, and may have to wait longer.
@@ -71,7 +74,7 @@ pub(super) fn log_culprit(item: &Item, why: &str) {
     let command = &item.submission.keyed.command;
     tracing::error!(
         party = %command.party,
-        correlation_id = command.correlation.as_deref().unwrap_or("-"),
+        correlation_id = command.correlation.as_deref().map_or("-".to_owned(), without_tokens),
         error = why,
         "a command breaks every batch that it is in; it will be answered 500 and parked"
     );

@@ -79,7 +79,8 @@ impl<S: Store> Lane<S> {
     ) -> Self {
         let Shared { ledger, bounds, backlogs, health } = shared;
         let label = label(&ledger);
-        let waiting = WaitingRoom::new(bounds.ordering_grace, bounds.crowding_limit);
+        let http_limit = bounds.crowding_limit.min(bounds.requests_at_once / 2);
+        let waiting = WaitingRoom::new(bounds.ordering_grace, bounds.crowding_limit).with_http_limit(http_limit);
         let (fair_queue, look, released, start) =
             (FairQueue::default(), OrderLook::default(), Vec::new(), Instant::now());
         Self {
@@ -241,7 +242,7 @@ impl<S: Store> Lane<S> {
                     // So many in a row: rather than park everything that comes, try it again with what comes next.
                     self.note_trouble(Health::Refusing(why));
                     self.outage_pause().await;
-                    self.released.extend(alone);
+                    self.released.extend(alone.into_iter().map(|item| Item { is_refused: true, ..item }));
                 }
             }
         }
@@ -251,9 +252,16 @@ impl<S: Store> Lane<S> {
     /// Commands of parties that have moved are dropped from it.
     async fn persist(&mut self, batch: &mut Vec<Item>, work: RetriedWork) -> Result<Vec<Judged>, String> {
         let mut budget = RetryBudget::new(work);
+        let was_refused = batch.iter().any(|item| item.is_refused);
         loop {
             let error = match self.attempt(batch).await {
-                Ok(judged) => return Ok(judged),
+                Ok(judged) => {
+                    // It may have been decided elsewhere meanwhile: then nothing is left to be refused.
+                    if was_refused {
+                        self.note_ready();
+                    }
+                    return Ok(judged);
+                }
                 Err(error) => error,
             };
             match budget.after(&error) {
@@ -264,6 +272,9 @@ impl<S: Store> Lane<S> {
                     self.note_answer();
                     batch.retain(|item| !parties.contains(&item.submission.keyed.command.party));
                     if batch.is_empty() {
+                        if was_refused {
+                            self.note_ready();
+                        }
                         return Ok(Vec::new());
                     }
                 }
@@ -296,7 +307,7 @@ impl<S: Store> Lane<S> {
             let state = loaded.commit(decided).await?;
             trace.step("commit");
             self.culprits.store(0, Ordering::Relaxed);
-            self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
+            self.note_ready();
             state
         } else if verdicts.iter().any(|verdict| matches!(verdict, FoldVerdict::Decided { .. })) {
             // A repeat is answered from a row: it must be no less safe than if it was written now.
@@ -340,6 +351,10 @@ impl<S: Store> Lane<S> {
             }
             was_away
         });
+    }
+
+    fn note_ready(&self) {
+        self.health.send_if_modified(|health| std::mem::replace(health, Health::Ready) != Health::Ready);
     }
 
     /// Waits while the database is away, and says so.

@@ -19,7 +19,7 @@ use crate::storage::{Reader, StoreError};
 use crate::telemetry::RequestTrace;
 
 /// Where requests come from, for the waiting rooms: the bound on commands under way is one on those that wait, too.
-const SOURCE: CommandSource = CommandSource(u32::MAX);
+const SOURCE: CommandSource = CommandSource::HTTP;
 
 /// How long a command that is under way when the database goes away may still be answered. After that the caller is
 /// told to ask again; whether the command went through, the repeat will tell.
@@ -163,7 +163,8 @@ fn answered<T>(answer: Result<T, StoreError>) -> Result<T, WalletError> {
     })
 }
 
-/// Waits for an answer, but not while the database is away for longer than a moment.
+/// Waits for an answer, but not while the database is away, or refuses everything, for longer than a moment: HTTP has no more
+/// than so many places.
 async fn unless_away<T>(
     health: &watch::Receiver<Health>,
     asking: impl Future<Output = Result<T, WalletError>>,
@@ -177,11 +178,11 @@ async fn unless_away<T>(
 /// Ends when the database has been away for a while.
 async fn outage(mut health: watch::Receiver<Health>) {
     loop {
-        if health.wait_for(Health::is_away).await.is_err() {
+        if health.wait_for(|health| *health != Health::Ready).await.is_err() {
             return std::future::pending().await;
         }
         tokio::time::sleep(OUTAGE_PATIENCE).await;
-        if health.borrow().is_away() {
+        if *health.borrow() != Health::Ready {
             return;
         }
     }

@@ -19,6 +19,7 @@ const PAUSE_PER_LOOK: u32 = 9;
 /// each of the two questions, the bet is seen 65 ms after its commit.
 const FEW: usize = 128;
 const LONGEST_PAUSE_OF_FEW: Duration = Duration::from_millis(40);
+const PAUSE_PER_LOOK_OF_FEW: u32 = 2;
 
 /// Orders asked for in one look, two for each that waits. Where more are waited for, the next look goes on with them.
 const ORDERS: usize = 4096;
@@ -54,8 +55,11 @@ impl OrderLook {
         let began = Instant::now();
         let known = self.known(store, waiting).await.unwrap_or_default();
         let now = Instant::now();
-        let pause = PAUSE.max((now - began) * PAUSE_PER_LOOK);
-        self.next = now + if waiting.len() <= FEW { pause.min(LONGEST_PAUSE_OF_FEW) } else { pause };
+        let took = now - began;
+        let pause = PAUSE.max(took * PAUSE_PER_LOOK);
+        // A database that is slow shall not spend its time on looks, however few wait.
+        let few = LONGEST_PAUSE_OF_FEW.max(took * PAUSE_PER_LOOK_OF_FEW);
+        self.next = now + if waiting.len() <= FEW { pause.min(few) } else { pause };
         known
     }
 

@@ -28,6 +28,11 @@ use crate::telemetry::CommandTrace;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommandSource(pub u32);
 
+impl CommandSource {
+    /// All that comes over HTTP.
+    pub const HTTP: Self = Self(u32::MAX);
+}
+
 /// What a submission is told in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {

@@ -43,6 +43,7 @@ struct Waiter<T> {
 pub struct WaitingRoom<T> {
     grace: Duration,
     crowding_limit: usize,
+    http_limit: usize,
     waiters: HashMap<u64, Waiter<T>>,
     /// By either of the orders that would tell them what they wait for.
     by_order: BTreeMap<OrderId, Vec<u64>>,
@@ -60,6 +61,7 @@ impl<T> WaitingRoom<T> {
         Self {
             grace,
             crowding_limit,
+            http_limit: crowding_limit,
             waiters: HashMap::new(),
             by_order: BTreeMap::new(),
             by_mark: BTreeMap::new(),
@@ -77,10 +79,16 @@ impl<T> WaitingRoom<T> {
         self.waiters.is_empty()
     }
 
+    /// Lets no more than so many of a party wait with patience that came over HTTP.
+    pub fn with_http_limit(self, limit: usize) -> Self {
+        Self { http_limit: limit, ..self }
+    }
+
     /// How long a command of this source may wait at present, once its patience has begun.
     fn grace_of(&self, source: &PartySource) -> Duration {
         let waiting = self.by_source.get(source).map_or(0, BTreeSet::len);
-        if waiting > self.crowding_limit { self.grace / CROWDED_SHARE } else { self.grace }
+        let limit = if source.0 == CommandSource::HTTP { self.http_limit } else { self.crowding_limit };
+        if waiting > limit { self.grace / CROWDED_SHARE } else { self.grace }
     }
 
     /// Takes in a command.

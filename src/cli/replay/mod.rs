@@ -121,14 +121,15 @@ impl ReplayArgs {
     ) -> Result<(), CommandFailure> {
         while let Some(records) = pacing.next().await? {
             let compared = applying.apply(records.clone()).await.map_err(|error| stopped(&records, &error))?;
+            compared.iter().for_each(|comparison| summary.take(*comparison));
+            // Before anything is printed, which may fail.
+            if summary.applied > 0 {
+                so_far.tell(summary.counts());
+            }
             for (recorded, comparison) in records.iter().zip(compared) {
-                summary.take(comparison);
                 if let ReplayedAs::Different(decided) = comparison {
                     pacing.progress.suspend(|| tell(recorded, decided, self.json))?;
                 }
-            }
-            if summary.applied > 0 {
-                so_far.tell(summary.counts());
             }
         }
         Ok(())

@@ -75,8 +75,8 @@ fn a_variable_that_is_wrong_is_named() {
             &[("PURSER__AMPQ__PREFETCH", "5")],
             "ampq (set in environment variable PURSER__AMPQ__PREFETCH) is not a setting",
         ),
-        (&[("PURSER__AMQP", "5")], "environment variable PURSER__AMQP must be PURSER__SECTION__KEY"),
-        (&[("PURSER__OPERATORS", "carol")], "environment variable PURSER__OPERATORS must be PURSER__SECTION__KEY"),
+        (&[("PURSER__AMQP", "5")], "environment variable PURSER__AMQP must be a list or a table in TOML, or be called"),
+        (&[("PURSER__OPERATORS", "carol")], "environment variable PURSER__OPERATORS must be a list or a table in TOML"),
         (
             &[("PURSER__OPERATORS", "[{name = \"carol\", role = \"boss\"}]")],
             "operators[0].role (set in environment variable PURSER__OPERATORS)",

@@ -2,7 +2,7 @@
 
 use super::answer;
 use crate::dialects::http::HandlerError;
-use crate::ledger::{AccountRefusal, Refusal};
+use crate::ledger::{AccountRefusal, Refusal, TransactionRefusal};
 
 /// Why a call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,14 @@ impl QuickPlayCode {
             Refusal::Account(
                 AccountRefusal::KeyReused | AccountRefusal::UsernameTaken | AccountRefusal::BalanceOverflow,
             ) => Self::Refused,
-            Refusal::Transaction(_) => Self::Refused,
+            Refusal::Transaction(
+                TransactionRefusal::TransactionUnknown
+                | TransactionRefusal::TransactionEnded
+                | TransactionRefusal::TransactionUndone
+                | TransactionRefusal::AmountsDisagree
+                | TransactionRefusal::VoidUnknown
+                | TransactionRefusal::VoidResolved,
+            ) => Self::Refused,
             // No act of this dialect's is refused for these.
             Refusal::Order(_) | Refusal::Shop(_) => Self::Refused,
         }

@@ -42,6 +42,7 @@ pub enum TransactionRefusal {
     TransactionUndone,
     /// The amounts are not those of the transaction that they are about, or do not add up.
     AmountsDisagree,
+    /// Nobody has asked for this void; or, asked for again, it is not the attempt that is due.
     VoidUnknown,
     /// The void was approved or dismissed before.
     VoidResolved,
@@ -63,7 +64,26 @@ impl TransactionAct {
     /// How the act's refusal is kept: a refused stake must stay refused, since the partner has seen the "no".
     pub(in crate::ledger) fn retention(&self, refusal: Refusal) -> Retention {
         let is_stake = matches!(self, Self::Adjust(Adjust { change: Change::Stake { .. }, .. }));
-        let is_of_funds = matches!(refusal, Refusal::Account(AccountRefusal::InsufficientFunds { .. }));
-        if is_stake && is_of_funds { Retention::Idempotent } else { Retention::RecordOnly }
+        // Named one by one: whoever adds a reason to refuse must say whether it is kept.
+        match refusal {
+            Refusal::Account(AccountRefusal::InsufficientFunds { .. }) if is_stake => Retention::Idempotent,
+            Refusal::Account(
+                AccountRefusal::InsufficientFunds { .. }
+                | AccountRefusal::KeyReused
+                | AccountRefusal::PlayerUnknown
+                | AccountRefusal::UsernameTaken
+                | AccountRefusal::BalanceOverflow,
+            )
+            | Refusal::Transaction(
+                TransactionRefusal::TransactionUnknown
+                | TransactionRefusal::TransactionEnded
+                | TransactionRefusal::TransactionUndone
+                | TransactionRefusal::AmountsDisagree
+                | TransactionRefusal::VoidUnknown
+                | TransactionRefusal::VoidResolved,
+            ) => Retention::RecordOnly,
+            // No transaction is refused for these.
+            Refusal::Order(_) | Refusal::Shop(_) => Retention::RecordOnly,
+        }
     }
 }

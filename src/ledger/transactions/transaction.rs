@@ -95,7 +95,7 @@ pub struct Label {
 pub enum TransactionState {
     /// A stake that can still be settled or given back.
     Open,
-    /// Nothing can follow but a rollback.
+    /// What was moved, and is no stake: a rollback may follow, or an operator takes it back.
     Done,
     Settled,
     /// A stake that was given back.

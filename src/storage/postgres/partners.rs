@@ -2,7 +2,7 @@
 //!
 //! | phase | statements | round trips |
 //! |---|---|---|
-//! | load | transactions with their sources and rounds, voids; what the [shop](super::shop) reads | none of its own |
+//! | load | transactions with their sources and rounds, voids; what the `shop.rs` reads | none of its own |
 //! | write | transactions and voids | none of its own |
 //! | | what the shop writes | one, where something is bought or stocked |
 

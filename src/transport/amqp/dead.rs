@@ -256,6 +256,7 @@ impl DeadQueue {
         &mut self,
         letters: Vec<(DeadLetter, String)>,
         copy_to: &str,
+        count: &mut u64,
     ) -> Result<(), DeadError> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let publishing = letters.iter().map(|(letter, home)| {
@@ -265,7 +266,10 @@ impl DeadQueue {
         let mut missing = None;
         for (confirm, (letter, home)) in try_join_all(publishing).await?.into_iter().zip(&letters) {
             match confirm.await? {
-                Confirmation::Ack(None) => self.letters.take_out(&letter.held).await?,
+                Confirmation::Ack(None) => {
+                    *count += 1;
+                    self.letters.take_out(&letter.held).await?;
+                }
                 _ => missing = Some(home.clone()),
             }
         }

@@ -25,6 +25,7 @@ use super::{topology, watch};
 use crate::clock;
 use crate::dialects::egpp::{EgppReply, status};
 use crate::metrics;
+use crate::redaction::without_tokens;
 use crate::telemetry::MessageTrace;
 use crate::wallet::Answer;
 
@@ -268,7 +269,7 @@ pub(super) async fn conclude(mut batch: Vec<Published>) -> Result<(), PublishErr
 }
 
 /// Waits for a batch's confirms, but not for long, and acks what they cover. The rest is returned.
-async fn conclude_in_time(batch: Vec<Published>) -> Result<Vec<Published>, PublishError> {
+pub(super) async fn conclude_in_time(batch: Vec<Published>) -> Result<Vec<Published>, PublishError> {
     let deadline = Deadline::now() + PLACE_PATIENCE;
     let (mut confirmed, mut late) = (Vec::with_capacity(batch.len()), Vec::new());
     for mut published in batch {
@@ -359,7 +360,7 @@ impl Several {
     fn add(&mut self, correlation: &str) {
         self.count += 1;
         if self.first.len() < MAX_NAMED {
-            self.first.push(correlation.to_owned());
+            self.first.push(without_tokens(correlation));
         }
     }
 }

@@ -143,13 +143,13 @@ impl Redriving<'_> {
 
     /// Letters count once the broker has them back.
     async fn put_back(&mut self, queue: &mut DeadQueue, batch: Vec<(DeadLetter, String)>) -> Result<(), DeadError> {
-        let letters = batch.len() as u64;
-        queue.put_back(batch, self.copy_to.as_str()).await?;
+        let mut letters = 0;
+        let ended = queue.put_back(batch, self.copy_to.as_str(), &mut letters).await;
         self.summary.put_back += letters;
         if letters > 0 {
             (self.tell)(&self.summary);
         }
-        Ok(())
+        ended
     }
 
     async fn listen(&mut self) {

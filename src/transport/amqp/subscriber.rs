@@ -18,13 +18,13 @@ use super::legible::Mended;
 use super::message;
 use super::tally::{BetTally, Cohort};
 use super::watch::ReplyWatch;
-use crate::admin::redaction::without_tokens;
 use crate::clock;
 use crate::dialects::egpp::handler::EgppRefused;
 use crate::dialects::egpp::sandbox::{self, Staged};
 use crate::dialects::egpp::status;
 use crate::dialects::egpp::{BalanceQuestion, EgppHandler, EgppReply, Opened, Operation};
 use crate::metrics::QueueTimes;
+use crate::redaction::without_tokens;
 use crate::telemetry::{MessageTrace, Received, Spans};
 use crate::wallet::{Answer, Answering, BalanceAsk, CommandSource, Sequencer, SequencerStopped, Submission};
 
@@ -181,6 +181,9 @@ impl Subscriber {
     /// again in the next session, and counts as undecided in this one for as long as it is kept.
     pub async fn run(mut self) -> lapin::Result<VecDeque<Taken>> {
         self.consume().await?;
+        // Nothing more is received: whoever wants to know of it need not wait for keys.
+        self.asked.close();
+        while self.asked.try_recv().is_ok() {}
         // Keys that were asked for may be there within a moment.
         if !self.line.is_empty() && tokio::time::timeout(LAST_FETCH, self.line.fetched()).await.is_ok() {
             self.settle(Lacking::IsRefused).await;

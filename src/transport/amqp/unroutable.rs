@@ -7,6 +7,7 @@ use lapin::Confirmation;
 use super::message;
 use super::subscriber::SubscribedQueue;
 use crate::metrics;
+use crate::redaction::without_tokens;
 
 /// A batch's replies that no queue took. All are one party's, since a session is.
 #[derive(Default)]
@@ -50,7 +51,7 @@ impl Unroutable {
             party,
             replies = self.count,
             routing_key = first.routing_key,
-            correlation_id = first.correlation,
+            correlation_id = without_tokens(&first.correlation),
             "replies could not be routed, of which this is the first; the provider can ask again with the same messages"
         );
     }

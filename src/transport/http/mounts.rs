@@ -18,11 +18,11 @@ use tracing::{Instrument as _, Span};
 use super::operating::RETRY_AFTER;
 use super::origin::{self, Origins};
 use super::server::ConnectedClient;
-use crate::admin::redaction::without_tokens;
 use crate::clock;
 use crate::dialects::http::{Dialect, Failure, Mount, MountError, PartyNote, Reply, Request, Route};
 use crate::ledger::Party;
 use crate::metrics;
+use crate::redaction::without_tokens;
 use crate::telemetry::{self, RequestFacts, RequestTrace};
 use crate::wallet::SharedWallet;
 
@@ -245,7 +245,7 @@ impl BoundRoute {
             party,
             dialect,
             operation,
-            correlation_id = correlation,
+            correlation_id = without_tokens(correlation),
             traceparent = trace,
             status = reply.status,
             code = %reply.code,

@@ -80,6 +80,12 @@ async fn a_party_that_two_ledgers_have_is_served_by_neither_until_one_gives_it_u
         let mover = ["party", "move", "--party", "acme", "--to", "second"];
         let why = refused(&stage, &mover).await;
         assert!(why.contains("the same with --abandon keeps it in default"), "{why}");
+        // The wrong way about, and back.
+        let other = ["party", "move", "--party", "acme", "--from", "second", "--to", "default", "--abandon"];
+        stage.done(&other).await;
+        until_acme_is(&stage, "away: arrives from ledger second").await;
+        stage.done(&[mover.as_slice(), &["--abandon"]].concat()).await;
+        until_acme_is(&stage, "away: ledger second has players of it, too").await;
         stage.done(&[mover.as_slice(), &["--abandon"]].concat()).await;
         until_acme_is(&stage, "ready").await;
         stage.deposit("acme", "alice", "1", "CHF").await;

@@ -39,9 +39,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "storage::RetryBudget",
             "storage::RetriedWork",
             "storage::NextTry",
+            "redaction",
         ],
     ),
-    ("admin", &["ledger", "config", "clock", "dialects::egpp", "storage"]),
+    ("admin", &["ledger", "config", "clock", "dialects::egpp", "storage", "redaction"]),
     (
         "transport",
         &[
@@ -67,12 +68,14 @@ const LAYERS: &[(&str, &[&str])] = &[
             "storage::letter_plans",
             "tls",
             "wallet",
+            "redaction",
         ],
     ),
     ("config", &["ledger"]),
     ("clock", &["ledger"]),
+    ("redaction", &[]),
     ("metrics", &[]),
-    ("telemetry", &["config::Telemetry", "metrics"]),
+    ("telemetry", &["config::Telemetry", "metrics", "redaction"]),
     ("tls", &[]),
     ("conformance", &[]),
 ];

@@ -19,6 +19,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::AmqpSettings;
@@ -77,9 +78,25 @@ impl DirectReplies {
         mut prepared: mpsc::UnboundedReceiver<PreparedReply>,
     ) -> Result<(), PublishError> {
         let mut batch = Vec::with_capacity(MAX_BATCH);
-        while prepared.recv_many(&mut batch, MAX_BATCH).await > 0 {
-            let published = self.answer(&replies, std::mem::take(&mut batch)).await?;
-            publisher::conclude(published).await?;
+        // What a queue does not confirm, of what went through `replies`: the others do not wait for it.
+        let mut confirming = JoinSet::new();
+        loop {
+            tokio::select! {
+                taken = prepared.recv_many(&mut batch, MAX_BATCH) => {
+                    if taken == 0 {
+                        break;
+                    }
+                    let published = self.answer(&replies, std::mem::take(&mut batch)).await?;
+                    let late = publisher::conclude_in_time(published).await?;
+                    if !late.is_empty() {
+                        confirming.spawn(publisher::conclude(late));
+                    }
+                }
+                Some(concluded) = confirming.join_next() => concluded??,
+            }
+        }
+        while let Some(concluded) = confirming.join_next().await {
+            concluded??;
         }
         if let Some(open) = self.open.take() {
             // A courtesy: it goes away with the program, too.

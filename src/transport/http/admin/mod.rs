@@ -47,6 +47,7 @@ use crate::dialects::http::{Failure, Reply};
 use crate::identity::operators::{Operators, SignedIn};
 use crate::ledger::Party;
 use crate::metrics;
+use crate::redaction::without_tokens;
 use crate::telemetry::{RequestFacts, RequestTrace};
 use crate::wallet::SharedWallet;
 
@@ -150,7 +151,8 @@ impl RequestLog {
         let operator = self.operator.as_ref().map_or("-", |operator| &*operator.name);
         let took_ms = took.as_secs_f64() * 1e3;
         let status = reply.status;
-        tracing::info!(dialect, operation, operator, correlation_id = correlation, status, took_ms, "answered");
+        let correlation_id = without_tokens(correlation);
+        tracing::info!(dialect, operation, operator, correlation_id, status, took_ms, "answered");
         metrics::http_answered("-", dialect, operation, &reply.code, took);
         if let Some(current) = RequestTrace::current() {
             let (route, code, correlation) = (self.route.clone(), reply.code.to_string(), correlation.to_owned());

@@ -19,9 +19,8 @@ struct HealthPage {
 
 pub fn show(console: &Console, asked: PageRequest) -> Result<String, Problem> {
     let readiness = &console.api.readiness;
-    let databases = readiness.databases.each().map(|(ledger, is_there)| {
-        let name = ledger.map_or_else(|| "database".to_owned(), |ledger| format!("database, ledger {ledger}"));
-        (name, if is_there { "ready" } else { "away" })
+    let databases = readiness.databases.words().map(|(ledger, word)| {
+        (ledger.map_or_else(|| "database".to_owned(), |ledger| format!("database, ledger {ledger}")), word)
     });
     let brokers = readiness.brokers.iter().map(|(party, state)| {
         let (word, _) = overview::told(&state.borrow());

@@ -81,7 +81,7 @@ pub async fn show(console: &Console, asked: PageRequest) -> Result<String, Probl
         waiting: told_count(samples.sum("purser_waiting_commands")),
         approvals: told_count(samples.sum("purser_approvals_pending")),
         troubles: health::troubles(readiness, &samples, config.parties.keys()),
-        database: if readiness.databases.are_there() { "ready" } else { "away" },
+        database: readiness.databases.words().map(|(_, word)| word).find(|word| *word != "ready").unwrap_or("ready"),
         version: env!("CARGO_PKG_VERSION"),
         frame: asked.frame,
     };

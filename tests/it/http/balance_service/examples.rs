@@ -14,7 +14,7 @@ use crate::e2e::stage::{Base, Stage, on_both};
 use crate::http::client::Call;
 
 /// Set it to write the schemas anew.
-const UPDATE: &str = "UPDATE_SCHEMAS";
+const UPDATE: &str = "PURSER_WRITE_SCHEMAS";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/balance_service")

@@ -301,7 +301,7 @@ fn read(command: &str, outcome: &str) -> (KeyedCommand, Outcome) {
 fn histories_reach_every_outcome() {
     let (mut runner, strategy) = (TestRunner::deterministic(), histories());
     let mut reached = BTreeMap::new();
-    for _ in 0..1_000 {
+    for _ in 0..1_500 {
         let history = strategy.new_tree(&mut runner).expect("a history").current();
         for outcome in fold_serially(&history.commands("acme")).outcomes {
             let words = told(outcome);

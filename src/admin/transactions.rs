@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::shown::{self, Exact};
-use super::{Viewing, journal, redaction};
+use super::{Viewing, journal};
 use crate::ledger::transactions::{Transaction, TransactionState};
 use crate::ledger::{Bucket, Currency, Party, PlayerId};
+use crate::redaction::without_tokens;
 use crate::storage::StoreError;
 use crate::storage::lookups;
 use crate::storage::queries::AnyConnection;
@@ -74,7 +75,7 @@ pub fn show(conn: &mut AnyConnection, viewing: &Viewing, number: i64) -> Result<
         state: transaction.state,
         source: transaction.source.map(Exact),
         ended_by: transaction.ended_by.map(Exact),
-        memo: redaction::without_tokens(&transaction.memo),
+        memo: without_tokens(&transaction.memo),
         void,
         journal,
         party: transaction.party,

@@ -58,7 +58,7 @@ impl LedgersHealth {
 
     /// Whether every one is there.
     pub fn are_there(&self) -> bool {
-        self.each().all(|(_, is_there)| is_there)
+        self.named().all(|(_, health)| health.away().is_none())
     }
 
     /// Whether none answers. Parties whose ledger is there are served while another is away.
@@ -68,19 +68,21 @@ impl LedgersHealth {
 
     /// Whether each is there. One alone is called by no name.
     pub fn each(&self) -> impl Iterator<Item = (Option<&LedgerName>, bool)> {
-        let name = |ledger| (self.0.len() > 1).then_some(ledger);
-        self.0.iter().map(move |(ledger, health)| (name(ledger), health.away().is_none()))
+        self.named().map(|(ledger, health)| (ledger, health.away().is_none()))
     }
 
     /// How each is, in a word or two. One alone is called by no name.
     pub fn words(&self) -> impl Iterator<Item = (Option<&LedgerName>, &'static str)> {
-        let name = |ledger| (self.0.len() > 1).then_some(ledger);
-        self.0.iter().map(move |(ledger, health)| (name(ledger), health.word()))
+        self.named().map(|(ledger, health)| (ledger, health.word()))
     }
 
     /// Those that are away, and why. One alone is called by no name.
     pub fn away(&self) -> Vec<(Option<LedgerName>, String)> {
-        let name = |name: &LedgerName| (self.0.len() > 1).then(|| name.clone());
-        self.0.iter().filter_map(|(ledger, health)| Some((name(ledger), health.away()?))).collect()
+        self.named().filter_map(|(ledger, health)| Some((ledger.cloned(), health.away()?))).collect()
+    }
+
+    fn named(&self) -> impl Iterator<Item = (Option<&LedgerName>, &DatabaseHealth)> {
+        let name = |ledger| (self.0.len() > 1).then_some(ledger);
+        self.0.iter().map(move |(ledger, health)| (name(ledger), health))
     }
 }

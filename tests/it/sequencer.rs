@@ -197,6 +197,19 @@ async fn a_database_that_answers_is_there_whatever_it_says() {
     stage.ends_well().await;
 }
 
+/// Results of bets that nobody places, asked for by one who may go away; each ends when its place is free.
+fn ask_in_vain(stage: &Stage, asker: &Arc<()>, prefix: &str, many: usize) -> Vec<oneshot::Receiver<()>> {
+    let mut places = Vec::new();
+    for order in 0..many {
+        let (place, given_up) = oneshot::channel::<()>();
+        let answering = Answering::WithView { tell: Box::new(move |_, _| drop(place)), asker: Arc::downgrade(asker) };
+        let keyed = commands("acme", &format!("win alice {prefix}{order} r1 250 CHF")).remove(0);
+        assert!(stage.sequencer.submit(Submission { keyed, source: QUEUE, answering, trace: None }).is_ok());
+        places.push(given_up);
+    }
+    places
+}
+
 /// As many as are a crowd on this stage, by half.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_crowd_whoever_nobody_waits_for_any_more_gives_his_place_up() {
@@ -206,14 +219,7 @@ async fn of_a_crowd_whoever_nobody_waits_for_any_more_gives_his_place_up() {
     backlogs.open(&acme);
     let stage = Stage::set_with(SHORT_GRACE, backlogs).await;
     let asker = Arc::new(());
-    let mut places = Vec::new();
-    for order in 0..CROWD {
-        let (place, given_up) = oneshot::channel::<()>();
-        let answering = Answering::WithView { tell: Box::new(move |_, _| drop(place)), asker: Arc::downgrade(&asker) };
-        let keyed = commands("acme", &format!("win alice o{order} r1 250 CHF")).remove(0);
-        assert!(stage.sequencer.submit(Submission { keyed, source: QUEUE, answering, trace: None }).is_ok());
-        places.push(given_up);
-    }
+    let places = ask_in_vain(&stage, &asker, "o", CROWD);
     let mut given_up = pin!(join_all(places));
     assert!(tokio::time::timeout(SHORT_GRACE * 3, &mut given_up).await.is_err(), "bets may still be in the queue");
     drop(asker);
@@ -228,14 +234,7 @@ async fn of_a_crowd_whoever_nobody_waits_for_any_more_gives_his_place_up() {
 async fn requests_that_nobody_waits_for_give_their_places_back_where_a_crowd_is_more_than_there_may_be() {
     let stage = Stage::set(LONG_GRACE).await;
     let asker = Arc::new(());
-    let mut places = Vec::new();
-    for order in 0..REQUESTS_AT_ONCE {
-        let (place, given_up) = oneshot::channel::<()>();
-        let answering = Answering::WithView { tell: Box::new(move |_, _| drop(place)), asker: Arc::downgrade(&asker) };
-        let keyed = commands("acme", &format!("win alice never-{order} r1 250 CHF")).remove(0);
-        assert!(stage.sequencer.submit(Submission { keyed, source: QUEUE, answering, trace: None }).is_ok());
-        places.push(given_up);
-    }
+    let places = ask_in_vain(&stage, &asker, "never-", REQUESTS_AT_ONCE);
     // By then all that came before it wait.
     stage.plays("bet bob o1 r1 100 CHF -> 201 placed").await;
     drop(asker);

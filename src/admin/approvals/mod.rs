@@ -14,13 +14,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::redaction::without_tokens;
 use super::shown::{self, Exact};
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::accounts::Cash;
 use crate::ledger::command::{Act, Timestamp};
 use crate::ledger::{AccountAct, Currency, LedgerName, Party, PlayerId, TransactionAct};
+use crate::redaction::without_tokens;
 use crate::storage::StoreError;
 use crate::storage::approvals::{self, ApprovalState};
 use crate::storage::queries::AnyConnection;

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::output::Table;
 use super::{CommandFailure, Ended, failed, output, party, trail, usage};
-use crate::admin::redaction::without_tokens;
 use crate::admin::shown::second;
 use crate::admin::trail::{Deed, DoneSoFar};
 use crate::app;
@@ -16,6 +15,7 @@ use crate::cli::ledger_choice::LedgerChoice;
 use crate::config::Config;
 use crate::ledger::Party;
 use crate::ledger::command::Timestamp;
+use crate::redaction::without_tokens;
 use crate::transport::amqp::choice::Choice;
 use crate::transport::amqp::dead::{DeadLetter, DeadQueue, unless_lost};
 use crate::transport::amqp::redrive::drop_letters;

@@ -25,9 +25,9 @@ use super::message::{
 use super::queue_browser::{HeldLetter, QueueBrowser};
 use super::session::SessionError;
 use super::topology::{self, closed, short};
-use crate::admin::redaction::without_tokens;
 use crate::dialects::egpp::Operation;
 use crate::ledger::Party;
+use crate::redaction::without_tokens;
 
 /// Headers that tell of a message's death, ours and the broker's: a message that is put back is alive.
 const OF_DEATH: [&str; 12] = [

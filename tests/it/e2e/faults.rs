@@ -201,16 +201,21 @@ async fn sigterm_drains_what_was_taken_and_takes_no_more() {
     .await;
 }
 
+/// A queue of Purser's name, with an argument that it does not have.
+async fn declare_otherwise(wire: &Wire, queue: &str) {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(7));
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    wire.channel.queue_declare(queue.into(), options, arguments).await.expect("a queue");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_with_other_arguments_is_named_and_left_alone_while_the_others_are_served() {
     on_both(async |base| {
         let queue = "v1.0.acme.order.bet.cancel";
         let mut stage = Stage::prepare(base, ACME, &Addresses::shared()).await;
         let mut wire = Wire::connect(&stage).await;
-        let mut arguments = FieldTable::default();
-        arguments.insert("x-max-length".into(), AMQPValue::LongInt(7));
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        wire.channel.queue_declare(queue.into(), options, arguments).await.expect("a queue");
+        declare_otherwise(&wire, queue).await;
 
         let checked = stage.run(&["check"]).await;
         let told = String::from_utf8_lossy(&checked.stdout).into_owned();
@@ -242,10 +247,7 @@ async fn a_party_without_its_bet_queue_is_served_by_the_others_and_its_results_a
         let queue = "v1.0.acme.order.bet";
         let mut stage = Stage::prepare(base, ACME, &Addresses::shared()).await;
         let mut wire = Wire::connect(&stage).await;
-        let mut arguments = FieldTable::default();
-        arguments.insert("x-max-length".into(), AMQPValue::LongInt(7));
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        wire.channel.queue_declare(queue.into(), options, arguments).await.expect("a queue");
+        declare_otherwise(&wire, queue).await;
         stage.serve();
         until("/readyz names the queue", async || stage.readyz_says("broker", queue).await).await;
         stage.add_player("acme", "alice").await;

@@ -14,11 +14,12 @@ use uuid::Uuid;
 
 use super::stage::Stage;
 use super::{KEPT, locked};
-use crate::admin::redaction::{self, without_tokens};
+use crate::admin::redaction;
 use crate::admin::shown;
 use crate::admin::trail::DoneSoFar;
 use crate::clock;
 use crate::ledger::Party;
+use crate::redaction::without_tokens;
 use crate::storage::StoreError;
 use crate::storage::letter_plans::{FoundPlan, KeptPlan};
 use crate::transport::amqp::choice::{Choice, Fingerprint, LetterFilter};

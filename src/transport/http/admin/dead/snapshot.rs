@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::admin::redaction::without_tokens;
 use crate::admin::shown;
 use crate::clock;
 use crate::ledger::command::Timestamp;
+use crate::redaction::without_tokens;
 use crate::transport::amqp::choice::Fingerprint;
 use crate::transport::amqp::dead::{DeadError, DeadLetter, DeadQueue};
 
